@@ -1,0 +1,41 @@
+package hub
+
+import "encoding/json"
+
+// Event is one event as a client sent it. It and its slices are valid until the handler returns: they alias the buffer
+// that was read into. What outlives the handler has to be copied; an [Acker] may be kept as it is.
+type Event struct {
+	Name string
+	// Args are the arguments, each one valid JSON, without the callback.
+	Args []json.RawMessage
+	// Attachments are the binary attachments that placeholders in Args refer to.
+	Attachments [][]byte
+	// Ack answers the client's callback. Its zero value means the client passed none.
+	Ack Acker
+}
+
+// Acker answers one callback of a client. It may be used from any goroutine, and after the client has gone.
+type Acker struct {
+	answerer Answerer
+	id       string
+}
+
+// Answerer is the door's side of a callback: it sends the answer to the id that the client gave. Only the first answer
+// to an id counts.
+type Answerer interface {
+	Answer(id string, args ...any)
+}
+
+// NewAcker returns what answers the callback id through a.
+func NewAcker(a Answerer, id string) Acker { return Acker{answerer: a, id: id} }
+
+// Wanted reports whether the client passed a callback.
+func (a Acker) Wanted() bool { return a.answerer != nil }
+
+// Send calls the client's callback with args, which are written as [Peer.Emit] does. It is called at most once per
+// event; without a callback it does nothing.
+func (a Acker) Send(args ...any) {
+	if a.answerer != nil {
+		a.answerer.Answer(a.id, args...)
+	}
+}

@@ -1,0 +1,224 @@
+package hub
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// Hub knows the rooms of this process. The zero value is not ready; use [New]. All methods may be called from any
+// goroutine, but not from [Sink.Deliver].
+//
+// A member's lock is taken before a shard's or a room's, and a shard's and a room's are never held together.
+type Hub struct {
+	seed   maphash.Seed
+	shards [shardCount]shard
+}
+
+const shardCount = 64
+
+type shard struct {
+	mu sync.RWMutex
+	// mu guards the following.
+	rooms map[Room]*room
+}
+
+// room is a list of members. A room that empties is gone: its shard forgets it and it is never filled again.
+type room struct {
+	address Room
+
+	mu sync.RWMutex
+	// mu guards the following.
+	members []seat
+	gone    bool
+}
+
+// seat holds the member beside its membership, so that a fan-out reads one word per receiver.
+type seat struct {
+	member     *Member
+	membership *membership
+}
+
+// New returns an empty hub.
+func New() *Hub {
+	h := &Hub{seed: maphash.MakeSeed()}
+	for i := range h.shards {
+		h.shards[i].rooms = make(map[Room]*room)
+	}
+	return h
+}
+
+func (h *Hub) shard(r Room) *shard {
+	return &h.shards[(maphash.String(h.seed, r.Name)+uint64(r.Kind))%shardCount]
+}
+
+func (h *Hub) find(r Room) *room {
+	s := h.shard(r)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.rooms[r]
+}
+
+// Join puts m into a room and reports whether it was not there before. A member that was removed joins nothing.
+func (h *Hub) Join(m *Member, r Room) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.removed || m.indexLocked(r) >= 0 {
+		return false
+	}
+	ms := &membership{member: m}
+	for !h.seat(ms, r) {
+	}
+	m.rooms = append(m.rooms, ms)
+	return true
+}
+
+// seat gives ms a place in the room called r, and reports false where the room emptied under its hands.
+func (h *Hub) seat(ms *membership, r Room) bool {
+	s := h.shard(r)
+	s.mu.Lock()
+	rm := s.rooms[r]
+	if rm == nil {
+		rm = &room{address: r}
+		s.rooms[r] = rm
+	}
+	s.mu.Unlock()
+
+	rm.mu.Lock()
+	if rm.gone {
+		rm.mu.Unlock()
+		h.forget(rm)
+		return false
+	}
+	ms.room = rm
+	ms.index = len(rm.members)
+	rm.members = append(rm.members, seat{ms.member, ms})
+	rm.mu.Unlock()
+	return true
+}
+
+// forget takes a room that is gone out of its shard, whoever comes first.
+func (h *Hub) forget(rm *room) {
+	s := h.shard(rm.address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rooms[rm.address] == rm {
+		delete(s.rooms, rm.address)
+	}
+}
+
+// Leave takes m out of a room and reports whether it was there.
+func (h *Hub) Leave(m *Member, r Room) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := m.indexLocked(r)
+	if i < 0 {
+		return false
+	}
+	ms := m.rooms[i]
+	m.rooms = slices.Delete(m.rooms, i, i+1)
+	h.unseat(ms)
+	return true
+}
+
+// Remove takes m out of every room, for good, and returns the rooms it was in.
+func (h *Hub) Remove(m *Member) []Room {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.removed = true
+	if len(m.rooms) == 0 {
+		return nil
+	}
+	left := make([]Room, len(m.rooms))
+	for i, ms := range m.rooms {
+		left[i] = ms.room.address
+		h.unseat(ms)
+	}
+	m.rooms = nil
+	return left
+}
+
+// unseat frees the place of ms; the room's last member takes it, so leaving costs the same in a room of any size.
+func (h *Hub) unseat(ms *membership) {
+	rm := ms.room
+	rm.mu.Lock()
+	last := len(rm.members) - 1
+	moved := rm.members[last]
+	rm.members[ms.index] = moved
+	moved.membership.index = ms.index
+	rm.members[last] = seat{}
+	rm.members = rm.members[:last]
+	if last == 0 {
+		rm.gone = true
+	} else if cap(rm.members) > 64 && last < cap(rm.members)/4 {
+		rm.members = slices.Clip(slices.Clone(rm.members)) // a room that was large once does not stay so
+	}
+	gone := rm.gone
+	rm.mu.Unlock()
+	if gone {
+		h.forget(rm)
+	}
+}
+
+// Contains reports whether m is in the room.
+func (h *Hub) Contains(m *Member, r Room) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.indexLocked(r) >= 0
+}
+
+// Count returns how many members a room has.
+func (h *Hub) Count(r Room) int {
+	rm := h.find(r)
+	if rm == nil {
+		return 0
+	}
+	rm.mu.RLock()
+	defer rm.mu.RUnlock()
+	return len(rm.members)
+}
+
+// Members returns the members of a room, in no order that means anything.
+func (h *Hub) Members(r Room) []*Member {
+	rm := h.find(r)
+	if rm == nil {
+		return nil
+	}
+	rm.mu.RLock()
+	defer rm.mu.RUnlock()
+	members := make([]*Member, len(rm.members))
+	for i := range rm.members {
+		members[i] = rm.members[i].member
+	}
+	return members
+}
+
+// Rooms returns the addresses of all rooms of one kind that have members, in no order that means anything.
+func (h *Hub) Rooms(kind Kind) []Room {
+	var rooms []Room
+	for i := range h.shards {
+		s := &h.shards[i]
+		s.mu.RLock()
+		for r := range s.rooms {
+			if r.Kind == kind {
+				rooms = append(rooms, r)
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return rooms
+}
+
+// Counts returns the number of rooms of each kind that have members.
+func (h *Hub) Counts() map[Kind]int {
+	counts := make(map[Kind]int)
+	for i := range h.shards {
+		s := &h.shards[i]
+		s.mu.RLock()
+		for r := range s.rooms {
+			counts[r.Kind]++
+		}
+		s.mu.RUnlock()
+	}
+	return counts
+}

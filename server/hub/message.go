@@ -1,0 +1,79 @@
+package hub
+
+import (
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+
+	"signalbox/server/wire"
+)
+
+// Form is a way to write a message down. Each door has one.
+type Form uint8
+
+const (
+	// FormSocketIO is an EVENT packet of Socket.IO v5 inside a message packet of Engine.IO v4.
+	FormSocketIO Form = iota
+	// FormText is the text message a plain WebSocket gets.
+	FormText
+	// FormSSE is a record of a Server-Sent Events stream.
+	FormSSE
+
+	forms
+)
+
+// Message is one message on its way to members. It must not be changed once it was sent. The slices it holds are read
+// only while it is being sent, so they may alias a buffer that is used again afterwards.
+type Message struct {
+	// Namespace and Event address Socket.IO members: the namespace with its leading slash, and the event name.
+	// Members that take FormSocketIO get nothing where Event is empty.
+	Namespace string
+	Event     string
+	// Args are the event's arguments, each one valid JSON that goes out byte for byte.
+	Args []json.RawMessage
+	// Attachments are the binary attachments that placeholders in Args refer to, in their order.
+	Attachments [][]byte
+
+	// Text is what plain WebSocket members get; nil: nothing.
+	Text []byte
+	// SSE is the record that SSE members get, its closing empty line included; nil: nothing.
+	SSE []byte
+
+	// Volatile lets a member that is not ready to receive miss the message.
+	Volatile bool
+
+	encoded [forms]atomic.Pointer[wire.Message]
+	mu      sync.Mutex // held while encoding
+}
+
+// Encoded returns the message in one form, calling encode the first time. A nil result means the message has no such
+// form, and the member gets nothing. It is called by sinks, from any goroutine.
+func (m *Message) Encoded(form Form, encode func(*Message) *wire.Message) *wire.Message {
+	if e := m.encoded[form].Load(); e != nil {
+		return e
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.encoded[form].Load(); e != nil {
+		return e
+	}
+	e := encode(m)
+	m.encoded[form].Store(e)
+	return e
+}
+
+// EncodeText writes FormText down.
+func EncodeText(m *Message) *wire.Message {
+	if m.Text == nil {
+		return nil
+	}
+	return wire.Text(m.Text)
+}
+
+// EncodeSSE writes FormSSE down.
+func EncodeSSE(m *Message) *wire.Message {
+	if m.SSE == nil {
+		return nil
+	}
+	return wire.Raw(append([]byte(nil), m.SSE...))
+}

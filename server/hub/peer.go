@@ -1,0 +1,64 @@
+package hub
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Peer is what a handler sees of one Socket.IO client in one namespace.
+type Peer interface {
+	// ID returns the Socket.IO socket id: 20 characters, public.
+	ID() string
+	// Namespace returns the namespace with its leading slash.
+	Namespace() string
+	// Member returns the client's place in the hub. The door removes it when the client goes.
+	Member() *Member
+	// Emit sends an event to this client alone. A [json.RawMessage] goes out byte for byte, anything else as
+	// encoding/json writes it. It never blocks; the error is an argument that cannot be written as JSON, or a
+	// connection that has ended.
+	Emit(event string, args ...any) error
+	// Disconnect ends the client's stay in this namespace: it sees the reason "io server disconnect". With
+	// closeConnection its other namespaces and the connection end too. What was emitted before still arrives.
+	Disconnect(closeConnection bool)
+	// Closed reports whether the client has left the namespace.
+	Closed() bool
+}
+
+// Handshake is what a client said when it came.
+type Handshake struct {
+	// Auth is the payload of its CONNECT packet: a JSON object, {} where it sent none.
+	Auth json.RawMessage
+	// Query and Header give the first value of a name, or "" without one. The header Host is there too.
+	Query  func(name string) string
+	Header func(name string) string
+	// RemoteAddr is the address of the client, behind trusted proxies the one they name.
+	RemoteAddr string
+	// Time is when the connection was opened.
+	Time time.Time
+}
+
+// Handler serves the clients of one namespace.
+type Handler interface {
+	// Connect is called before the client is told that it is connected, so no event can come earlier. The error's
+	// text becomes the message of its connect_error; use [ConnectError] to send data with it.
+	Connect(p Peer, hs Handshake) (Session, error)
+}
+
+// Session is what a handler keeps for one client.
+type Session interface {
+	// Event handles one event. Calls come one at a time in the order the client sent them, on the goroutine that
+	// reads from it: a slow handler slows that client only. A panic ends that client's connection only.
+	Event(e *Event)
+	// Close is called once, after the last Event, when the client has left or its connection has ended. The member
+	// is still in its rooms then. reason is the text that the library and the JavaScript client know.
+	Close(reason string)
+}
+
+// ConnectError refuses a client with more than a text.
+type ConnectError struct {
+	Message string
+	// Data goes out as the error's data; nil: there is none.
+	Data any
+}
+
+func (e *ConnectError) Error() string { return e.Message }

@@ -1,0 +1,163 @@
+// Package wire owns the form a message has when it leaves: bytes that are made once and shared by every receiver.
+//
+// It knows the WebSocket frame header (RFC 6455 section 5.2) and nothing else: not who receives, not what the bytes say.
+package wire
+
+import "encoding/binary"
+
+// Part is one WebSocket message of a [Message]. Its bytes are never changed after it was made.
+type Part struct {
+	frame  []byte
+	head   uint8
+	binary bool
+}
+
+// Frame returns the bytes for a websocket: an unmasked server frame, header and payload.
+func (p *Part) Frame() []byte { return p.frame }
+
+// Payload returns the payload alone, for transports that have a framing of their own (polling, SSE).
+func (p *Part) Payload() []byte { return p.frame[p.head:] }
+
+// Binary reports whether the part goes out as a binary message.
+func (p *Part) Binary() bool { return p.binary }
+
+// Message is what one Send queues: one part, or an event and its attachments, which stay adjacent on the wire.
+// It is immutable and may be queued to any number of connections at once.
+type Message struct {
+	parts []Part
+	size  int
+	one   [1]Part // backs parts for the common case, so a message is one allocation beside its bytes
+}
+
+// Parts returns the parts in the order in which they leave. The caller must not change them.
+func (m *Message) Parts() []Part { return m.parts }
+
+// Size returns the bytes the message takes on a websocket, frame headers included. Limits on queues count it.
+func (m *Message) Size() int { return m.size }
+
+// Text returns a text message whose payload is the concatenation of payload.
+func Text(payload ...[]byte) *Message {
+	m := new(Message)
+	m.one[0] = newPart(opText, payload...)
+	m.parts = m.one[:]
+	m.size = len(m.one[0].frame)
+	return m
+}
+
+// Binary returns a binary message.
+func Binary(payload ...[]byte) *Message {
+	m := new(Message)
+	m.one[0] = newPart(opBinary, payload...)
+	m.parts = m.one[:]
+	m.size = len(m.one[0].frame)
+	return m
+}
+
+// TextWithAttachments returns a text part followed by one binary part for each attachment.
+func TextWithAttachments(text []byte, attachments [][]byte) *Message {
+	m := &Message{parts: make([]Part, 0, 1+len(attachments))}
+	m.parts = append(m.parts, newPart(opText, text))
+	for _, a := range attachments {
+		m.parts = append(m.parts, newPart(opBinary, a))
+	}
+	for i := range m.parts {
+		m.size += len(m.parts[i].frame)
+	}
+	return m
+}
+
+// Raw returns a message that goes out as it is, without a frame header, for connections that are not websockets
+// (an SSE record). It must not be queued on a websocket.
+func Raw(data []byte) *Message {
+	m := new(Message)
+	m.one[0] = Part{frame: data}
+	m.parts = m.one[:]
+	m.size = len(data)
+	return m
+}
+
+// Builder makes a text message in place: what is appended to Buf becomes the payload, and Message puts the frame header
+// before it without moving a byte. The zero value is not ready; use [NewBuilder].
+type Builder struct {
+	// Buf is appended to by the caller. Its first bytes are room for the header and must be left alone.
+	Buf []byte
+}
+
+// NewBuilder returns a builder with room for sizeHint payload bytes.
+func NewBuilder(sizeHint int) Builder {
+	return Builder{Buf: make([]byte, maxHeaderBytes, maxHeaderBytes+sizeHint)}
+}
+
+// Message ends the text part and returns it with its attachments. The builder must not be used again.
+func (b *Builder) Message(attachments ...[]byte) *Message {
+	payload := len(b.Buf) - maxHeaderBytes
+	n := headerBytes(payload)
+	frame := b.Buf[maxHeaderBytes-n:]
+	putHeader(frame, opText, payload)
+	text := Part{frame: frame, head: uint8(n)}
+	m := new(Message)
+	if len(attachments) == 0 {
+		m.one[0] = text
+		m.parts = m.one[:]
+		m.size = len(frame)
+		return m
+	}
+	m.parts = append(make([]Part, 0, 1+len(attachments)), text)
+	for _, a := range attachments {
+		m.parts = append(m.parts, newPart(opBinary, a))
+	}
+	for i := range m.parts {
+		m.size += len(m.parts[i].frame)
+	}
+	return m
+}
+
+const (
+	opText   = 0x1
+	opBinary = 0x2
+
+	// finBit marks the only frame of a message: signalbox never fragments what it sends.
+	finBit = 0x80
+
+	maxHeaderBytes = 10 // 2, and 8 of extended length; a server's frames carry no mask
+)
+
+func newPart(op byte, payload ...[]byte) Part {
+	size := 0
+	for _, p := range payload {
+		size += len(p)
+	}
+	n := headerBytes(size)
+	frame := make([]byte, n, n+size)
+	putHeader(frame, op, size)
+	for _, p := range payload {
+		frame = append(frame, p...)
+	}
+	return Part{frame: frame, head: uint8(n), binary: op == opBinary}
+}
+
+// headerBytes returns the length of the frame header: RFC 6455 section 5.2 wants the shortest form of the length.
+func headerBytes(payload int) int {
+	switch {
+	case payload < 126:
+		return 2
+	case payload < 1<<16:
+		return 4
+	default:
+		return 10
+	}
+}
+
+func putHeader(frame []byte, op byte, payload int) {
+	frame[0] = finBit | op
+	switch headerBytes(payload) {
+	case 2:
+		frame[1] = byte(payload)
+	case 4:
+		frame[1] = 126
+		binary.BigEndian.PutUint16(frame[2:], uint16(payload))
+	default:
+		frame[1] = 127
+		binary.BigEndian.PutUint64(frame[2:], uint64(payload))
+	}
+}
