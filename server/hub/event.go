@@ -6,6 +6,8 @@ import "encoding/json"
 // that was read into. What outlives the handler has to be copied; an [Acker] may be kept as it is.
 type Event struct {
 	Name string
+	// RawName is the name as JSON, as it came: a message that relays the event carries it on without writing it again.
+	RawName json.RawMessage
 	// Args are the arguments, each one valid JSON, without the callback.
 	Args []json.RawMessage
 	// Attachments are the binary attachments that placeholders in Args refer to.

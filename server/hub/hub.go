@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Hub knows the rooms of this process. The zero value is not ready; use [New]. All methods may be called from any
@@ -11,7 +12,11 @@ import (
 //
 // A member's lock is taken before a shard's or a room's, and a shard's and a room's are never held together.
 type Hub struct {
-	seed   maphash.Seed
+	// MaxRoomsPerMember bounds how many rooms one member may be in; 0: no limit. It is set before the hub is used.
+	MaxRoomsPerMember int
+
+	refused atomic.Uint64 // joins over the limit
+	seed    maphash.Seed
 	shards [shardCount]shard
 }
 
@@ -59,11 +64,16 @@ func (h *Hub) find(r Room) *room {
 	return s.rooms[r]
 }
 
-// Join puts m into a room and reports whether it was not there before. A member that was removed joins nothing.
+// Join puts m into a room and reports whether it was not there before. A member that was removed, or that is in as many
+// rooms as a member may be, joins nothing: [Hub.Contains] tells that from having been there.
 func (h *Hub) Join(m *Member, r Room) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.removed || m.indexLocked(r) >= 0 {
+		return false
+	}
+	if h.MaxRoomsPerMember > 0 && len(m.rooms) >= h.MaxRoomsPerMember {
+		h.refused.Add(1)
 		return false
 	}
 	ms := &membership{member: m}
@@ -208,6 +218,9 @@ func (h *Hub) Rooms(kind Kind) []Room {
 	}
 	return rooms
 }
+
+// RefusedJoins returns how many joins were refused by MaxRoomsPerMember.
+func (h *Hub) RefusedJoins() uint64 { return h.refused.Load() }
 
 // Counts returns the number of rooms of each kind that have members.
 func (h *Hub) Counts() map[Kind]int {

@@ -29,6 +29,8 @@ type Message struct {
 	// Members that take FormSocketIO get nothing where Event is empty.
 	Namespace string
 	Event     string
+	// RawEvent is the event's name as JSON, for a name that goes on as it came; nil: Event is written as JSON.
+	RawEvent json.RawMessage
 	// Args are the event's arguments, each one valid JSON that goes out byte for byte.
 	Args []json.RawMessage
 	// Attachments are the binary attachments that placeholders in Args refer to, in their order.
