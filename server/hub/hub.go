@@ -17,7 +17,7 @@ type Hub struct {
 
 	refused atomic.Uint64 // joins over the limit
 	seed    maphash.Seed
-	shards [shardCount]shard
+	shards  [shardCount]shard
 }
 
 const shardCount = 64
