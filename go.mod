@@ -83,3 +83,5 @@ require (
 )
 
 replace github.com/quic-go/quic-go => github.com/quic-go/quic-go v0.53.0
+
+replace github.com/quic-go/qpack => github.com/quic-go/qpack v0.5.1
