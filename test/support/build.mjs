@@ -1,0 +1,52 @@
+// Where the server under test comes from: TARGET=node names the reference in this folder, SIGNALBOX_BIN a binary that
+// exists, and otherwise it is built from the source beside this folder (RACE=1: with the race detector).
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const here = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+
+/** Reports whether the suite runs against the reference server instead of signalbox. */
+export const onReference = process.env.TARGET === "node";
+
+/** Builds signalbox into a new temporary folder and returns the path of the binary. */
+export function build() {
+  const dir = mkdtempSync(path.join(tmpdir(), "signalbox-test-"));
+  const bin = path.join(dir, "signalbox");
+  const race = process.env.RACE === "1" ? ["-race"] : [];
+  try {
+    execFileSync("go", ["build", ...race, "-o", bin, "./cmd/signalbox"], {
+      cwd: path.dirname(here),
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  } catch (err) {
+    remove(bin);
+    throw err;
+  }
+  return bin;
+}
+
+/** Removes what build made. */
+export function remove(bin) {
+  rmSync(path.dirname(bin), { recursive: true, force: true });
+}
+
+let command;
+
+/** Returns program and arguments that start the server; the first call may build it. */
+export function serverCommand() {
+  if (command) return command;
+  if (onReference) {
+    command = [process.execPath, [path.join(here, "reference", "server.mjs")]];
+  } else if (process.env.SIGNALBOX_BIN) {
+    command = [path.resolve(process.env.SIGNALBOX_BIN), []];
+  } else {
+    const bin = build();
+    process.on("exit", () => remove(bin));
+    command = [bin, []];
+  }
+  return command;
+}

@@ -1,0 +1,29 @@
+// `npm test`: builds the server once, then runs every *.test.mjs against it. Arguments go on to `node --test`, names of
+// test files included: `npm test -- broker.test.mjs`.
+
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { build, here, onReference, remove } from "./build.mjs";
+
+const args = process.argv.slice(2);
+const named = args.some((a) => a.endsWith(".test.mjs"));
+const files = named ? [] : readdirSync(here).filter((f) => f.endsWith(".test.mjs")).sort();
+
+const env = { ...process.env };
+let built;
+if (!onReference && !env.SIGNALBOX_BIN) {
+  built = build();
+  env.SIGNALBOX_BIN = built;
+}
+
+const runner = spawn(
+  process.execPath,
+  ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...args, ...files],
+  { cwd: here, env, stdio: "inherit" },
+);
+// An interrupt reaches the runner as well; this process stays to remove what it built.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
+runner.on("exit", (code) => {
+  if (built) remove(built);
+  process.exitCode = code ?? 1;
+});

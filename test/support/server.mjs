@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { serverCommand } from "./build.mjs";
+import { within } from "./deadline.mjs";
+
+const START_MS = 20_000;
+const STOP_MS = 15_000;
+
+// What no log line of a healthy server holds.
+const CRASH = /\bpanic\b|DATA RACE|fatal error:|^goroutine \d+ \[/im;
+
+/**
+ * Starts a server for the whole test file, or for one test when its context t is given, and stops it at the end. The file
+ * or test fails if the server does not end with exit code 0, or has reported a panic or a data race at any time.
+ */
+export async function useServer({ t, ...options } = {}) {
+  const server = await Server.start(options);
+  const stop = () => server.stop();
+  if (t) t.after(stop);
+  else after(stop);
+  return server;
+}
+
+/** One process of the server under test, on a loopback port of its own. */
+export class Server {
+  static async start({ env = {}, port } = {}) {
+    const server = new Server(port ?? (await freePort()), env);
+    await server.start();
+    return server;
+  }
+
+  constructor(port, env) {
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.env = env;
+    /** Everything the server wrote, over restarts. */
+    this.output = "";
+  }
+
+  async start() {
+    const [program, args] = serverCommand();
+    // A folder of its own and no inherited settings: a .env or a variable of the developer's must not change a result.
+    this.dir = mkdtempSync(path.join(tmpdir(), "signalbox-run-"));
+    const { PATH, HOME, GORACE } = process.env;
+    this.child = spawn(program, args, {
+      cwd: this.dir,
+      env: { PATH, HOME, GORACE, HOST: "127.0.0.1", PORT: String(this.port), LOG_FORMAT: "json", ...this.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const child = this.child;
+    const dir = this.dir;
+    const kill = () => child.kill("SIGKILL");
+    process.once("exit", kill);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (text) => (this.output += text));
+    }
+    this.exited = new Promise((resolve) => {
+      child.once("error", (err) => resolve({ err }));
+      child.once("close", (code, signal) => resolve({ code, signal }));
+    }).finally(() => {
+      process.off("exit", kill);
+      rmSync(dir, { recursive: true, force: true });
+    });
+    await this.#ready();
+  }
+
+  async #ready() {
+    let ended = false;
+    this.exited.then(() => (ended = true));
+    const until = Date.now() + START_MS;
+    while (!(await isReady(this.url))) {
+      if (ended) throw new Error(`the server ended at start:\n${this.output}`);
+      if (Date.now() > until) {
+        this.child.kill("SIGKILL");
+        throw new Error(`/readyz was not 200 within ${START_MS} ms:\n${this.output}`);
+      }
+      await pause(20);
+    }
+  }
+
+  /** Ends the process as a host does, by SIGTERM, and checks that it went well. */
+  async stop() {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGTERM");
+    let end;
+    try {
+      end = await within(this.exited, "the server to end after SIGTERM", STOP_MS);
+    } catch (err) {
+      this.child.kill("SIGKILL");
+      throw new Error(`${err.message}\n${tail(this.output)}`);
+    }
+    this.assertHealthy();
+    assert.deepEqual(end, { code: 0, signal: null }, `exit of the server:\n${tail(this.output)}`);
+  }
+
+  /** Ends the process without a word. */
+  async kill() {
+    this.child.kill("SIGKILL");
+    await within(this.exited, "the server to end after SIGKILL", STOP_MS);
+    this.assertHealthy();
+  }
+
+  /** Fails when the server has reported a panic or a data race so far. */
+  assertHealthy() {
+    const at = this.output.search(CRASH);
+    if (at >= 0) assert.fail(`the server reported:\n${this.output.slice(Math.max(0, at - 500), at + 4000)}`);
+  }
+
+  /** The log lines that are JSON objects, parsed. */
+  logLines() {
+    return this.output.split("\n").flatMap((line) => {
+      try {
+        const value = JSON.parse(line);
+        return value && typeof value === "object" ? [value] : [];
+      } catch {
+        return [];
+      }
+    });
+  }
+}
+
+function isReady(url) {
+  return new Promise((resolve) => {
+    const req = http.get(`${url}/readyz`, { agent: false, timeout: 2000 }, (res) => {
+      res.resume();
+      resolve(res.statusCode === 200);
+    });
+    req.on("timeout", () => req.destroy());
+    req.on("error", () => resolve(false));
+  });
+}
+
+// freePort returns a loopback port below the range that systems give to outgoing connections, so that it is still free
+// when a test starts its server a second time on it.
+async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = net.createServer();
+    const free = await new Promise((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    await new Promise((resolve) => probe.close(resolve));
+    if (free) return port;
+  }
+}
+
+const tail = (text) => text.slice(-4000);
