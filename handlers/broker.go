@@ -1,0 +1,245 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"signalbox/server/hub"
+)
+
+// MaxIDBytes is how long the JSON of a senderUserId may be in a join. It is kept as long as the socket lives.
+const MaxIDBytes = 4096
+
+// idBufferBytes is the length up to which an id's text is made on the stack, and remembered as the last recipient.
+const idBufferBytes = 64
+
+// broker relays events between users: a socket becomes a socket of a user by join, and what names a recipientUserId
+// goes to every socket of that user.
+type broker struct {
+	// Static after construction.
+	hub      Hub
+	maxIDs   int
+	log      *slog.Logger
+	counters *counters
+}
+
+// brokerSession is what the broker knows of one socket.
+type brokerSession struct {
+	peer     hub.Peer
+	identity Identity
+	// joined is the JSON of the last id the socket joined as; nil before a join.
+	joined json.RawMessage
+	// ids is how many different ids it has joined as.
+	ids int
+	// recipient is the user it addressed last: whoever talks to one user needs their name as a string only once.
+	recipient string
+}
+
+// address is what the broker reads of an event's data, as raw JSON; nil where there is none.
+type address struct {
+	recipient, sender []byte
+}
+
+// addressOf reads the address of e: own members of its first argument. The last of equal keys counts, as in JavaScript.
+func addressOf(e *hub.Event) address {
+	if len(e.Args) == 0 {
+		return address{}
+	}
+	walk, ok := membersOf(e.Args[0])
+	if !ok {
+		return address{}
+	}
+	var a address
+	binary := false
+	for {
+		key, value, ok := walk.next()
+		if !ok {
+			break
+		}
+		switch {
+		case keyIs(key, "recipientUserId"):
+			a.recipient = value
+		case keyIs(key, "senderUserId"):
+			a.sender = value
+		case len(e.Attachments) > 0 && keyIs(key, "_placeholder"):
+			binary = string(value) == "true"
+		}
+	}
+	if binary {
+		return address{} // the argument is an attachment: bytes have no members
+	}
+	return a
+}
+
+// join makes the socket a socket of the user in senderUserId, beside those it joined as before. It relays nothing.
+func (b *broker) join(s *brokerSession, e *hub.Event) {
+	b.logEvent(s, e)
+	sender := addressOf(e).sender
+	if sender == nil {
+		reason := ReasonNoSender
+		if noData(e) {
+			reason = ReasonNoData
+		}
+		b.refuse(s, e, reason)
+		return
+	}
+	if len(sender) > MaxIDBytes {
+		b.refuse(s, e, ReasonIDTooLong)
+		return
+	}
+	id := string(appendJSString(nil, sender))
+	if !s.identity.may([]byte(id)) {
+		b.refuse(s, e, ReasonNotOneself)
+		return
+	}
+	room := hub.Room{Kind: hub.KindUser, Name: id}
+	if b.maxIDs > 0 && s.ids >= b.maxIDs && !b.hub.Contains(s.peer.Member(), room) {
+		b.refuse(s, e, ReasonTooManyIDs)
+		return
+	}
+	if b.hub.Join(s.peer.Member(), room) {
+		s.ids++
+	}
+	s.joined = append(s.joined[:0], sender...)
+	b.counters.joins.Add(1)
+	answer(e, accepted)
+}
+
+// time tells the sender, and nobody else, what time the server has and which id it joined as last.
+func (b *broker) time(s *brokerSession, e *hub.Event) {
+	b.logEvent(s, e)
+	data := make([]byte, 0, len(s.joined)+len(`{"recipientUserId":,"time":1700000000000}`))
+	data = append(data, '{')
+	if s.joined != nil {
+		data = append(data, `"recipientUserId":`...)
+		data = append(data, s.joined...)
+		data = append(data, ',')
+	}
+	data = append(data, `"time":`...)
+	data = strconv.AppendInt(data, time.Now().UnixMilli(), 10)
+	data = append(data, '}')
+	// The error says that the client has gone; there is nobody to tell.
+	_ = s.peer.Emit("time", json.RawMessage(data))
+	b.counters.times.Add(1)
+	answer(e, accepted)
+}
+
+// relay sends the first argument of e on to every socket of the user it is addressed to, byte for byte.
+func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
+	b.logEvent(s, e)
+	switch {
+	case e.Name == "error" || e.Name == "":
+		// JavaScript emitters throw on an error event that nobody listens for, CVE-2024-38355.
+		b.refuse(s, e, ReasonReservedEvent)
+		return
+	case noData(e):
+		b.refuse(s, e, ReasonNoData)
+		return
+	case a.recipient == nil:
+		b.refuse(s, e, ReasonNoRecipient)
+		return
+	}
+	var buf [idBufferBytes]byte
+	if a.sender != nil && s.identity.UserID != "" && !s.identity.may(appendJSString(buf[:0], a.sender)) {
+		b.refuse(s, e, ReasonNotOneself)
+		return
+	}
+	msg := &hub.Message{Namespace: rootNamespace, Event: e.Name}
+	msg.Args, msg.Attachments = firstArgument(e)
+	delivered := b.deliver(s.room(appendJSString(buf[:0], a.recipient)), msg)
+	b.counters.relayed.Add(1)
+	b.counters.delivered.Add(uint64(delivered))
+	if e.Ack.Wanted() {
+		text := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(delivered), 10)
+		e.Ack.Send(json.RawMessage(append(text, '}')))
+	}
+}
+
+// deliver is the only place where the broker hands a message over: N in an answer's delivered is what it returns, the
+// number of sockets the message was queued for.
+func (b *broker) deliver(r hub.Room, msg *hub.Message) int { return b.hub.Send(r, msg) }
+
+// room returns the address of a user.
+func (s *brokerSession) room(id []byte) hub.Room {
+	if string(id) != s.recipient {
+		name := string(id)
+		if len(name) > idBufferBytes {
+			return hub.Room{Kind: hub.KindUser, Name: name} // too long to keep
+		}
+		s.recipient = name
+	}
+	return hub.Room{Kind: hub.KindUser, Name: s.recipient}
+}
+
+// refuse counts an event that delivers nothing and says why.
+func (b *broker) refuse(s *brokerSession, e *hub.Event, reason Reason) {
+	b.counters.undeliverable[reason].Add(1)
+	if e.Ack.Wanted() {
+		e.Ack.Send(json.RawMessage(`{"ok":false,"error":"` + reason.String() + `"}`))
+	}
+	if b.log.Enabled(context.Background(), slog.LevelDebug) {
+		b.log.LogAttrs(context.Background(), slog.LevelDebug, "event not delivered",
+			slog.String("sid", s.peer.ID()),
+			slog.String("event", clip([]byte(e.Name))),
+			slog.String("reason", reason.String()))
+	}
+}
+
+// logEvent writes the debug line of one event: its name, who sent it, and the start of its data.
+func (b *broker) logEvent(s *brokerSession, e *hub.Event) {
+	if !b.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	from, data := "undefined", "undefined"
+	if sender := addressOf(e).sender; sender != nil {
+		from = clip(appendJSString(nil, sender))
+	}
+	if len(e.Args) > 0 {
+		data = clip(e.Args[0])
+	}
+	b.log.LogAttrs(context.Background(), slog.LevelDebug, "event received",
+		slog.String("sid", s.peer.ID()),
+		slog.String("event", clip([]byte(e.Name))),
+		slog.String("sender", from),
+		slog.String("data", data))
+}
+
+// accepted is the answer to an event that was carried out and delivers nothing.
+const accepted = `{"ok":true}`
+
+// answer sends the text of a JSON value to the callback of e, if it has one.
+func answer(e *hub.Event, text string) {
+	if e.Ack.Wanted() {
+		e.Ack.Send(json.RawMessage(text))
+	}
+}
+
+// noData reports whether the first argument of e is missing or null.
+func noData(e *hub.Event) bool {
+	return len(e.Args) == 0 || string(bytes.TrimSpace(e.Args[0])) == "null"
+}
+
+// clip returns the first 64 characters of text, and "..." where it is that long or longer. Characters are counted as
+// JavaScript does, in UTF-16 code units, but none is cut in half.
+func clip(text []byte) string {
+	const limit = 64
+	units := 0
+	for i, r := range string(text[:min(len(text), 4*limit)]) {
+		width := 1
+		if r > 0xFFFF {
+			width = 2
+		}
+		if units+width > limit {
+			return string(text[:i]) + "..."
+		}
+		units += width
+	}
+	if units == limit {
+		return string(text) + "..."
+	}
+	return string(text)
+}

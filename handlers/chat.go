@@ -1,0 +1,270 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// MaxNameBytes is how long the name of a chat user and of a room may be. Each is sent to everybody in the room.
+const MaxNameBytes = 1024
+
+// storeTimeout is how long the user store may take for one call.
+const storeTimeout = 5 * time.Second
+
+// chat is rooms with users who have logged in under a name. What it stores is in a [store.UserStore].
+type chat struct {
+	// Static after construction.
+	hub      Hub
+	users    store.UserStore
+	lobbies  *lobbies
+	log      *slog.Logger
+	counters *counters
+}
+
+// chatSession is what the chat knows of one socket.
+type chatSession struct {
+	peer hub.Peer
+	// user is who the socket is logged in as, and lobby the room's; the zero value and nil before.
+	user  store.User
+	lobby *lobby
+	// ended says that the socket was disconnected for want of a callback; what else it sent is not looked at.
+	ended bool
+}
+
+func newChat(h Hub, users store.UserStore, log *slog.Logger, counters *counters) chat {
+	return chat{
+		hub:      h,
+		users:    users,
+		lobbies:  newLobbies(h, users, log, counters),
+		log:      log,
+		counters: counters,
+	}
+}
+
+// chatEvent returns what carries out an event of the chat, nil where the chat has no such event.
+func chatEvent(name string) func(*chat, *chatSession, *hub.Event) {
+	switch name {
+	case "login":
+		return (*chat).login
+	case "logout":
+		return (*chat).logout
+	case "roomMessage":
+		return (*chat).roomMessage
+	case "ping":
+		return (*chat).ping
+	default:
+		return nil
+	}
+}
+
+// login makes the socket a user of a room. The others hear of it; everybody gets the list of users, the new user before
+// the callback is answered.
+func (c *chat) login(s *chatSession, e *hub.Event) {
+	if !c.wantsCallback(s, e) {
+		return
+	}
+	name, room, ok := credentials(e)
+	if !ok {
+		c.refuseLogin(e, "No room or name provided")
+		return
+	}
+	if s.lobby != nil {
+		c.refuseLogin(e, "user already exists")
+		return
+	}
+	user := store.User{ID: s.peer.ID(), Name: name, Room: room}
+	l := c.lobbies.enter(room)
+	added, err := c.save(user)
+	if err != nil {
+		c.storeFailed("chat user not saved", err)
+		c.delete(user.ID) // it may have been saved all the same
+		c.lobbies.exit(l)
+		c.refuseLogin(e, "user store unavailable")
+		return
+	}
+	if !added {
+		c.lobbies.exit(l)
+		c.refuseLogin(e, "user already exists")
+		return
+	}
+	s.user, s.lobby = user, l
+	c.counters.logins.Add(1)
+	c.hub.Join(s.peer.Member(), l.address)
+	c.notify(l, "Someone's here", name+" just entered the room", s.peer.Member())
+	l.changed(s.peer.Member())
+	e.Ack.Send(struct {
+		User store.User `json:"user"`
+	}{user})
+}
+
+// logout ends what login began; without a login it only answers.
+func (c *chat) logout(s *chatSession, e *hub.Event) {
+	if !c.wantsCallback(s, e) {
+		return
+	}
+	c.leave(s)
+	e.Ack.Send()
+}
+
+// leave takes the socket out of its room, if it is in one, and tells the rest.
+func (c *chat) leave(s *chatSession) {
+	if s.lobby == nil {
+		return
+	}
+	l, user := s.lobby, s.user
+	s.lobby, s.user = nil, store.User{}
+	c.delete(user.ID)
+	c.counters.logouts.Add(1)
+	c.hub.Leave(s.peer.Member(), l.address)
+	c.notify(l, "Someone just left", user.Name+" just left the room")
+	if !c.lobbies.exit(l) {
+		l.changed(nil)
+	}
+}
+
+// roomMessage sends the first argument, byte for byte, to everybody in the sender's room, the sender included.
+func (c *chat) roomMessage(s *chatSession, e *hub.Event) {
+	if s.lobby == nil {
+		answer(e, `{"ok":false,"error":"not logged in"}`)
+		return
+	}
+	args, attachments := firstArgument(e)
+	size := len(`{"message":,"from":""}`) + len(s.user.Name)
+	if len(args) > 0 {
+		size += len(args[0])
+	}
+	data := append(make([]byte, 0, size), '{')
+	if len(args) > 0 { // undefined has no JSON: the key is absent
+		data = append(data, `"message":`...)
+		data = append(data, args[0]...)
+		data = append(data, ',')
+	}
+	data = append(data, `"from":"`...)
+	data = append(data, s.user.Name...) // letters and digits
+	data = append(data, `"}`...)
+	c.hub.Send(s.lobby.address, &hub.Message{
+		Namespace:   rootNamespace,
+		Event:       "roomMessage",
+		Args:        []json.RawMessage{data},
+		Attachments: attachments,
+	})
+	c.counters.roomMessages.Add(1)
+	answer(e, accepted)
+}
+
+// ping answers with the socket's id.
+func (c *chat) ping(s *chatSession, e *hub.Event) {
+	if c.wantsCallback(s, e) {
+		e.Ack.Send(s.peer.ID())
+	}
+}
+
+// wantsCallback reports whether e has a callback. A socket that sends none where one is needed is disconnected.
+func (c *chat) wantsCallback(s *chatSession, e *hub.Event) bool {
+	if e.Ack.Wanted() {
+		return true
+	}
+	s.ended = true
+	c.counters.missingCallbacks.Add(1)
+	s.peer.Disconnect(false)
+	return false
+}
+
+func (c *chat) refuseLogin(e *hub.Event, text string) {
+	c.counters.loginsRefused.Add(1)
+	e.Ack.Send(json.RawMessage(`{"error":"` + text + `"}`))
+}
+
+func (c *chat) save(user store.User) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return c.users.SaveUser(ctx, user)
+}
+
+// delete takes a user out of the store. Nobody could do anything about a failure but an operator.
+func (c *chat) delete(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if _, _, err := c.users.DeleteUser(ctx, id); err != nil {
+		c.storeFailed("chat user not deleted", err)
+	}
+}
+
+func (c *chat) storeFailed(what string, err error) {
+	c.counters.storeErrors.Add(1)
+	c.log.Error(what, "error", err)
+}
+
+// notify tells everybody in a room but the ones in except. Title and text are in need of no escape.
+func (c *chat) notify(l *lobby, title, description string, except ...*hub.Member) {
+	data := `{"title":"` + title + `","description":"` + description + `"}`
+	c.hub.Send(l.address, &hub.Message{
+		Namespace: rootNamespace,
+		Event:     "notification",
+		Args:      []json.RawMessage{json.RawMessage(data)},
+	}, except...)
+}
+
+// credentials returns the name and the room in the first argument of a login, and reports whether both are good: strings
+// of letters and digits after trimming.
+func credentials(e *hub.Event) (name, room string, ok bool) {
+	if len(e.Args) == 0 {
+		return "", "", false
+	}
+	walk, ok := membersOf(e.Args[0])
+	if !ok {
+		return "", "", false
+	}
+	for {
+		key, value, ok := walk.next()
+		if !ok {
+			break
+		}
+		switch {
+		case keyIs(key, "name"):
+			name = word(value)
+		case keyIs(key, "room"):
+			room = word(value)
+		}
+	}
+	return name, room, name != "" && room != ""
+}
+
+// word returns the text of a JSON string without the space around it, or "" where that is not 1 to [MaxNameBytes]
+// letters and digits.
+func word(raw []byte) string {
+	text, ok := stringValue(raw)
+	if !ok {
+		return ""
+	}
+	text = strings.TrimFunc(text, isJSSpace)
+	if len(text) > MaxNameBytes {
+		return ""
+	}
+	for i := range len(text) {
+		c := text[i]
+		if !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+			return ""
+		}
+	}
+	return text
+}
+
+// isJSSpace reports whether String.prototype.trim removes r.
+//
+// Rule: [ECMA-262, white space and line terminators].
+//
+// [ECMA-262, white space and line terminators]: https://tc39.es/ecma262/#sec-white-space
+func isJSSpace(r rune) bool {
+	switch r {
+	case '\t', '\n', '\v', '\f', '\r', ' ', 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF:
+		return true
+	}
+	return 0x2000 <= r && r <= 0x200A
+}

@@ -1,0 +1,124 @@
+package handlers
+
+import "sync/atomic"
+
+// Reason says why an event of the broker delivered nothing. Its text goes to the client's callback, to the debug log
+// and to the metrics.
+type Reason uint8
+
+const (
+	// ReasonNoData is an event whose first argument is missing or null.
+	ReasonNoData Reason = iota
+	// ReasonNoRecipient is an event whose data names no recipientUserId.
+	ReasonNoRecipient
+	// ReasonNoSender is a join whose data names no senderUserId.
+	ReasonNoSender
+	// ReasonReservedEvent is an event named error, or one without a name.
+	ReasonReservedEvent
+	// ReasonNotOneself is a senderUserId that is not the authenticated user's own.
+	ReasonNotOneself
+	// ReasonIDTooLong is a join with an id of more than [MaxIDBytes].
+	ReasonIDTooLong
+	// ReasonTooManyIDs is a join beyond [RootOptions.MaxIDs].
+	ReasonTooManyIDs
+
+	reasons
+)
+
+// String returns the reason in words.
+func (r Reason) String() string {
+	switch r {
+	case ReasonNoData:
+		return "data is missing or null"
+	case ReasonNoRecipient:
+		return "recipientUserId is missing"
+	case ReasonNoSender:
+		return "senderUserId is missing"
+	case ReasonReservedEvent:
+		return "this event name cannot be relayed"
+	case ReasonNotOneself:
+		return "senderUserId is not your own"
+	case ReasonIDTooLong:
+		return "senderUserId is too long"
+	case ReasonTooManyIDs:
+		return "this socket has joined too many ids"
+	default:
+		return "unknown"
+	}
+}
+
+// Label returns the reason as one word for metrics: there are as many as there are reasons.
+func (r Reason) Label() string {
+	switch r {
+	case ReasonNoData:
+		return "no_data"
+	case ReasonNoRecipient:
+		return "no_recipient"
+	case ReasonNoSender:
+		return "no_sender"
+	case ReasonReservedEvent:
+		return "reserved_event"
+	case ReasonNotOneself:
+		return "not_oneself"
+	case ReasonIDTooLong:
+		return "id_too_long"
+	case ReasonTooManyIDs:
+		return "too_many_ids"
+	default:
+		return "unknown"
+	}
+}
+
+// Stats is what the handlers of "/" have done since they were made. All are counts of events, unless they say otherwise.
+type Stats struct {
+	// Joins, Times and Relayed are the events of the broker that were carried out.
+	Joins, Times, Relayed uint64
+	// Delivered is how many sockets the relayed events were queued for.
+	Delivered uint64
+	// Undeliverable is how many events delivered nothing, by reason.
+	Undeliverable map[Reason]uint64
+
+	// Logins and Logouts count users of the chat; who disconnects logs out.
+	Logins, Logouts uint64
+	// LoginsRefused counts the logins that were answered with an error.
+	LoginsRefused uint64
+	// RoomMessages are the messages sent to a chat room.
+	RoomMessages uint64
+	// UserLists is how many lists of a room's users were queued for a socket.
+	UserLists uint64
+	// MissingCallbacks counts clients that were disconnected because their event needs a callback.
+	MissingCallbacks uint64
+	// StoreErrors counts calls of the user store that failed.
+	StoreErrors uint64
+}
+
+// counters is Stats while it grows.
+type counters struct {
+	joins, times, relayed, delivered atomic.Uint64
+	undeliverable                    [reasons]atomic.Uint64
+
+	logins, logouts, loginsRefused            atomic.Uint64
+	roomMessages, userLists, missingCallbacks atomic.Uint64
+	storeErrors                               atomic.Uint64
+}
+
+func (c *counters) stats() Stats {
+	s := Stats{
+		Joins:            c.joins.Load(),
+		Times:            c.times.Load(),
+		Relayed:          c.relayed.Load(),
+		Delivered:        c.delivered.Load(),
+		Undeliverable:    make(map[Reason]uint64, reasons),
+		Logins:           c.logins.Load(),
+		Logouts:          c.logouts.Load(),
+		LoginsRefused:    c.loginsRefused.Load(),
+		RoomMessages:     c.roomMessages.Load(),
+		UserLists:        c.userLists.Load(),
+		MissingCallbacks: c.missingCallbacks.Load(),
+		StoreErrors:      c.storeErrors.Load(),
+	}
+	for r := range reasons {
+		s.Undeliverable[r] = c.undeliverable[r].Load()
+	}
+	return s
+}
