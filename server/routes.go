@@ -1,0 +1,160 @@
+package server
+
+import (
+	"crypto/subtle"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	socketPath = "/socket.io/"
+	// brokerText is what GET / answers, as the broker always did.
+	brokerText = "Real-Time Signal Broker"
+)
+
+// routes returns the whole HTTP side. Nothing redirects from one spelling of a path to another: clients see an answer or
+// 404.
+func (s *Server) routes(files *clientFiles) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.HandleMethodNotAllowed = false
+	_ = r.SetTrustedProxies(nil) // addresses come from clientIP, gin's own rule is not asked
+
+	r.Use(s.observe, s.rescue, s.limitBody)
+
+	read(r, "/", func(c *gin.Context) { c.String(http.StatusOK, brokerText) })
+	read(r, "/time", sendTime)
+	read(r, "/time/", sendTime)
+	read(r, "/healthz", func(c *gin.Context) { noStore(c, http.StatusOK, "ok") })
+	read(r, "/readyz", s.sendReady)
+	if s.cfg.Metrics {
+		read(r, "/metrics", requireBearer(string(s.cfg.MetricsToken)), gin.WrapH(s.metrics.handler(s.log)))
+	}
+
+	socket := func(c *gin.Context) {
+		if name := strings.TrimPrefix(c.Request.URL.Path, socketPath); isClientFile(name) {
+			files.serve(c.Writer, c.Request, name)
+			return
+		}
+		s.realtime.ServeHTTP(c.Writer, c.Request)
+	}
+	r.Any(socketPath+"*path", socket)
+	r.NoRoute(func(c *gin.Context) {
+		if strings.HasPrefix(c.Request.URL.Path, socketPath) {
+			c.Status(http.StatusOK) // a method gin has no tree for: the answer is the door's, not gin's 404
+			socket(c)
+			return
+		}
+		c.String(http.StatusNotFound, "not found")
+	})
+	return allowCORS(s.cfg.Origins(), r)
+}
+
+// read registers a route for GET and HEAD.
+func read(r *gin.Engine, path string, handlers ...gin.HandlerFunc) {
+	r.GET(path, handlers...)
+	r.HEAD(path, handlers...)
+}
+
+// sendTime answers the time of this machine: milliseconds since 1970, UTC, as digits.
+func sendTime(c *gin.Context) {
+	noStore(c, http.StatusOK, strconv.FormatInt(time.Now().UnixMilli(), 10))
+}
+
+// sendReady says whether the process may be sent clients: not while it stops.
+func (s *Server) sendReady(c *gin.Context) {
+	if s.draining.Load() {
+		noStore(c, http.StatusServiceUnavailable, "draining")
+		return
+	}
+	noStore(c, http.StatusOK, "ready")
+}
+
+func noStore(c *gin.Context, status int, text string) {
+	c.Header("Cache-Control", "no-store")
+	c.String(status, "%s", text)
+}
+
+// requireBearer asks for a token in Authorization; an empty token asks for nothing. The comparison takes the same time
+// for every wrong token of the right length.
+func requireBearer(token string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if token == "" {
+			return
+		}
+		scheme, given, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+			c.Header("WWW-Authenticate", "Bearer")
+			c.String(http.StatusUnauthorized, "unauthorized")
+			c.Abort()
+		}
+	}
+}
+
+// observe counts a request and, at debug level, writes a line about it: the route and not the query, which may hold a
+// token.
+func (s *Server) observe(c *gin.Context) {
+	start := time.Now()
+	c.Next()
+	route, status := routeOf(c), statusOf(c)
+	s.metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
+		s.log.LogAttrs(c.Request.Context(), slog.LevelDebug, "request",
+			slog.String("method", c.Request.Method), slog.String("route", route),
+			slog.Int("status", status), slog.Duration("took", time.Since(start)))
+	}
+}
+
+// routeOf names the route of a request: one of those registered, or "other", so that it may label a metric.
+func routeOf(c *gin.Context) string {
+	if route := c.FullPath(); route != "" {
+		return route
+	}
+	return "other"
+}
+
+// statusOf returns the answer's status. A connection that was taken over has 101: gin does not see that one leave.
+func statusOf(c *gin.Context) int {
+	taken := c.Writer.Size() == 0 && c.Writer.Status() == http.StatusOK && c.GetHeader("Upgrade") != ""
+	if taken {
+		return http.StatusSwitchingProtocols
+	}
+	return c.Writer.Status()
+}
+
+// rescue turns a panic into 500 and a log line with its stack, but without the request's header and query. Where the
+// answer has begun it is cut off instead, so that the client does not take half of it for the whole.
+func (s *Server) rescue(c *gin.Context) {
+	defer func() {
+		fault := recover()
+		if fault == nil {
+			return
+		}
+		if fault == http.ErrAbortHandler {
+			panic(fault)
+		}
+		s.metrics.panics.Inc()
+		s.log.Error("panic in a request", "route", routeOf(c), "method", c.Request.Method, "panic", panicText(fault), "stack", stack())
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		c.String(http.StatusInternalServerError, "internal error")
+		c.Abort()
+	}()
+	c.Next()
+}
+
+// limitBody gives a body BODY_READ_TIMEOUT to arrive, whoever reads it: net/http itself reads what a handler left, and
+// would wait for it for ever. The deadline ends with the request.
+func (s *Server) limitBody(c *gin.Context) {
+	if c.Request.ContentLength != 0 {
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(s.cfg.BodyReadTimeout)) // fails in tests without a connection only
+	}
+}

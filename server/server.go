@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"signalbox/config"
+)
+
+const (
+	// maxHeaderBytes bounds a request's header, as Node does.
+	maxHeaderBytes = 16 << 10
+	// idleTimeout ends a kept-alive connection without a request. It is longer than the 90 s of Heroku's router and the
+	// 60 to 75 s of other proxies, so that it is never this side that closes while a request is on its way.
+	idleTimeout = 95 * time.Second
+)
+
+// Server is one signalbox process. Make it with [New], give it its handlers, then call Run once.
+type Server struct {
+	// Static after construction.
+	cfg      config.Config
+	log      *slog.Logger
+	metrics  *Metrics
+	realtime Realtime
+	listener net.Listener
+	http     *http.Server
+	debug    *debugServer // nil without DEBUG_ADDR
+
+	// Owned by the caller of New, until Run.
+	closers []func()
+
+	draining    atomic.Bool
+	connections atomic.Int64 // TCP connections that net/http reads requests from
+}
+
+// Realtime is the Socket.IO door as the routes and the lifecycle see it.
+type Realtime interface {
+	// ServeHTTP gets every request for /socket.io/ and below but those for the browser client.
+	http.Handler
+	// Shutdown refuses new clients, tells and ends the present ones, and returns when all is done or ctx is over.
+	Shutdown(ctx context.Context) error
+}
+
+// Close releases what New took, for a server that will not run. After Run it does nothing.
+func (s *Server) Close() {
+	if s.draining.Swap(true) {
+		return
+	}
+	_ = s.listener.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // nobody is connected, so there is nothing to wait for
+	_ = s.realtime.Shutdown(ctx)
+	if s.debug != nil {
+		s.debug.close()
+	}
+}
+
+// newServer opens the listener and puts the HTTP side around a door.
+func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, realtime Realtime) (*Server, error) {
+	files, err := findClient(cfg.ClientDist, ".")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
+	if s.listener, err = listen(cfg.Host, cfg.Port); err != nil {
+		return nil, err
+	}
+	if cfg.DebugAddr != "" {
+		if s.debug, err = newDebugServer(cfg.DebugAddr, log); err != nil {
+			_ = s.listener.Close()
+			return nil, err
+		}
+	}
+	s.http = &http.Server{
+		Handler:           s.routes(files),
+		ReadHeaderTimeout: cfg.HeaderReadTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         s.countConnection,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // faults of peers, one line each
+	}
+	m.describeProcess(version, s)
+	return s, nil
+}
+
+// listen opens the port, and explains what to do where that fails.
+func listen(host string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("port %d is in use: stop the program that listens there, or set PORT to another one, such as PORT=%d: %w", port, port%65535+1, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("port %d is not allowed for this user: set PORT to one above 1023: %w", port, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("HOST=%s is no address of this machine: leave HOST empty to listen on all of them: %w", host, err)
+	default:
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+}
+
+// Addr returns where the server listens. It is known before Run, also with PORT=0.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// DebugAddr returns where the debug listener is; nil: there is none.
+func (s *Server) DebugAddr() net.Addr {
+	if s.debug == nil {
+		return nil
+	}
+	return s.debug.listener.Addr()
+}
+
+// Metrics returns where counters are registered. It must be used before Run.
+func (s *Server) Metrics() *Metrics { return s.metrics }
+
+// OnClose has f called when the last client is gone and before Run returns; what was registered last is called first. It
+// must be used before Run.
+func (s *Server) OnClose(f func()) { s.closers = append(s.closers, f) }
+
+// Run serves until ctx is over and then stops, within SHUTDOWN_TIMEOUT: /readyz answers 503 and nothing new is accepted,
+// clients are told and what waits for them is sent, open requests end, handlers are closed. What takes longer is cut.
+// It returns nil after that, and an error where the listener failed. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }() // awaited by drain, or right here
+	if s.debug != nil {
+		s.debug.start()
+		defer s.debug.close()
+	}
+	s.log.Info("listening", "addr", s.Addr().String())
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info("draining", "timeout", s.cfg.ShutdownTimeout)
+	case err := <-served:
+		failure = fmt.Errorf("accept connections: %w", err)
+		served <- nil // drain reads it as the end of Serve
+	}
+	s.drain(served)
+	s.log.Info("stopped")
+	return failure
+}
+
+// drain stops everything in order. Each step has its deadline, so the whole is over by SHUTDOWN_TIMEOUT.
+func (s *Server) drain(served <-chan error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
+	defer cancel()
+	s.draining.Store(true)
+	_ = s.listener.Close()
+	<-served
+
+	// A tenth is kept for requests that are not the door's, and for handlers.
+	tell, done := context.WithTimeout(ctx, s.cfg.ShutdownTimeout/10*9)
+	defer done()
+	if err := s.realtime.Shutdown(tell); err != nil {
+		s.log.Warn("clients were cut at the deadline", "error", err)
+	}
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.log.Warn("requests were cut at the deadline", "error", err)
+		_ = s.http.Close()
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+// countConnection follows the TCP connections that net/http owns: until they are closed or become websockets.
+func (s *Server) countConnection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.connections.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		s.connections.Add(-1)
+	}
+}
