@@ -1,0 +1,88 @@
+package recent
+
+// Room holds the newest messages of one room. Its methods read; what changes a room goes through [Rooms].
+//
+// Each message has a position: the count of the messages before it. Positions of a room have no gaps.
+type Room[T any] struct {
+	Name string
+	// Data belongs to the user of the package.
+	Data T
+
+	ring
+	first  uint64 // position of the oldest entry held
+	bytes  int64
+	pinned int // so many of the newest entries must not be dropped
+	holds  int // while above zero the room itself must not be dropped
+
+	in         *list[T] // the list the room is on; nil: none, or no longer held at all
+	prev, next *Room[T]
+}
+
+// Len returns the number of messages held.
+func (r *Room[T]) Len() int { return r.n }
+
+// Pinned returns how many of the newest messages are pinned.
+func (r *Room[T]) Pinned() int { return r.pinned }
+
+// First returns the position of the oldest message held.
+func (r *Room[T]) First() uint64 { return r.first }
+
+// Next returns the position the next message will have.
+func (r *Room[T]) Next() uint64 { return r.first + uint64(r.n) }
+
+// Range returns the positions from (included) and to (not included) of the limit messages before position end; fewer
+// where fewer are held.
+func (r *Room[T]) Range(end uint64, limit int) (from, to uint64) {
+	to = max(r.first, min(end, r.Next()))
+	return to - min(to-r.first, uint64(max(0, limit))), to
+}
+
+// At returns the message at a position that is held. It is valid until the room is changed.
+func (r *Room[T]) At(position uint64) *Entry { return r.at(int(position - r.first)) }
+
+// FindID returns the position of the newest message with that id, and whether there is one.
+func (r *Room[T]) FindID(id string) (uint64, bool) {
+	for i := r.n - 1; i >= 0; i-- {
+		if r.at(i).ID == id {
+			return r.first + uint64(i), true
+		}
+	}
+	return 0, false
+}
+
+// FindTime returns the position behind the newest message older than milli, and whether there is one.
+func (r *Room[T]) FindTime(milli int64) (uint64, bool) {
+	for i := r.n - 1; i >= 0; i-- {
+		if r.at(i).Milli < milli {
+			return r.first + uint64(i) + 1, true
+		}
+	}
+	return 0, false
+}
+
+// list is a doubly linked list of rooms.
+type list[T any] struct{ front, back *Room[T] }
+
+func (l *list[T]) pushBack(r *Room[T]) {
+	r.in, r.prev, r.next = l, l.back, nil
+	if l.back != nil {
+		l.back.next = r
+	} else {
+		l.front = r
+	}
+	l.back = r
+}
+
+func (l *list[T]) remove(r *Room[T]) {
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		l.front = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	} else {
+		l.back = r.prev
+	}
+	r.in, r.prev, r.next = nil, nil, nil
+}
