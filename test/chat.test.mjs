@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { connect, eachClient, fresh, matrix, newest, plain } from "./support/clients.mjs";
+import { happens } from "./support/deadline.mjs";
 import { useServer } from "./support/server.mjs";
 
 const server = await useServer();
@@ -10,19 +11,27 @@ const server = await useServer();
 const entered = (name) => [{ title: "Someone's here", description: `${name} just entered the room` }];
 const left = (name) => [{ title: "Someone just left", description: `${name} just left the room` }];
 
-/** Waits until a client has been sent exactly these users, in this order, and they are the last it was sent. */
+/** Waits until the last list a client was sent holds exactly these users, in this order. */
 async function lists(client, ...users) {
-  await client.next("users", (list) => JSON.stringify(list) === JSON.stringify(users));
-  assert.deepEqual(client.got("users").at(-1), [users]);
+  const want = JSON.stringify(users);
+  await client.until(() => JSON.stringify(client.got("users").at(-1)?.[0]) === want, `the list ${want}`);
+}
+
+/** Waits until a client was told that somebody has left, and then for the list of who stays. */
+async function leaves(client, name, ...stay) {
+  await client.next("notification", (n) => n.description === left(name)[0].description);
+  await lists(client, ...stay);
 }
 
 /** Proves that client has got all that the chat sent to the room so far: its own message has come back to it. */
 async function settle(client) {
-  const mark = fresh("mark");
-  client.emit("roomMessage", mark);
-  await client.next("roomMessage", (m) => m.message === mark);
-  client.log = client.log.filter((e) => e[0] !== "roomMessage" || e[1].message !== mark);
+  const mark = fresh();
+  client.emit("roomMessage", { mark });
+  await client.next("roomMessage", (m) => m.message?.mark === mark);
 }
+
+/** The room's messages that a client got, without those of settle. */
+const said = (client) => client.got("roomMessage").map(([m]) => m).filter((m) => !m.message?.mark);
 
 eachClient(matrix, (row) => {
   const enter = async (t, name, room) => {
@@ -68,7 +77,7 @@ eachClient(matrix, (row) => {
       await bob.next("roomMessage");
       await bob.ask("logout");
       await settle(ann);
-      assert.deepEqual(ann.log, []);
+      assert.deepEqual(ann.names(), ["roomMessage"]);
     });
 
     test("name and room are trimmed", async (t) => {
@@ -134,14 +143,14 @@ eachClient(matrix, (row) => {
       "true": [{ name: true, room: true }],
       "binary data": [{ name: Buffer.from("ann"), room: Buffer.from("room") }],
     };
-    for (const [what, args] of Object.entries(refused)) {
-      test(`is refused with ${what}, and works afterwards`, async (t) => {
-        const ann = await connect(t, server, row);
-        assert.deepEqual(await ann.ask("login", ...args), [{ error: "No room or name provided" }]);
-        assert.deepEqual(ann.names(), ["ack login"]);
-        await ann.login("ann", fresh("room"));
-      });
-    }
+    test("is refused without a name and a room of letters and digits, and works afterwards", async (t) => {
+      const ann = await connect(t, server, row);
+      for (const [what, args] of Object.entries(refused)) {
+        assert.deepEqual(await ann.ask("login", ...args), [{ error: "No room or name provided" }], what);
+      }
+      assert.ok(ann.names().every((name) => name === "ack login"), "nothing but the answers");
+      await ann.login("ann", fresh("room"));
+    });
 
     for (const [what, args] of Object.entries({
       "good data": [{ name: "nocb", room: "withoutCallback" }],
@@ -163,7 +172,7 @@ eachClient(matrix, (row) => {
       const [ann, bob] = [await enter(t, "ann", room), await enter(t, "bob", room)];
       bob.emit("login", { name: "bob", room });
       assert.equal(await bob.gone(), "io server disconnect");
-      await lists(ann, ann.user);
+      await leaves(ann, "bob", ann.user);
       assert.deepEqual(ann.got("notification"), [entered("bob"), left("bob")]);
     });
   });
@@ -175,13 +184,12 @@ eachClient(matrix, (row) => {
       await lists(bob, ann.user, bob.user);
       bob.log = [];
       assert.deepEqual(await bob.ask("logout"), []);
-      await lists(ann, ann.user);
+      await leaves(ann, "bob", ann.user);
       assert.deepEqual(ann.got("notification"), [entered("bob"), left("bob")]);
-      await settle(ann);
       bob.emit("roomMessage", "nobody hears this");
       await settle(ann);
       assert.equal((await bob.ask("ping"))[0], bob.id);
-      assert.deepEqual(ann.got("roomMessage"), []);
+      assert.deepEqual(said(ann), []);
       assert.deepEqual(bob.names(), ["ack logout", "ack ping"]);
     });
 
@@ -213,7 +221,7 @@ eachClient(matrix, (row) => {
       const [ann, bob] = [await enter(t, "ann", room), await enter(t, "bob", room)];
       bob.emit("logout");
       assert.equal(await bob.gone(), "io server disconnect");
-      await lists(ann, ann.user);
+      await leaves(ann, "bob", ann.user);
       await settle(ann);
       assert.deepEqual(ann.got("notification"), [entered("bob"), left("bob")]);
     });
@@ -231,7 +239,7 @@ eachClient(matrix, (row) => {
       const [ann, bob, cat] = [await enter(t, "ann", room), await enter(t, "bob", room), await enter(t, "cat", room)];
       bob.socket.disconnect();
       for (const client of [ann, cat]) {
-        await lists(client, ann.user, cat.user);
+        await leaves(client, "bob", ann.user, cat.user);
         await settle(client);
         assert.deepEqual(client.got("notification").filter(([n]) => n.title === "Someone just left"), [left("bob")]);
       }
@@ -242,7 +250,7 @@ eachClient(matrix, (row) => {
       const [ann, bob] = [await enter(t, "ann", room), await enter(t, "bob", room)];
       // The manager closes the engine; no DISCONNECT packet is sent.
       bob.socket.io.engine.close();
-      await lists(ann, ann.user);
+      await leaves(ann, "bob", ann.user);
       assert.deepEqual(ann.got("notification"), [entered("bob"), left("bob")]);
     });
   });
@@ -257,7 +265,7 @@ eachClient(matrix, (row) => {
         await client.next("roomMessage", (m) => m.from === "ann");
         await client.next("roomMessage", (m) => m.from === "bob");
         await settle(client);
-        const got = client.got("roomMessage").map(([m]) => m).sort((a, b) => (a.from < b.from ? -1 : 1));
+        const got = said(client).sort((a, b) => (a.from < b.from ? -1 : 1));
         assert.deepEqual(got, [{ message: "hi", from: "ann" }, { message: "hello", from: "bob" }]);
       }
     });
@@ -320,8 +328,11 @@ eachClient(matrix, (row) => {
     const room = fresh("room");
     const ann = await enter(t, "ann", room);
     const before = ann.id;
+    const engine = ann.socket.io.engine;
     ann.emit("ping");
     assert.equal(await ann.gone(), "io server disconnect");
+    // 3.1.3 and 4.0.1 forget a connection that they begin while the last one is still closing.
+    if (engine.readyState !== "closed") await happens(engine, "close", "the connection to close");
     ann.socket.connect();
     await ann.connected();
     assert.notEqual(ann.id, before);

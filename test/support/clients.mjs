@@ -150,6 +150,19 @@ export class Client {
     }
   }
 
+  /** Resolves once suits(this) holds, which is looked at whenever something has come. */
+  async until(suits, what) {
+    let look;
+    const met = new Promise((resolve) => (look = () => suits(this) && resolve()));
+    this.waiting.add(look);
+    look();
+    try {
+      await within(met, () => `${what}; got ${show(this.log)}`);
+    } finally {
+      this.waiting.delete(look);
+    }
+  }
+
   /** Resolves with the reason once the client has seen its disconnect. */
   async gone() {
     const [reason] = await this.next("disconnect");
