@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"errors"
+	"net/http"
+)
+
+var (
+	// ErrClosed is returned for a connection that has ended or is about to.
+	ErrClosed = errors.New("connection is closed")
+	// ErrSlowClient is returned by the Send that found the outbox full. It ended the connection.
+	ErrSlowClient = errors.New("client reads too slowly")
+	// ErrUnauthorized may be returned, or wrapped, by [Config.Authorize]: a websocket is then refused with 401 rather
+	// than 403.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrRefused is wrapped by the errors of [Server.UpgradeWebSocket] and [Server.OpenStream]. The request has been
+	// answered.
+	ErrRefused = errors.New("connection refused")
+)
+
+// refusal is an answer to a request that cannot be served.
+//
+// Rule: code and message are those of the reference implementation, which clients show in their connect error.
+type refusal struct {
+	status  int
+	code    int
+	message string
+	cause   string // the name under which it is counted
+}
+
+var (
+	refuseTransport = &refusal{http.StatusBadRequest, 0, "Transport unknown", "transport"}
+	refuseSession   = &refusal{http.StatusBadRequest, 1, "Session ID unknown", "session"}
+	refuseMethod    = &refusal{http.StatusBadRequest, 2, "Bad handshake method", "method"}
+	refuseRequest   = &refusal{http.StatusBadRequest, 3, "Bad request", "request"}
+	refuseOrigin    = &refusal{http.StatusForbidden, 4, "Forbidden", "origin"}
+	refuseForbidden = &refusal{http.StatusForbidden, 4, "Forbidden", "authorization"}
+	refuseNoLogin   = &refusal{http.StatusUnauthorized, 4, "Forbidden", "authorization"}
+	refuseLimit     = &refusal{http.StatusForbidden, 4, "Forbidden", "limit"}
+	refuseRate      = &refusal{http.StatusForbidden, 4, "Forbidden", "rate"}
+	refuseShutdown  = &refusal{http.StatusServiceUnavailable, 4, "Forbidden", "shutdown"}
+	refuseProtocol  = &refusal{http.StatusBadRequest, 5, "Unsupported protocol version", "protocol"}
+	refuseUpgrade   = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
+	refuseVersion   = &refusal{http.StatusUpgradeRequired, 3, "Bad request", "upgrade"}
+	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, 3, "Payload too large", "payload"}
+)
+
+func (r *refusal) Error() string { return r.message }
+func (r *refusal) Unwrap() error { return ErrRefused }

@@ -1,0 +1,17 @@
+package engine
+
+// Transport is how a session's packets travel now.
+type Transport uint8
+
+const (
+	Polling Transport = iota
+	WebSocketTransport
+)
+
+// String returns the name that the transport has in the query of a request.
+func (t Transport) String() string {
+	if t == Polling {
+		return "polling"
+	}
+	return "websocket"
+}
