@@ -17,6 +17,14 @@ const maxPlainDigits = 15
 //
 // [ECMA-262, ToString]: https://tc39.es/ecma262/#sec-tostring
 func appendJSString(dst, raw []byte) []byte {
+	if len(raw) > 0 && raw[0] == '[' {
+		return appendArrayText(dst, raw)
+	}
+	return appendElementText(dst, raw)
+}
+
+// appendElementText is appendJSString for all but arrays.
+func appendElementText(dst, raw []byte) []byte {
 	if len(raw) == 0 {
 		return dst
 	}
@@ -25,8 +33,6 @@ func appendJSString(dst, raw []byte) []byte {
 		return appendStringText(dst, raw)
 	case '{':
 		return append(dst, "[object Object]"...)
-	case '[':
-		return appendArrayText(dst, raw)
 	case 't', 'f', 'n':
 		return append(dst, raw...)
 	default:
@@ -61,7 +67,7 @@ func appendArrayText(dst, raw []byte) []byte {
 				return dst // not valid JSON
 			}
 			if value := raw[i:end]; string(value) != "null" {
-				dst = appendJSString(dst, value)
+				dst = appendElementText(dst, value)
 			}
 			i = end
 		}

@@ -86,10 +86,10 @@ func skipSpace(raw []byte, i int) int {
 // skipString returns the index behind the string whose opening quote is at i, or len(raw) where it does not end.
 func skipString(raw []byte, i int) int {
 	i++
-	for {
+	for i < len(raw) {
 		n := bytes.IndexByte(raw[i:], '"')
 		if n < 0 {
-			return len(raw)
+			break
 		}
 		end := i + n
 		escapes := 0
@@ -101,39 +101,48 @@ func skipString(raw []byte, i int) int {
 			return i
 		}
 	}
+	return len(raw)
 }
 
-// skipValue returns the index behind the value at i. It counts brackets instead of calling itself, so nesting costs no
-// stack.
+// skipValue returns the index behind the value at i, or i where no value begins. It counts brackets instead of calling
+// itself, so nesting costs no stack.
 func skipValue(raw []byte, i int) int {
+	if i >= len(raw) {
+		return i
+	}
+	switch raw[i] {
+	case '"':
+		return skipString(raw, i)
+	case '{', '[':
+		return skipNested(raw, i)
+	}
+	for ; i < len(raw); i++ {
+		switch raw[i] {
+		case ',', '}', ']', ' ', '\n', '\r', '\t', '"', '{', '[':
+			return i
+		}
+	}
+	return i
+}
+
+// skipNested is skipValue for an object or an array.
+func skipNested(raw []byte, i int) int {
 	depth := 0
 	for i < len(raw) {
-		switch raw[i] {
-		case '"':
+		c := raw[i]
+		switch {
+		case c == '"':
 			i = skipString(raw, i)
-			if depth == 0 {
-				return i
-			}
-		case '{', '[':
+			continue
+		case c|0x20 == '{': // or '['
 			depth++
-			i++
-		case '}', ']':
-			if depth == 0 {
-				return i // the end of what the value stands in
-			}
+		case c|0x20 == '}': // or ']'
 			depth--
-			i++
 			if depth == 0 {
-				return i
+				return i + 1
 			}
-		case ',', ' ', '\n', '\r', '\t':
-			if depth == 0 {
-				return i
-			}
-			i++
-		default:
-			i++
 		}
+		i++
 	}
 	return i
 }

@@ -1,0 +1,278 @@
+package handlers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// crowd logs n clients in to a room, and lets the time pass in which lists may wait.
+func (w *world) crowd(t testing.TB, n int, room string) []*client {
+	clients := make([]*client, n)
+	for i := range clients {
+		clients[i] = w.connect(t, fmt.Sprint("c", i))
+		clients[i].login(fmt.Sprint("n", i), room)
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+	for _, c := range clients {
+		c.take()
+	}
+	return clients
+}
+
+// lists returns the lists of users among lines.
+func lists(lines []string) []string {
+	var found []string
+	for _, line := range lines {
+		if list, ok := strings.CutPrefix(line, "users "); ok {
+			found = append(found, list)
+		}
+	}
+	return found
+}
+
+func TestASmallRoomGetsAListForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		first := w.connect(t, "first")
+		first.login("f", "r")
+		for i := range promptUsers - 1 {
+			w.connect(t, fmt.Sprint("c", i)).login("n", "r")
+			if got := lists(first.take()); len(got) != 1 || strings.Count(got[0], `"id"`) != i+2 {
+				t.Errorf("after login %d: %q, want the list at once", i, got)
+			}
+		}
+	})
+}
+
+func TestALargeRoomAtRestGetsTheListAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		clients := w.crowd(t, 50, "r")
+		late := w.connect(t, "late")
+		late.login("late", "r")
+		for _, c := range clients {
+			if got := lists(c.take()); len(got) != 1 || !strings.Contains(got[0], `"id":"late"`) {
+				t.Fatalf("%s got %d lists, want one that names who came", c.id, len(got))
+			}
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := clients[0].take(); len(got) != 0 {
+			t.Errorf("later: %q, want nothing more", got)
+		}
+	})
+}
+
+func TestNobodyWaitsLongerThan100msForAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		clients := w.crowd(t, 50, "r")
+		watcher := clients[0]
+		start := time.Now()
+		came := make(map[string]time.Time)
+		listed := make(map[string]time.Time)
+		look := func() {
+			for _, list := range lists(watcher.take()) {
+				for id := range came {
+					if _, seen := listed[id]; !seen && strings.Contains(list, `"id":"`+id+`"`) {
+						listed[id] = time.Now()
+					}
+				}
+			}
+		}
+		for i := range 200 {
+			id := fmt.Sprint("x", i)
+			c := w.connect(t, id)
+			came[id] = time.Now()
+			c.ask("login", `{"name":"x","room":"r"}`)
+			// The one who came has a list with itself before its callback.
+			lines := c.take()
+			if n := len(lines); n < 2 || !strings.HasPrefix(lines[n-1], "ack") || !strings.Contains(lines[n-2], `"id":"`+id+`"`) {
+				t.Fatalf("%s got %q, want a list with itself, then the callback", id, lines)
+			}
+			look()
+			time.Sleep(3 * time.Millisecond)
+			synctest.Wait()
+			look()
+		}
+		took := time.Since(start)
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			look()
+		}
+		for id, at := range came {
+			seen, ok := listed[id]
+			if !ok || seen.Sub(at) > 100*time.Millisecond {
+				t.Errorf("%s came at %v and was listed after %v, %v, want 100ms at most", id, at.Sub(start), seen.Sub(at), ok)
+			}
+		}
+		// 600 ms of logins are about 8 lists to each, not 200.
+		stats := w.root.Stats()
+		perClient := int(took/listInterval) + 2
+		if most := uint64(50*51/2+50*20) + uint64(250*perClient+200); stats.UserLists > most {
+			t.Errorf("%d lists were sent, want at most %d", stats.UserLists, most)
+		}
+	})
+}
+
+func TestAMassLogoutEndsWithOneList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		clients := w.crowd(t, 300, "r")
+		stay := clients[150]
+		for _, c := range clients {
+			if c != stay {
+				w.close(c)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		lines := stay.take()
+		got := lists(lines)
+		if last := got[len(got)-1]; last != `[`+user("c150", "n150", "r")+`]` {
+			t.Errorf("last list = %s, want the one who stayed", last)
+		}
+		if notes := len(lines) - len(got); notes != 299 {
+			t.Errorf("%d notifications, want 299", notes)
+		}
+		if len(got) > promptUsers+2 {
+			t.Errorf("%d lists for one moment, want at most %d", len(got), promptUsers+2)
+		}
+	})
+}
+
+func TestCloseStopsTheTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		clients := w.crowd(t, 20, "r")
+		w.connect(t, "a").login("a", "r")
+		w.connect(t, "b").login("b", "r") // its list has to wait
+		clients[0].take()
+		w.root.Close()
+		w.root.Close()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		clients[0].want(t)
+		w.close(clients[1]) // sessions may end after it, and clients come too late
+		w.connect(t, "late").login("late", "q")
+		clients[0].want(t, left("n1"))
+	})
+}
+
+func TestAnEmptyRoomKeepsNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, RootOptions{})
+		clients := w.crowd(t, 20, "r")
+		for _, c := range clients {
+			w.close(c)
+		}
+		if n := len(w.root.chat.lobbies.rooms); n != 0 {
+			t.Errorf("%d lobbies are left, want 0", n)
+		}
+		fresh := w.connect(t, "fresh") // the room is a new one
+		fresh.login("f", "r")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		fresh.want(t)
+	})
+}
+
+func TestAListThatCouldNotBeReadComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, users := newFailingWorld(t)
+		a, b := w.connect(t, "a"), w.connect(t, "b")
+		a.login("Ann", "r")
+		users.list.Store(true)
+		b.ask("login", `{"name":"Bob","room":"r"}`)
+		b.want(t, `ack {"user":`+user("b", "Bob", "r")+`}`)
+		a.want(t, entered("Bob"))
+		time.Sleep(retryInterval + retryInterval/2) // the first retry fails as well
+		synctest.Wait()
+		a.want(t)
+		users.list.Store(false)
+		time.Sleep(retryInterval)
+		synctest.Wait()
+		want := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
+		a.want(t, want)
+		b.want(t, want)
+		time.Sleep(10 * retryInterval)
+		synctest.Wait()
+		a.want(t)
+		if stats := w.root.Stats(); stats.StoreErrors != 2 {
+			t.Errorf("StoreErrors = %d, want 2", stats.StoreErrors)
+		}
+	})
+}
+
+func TestAChangeDoesNotWaitForARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, users := newFailingWorld(t)
+		clients := w.crowd(t, 20, "r")
+		users.list.Store(true)
+		w.connect(t, "x").login("x", "r")
+		users.list.Store(false)
+		w.connect(t, "y").login("y", "r")
+		w.connect(t, "z").login("z", "r")
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		got := lists(clients[0].take())
+		if len(got) == 0 || !strings.HasSuffix(got[len(got)-1], user("x", "x", "r")+","+user("y", "y", "r")+","+user("z", "z", "r")+"]") {
+			t.Errorf("lists = %q, want all three in the last", got)
+		}
+	})
+}
+
+// TestEverybodyEndsWithTheSameList has many clients come, go and leave for good at once.
+func TestEverybodyEndsWithTheSameList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, rounds = 200, 5
+		w := newWorld(t, RootOptions{})
+		all := make([]*client, clients)
+		var wg sync.WaitGroup
+		for i := range all {
+			all[i] = w.connect(t, fmt.Sprint("c", i))
+			wg.Go(func() {
+				c := all[i]
+				for round := range rounds {
+					c.ask("login", `{"name":"n","room":"r"}`)
+					if got := c.lastUsers(); !strings.Contains(got, `"id":"`+c.id+`"`) {
+						t.Errorf("%s in round %d: the list before the callback is %s, want itself in it", c.id, round, got)
+					}
+					if _, err := w.users.GetRoomUsers(t.Context(), "r"); err != nil {
+						t.Error(err)
+					}
+					if i%2 == 0 { // half of them in one moment, half over several lists
+						time.Sleep(rand.N(2 * listInterval))
+					}
+					if round < rounds-1 {
+						c.ask("logout")
+						c.take()
+					}
+				}
+				if i%4 == 0 {
+					w.close(c)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		users, err := w.users.GetRoomUsers(t.Context(), "r")
+		if err != nil || len(users) != clients*3/4 {
+			t.Fatalf("GetRoomUsers = %d users, %v, want %d", len(users), err, clients*3/4)
+		}
+		want := string(listMessage(users).Args[0])
+		for i, c := range all {
+			if i%4 != 0 && c.lastUsers() != want {
+				t.Errorf("%s ended with\n%s\nwant\n%s", c.id, c.lastUsers(), want)
+			}
+		}
+	})
+}
