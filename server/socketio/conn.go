@@ -1,0 +1,345 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+var (
+	errState  = errors.New("packet for a namespace that is not connected")
+	errClosed = errors.New("the client has left")
+	// errOwnEngine answers calls that only make sense inside the library's own engine.
+	errOwnEngine = errors.New("signalbox serves its own engine")
+)
+
+// conn is one Engine.IO session with its namespaces. It receives from the engine ([engine.Receiver]) and stands in for
+// the library's engine.Socket (face.go).
+type conn struct {
+	listeners // the library's, on "data", "error" and "close"
+
+	// Static after construction.
+	server  *Server
+	session *engine.Session
+
+	closing atomic.Bool // the connection is told to end
+	closed  atomic.Bool // it has ended
+
+	mu sync.Mutex
+	// mu guards the following.
+	peers   []*peer
+	request *types.HttpContext
+
+	// Owned by the goroutine that reads.
+	partial  *partial
+	lastName string // of the last event: most clients send few names
+	bucket   bucket
+}
+
+// partial is a binary packet whose attachments are still to come.
+type partial struct {
+	text        []byte
+	missing     int
+	attachments [][]byte
+}
+
+// scratch is what handling one event needs and nobody keeps.
+type scratch struct {
+	args  [8]json.RawMessage
+	event hub.Event
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Text handles one packet. An error ends the connection.
+func (c *conn) Text(data []byte) error {
+	if c.closing.Load() {
+		return nil
+	}
+	if c.partial != nil {
+		return c.refuse(errAttachments)
+	}
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	p, err := decode(data, s.args[:0])
+	if err != nil {
+		return c.refuse(err)
+	}
+	if p.attachments > 0 {
+		c.partial = &partial{text: bytes.Clone(data), missing: p.attachments}
+		return nil
+	}
+	if err := c.handle(&p, nil, s); err != nil {
+		return c.refuse(err)
+	}
+	return nil
+}
+
+// Binary takes the next attachment of a binary packet.
+func (c *conn) Binary(data []byte) error {
+	if c.closing.Load() {
+		return nil
+	}
+	if c.partial == nil {
+		return c.refuse(errAttachments)
+	}
+	c.partial.attachments = append(c.partial.attachments, bytes.Clone(data))
+	if len(c.partial.attachments) < c.partial.missing {
+		return nil
+	}
+	whole := c.partial
+	c.partial = nil
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	p, err := decode(whole.text, s.args[:0]) // it was read before: this cannot fail, but is no place to be sure
+	if err == nil {
+		err = checkPlaceholders(p.args, len(whole.attachments))
+	}
+	if err == nil {
+		err = c.handle(&p, whole.attachments, s)
+	}
+	if err != nil {
+		return c.refuse(err)
+	}
+	return nil
+}
+
+func (s *scratch) release() {
+	clear(s.args[:])
+	s.event = hub.Event{}
+	scratches.Put(s)
+}
+
+// refuse counts a packet that ends its sender's connection.
+func (c *conn) refuse(err error) error {
+	if !errors.Is(err, errPanic) {
+		c.server.counters.badPackets.Add(1)
+	}
+	return err
+}
+
+func (c *conn) handle(p *packet, attachments [][]byte, s *scratch) error {
+	switch p.kind {
+	case typeEvent, typeBinaryEvent:
+		return c.event(p, attachments, s)
+	case typeAck, typeBinaryAck:
+		return c.ack(p, attachments)
+	case typeConnect:
+		return c.connect(p)
+	case typeDisconnect:
+		return c.disconnect(p)
+	default:
+		return errPacket
+	}
+}
+
+// event dispatches an EVENT on this goroutine, so that the next packet waits until the handler returns.
+func (c *conn) event(p *packet, attachments [][]byte, s *scratch) error {
+	name, err := c.name(p.args[0])
+	if err != nil {
+		return err
+	}
+	peer := c.find(p.namespace)
+	if peer == nil {
+		return errState
+	}
+	c.throttle()
+	s.event = hub.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
+	if len(p.id) > 0 {
+		s.event.Ack = hub.NewAcker(peer, string(p.id))
+	}
+	return peer.handle(&s.event)
+}
+
+// name returns an event's name without making a new string for one that was just seen.
+func (c *conn) name(raw json.RawMessage) (string, error) {
+	if len(raw) == len(c.lastName)+2 && raw[0] == '"' && string(raw[1:len(raw)-1]) == c.lastName {
+		return c.lastName, nil
+	}
+	name, err := eventName(raw)
+	if err != nil {
+		return "", err
+	}
+	if len(name)+2 == len(raw) { // plain: its bytes are its text
+		c.lastName = name
+	}
+	return name, nil
+}
+
+// throttle makes a client that sends more events than it may wait, and with it TCP: it loses nothing and costs only
+// itself.
+func (c *conn) throttle() {
+	limit := c.server.cfg.MaxEventsPerSecond
+	if limit <= 0 {
+		return
+	}
+	if wait := c.bucket.take(time.Now(), limit); wait > 0 {
+		c.server.counters.throttled.Add(1)
+		time.Sleep(wait)
+	}
+}
+
+// ack calls the callback that the program passed to an emit of the library.
+func (c *conn) ack(p *packet, attachments [][]byte) error {
+	peer := c.find(p.namespace)
+	if peer == nil {
+		return errState
+	}
+	return peer.acknowledge(p, attachments)
+}
+
+// connect asks the library to connect a namespace. Its answer comes back through [conn.write].
+//
+// Rule: a second CONNECT on a namespace that is connected, or about to be, closes the connection.
+func (c *conn) connect(p *packet) error {
+	name := string(p.namespace)
+	auth := map[string]any{}
+	if p.payload != nil {
+		if err := json.Unmarshal(p.payload, &auth); err != nil {
+			return errJSON
+		}
+	}
+	c.mu.Lock()
+	for i, old := range c.peers {
+		if old.name != name {
+			continue
+		}
+		if old.status() != left {
+			c.mu.Unlock()
+			return errState
+		}
+		c.peers = append(c.peers[:i], c.peers[i+1:]...)
+		break
+	}
+	if limit := c.server.cfg.MaxNamespaces; limit > 0 && len(c.peers) >= limit {
+		c.mu.Unlock()
+		c.server.counters.namespacesRefused.Add(1)
+		return c.session.Send(connectError(name, "Too many namespaces"))
+	}
+	peer := &peer{conn: c, name: name, auth: bytes.Clone(p.payload)}
+	c.peers = append(c.peers, peer)
+	c.mu.Unlock()
+	c.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: name, Data: auth})
+	return nil
+}
+
+// disconnect ends a client's stay in a namespace at its own wish, and returns when the library has forgotten it: a
+// CONNECT that follows at once must find the namespace free.
+func (c *conn) disconnect(p *packet) error {
+	peer := c.find(p.namespace)
+	if peer == nil {
+		return errState
+	}
+	peer.detach("client namespace disconnect")
+	c.remove(peer)
+	sock := peer.socket()
+	if sock == nil || !sock.Connected() {
+		return nil
+	}
+	gone := make(chan struct{})
+	var once sync.Once
+	_ = sock.Once("disconnect", func(...any) { once.Do(func() { close(gone) }) }) // it has no error to return
+	c.Emit("data", &parser.Packet{Type: parser.DISCONNECT, Nsp: peer.name})
+	// The library works on it in a goroutine of its own. Where somebody else closes the socket at this very moment the
+	// listener may have come too late, so the socket is looked at as well.
+	for deadline := time.Now().Add(time.Second); sock.Connected() && time.Now().Before(deadline); {
+		select {
+		case <-gone:
+			return nil
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// write queues what the library encoded, and follows what it says about a namespace.
+func (c *conn) write(e *encoded) {
+	kind := packetType(e.packet.Type)
+	if kind != typeConnect && kind != typeConnectError && kind != typeDisconnect {
+		_ = c.session.Send(e.message) // an ended connection is told through Closed
+		return
+	}
+	peer := c.find([]byte(e.packet.Nsp))
+	switch {
+	case peer == nil && kind == typeConnectError:
+		_ = c.session.Send(e.message)
+	case peer == nil:
+		// The client left meanwhile.
+	case kind == typeConnect:
+		peer.open(e.message)
+		c.mu.Lock()
+		c.request = nil
+		c.mu.Unlock()
+	case kind == typeConnectError:
+		_ = c.session.Send(e.message)
+		peer.detach("refused")
+		c.remove(peer)
+	default:
+		_ = c.session.Send(e.message)
+		peer.detach("server namespace disconnect")
+	}
+}
+
+// Closed tells the handlers and then the library that the connection has ended.
+func (c *conn) Closed(reason engine.Reason) {
+	c.closing.Store(true)
+	c.closed.Store(true)
+	c.partial = nil
+	c.mu.Lock()
+	peers := c.peers
+	c.peers = nil
+	c.request = nil
+	c.mu.Unlock()
+	for _, p := range peers {
+		p.detach(reason.String())
+	}
+	c.Emit("close", reason.String(), "")
+	c.server.counters.conns.Add(-1)
+}
+
+func (c *conn) find(namespace []byte) *peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.peers {
+		if p.name == string(namespace) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (c *conn) remove(p *peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.peers {
+		if c.peers[i] == p {
+			c.peers = append(c.peers[:i], c.peers[i+1:]...)
+			return
+		}
+	}
+}
+
+// bucket is a token bucket: limit events per second, twice that at once.
+type bucket struct {
+	level float64 // events taken and not yet paid back
+	at    time.Time
+}
+
+// take returns how long the event has to wait.
+func (b *bucket) take(now time.Time, perSecond float64) time.Duration {
+	b.level = max(0, b.level-now.Sub(b.at).Seconds()*perSecond) + 1
+	b.at = now
+	if over := b.level - 2*perSecond; over > 0 {
+		return time.Duration(over / perSecond * float64(time.Second))
+	}
+	return 0
+}

@@ -1,0 +1,315 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	eio "github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+
+	"signalbox/server/hub"
+	"signalbox/server/wire"
+)
+
+// messagePacket is the Engine.IO packet type of everything Socket.IO sends as text.
+const messagePacket = '4'
+
+// appendHead writes a packet's start: Engine.IO type, Socket.IO type, attachments, namespace, id.
+func appendHead(b []byte, kind packetType, attachments int, namespace, id string) []byte {
+	if attachments > 0 {
+		kind = binaryKind(kind)
+	}
+	b = append(b, messagePacket, byte(kind))
+	if attachments > 0 {
+		b = strconv.AppendInt(b, int64(attachments), 10)
+		b = append(b, '-')
+	}
+	if namespace != "/" {
+		b = append(b, namespace...)
+		b = append(b, ',')
+	}
+	return append(b, id...)
+}
+
+func binaryKind(kind packetType) packetType {
+	switch kind {
+	case typeEvent:
+		return typeBinaryEvent
+	case typeAck:
+		return typeBinaryAck
+	default:
+		return kind
+	}
+}
+
+// encodeMessage writes a hub message down as an EVENT packet. It is the hub's encoder of FormSocketIO.
+func encodeMessage(m *hub.Message) *wire.Message { return encodeEvent(m, "") }
+
+func encodeEvent(m *hub.Message, id string) *wire.Message {
+	if m.Event == "" && m.RawEvent == nil {
+		return nil
+	}
+	size := len(m.Event) + len(m.RawEvent) + len(m.Namespace) + 32
+	for _, a := range m.Args {
+		size += len(a) + 1
+	}
+	w := wire.NewBuilder(size)
+	w.Buf = appendHead(w.Buf, typeEvent, len(m.Attachments), m.Namespace, id)
+	w.Buf = append(w.Buf, '[')
+	if m.RawEvent != nil {
+		w.Buf = append(w.Buf, m.RawEvent...)
+	} else {
+		w.Buf = appendString(w.Buf, m.Event)
+	}
+	for _, a := range m.Args {
+		w.Buf = append(w.Buf, ',')
+		w.Buf = append(w.Buf, a...)
+	}
+	w.Buf = append(w.Buf, ']')
+	return w.Message(m.Attachments...)
+}
+
+// appendString writes s as JSON, as JavaScript would: no escapes for <, > and &.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			quoted, err := marshal(s)
+			if err != nil { // a string always has a form
+				return append(b, `""`...)
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// marshal writes v as JSON without HTML escapes.
+func marshal(v any) ([]byte, error) {
+	if raw, ok := v.(json.RawMessage); ok && raw != nil {
+		return raw, nil
+	}
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), nil
+}
+
+// marshalArgs writes the arguments of an event or an ack down, and takes binary values out as attachments.
+func marshalArgs(args []any) (raw []json.RawMessage, attachments [][]byte, err error) {
+	if len(args) == 0 {
+		return nil, nil, nil
+	}
+	raw = make([]json.RawMessage, len(args))
+	for i, arg := range args {
+		if _, ok := arg.(json.RawMessage); !ok {
+			if arg, err = extract(arg, &attachments); err != nil {
+				return nil, nil, fmt.Errorf("argument %d: %w", i+1, err)
+			}
+		}
+		if raw[i], err = marshal(arg); err != nil {
+			return nil, nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+	}
+	return raw, attachments, nil
+}
+
+// placeholder stands in the JSON where an attachment was.
+type placeholder struct {
+	Placeholder bool `json:"_placeholder"`
+	Num         int  `json:"num"`
+}
+
+// extract returns v with its binary values replaced by placeholders. It looks into []any and map[string]any, the shapes
+// the library's documentation names; other types are left to encoding/json.
+func extract(v any, attachments *[][]byte) (any, error) {
+	add := func(data []byte) any {
+		*attachments = append(*attachments, data)
+		return placeholder{Placeholder: true, Num: len(*attachments) - 1}
+	}
+	switch v := v.(type) {
+	case []byte:
+		return add(v), nil
+	case *eio.StringBuffer:
+		return v.String(), nil
+	case *strings.Reader:
+		data, err := io.ReadAll(v)
+		return string(data), err
+	case eio.BufferInterface:
+		return add(v.Bytes()), nil
+	case io.Reader:
+		data, err := io.ReadAll(v)
+		if err != nil {
+			return nil, err
+		}
+		return add(data), nil
+	case []any:
+		if !hasBinary(v) {
+			return v, nil
+		}
+		out := make([]any, len(v))
+		for i := range v {
+			var err error
+			if out[i], err = extract(v[i], attachments); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		if !hasBinary(v) {
+			return v, nil
+		}
+		out := make(map[string]any, len(v))
+		for k := range v {
+			var err error
+			if out[k], err = extract(v[k], attachments); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	default:
+		return v, nil
+	}
+}
+
+func hasBinary(v any) bool {
+	switch v := v.(type) {
+	case []byte, io.Reader:
+		return true
+	case []any:
+		for _, e := range v {
+			if hasBinary(e) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if hasBinary(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// encodeAck writes an ACK packet.
+func encodeAck(namespace, id string, args []any) (*wire.Message, error) {
+	if len(args) == 1 {
+		if raw, ok := args[0].(json.RawMessage); ok { // the answers that are ready made
+			w := wire.NewBuilder(len(raw) + len(namespace) + len(id) + 8)
+			w.Buf = appendHead(w.Buf, typeAck, 0, namespace, id)
+			w.Buf = append(w.Buf, '[')
+			w.Buf = append(w.Buf, raw...)
+			w.Buf = append(w.Buf, ']')
+			return w.Message(), nil
+		}
+	}
+	raw, attachments, err := marshalArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	w := wire.NewBuilder(64)
+	w.Buf = appendHead(w.Buf, typeAck, len(attachments), namespace, id)
+	w.Buf = appendArray(w.Buf, raw)
+	return w.Message(attachments...), nil
+}
+
+func appendArray(b []byte, elements []json.RawMessage) []byte {
+	b = append(b, '[')
+	for i, e := range elements {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, e...)
+	}
+	return append(b, ']')
+}
+
+// encodePacket writes a packet of the library down.
+func encodePacket(p *parser.Packet) (*wire.Message, error) {
+	id := ""
+	if p.Id != nil {
+		id = strconv.FormatUint(*p.Id, 10)
+	}
+	switch kind := packetType(p.Type); kind {
+	case typeEvent, typeBinaryEvent, typeAck, typeBinaryAck:
+		args, ok := p.Data.([]any)
+		if !ok && p.Data != nil {
+			return nil, fmt.Errorf("%w: data of type %T", errPacket, p.Data)
+		}
+		if kind == typeAck || kind == typeBinaryAck {
+			return encodeAck(p.Nsp, id, args)
+		}
+		m, err := eventMessage(p.Nsp, args)
+		if err != nil {
+			return nil, err
+		}
+		return encodeEvent(m, id), nil
+	case typeConnect, typeDisconnect, typeConnectError:
+		w := wire.NewBuilder(64)
+		w.Buf = appendHead(w.Buf, kind, 0, p.Nsp, id)
+		if p.Data != nil {
+			data, err := marshal(withoutNil(kind, p.Data))
+			if err != nil {
+				return nil, err
+			}
+			w.Buf = append(w.Buf, data...)
+		}
+		return w.Message(), nil
+	default:
+		return nil, fmt.Errorf("%w: type %q", errPacket, byte(p.Type))
+	}
+}
+
+// eventMessage returns the hub's form of an event that the library emits: name first, then the arguments.
+func eventMessage(namespace string, args []any) (*hub.Message, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%w: event without a name", errPacket)
+	}
+	name, ok := args[0].(string)
+	if !ok {
+		return nil, fmt.Errorf("%w: event name of type %T", errPacket, args[0])
+	}
+	raw, attachments, err := marshalArgs(args[1:])
+	if err != nil {
+		return nil, err
+	}
+	m := &hub.Message{Namespace: namespace, Event: name, Args: raw, Attachments: attachments}
+	if name == "" {
+		m.RawEvent = json.RawMessage(`""`)
+	}
+	return m, nil
+}
+
+// withoutNil leaves the data out of a connect error that has none, as the reference does.
+func withoutNil(kind packetType, data any) any {
+	m, ok := data.(map[string]any)
+	if kind != typeConnectError || !ok {
+		return data
+	}
+	if v, ok := m["data"]; ok && isNil(v) {
+		return map[string]any{"message": m["message"]}
+	}
+	return data
+}
+
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch rv := reflect.ValueOf(v); rv.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return rv.IsNil()
+	default:
+		return false
+	}
+}

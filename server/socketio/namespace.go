@@ -1,0 +1,126 @@
+package socketio
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/hub"
+)
+
+// namespace is one namespace of this process: who is in it, which handler serves it, and what the library takes for its
+// adapter (adapter.go).
+type namespace struct {
+	listeners // of the adapter: create-room, join-room, leave-room, delete-room
+
+	// Static after construction.
+	server  *Server
+	nsp     sio.Namespace
+	name    string
+	handler hub.Handler // nil: the program listens to the library's sockets
+
+	mu sync.RWMutex
+	// mu guards the following.
+	peers map[string]*peer // by sid
+}
+
+func newNamespace(s *Server, nsp sio.Namespace) *namespace {
+	n := &namespace{server: s, nsp: nsp, name: nsp.Name(), handler: s.handlers[nsp.Name()], peers: make(map[string]*peer)}
+	if n.handler != nil {
+		nsp.Use(n.middleware)
+	}
+	_ = nsp.On("connection", s.onConnection) // registering never fails
+	return n
+}
+
+// middleware attaches a client to its handler, or refuses it. As a middleware it runs before CONNECT is sent.
+func (n *namespace) middleware(sock *sio.Socket, next func(*sio.ExtendedError)) {
+	c, ok := sock.Conn().(*conn)
+	if !ok {
+		next(sio.NewExtendedError("Internal server error", nil))
+		return
+	}
+	p := c.find([]byte(n.name))
+	if p == nil {
+		next(nil) // it left; the library notices as well
+		return
+	}
+	switch err := p.attach(n, sock).(type) {
+	case nil:
+		next(nil)
+	case *hub.ConnectError:
+		next(sio.NewExtendedError(err.Message, err.Data))
+	default:
+		next(sio.NewExtendedError(err.Error(), nil))
+	}
+}
+
+// connect gives a client to whoever serves the namespace.
+func (n *namespace) connect(p *peer, auth []byte) (session hub.Session, err error) {
+	n.share(p)
+	if n.handler == nil {
+		return librarySession{p}, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			session, err = nil, errPanic
+		}
+	}()
+	request := p.conn.session.Request()
+	return n.handler.Connect(p, hub.Handshake{
+		Auth:       json.RawMessage(authObject(auth)),
+		Query:      request.Query.Get,
+		Header:     request.Header.Get,
+		RemoteAddr: p.conn.session.RemoteAddr(),
+		Time:       request.Time,
+	})
+}
+
+// share puts the engine's copy of headers and query, which many clients have in common, in the place of the copies that
+// the library made for this socket alone: they are most of what a socket would weigh.
+func (n *namespace) share(p *peer) {
+	request, handshake := p.conn.session.Request(), p.sock.Handshake()
+	handshake.Headers = map[string][]string(request.Header)
+	handshake.Query = map[string][]string(request.Query)
+}
+
+func (n *namespace) add(p *peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.peers[p.ID()] = p
+	n.server.counters.peers.Add(1)
+}
+
+func (n *namespace) remove(p *peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.peers[p.ID()] == p {
+		delete(n.peers, p.ID())
+		n.server.counters.peers.Add(-1)
+	}
+}
+
+func (n *namespace) peer(sid string) *peer {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.peers[sid]
+}
+
+func (n *namespace) all() []*peer {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	peers := make([]*peer, 0, len(n.peers))
+	for _, p := range n.peers {
+		peers = append(peers, p)
+	}
+	return peers
+}
+
+// libraryRoom returns the library's name of a room that it joined in this namespace.
+func (n *namespace) libraryRoom(r hub.Room) (sio.Room, bool) {
+	name, ok := strings.CutPrefix(r.Name, n.name+"\x00")
+	return sio.Room(name), ok && r.Kind == hub.KindNamespace
+}

@@ -1,0 +1,360 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	eio "github.com/zishang520/engine.io/v2/types"
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/hub"
+	"signalbox/server/wire"
+)
+
+var errPanic = errors.New("a handler panicked")
+
+// status is how far a client is with one namespace. It only grows.
+type status uint32
+
+const (
+	asked     status = iota // CONNECT has come, the middleware runs
+	attached                // the handler has it; what is sent to it waits for the CONNECT packet
+	opening                 // the CONNECT packet is being queued: from here on the client may send
+	connected               // messages go straight to the outbox
+	left
+)
+
+// peer is one client in one namespace: a [hub.Peer] for its handler and a [hub.Sink] for the hub.
+type peer struct {
+	// Static after construction.
+	conn *conn
+	name string // of the namespace
+
+	state atomic.Uint32
+
+	mu sync.Mutex
+	// mu guards the following.
+	auth     json.RawMessage // until it is attached
+	ns       *namespace
+	sock     *sio.Socket
+	member   *hub.Member
+	session  hub.Session
+	early    []*wire.Message // sent before CONNECT, in order
+	handling bool            // an event is with the handler
+	ending   string          // why Close has to be called when it returns
+}
+
+var (
+	_ hub.Peer     = (*peer)(nil)
+	_ hub.Sink     = (*peer)(nil)
+	_ hub.Answerer = (*peer)(nil)
+)
+
+func (p *peer) status() status { return status(p.state.Load()) }
+
+func (p *peer) ID() string          { return string(p.sock.Id()) }
+func (p *peer) Namespace() string   { return p.name }
+func (p *peer) Member() *hub.Member { return p.member }
+func (p *peer) Closed() bool        { return p.status() == left }
+
+func (p *peer) socket() *sio.Socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sock
+}
+
+// attach makes the client known to its namespace and its handler, before it is told that it is connected. It runs on the
+// goroutine that reads, so no event can overtake it.
+func (p *peer) attach(ns *namespace, sock *sio.Socket) error {
+	p.mu.Lock()
+	if p.status() != asked {
+		p.mu.Unlock()
+		return errClosed
+	}
+	p.ns, p.sock = ns, sock
+	p.member = hub.NewMember(string(sock.Id()), p)
+	auth := p.auth
+	p.auth = nil
+	p.state.Store(uint32(attached))
+	p.mu.Unlock()
+
+	ns.add(p)
+	session, err := ns.connect(p, auth)
+	if err != nil {
+		p.detach("refused")
+		return err
+	}
+	p.mu.Lock()
+	p.session = session
+	gone := p.status() == left // the connection ended while the handler looked at it
+	p.mu.Unlock()
+	if gone {
+		session.Close(p.endReason())
+		p.release()
+	}
+	return nil
+}
+
+func (p *peer) endReason() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ending
+}
+
+// open queues the CONNECT packet and behind it what was sent to the client before.
+func (p *peer) open(connect *wire.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status() == left {
+		return
+	}
+	p.state.Store(uint32(opening))
+	_ = p.conn.session.Send(connect) // an ended connection is told through Closed
+	for _, m := range p.early {
+		_ = p.conn.session.Send(m)
+	}
+	p.early = nil
+	p.state.Store(uint32(connected))
+}
+
+// detach ends the client's stay. The handler is told once, after the event it has at hand; then the member leaves its
+// rooms. Calling it again does nothing.
+func (p *peer) detach(reason string) {
+	p.mu.Lock()
+	if p.status() == left {
+		p.mu.Unlock()
+		return
+	}
+	p.state.Store(uint32(left))
+	p.early = nil
+	p.ending = reason
+	session := p.session
+	if p.handling {
+		p.mu.Unlock() // handle calls finish when the handler has returned
+		return
+	}
+	p.mu.Unlock()
+	if session != nil {
+		p.finish(session, reason)
+	} else {
+		p.release()
+	}
+}
+
+// finish tells the handler that the client has left. A panic there is the handler's, and ends nothing but this call.
+func (p *peer) finish(session hub.Session, reason string) {
+	defer p.release()
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+		}
+	}()
+	session.Close(reason)
+}
+
+// release takes the client out of the namespace and the hub.
+func (p *peer) release() {
+	p.mu.Lock()
+	ns, member := p.ns, p.member
+	p.mu.Unlock()
+	if ns != nil {
+		ns.remove(p)
+		ns.server.hub.Remove(member)
+	}
+}
+
+// handle gives one event to the handler. Its error ends the connection.
+func (p *peer) handle(e *hub.Event) (err error) {
+	p.mu.Lock()
+	switch p.status() {
+	case opening, connected:
+	case left: // the server has ended the namespace, and the client did not know yet
+		p.mu.Unlock()
+		return nil
+	default:
+		p.mu.Unlock()
+		return errState
+	}
+	p.handling = true
+	session := p.session
+	p.mu.Unlock()
+
+	p.conn.server.counters.eventsIn.Add(1)
+	start := time.Now()
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			err = errPanic
+		}
+		p.conn.server.latency.observe(time.Since(start))
+		p.mu.Lock()
+		p.handling = false
+		ended := p.status() == left
+		reason := p.ending
+		p.mu.Unlock()
+		if ended {
+			p.finish(session, reason)
+		}
+	}()
+	session.Event(e)
+	return nil
+}
+
+func (p *peer) panicked(r any) {
+	p.conn.server.counters.panics.Add(1)
+	p.conn.server.log.Error("a handler panicked; its client is disconnected",
+		"namespace", p.name, "sid", p.ID(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+}
+
+// Deliver queues a hub message.
+func (p *peer) Deliver(m *hub.Message) bool {
+	if m.Namespace != p.name {
+		return false
+	}
+	encoded := m.Encoded(hub.FormSocketIO, encodeMessage)
+	return encoded != nil && p.deliver(encoded, m.Volatile)
+}
+
+func (p *peer) deliver(m *wire.Message, volatile bool) bool {
+	switch {
+	case p.status() != connected:
+		return p.hold(m)
+	case volatile:
+		return p.conn.session.SendVolatile(m)
+	default:
+		return p.conn.session.Send(m) == nil
+	}
+}
+
+// hold keeps a message for a client that has not been told yet that it is connected.
+func (p *peer) hold(m *wire.Message) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.status() {
+	case connected: // it just was
+		return p.conn.session.Send(m) == nil
+	case left:
+		return false
+	}
+	if len(p.early) >= maxEarly {
+		return false
+	}
+	p.early = append(p.early, m)
+	return true
+}
+
+// maxEarly bounds what waits for one client's CONNECT packet.
+const maxEarly = 256
+
+// Emit implements [hub.Peer].
+func (p *peer) Emit(event string, args ...any) error {
+	raw, attachments, err := marshalArgs(args)
+	if err != nil {
+		return fmt.Errorf("emit %s: %w", event, err)
+	}
+	m := encodeMessage(&hub.Message{Namespace: p.name, Event: event, Args: raw, Attachments: attachments})
+	if p.status() == connected {
+		return p.conn.session.Reply(m)
+	}
+	if !p.hold(m) {
+		return errClosed
+	}
+	return nil
+}
+
+// Answer implements [hub.Answerer]: it sends an ACK packet.
+func (p *peer) Answer(id string, args ...any) {
+	if p.status() == left {
+		return
+	}
+	m, err := encodeAck(p.name, id, args)
+	if err != nil {
+		p.conn.server.log.Error("an answer cannot be written", "namespace", p.name, "sid", p.ID(), "error", err)
+		return
+	}
+	_ = p.conn.session.Reply(m) // an ended connection is told through Closed
+}
+
+// Disconnect implements [hub.Peer].
+func (p *peer) Disconnect(closeConnection bool) { p.socket().Disconnect(closeConnection) }
+
+// acknowledge calls what the program passed to Emit or BroadcastWithAck, on the goroutine that reads. An id nobody waits
+// for is ignored, as in the reference.
+func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
+	sock := p.socket()
+	id, parseErr := strconv.ParseUint(string(pk.id), 10, 64)
+	if sock == nil || parseErr != nil {
+		return nil
+	}
+	callback, ok := sock.Acks().LoadAndDelete(id)
+	if !ok {
+		return nil
+	}
+	args, err := decodeArgs(pk.args, attachments, newBinary)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			err = errPanic
+		}
+	}()
+	callback(args, nil)
+	return nil
+}
+
+// newBinary is what the library's listeners get for a binary attachment.
+func newBinary(data []byte) any { return eio.NewBytesBuffer(data) }
+
+// connectError encodes a refusal that the library has no part in.
+func connectError(namespace, message string) *wire.Message {
+	w := wire.NewBuilder(64)
+	w.Buf = appendHead(w.Buf, typeConnectError, 0, namespace, "")
+	w.Buf = append(w.Buf, `{"message":`...)
+	w.Buf = appendString(w.Buf, message)
+	w.Buf = append(w.Buf, '}')
+	return w.Message()
+}
+
+// librarySession serves a namespace without a handler of ours: events go to the listeners that the program registered on
+// the library's Socket, in order and on the goroutine that reads.
+type librarySession struct{ p *peer }
+
+func (s librarySession) Event(e *hub.Event) {
+	sock := s.p.socket()
+	args, err := decodeArgs(e.Args, e.Attachments, newBinary)
+	if err != nil {
+		s.p.conn.server.counters.badPackets.Add(1)
+		return
+	}
+	all := append([]any{e.Name}, args...)
+	if e.Ack.Wanted() {
+		answer := e.Ack
+		var once sync.Once
+		all = append(all, func(args []any, _ error) { once.Do(func() { answer.Send(args...) }) })
+	}
+	for _, listener := range sock.ListenersAny() {
+		listener(all...)
+	}
+	if sock.Connected() {
+		sock.EmitUntyped(e.Name, all[1:]...)
+	}
+}
+
+func (librarySession) Close(string) {}
+
+// authObject returns the payload of a CONNECT packet, {} without one.
+func authObject(payload []byte) json.RawMessage {
+	if len(bytes.TrimSpace(payload)) == 0 {
+		return json.RawMessage("{}")
+	}
+	return payload
+}
