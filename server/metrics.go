@@ -76,12 +76,17 @@ func (m *Metrics) Gauges(name, label, help string, values func(yield func(labelV
 	m.add("gauge", name, label, help, newFamily(prometheus.GaugeValue, name, label, help, values))
 }
 
-// Histogram registers a figure that is observed in buckets, whose upper bounds are given, and returns what to observe it
-// with, from any goroutine.
-func (m *Metrics) Histogram(name, help string, bounds []float64) func(v float64) {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: bounds})
-	m.add("histogram", name, "", help, h)
-	return h.Observe
+// Distribution is what a histogram knows at one moment.
+type Distribution struct {
+	Count uint64
+	Sum   float64
+	// Buckets holds, for each upper bound, how many values were at most that.
+	Buckets map[float64]uint64
+}
+
+// Histogram registers a distribution that somebody else counts.
+func (m *Metrics) Histogram(name, help string, read func() Distribution) {
+	m.add("histogram", name, "", help, &histogram{desc: prometheus.NewDesc(name, help, nil, nil), read: read})
 }
 
 func (m *Metrics) add(kind, name, label, help string, c prometheus.Collector) {
@@ -153,6 +158,21 @@ func (f *family) Collect(ch chan<- prometheus.Metric) {
 	f.values(func(label string, v float64) {
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, label)
 	})
+}
+
+// histogram collects a distribution.
+type histogram struct {
+	desc *prometheus.Desc
+	read func() Distribution
+}
+
+// Describe implements [prometheus.Collector].
+func (h *histogram) Describe(ch chan<- *prometheus.Desc) { ch <- h.desc }
+
+// Collect implements [prometheus.Collector].
+func (h *histogram) Collect(ch chan<- prometheus.Metric) {
+	d := h.read()
+	ch <- prometheus.MustNewConstHistogram(h.desc, d.Count, d.Sum, d.Buckets)
 }
 
 // panicText names a recovered panic without printing what a request carried: errors and texts of our own code only.

@@ -16,8 +16,9 @@ func TestMetricsSeam(t *testing.T) {
 		yield(`quote " in it`, 1)
 	})
 	m.Gauges("signalbox_test_kinds", "kind", "Gauges.", func(yield func(string, float64)) { yield("room", 7) })
-	observe := m.Histogram("signalbox_test_seconds", "A histogram.", []float64{0.1, 1})
-	observe(0.5)
+	m.Histogram("signalbox_test_seconds", "A histogram.", func() Distribution {
+		return Distribution{Count: 3, Sum: 2.5, Buckets: map[float64]uint64{0.1: 1, 1: 2}}
+	})
 
 	rec := httptest.NewRecorder()
 	m.handler(quiet).ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
@@ -27,7 +28,7 @@ func TestMetricsSeam(t *testing.T) {
 		"# TYPE signalbox_test_now gauge", "signalbox_test_now 1.5",
 		`signalbox_test_reasons_total{reason="slow client"} 2`, `signalbox_test_reasons_total{reason="quote \" in it"} 1`,
 		`signalbox_test_kinds{kind="room"} 7`,
-		`signalbox_test_seconds_bucket{le="1"} 1`, `signalbox_test_seconds_count 1`,
+		`signalbox_test_seconds_bucket{le="1"} 2`, `signalbox_test_seconds_bucket{le="+Inf"} 3`, `signalbox_test_seconds_sum 2.5`,
 	} {
 		if !strings.Contains(string(body), want+"\n") {
 			t.Errorf("/metrics does not show %s", want)

@@ -24,7 +24,7 @@ const (
 	idleTimeout = 95 * time.Second
 )
 
-// Server is one signalbox process. Make it with [New], give it its handlers, then call Run once.
+// Server is one signalbox process. Make it with [New], then call Run once.
 type Server struct {
 	// Static after construction.
 	cfg      config.Config
@@ -56,12 +56,17 @@ func (s *Server) Close() {
 		return
 	}
 	_ = s.listener.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // nobody is connected, so there is nothing to wait for
-	_ = s.realtime.Shutdown(ctx)
+	shutdownNow(s.realtime)
 	if s.debug != nil {
 		s.debug.close()
 	}
+}
+
+// shutdownNow ends a door that nobody came to: there is nothing to wait for.
+func shutdownNow(door Realtime) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = door.Shutdown(ctx)
 }
 
 // newServer opens the listener and puts the HTTP side around a door.

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+
+	"signalbox/config"
+	"signalbox/handlers"
+	"signalbox/server"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+const (
+	// settingsFile is read from the working directory where it exists.
+	settingsFile = ".env"
+	// gcPercent is set where GOGC is not. A server of many idle connections has a large heap that hardly changes, so
+	// collecting at half the usual growth saves memory and costs little.
+	gcPercent = 50
+)
+
+// serve builds every part, serves until ctx is over, then stops.
+func serve(ctx context.Context, args []string, env environment) error {
+	if err := noArguments("serve", args); err != nil {
+		return err
+	}
+	getenv, err := config.WithFile(env.getenv, settingsFile)
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(getenv)
+	if err != nil {
+		return fmt.Errorf("settings that cannot be used (signalbox help describes all of them):\n%w", err)
+	}
+	if env.getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	log := newLogger(cfg, env.stderr)
+	srv, err := build(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())); err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning)
+	}
+	return srv.Run(ctx)
+}
+
+// build makes the hub, the handlers and a server around them, which does not run yet.
+func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
+	h := hub.New()
+	root := handlers.NewRoot(h, store.NewMemory(), handlers.RootOptions{MaxIDs: cfg.MaxRoomsPerClient}, log)
+	srv, err := server.New(server.Options{
+		Config:   cfg,
+		Log:      log,
+		Version:  buildVersion(),
+		Hub:      h,
+		Handlers: map[string]hub.Handler{"/": root},
+	})
+	if err != nil {
+		return nil, err
+	}
+	srv.OnClose(root.Close)
+	describeRoot(srv.Metrics(), root)
+	return srv, nil
+}
+
+func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config holds every setting. It is a value: a copy is safe to keep and to change. The doc tag of a field is its
+// documentation; default, min and max are what [Load] fills in and checks.
+type Config struct {
+	// Where the server listens and how it stops.
+	Host              string        `env:"HOST" doc:"address to listen on; empty: all interfaces"`
+	Port              int           `env:"PORT" default:"3000" min:"0" max:"65535" doc:"TCP port; 0 picks a free one"`
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"from SIGTERM or SIGINT to the end of the process; what is not finished then is cut. Heroku kills after 30 s"`
+	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
+	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"15s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is closed"`
+
+	// Who may connect.
+	AllowedOrigins Origins `env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
+	Endpoint       Origins `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
+	TrustedProxies Proxies `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
+
+	// Socket.IO.
+	Transports     Transports    `env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
+	PingInterval   time.Duration `env:"PING_INTERVAL" default:"25s" min:"10ms" max:"24h" doc:"between two heartbeats to a client"`
+	PingTimeout    time.Duration `env:"PING_TIMEOUT" default:"20s" min:"10ms" max:"24h" doc:"for a client to answer a heartbeat; then it is gone"`
+	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" default:"45s" min:"10ms" max:"24h" doc:"for a new connection to join a namespace; then it is closed"`
+	UpgradeTimeout time.Duration `env:"UPGRADE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a client to finish its upgrade from polling to websocket; then it stays on polling"`
+	WriteTimeout   time.Duration `env:"WRITE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a blocked write to make progress; then the client is disconnected"`
+
+	// Limits. 0 is no limit where the text says so.
+	MaxPayloadBytes        Bytes   `env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
+	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
+	MaxConnections         int     `env:"MAX_CONNECTIONS" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: no limit"`
+	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
+	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
+	MaxNamespacesPerClient int     `env:"MAX_NAMESPACES_PER_CLIENT" default:"16" min:"1" max:"10000" doc:"namespaces one connection may be in"`
+	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
+	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"events per second from one connection; one that sends faster is made to wait, and loses nothing; 0: no limit"`
+
+	// Looking inside.
+	LogLevel     slog.Level `env:"LOG_LEVEL" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
+	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
+	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
+	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
+	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
+
+	// The browser client.
+	ClientDist string `env:"CLIENT_DIST" doc:"folder with socket.io.min.js and its siblings, as in node_modules/socket.io-client/dist, to serve at /socket.io/; empty: those built in or found in node_modules, else a redirect to the Socket.IO project's CDN"`
+}
+
+// Default returns the settings of an empty environment.
+func Default() Config {
+	cfg, err := Load(func(string) string { return "" })
+	if err != nil {
+		panic(fmt.Sprintf("config: a default is not valid: %v", err)) // a programmer's mistake in a tag, shown by any test
+	}
+	return cfg
+}
+
+// Load reads every setting through getenv, which is [os.Getenv] or what [WithFile] returned. A variable that is empty
+// counts as not set. The error names every fault at once, one per line, each with what to write instead; values of
+// secrets are not in it.
+func Load(getenv func(string) string) (Config, error) {
+	var cfg Config
+	var faults []error
+	for _, s := range settings(&cfg) {
+		text := getenv(s.Name)
+		if text == "" {
+			text = s.Default
+		}
+		if text == "" {
+			continue
+		}
+		if err := s.set(text); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return cfg, errors.Join(faults...)
+}
+
+// Origins returns the origins of ALLOWED_ORIGINS and ENDPOINT together; where neither is set that is every origin.
+func (c Config) Origins() Origins {
+	all := append(append(Origins(nil), c.AllowedOrigins...), c.Endpoint...)
+	if len(all) == 0 || all.Any() {
+		return Origins{AnyOrigin}
+	}
+	return all
+}
+
+// Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
+func (c Config) Warnings() []string {
+	var w []string
+	if c.MaxOutboxBytes < c.MaxPayloadBytes {
+		w = append(w, fmt.Sprintf("MAX_OUTBOX_BYTES=%d is less than MAX_PAYLOAD_BYTES=%d: whoever is sent a message above %d bytes is disconnected", c.MaxOutboxBytes, c.MaxPayloadBytes, c.MaxOutboxBytes))
+	}
+	if !c.Metrics && c.MetricsToken != "" {
+		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")
+	}
+	if c.DebugAddr != "" && !loopback(c.DebugAddr) {
+		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))
+	}
+	return w
+}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"log/slog"
+
+	"signalbox/config"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/socketio"
+)
+
+// Options are the parts a server is made of. All of them are needed.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	// Version is what /metrics calls this binary.
+	Version string
+	// Hub is where the handlers reach their clients.
+	Hub *hub.Hub
+	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
+	Handlers map[string]hub.Handler
+}
+
+// New makes a server and opens its listener, so its address is known before it runs. The error says what to do where the
+// port cannot be had. The caller ends with Run, or with Close where it does not come to that.
+func New(o Options) (*Server, error) {
+	door := socketio.New(socketio.Config{
+		Engine:             engineConfig(o.Config, o.Log),
+		ConnectTimeout:     o.Config.ConnectTimeout,
+		MaxNamespaces:      o.Config.MaxNamespacesPerClient,
+		MaxEventsPerSecond: o.Config.MaxEventsPerSecond,
+		Hub:                o.Hub,
+		Handlers:           o.Handlers,
+		Log:                o.Log,
+	})
+	metrics := NewMetrics()
+	describeEngine(metrics, door.Engine().Stats)
+	describeSocketIO(metrics, door.Stats)
+	describeHub(metrics, o.Hub)
+	s, err := newServer(o.Config, o.Log, o.Version, metrics, door)
+	if err != nil {
+		shutdownNow(door)
+		return nil, err
+	}
+	if s.debug != nil {
+		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })
+	}
+	return s, nil
+}
+
+func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
+	return engine.Config{
+		PingInterval:        cfg.PingInterval,
+		PingTimeout:         cfg.PingTimeout,
+		UpgradeTimeout:      cfg.UpgradeTimeout,
+		WriteTimeout:        cfg.WriteTimeout,
+		BodyReadTimeout:     cfg.BodyReadTimeout,
+		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
+		OutboxBytes:         int(cfg.MaxOutboxBytes),
+		MaxConnections:      cfg.MaxConnections,
+		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
+		HandshakesPerSecond: cfg.HandshakesPerSecond,
+		Transports:          cfg.Transports,
+		ClientIP:            clientIP(cfg.TrustedProxies),
+		CheckOrigin:         checkOrigin(cfg.Origins()),
+		Log:                 log,
+	}
+}

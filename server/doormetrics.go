@@ -1,0 +1,89 @@
+package server
+
+import (
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/socketio"
+)
+
+// describeEngine shows what connections did.
+func describeEngine(m *Metrics, stats func() engine.Stats) {
+	counter := func(name, help string, value func(engine.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+	m.Gauges("signalbox_connections", "kind", "Connections open now: Socket.IO by transport, plain websockets, event streams.", func(yield func(string, float64)) {
+		s := stats()
+		yield("polling", float64(s.PollingSessions))
+		yield("websocket", float64(s.WebSocketSessions))
+		yield("plain_websocket", float64(s.WebSockets))
+		yield("stream", float64(s.Streams))
+	})
+	m.Counters("signalbox_connections_opened_total", "kind", "Connections that were opened.", func(yield func(string, float64)) {
+		s := stats()
+		yield("socketio", float64(s.SessionsOpened))
+		yield("plain_websocket", float64(s.WebSocketsOpened))
+		yield("stream", float64(s.StreamsOpened))
+	})
+	m.Counters("signalbox_connections_closed_total", "reason", "Connections that ended, by reason.", func(yield func(string, float64)) {
+		for reason, n := range stats().Closed {
+			yield(reason.String(), float64(n))
+		}
+	})
+	m.Counters("signalbox_connections_refused_total", "cause", "Requests for a connection that were refused, by cause: limits, rate, origin, broken requests.", func(yield func(string, float64)) {
+		for cause, n := range stats().Refused {
+			yield(cause, float64(n))
+		}
+	})
+	m.Gauge("signalbox_outbox_bytes", "Bytes that wait to be sent, for all clients together.", func() float64 { return float64(stats().OutboxBytes) })
+	counter("signalbox_packets_received_total", "Packets from clients, heartbeats among them.", func(s engine.Stats) uint64 { return s.PacketsIn })
+	counter("signalbox_packets_sent_total", "Packets to clients, heartbeats among them.", func(s engine.Stats) uint64 { return s.PacketsOut })
+	counter("signalbox_received_bytes_total", "Bytes from clients.", func(s engine.Stats) uint64 { return s.BytesIn })
+	counter("signalbox_sent_bytes_total", "Bytes to clients.", func(s engine.Stats) uint64 { return s.BytesOut })
+	counter("signalbox_upgrades_total", "Upgrades from polling to websocket.", func(s engine.Stats) uint64 { return s.Upgrades })
+	counter("signalbox_upgrades_failed_total", "Upgrades that were begun and not finished.", func(s engine.Stats) uint64 { return s.UpgradesFailed })
+	counter("signalbox_slow_clients_total", "Clients that were disconnected over MAX_OUTBOX_BYTES or WRITE_TIMEOUT.", func(s engine.Stats) uint64 { return s.SlowClients })
+	counter("signalbox_volatile_dropped_total", "Volatile messages that were dropped for a client that was not ready.", func(s engine.Stats) uint64 { return s.VolatileDropped })
+	counter("signalbox_writes_total", "Write calls on websockets and streams; packets sent over writes is how well bursts coalesce.", func(s engine.Stats) uint64 { return s.FlushWrites })
+	counter("signalbox_writes_blocked_total", "Writes of which the kernel took less than was offered.", func(s engine.Stats) uint64 { return s.BlockedWrites })
+}
+
+// describeSocketIO shows what came through the connections.
+func describeSocketIO(m *Metrics, stats func() socketio.Stats) {
+	counter := func(name, help string, value func(socketio.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+	m.Gauge("signalbox_sockets", "Clients in namespaces now; one connection may have several.", func() float64 { return float64(stats().Sockets) })
+	counter("signalbox_events_received_total", "Events that were given to handlers.", func(s socketio.Stats) uint64 { return s.EventsIn })
+	counter("signalbox_events_throttled_total", "Events that had to wait for MAX_EVENTS_PER_SECOND.", func(s socketio.Stats) uint64 { return s.Throttled })
+	counter("signalbox_packets_refused_total", "Packets that ended their sender's connection.", func(s socketio.Stats) uint64 { return s.BadPackets })
+	counter("signalbox_namespaces_refused_total", "CONNECTs over MAX_NAMESPACES_PER_CLIENT.", func(s socketio.Stats) uint64 { return s.NamespacesRefused })
+	counter("signalbox_handler_panics_total", "Events whose handler panicked; each ended its sender's connection.", func(s socketio.Stats) uint64 { return s.Panics })
+	m.Histogram("signalbox_event_seconds", "How long events were with their handlers.", func() Distribution {
+		l := stats().Latency
+		return Distribution{Count: l.Count, Sum: l.Sum.Seconds(), Buckets: l.Buckets}
+	})
+}
+
+// describeHub shows how many rooms there are.
+func describeHub(m *Metrics, h *hub.Hub) {
+	m.Gauges("signalbox_rooms", "kind", "Rooms with members now, by what they stand for.", func(yield func(string, float64)) {
+		for kind, n := range h.Counts() {
+			yield(kind.String(), float64(n))
+		}
+	})
+}
+
+// countLive adds what is open now to /debug/counts.
+func countLive(door *socketio.Server, h *hub.Hub, add func(name string, n int64)) {
+	e := door.Engine().Stats()
+	add("clients", e.PollingSessions+e.WebSocketSessions)
+	add("websockets", e.WebSockets)
+	add("streams", e.Streams)
+	add("outboxBytes", e.OutboxBytes)
+	add("sockets", door.Stats().Sockets)
+	rooms := 0
+	for _, n := range h.Counts() {
+		rooms += n
+	}
+	add("rooms", int64(rooms))
+}
