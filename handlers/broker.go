@@ -22,7 +22,6 @@ const idBufferBytes = 64
 type broker struct {
 	// Static after construction.
 	hub      Hub
-	maxIDs   int
 	log      *slog.Logger
 	counters *counters
 }
@@ -33,8 +32,6 @@ type brokerSession struct {
 	identity Identity
 	// joined is the JSON of the last id the socket joined as; nil before a join.
 	joined json.RawMessage
-	// ids is how many different ids it has joined as.
-	ids int
 	// recipient is the user it addressed last: whoever talks to one user needs their name as a string only once.
 	recipient string
 }
@@ -97,12 +94,9 @@ func (b *broker) join(s *brokerSession, e *hub.Event) {
 		return
 	}
 	room := hub.Room{Kind: hub.KindUser, Name: id}
-	if b.maxIDs > 0 && s.ids >= b.maxIDs && !b.hub.Contains(s.peer.Member(), room) {
-		b.refuse(s, e, ReasonTooManyIDs)
+	if !b.hub.Join(s.peer.Member(), room) && !b.hub.Contains(s.peer.Member(), room) {
+		b.refuse(s, e, ReasonTooManyRooms)
 		return
-	}
-	if b.hub.Join(s.peer.Member(), room) {
-		s.ids++
 	}
 	s.joined = append(s.joined[:0], sender...)
 	b.counters.joins.Add(1)
@@ -132,7 +126,7 @@ func (b *broker) time(s *brokerSession, e *hub.Event) {
 func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
 	b.logEvent(s, e)
 	switch {
-	case e.Name == "error" || e.Name == "":
+	case e.Name == "error":
 		// JavaScript emitters throw on an error event that nobody listens for, CVE-2024-38355.
 		b.refuse(s, e, ReasonReservedEvent)
 		return
@@ -148,7 +142,7 @@ func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
 		b.refuse(s, e, ReasonNotOneself)
 		return
 	}
-	msg := &hub.Message{Namespace: rootNamespace, Event: e.Name}
+	msg := &hub.Message{Namespace: rootNamespace, Event: e.Name, RawEvent: e.RawName}
 	msg.Args, msg.Attachments = firstArgument(e)
 	delivered := b.deliver(s.room(appendJSString(buf[:0], a.recipient)), msg)
 	b.counters.relayed.Add(1)

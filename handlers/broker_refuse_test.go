@@ -29,7 +29,6 @@ func TestUndeliverable(t *testing.T) {
 		"a list":                                {"e", []string{`[]`}, ReasonNoRecipient},
 		"an event named error":                  {"error", []string{`{"recipientUserId":1}`}, ReasonReservedEvent},
 		"an event named error without data":     {"error", nil, ReasonReservedEvent},
-		"an event without a name":               {"", []string{`{"recipientUserId":1}`}, ReasonReservedEvent},
 		"the user undefined is not no address":  {"e", []string{`{"senderUserId":"undefined"}`}, ReasonNoRecipient},
 		"join without data":                     {"join", nil, ReasonNoData},
 		"join with null":                        {"join", []string{`null`}, ReasonNoData},
@@ -141,14 +140,15 @@ func TestWithAuthentication(t *testing.T) {
 	}
 }
 
-func TestASocketJoinsNoMoreIDsThanAllowed(t *testing.T) {
-	w := newWorld(t, RootOptions{MaxIDs: 2})
+func TestASocketJoinsNoMoreRoomsThanTheHubAllows(t *testing.T) {
+	w := newWorld(t, RootOptions{})
+	w.hub.MaxRoomsPerMember = 2
 	a, b := w.connect(t, "a"), w.connect(t, "b")
 	for _, step := range []struct{ id, want string }{
 		{`1`, `ack {"ok":true}`},
 		{`"1"`, `ack {"ok":true}`},
 		{`2`, `ack {"ok":true}`},
-		{`3`, `ack {"ok":false,"error":"this socket has joined too many ids"}`},
+		{`3`, `ack {"ok":false,"error":"this socket is in too many rooms"}`},
 		{`1`, `ack {"ok":true}`},
 	} {
 		a.ask("join", `{"senderUserId":`+step.id+`}`)
@@ -156,4 +156,16 @@ func TestASocketJoinsNoMoreIDsThanAllowed(t *testing.T) {
 	}
 	b.ask("e", `{"recipientUserId":3}`)
 	b.want(t, `ack {"ok":true,"delivered":0}`)
+
+	b.login("Bob", "r")
+	a.ask("login", `{"name":"Ann","room":"r"}`)
+	a.want(t, `ack {"error":"this socket is in too many rooms"}`)
+	if users, err := w.users.GetRoomUsers(t.Context(), "r"); len(users) != 1 || err != nil {
+		t.Errorf("GetRoomUsers = %v, %v, want Bob alone", users, err)
+	}
+	a.ask("roomMessage", `1`)
+	a.want(t, `ack {"ok":false,"error":"not logged in"}`)
+	if got := b.lastUsers(); got != `[`+user("b", "Bob", "r")+`]` {
+		t.Errorf("Bob's last list = %s, want Bob alone", got)
+	}
 }

@@ -1,11 +1,14 @@
 package handlers
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"signalbox/server/hub"
 )
 
 func TestJoinMakesASocketOfAUser(t *testing.T) {
@@ -81,6 +84,20 @@ func TestRelayIsByteForByte(t *testing.T) {
 		a.want(t, "e "+data)
 	}
 	b.want(t)
+}
+
+func TestNameOfARelayedEventIsByteForByte(t *testing.T) {
+	w := newWorld(t, RootOptions{})
+	a, b := w.connect(t, "a"), w.connect(t, "b")
+	a.send("join", `{"senderUserId":1}`)
+	for raw, name := range map[string]string{`5`: "5", `"\u0061"`: "a", `""`: "", `"a b"`: "a b"} {
+		b.session.Event(&hub.Event{
+			Name:    name,
+			RawName: json.RawMessage(raw),
+			Args:    []json.RawMessage{json.RawMessage(`{"recipientUserId":1}`)},
+		})
+		a.want(t, strings.Trim(raw, `"`)+` {"recipientUserId":1}`)
+	}
 }
 
 func TestWhoGetsARelayedEvent(t *testing.T) {

@@ -93,9 +93,16 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 		c.refuseLogin(e, "user already exists")
 		return
 	}
+	if !c.hub.Join(s.peer.Member(), l.address) {
+		c.delete(user.ID)
+		if !c.lobbies.exit(l) {
+			l.changed(nil) // somebody may have read a list with this user in it
+		}
+		c.refuseLogin(e, tooManyRooms)
+		return
+	}
 	s.user, s.lobby = user, l
 	c.counters.logins.Add(1)
-	c.hub.Join(s.peer.Member(), l.address)
 	c.notify(l, "Someone's here", name+" just entered the room", s.peer.Member())
 	l.changed(s.peer.Member())
 	e.Ack.Send(struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -55,7 +56,11 @@ func (c *client) Deliver(m *hub.Message) bool {
 	if m.Namespace != "/" {
 		return c.record("wrong namespace "+m.Namespace, nil, nil) == nil
 	}
-	return c.record(m.Event, m.Args, m.Attachments) == nil
+	name := m.Event
+	if m.RawEvent != nil {
+		name = strings.Trim(string(m.RawEvent), `"`)
+	}
+	return c.record(name, m.Args, m.Attachments) == nil
 }
 
 func (c *client) Answer(id string, args ...any) { c.record("ack", marshal(args), nil) }
@@ -119,7 +124,7 @@ func (c *client) send(event string, args ...string) { c.event(false, nil, event,
 func (c *client) ask(event string, args ...string) { c.event(true, nil, event, args...) }
 
 func (c *client) event(callback bool, attachments [][]byte, event string, args ...string) {
-	e := &hub.Event{Name: event}
+	e := &hub.Event{Name: event, RawName: json.RawMessage(strconv.Quote(event))}
 	for _, a := range args {
 		e.Args = append(e.Args, json.RawMessage(a))
 	}
@@ -130,12 +135,10 @@ func (c *client) event(callback bool, attachments [][]byte, event string, args .
 		e.Ack = hub.NewAcker(c, "1")
 	}
 	c.session.Event(e)
-	for _, buffers := range [][][]byte{e.Attachments} {
-		for _, b := range buffers {
-			clear(b)
-		}
+	for _, b := range e.Attachments {
+		clear(b)
 	}
-	for _, a := range e.Args {
+	for _, a := range append(e.Args, e.RawName) {
 		for i := range a {
 			a[i] = '#'
 		}

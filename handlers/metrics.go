@@ -13,17 +13,20 @@ const (
 	ReasonNoRecipient
 	// ReasonNoSender is a join whose data names no senderUserId.
 	ReasonNoSender
-	// ReasonReservedEvent is an event named error, or one without a name.
+	// ReasonReservedEvent is an event named error.
 	ReasonReservedEvent
 	// ReasonNotOneself is a senderUserId that is not the authenticated user's own.
 	ReasonNotOneself
 	// ReasonIDTooLong is a join with an id of more than [MaxIDBytes].
 	ReasonIDTooLong
-	// ReasonTooManyIDs is a join beyond [RootOptions.MaxIDs].
-	ReasonTooManyIDs
+	// ReasonTooManyRooms is a join of a socket that is in as many rooms as the hub lets it.
+	ReasonTooManyRooms
 
 	reasons
 )
+
+// tooManyRooms tells a client that the hub has no more room for it.
+const tooManyRooms = "this socket is in too many rooms"
 
 // String returns the reason in words.
 func (r Reason) String() string {
@@ -40,8 +43,8 @@ func (r Reason) String() string {
 		return "senderUserId is not your own"
 	case ReasonIDTooLong:
 		return "senderUserId is too long"
-	case ReasonTooManyIDs:
-		return "this socket has joined too many ids"
+	case ReasonTooManyRooms:
+		return tooManyRooms
 	default:
 		return "unknown"
 	}
@@ -62,8 +65,8 @@ func (r Reason) Label() string {
 		return "not_oneself"
 	case ReasonIDTooLong:
 		return "id_too_long"
-	case ReasonTooManyIDs:
-		return "too_many_ids"
+	case ReasonTooManyRooms:
+		return "too_many_rooms"
 	default:
 		return "unknown"
 	}

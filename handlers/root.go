@@ -27,14 +27,12 @@ type Identity struct {
 // may reports whether the client may speak as the user with this id.
 func (id Identity) may(userID []byte) bool { return id.UserID == "" || string(userID) == id.UserID }
 
-// RootOptions changes how "/" is served. The zero value is an open server without limits of its own.
+// RootOptions changes how "/" is served. The zero value is an open server.
 type RootOptions struct {
 	// Authenticate says who a client is, or refuses it: the error's text becomes its connect_error. It must not
 	// return an identity without a UserID. With it a client joins only as itself, and a senderUserId in what it
 	// relays must be its own. nil: everybody may be anybody.
 	Authenticate func(hub.Handshake) (Identity, error)
-	// MaxIDs is how many different ids one socket may join the broker as. 0: no limit.
-	MaxIDs int
 }
 
 // Root serves the namespace "/": the broker and the chat. It is a [hub.Handler].
@@ -52,7 +50,7 @@ type Root struct {
 // has ended.
 func NewRoot(h Hub, users store.UserStore, options RootOptions, log *slog.Logger) *Root {
 	r := &Root{options: options, log: log}
-	r.broker = broker{hub: h, maxIDs: options.MaxIDs, log: log, counters: &r.counters}
+	r.broker = broker{hub: h, log: log, counters: &r.counters}
 	r.chat = newChat(h, users, log, &r.counters)
 	return r
 }

@@ -56,7 +56,8 @@ func serve(ctx context.Context, args []string, env environment) error {
 // build makes the hub, the handlers and a server around them, which does not run yet.
 func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
-	root := handlers.NewRoot(h, store.NewMemory(), handlers.RootOptions{MaxIDs: cfg.MaxRoomsPerClient}, log)
+	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
+	root := handlers.NewRoot(h, store.NewMemory(), handlers.RootOptions{}, log)
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
