@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -292,7 +291,7 @@ func (s *failingStore) GetRoomUsers(ctx context.Context, room string) ([]store.U
 func newFailingWorld(t *testing.T) (*world, *failingStore) {
 	users := &failingStore{Memory: store.NewMemory()}
 	w := &world{hub: hub.New(), users: users.Memory}
-	w.root = NewRoot(w.hub, users, RootOptions{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	w.root = NewRoot(w.hub, users, RootOptions{}, slog.New(slog.DiscardHandler))
 	t.Cleanup(w.root.Close)
 	return w, users
 }

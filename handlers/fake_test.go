@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -159,7 +158,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB, options RootOptions) *world {
-	return newWorldLog(t, options, slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})))
+	return newWorldLog(t, options, slog.New(slog.DiscardHandler))
 }
 
 func newWorldLog(t testing.TB, options RootOptions, log *slog.Logger) *world {

@@ -1,13 +1,19 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"signalbox/server/hub"
+	"signalbox/store"
 )
 
 // crowd logs n clients in to a room, and lets the time pass in which lists may wait.
@@ -275,4 +281,39 @@ func TestEverybodyEndsWithTheSameList(t *testing.T) {
 			}
 		}
 	})
+}
+
+// slowStore is a store whose answer to one list takes until release is closed.
+type slowStore struct {
+	*store.Memory
+	slow    atomic.Bool
+	waiting chan struct{}
+	release chan struct{}
+}
+
+func (s *slowStore) GetRoomUsers(ctx context.Context, room string) ([]store.User, error) {
+	users, err := s.Memory.GetRoomUsers(ctx, room)
+	if s.slow.CompareAndSwap(true, false) {
+		close(s.waiting)
+		<-s.release
+	}
+	return users, err
+}
+
+func TestAListThatWasReadEarlierIsNotSentLater(t *testing.T) {
+	users := &slowStore{Memory: store.NewMemory(), waiting: make(chan struct{}), release: make(chan struct{})}
+	w := &world{hub: hub.New(), users: users.Memory}
+	w.root = NewRoot(w.hub, users, RootOptions{}, slog.New(slog.DiscardHandler))
+	t.Cleanup(w.root.Close)
+	a, b := w.connect(t, "a"), w.connect(t, "b")
+	users.slow.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.ask("login", `{"name":"Ann","room":"r"}`) })
+	<-users.waiting // Ann's list has been read, without Bob
+	b.ask("login", `{"name":"Bob","room":"r"}`)
+	close(users.release)
+	wg.Wait()
+	both := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
+	a.want(t, entered("Bob"), both, `ack {"user":`+user("a", "Ann", "r")+`}`)
+	b.want(t, both, `ack {"user":`+user("b", "Bob", "r")+`}`)
 }
