@@ -84,7 +84,7 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 	if err != nil {
 		c.storeFailed("chat user not saved", err)
 		c.delete(user.ID) // it may have been saved all the same
-		c.lobbies.exit(l)
+		c.left(l)
 		c.refuseLogin(e, "user store unavailable")
 		return
 	}
@@ -95,9 +95,7 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 	}
 	if !c.hub.Join(s.peer.Member(), l.address) {
 		c.delete(user.ID)
-		if !c.lobbies.exit(l) {
-			l.changed(nil) // somebody may have read a list with this user in it
-		}
+		c.left(l)
 		c.refuseLogin(e, tooManyRooms)
 		return
 	}
@@ -130,6 +128,11 @@ func (c *chat) leave(s *chatSession) {
 	c.counters.logouts.Add(1)
 	c.hub.Leave(s.peer.Member(), l.address)
 	c.notify(l, "Someone just left", user.Name+" just left the room")
+	c.left(l)
+}
+
+// left is called after a user was deleted: who is still in the room gets the list, as any may have named that user.
+func (c *chat) left(l *lobby) {
 	if !c.lobbies.exit(l) {
 		l.changed(nil)
 	}
