@@ -1,0 +1,221 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// joinAck numbers the callback of a join; scenarios use lower numbers.
+const joinAck = 1 << 40
+
+// crowd is a number of connected clients.
+type crowd struct {
+	clients []client // in the order of their numbers; those that could not connect are nil
+	latency histogram
+	failed  int
+	err     error // why the first one could not connect
+
+	gone    atomic.Int64 // clients whose connection ended before close
+	joined  []atomic.Bool
+	joins   atomic.Int64
+	closing atomic.Bool
+	release func() bool
+}
+
+// connect opens n clients, parallel of them at a time. on makes the callbacks of client i. Failed clients are counted;
+// need turns them into an error. The crowd must be closed, also after an error; the end of ctx cuts all connections.
+func (r *runner) connect(ctx context.Context, n, parallel int, opts dialOptions, on func(i int) callbacks) *crowd {
+	c := &crowd{clients: make([]client, n), joined: make([]atomic.Bool, n)}
+	var connected, next atomic.Int64
+	r.progress.watch("clients connected", &connected, int64(n))
+	var workers sync.WaitGroup
+	var mu sync.Mutex
+	for range min(parallel, n) {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n || ctx.Err() != nil {
+					return
+				}
+				begin := r.clock.now()
+				cl, err := dial(ctx, r.target, r.clock, opts, c.wrap(i, on(i)))
+				if err != nil {
+					mu.Lock()
+					c.failed++
+					if c.err == nil {
+						c.err = err
+					}
+					mu.Unlock()
+					continue
+				}
+				c.latency.record(r.clock.now() - begin)
+				c.clients[i] = cl
+				cl.start()
+				connected.Add(1)
+			}
+		})
+	}
+	workers.Wait()
+	c.release = context.AfterFunc(ctx, c.cut)
+	return c
+}
+
+// wrap adds to a client's callbacks what the crowd itself wants to know.
+func (c *crowd) wrap(i int, on callbacks) callbacks {
+	ack, end := on.ack, on.end
+	on.ack = func(at int64, id uint64, arg []byte) {
+		switch {
+		case id == joinAck:
+			if !c.joined[i].Swap(true) {
+				c.joins.Add(1)
+			}
+		case ack != nil:
+			ack(at, id, arg)
+		}
+	}
+	on.end = func(err error) {
+		if !c.closing.Load() {
+			c.gone.Add(1)
+		}
+		if end != nil {
+			end(err)
+		}
+	}
+	return on
+}
+
+// need returns an error unless every client is connected.
+func (c *crowd) need() error {
+	if c.failed > 0 || slices.Contains(c.clients, nil) {
+		return fmt.Errorf("%d of %d clients could not connect: %w", c.failed, len(c.clients), c.err)
+	}
+	return nil
+}
+
+// join makes every client a socket of a user of the broker and waits for the server's callbacks. A join that is not
+// answered within a second is sent again: some servers lose what comes right behind the connect.
+func (r *runner) join(ctx context.Context, c *crowd, res *Result, user func(i int) string) error {
+	if err := c.need(); err != nil {
+		return err
+	}
+	const attempts = 5
+	total := int64(len(c.clients))
+	for attempt := range attempts {
+		if missing := total - c.joins.Load(); attempt > 0 && missing > 0 {
+			res.note(fmt.Sprintf("%d joins were not answered and sent again", missing))
+		}
+		for i, cl := range c.clients {
+			if c.joined[i].Load() {
+				continue
+			}
+			if err := cl.send(appendJoin(nil, joinAck, user(i))); err != nil {
+				return fmt.Errorf("join: %w", err)
+			}
+		}
+		if await(ctx, &c.joins, total, max(time.Second, r.opts.quiet/2)) == 0 {
+			return ctx.Err()
+		}
+	}
+	return fmt.Errorf("%d of %d joins were never answered", total-c.joins.Load(), total)
+}
+
+// close says goodbye for every client and waits until all have stopped reading. A server that no longer reads costs a
+// few seconds at most.
+func (c *crowd) close() {
+	c.closing.Store(true)
+	if c.release != nil {
+		c.release()
+	}
+	polite := time.Now().Add(5 * time.Second)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 32 {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(c.clients) {
+					return
+				}
+				cl := c.clients[i]
+				if cl == nil {
+					continue
+				}
+				select {
+				case <-cl.done():
+				default:
+					if time.Now().Before(polite) {
+						cl.leave()
+					}
+				}
+				cl.cut()
+				<-cl.done()
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// cut cuts every connection at once.
+func (c *crowd) cut() {
+	for _, cl := range c.clients {
+		if cl != nil {
+			cl.cut()
+		}
+	}
+}
+
+// await waits until count has reached total. It returns 0 then, else how long nothing had arrived when it gave up:
+// after quiet without an arrival, or at the end of ctx.
+func await(ctx context.Context, count *atomic.Int64, total int64, quiet time.Duration) time.Duration {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	seen, since := count.Load(), time.Now()
+	for seen < total {
+		select {
+		case <-ctx.Done():
+			return max(time.Since(since), 1)
+		case <-tick.C:
+		}
+		switch n := count.Load(); {
+		case n != seen:
+			seen, since = n, time.Now()
+		case time.Since(since) > quiet:
+			return time.Since(since)
+		}
+	}
+	return 0
+}
+
+// pace calls send for the messages 0 to total-1 at rate per second and returns by how much it was late at most. due is
+// when the message should go out, by the clock: above 1000 per second they are due in groups, one a millisecond.
+func (r *runner) pace(ctx context.Context, rate float64, total int64, send func(i, due int64)) (time.Duration, error) {
+	const tick = int64(time.Millisecond)
+	begin := r.clock.now()
+	var late int64
+	for i := range total {
+		offset := int64(float64(i) / rate * float64(time.Second))
+		if rate > 1000 {
+			offset = (offset + tick - 1) / tick * tick
+		}
+		due := begin + offset
+		for {
+			now := r.clock.now()
+			if now >= due {
+				late = max(late, now-due)
+				break
+			}
+			if err := pause(ctx, time.Duration(due-now)); err != nil {
+				return 0, err
+			}
+		}
+		if i%64 == 0 && ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		send(i, due)
+	}
+	return time.Duration(late), nil
+}

@@ -1,0 +1,215 @@
+package bench
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options are the settings of one run, from its flags.
+type options struct {
+	url, path string
+	scenarios []scenario
+	pid       int
+	json      bool
+	strict    bool
+	deadline  time.Duration // per scenario
+	quiet     time.Duration // without an arrival for so long, the rest counts as lost
+	padBytes  int
+	sizes
+}
+
+// sizes say how much each scenario does.
+type sizes struct {
+	idleClients    int
+	idleSettle     time.Duration
+	burstMembers   int
+	burstMessages  int
+	burstRounds    int
+	steadyMembers  int
+	steadyRate     float64 // messages per second
+	steadyTime     time.Duration
+	pairsClients   int
+	pairsRate      float64 // messages per second, all clients together
+	pairsTime      time.Duration
+	ackClients     int
+	ackRate        float64 // events per second, all clients together
+	ackTime        time.Duration
+	echoTrips      int // round trips, all clients together
+	stormUsers     int
+	pollingClients int
+	pollingRate    float64 // messages per second and client
+	pollingTime    time.Duration
+	churnConnects  int
+	churnParallel  int
+	slowClients    int
+	slowFast       int
+	slowMessages   int
+	slowBytes      int
+	slowRate       float64
+}
+
+// maxClients bounds every number of clients: what one process may hold open.
+const maxClients = 60_000
+
+// parseOptions reads the flags of "signalbox bench". Help goes to stderr.
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var names string
+	fs := flag.NewFlagSet("signalbox bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { usage(fs) }
+	fs.StringVar(&o.url, "url", "http://127.0.0.1:3000", "server under load")
+	fs.StringVar(&o.path, "path", "/socket.io/", "its Socket.IO path")
+	fs.StringVar(&names, "scenario", "all", "comma list of scenarios")
+	fs.IntVar(&o.pid, "pid", 0, "process id of the server: measure its CPU time and memory (Linux)")
+	fs.BoolVar(&o.json, "json", false, "print the results as JSON instead of a table")
+	fs.BoolVar(&o.strict, "strict", false, "fail when a message got lost, doubled or reordered")
+	fs.DurationVar(&o.deadline, "deadline", time.Minute, "limit per scenario")
+	fs.DurationVar(&o.quiet, "quiet", 2*time.Second, "what has not arrived after so long a silence is lost")
+	fs.IntVar(&o.padBytes, "payload", 64, "bytes of padding in each message")
+	fs.IntVar(&o.idleClients, "idle-clients", 2000, "idle: connections")
+	fs.DurationVar(&o.idleSettle, "idle-settle", 3*time.Second, "idle: wait before memory is read")
+	fs.IntVar(&o.burstMembers, "burst-members", 500, "burst: members of the room")
+	fs.IntVar(&o.burstMessages, "burst-messages", 200, "burst: messages per round")
+	fs.IntVar(&o.burstRounds, "burst-rounds", 3, "burst: rounds")
+	fs.IntVar(&o.steadyMembers, "steady-members", 1000, "steady: members of the room")
+	fs.Float64Var(&o.steadyRate, "steady-rate", 20, "steady: messages per second")
+	fs.DurationVar(&o.steadyTime, "steady-time", 5*time.Second, "steady: how long")
+	fs.IntVar(&o.pairsClients, "pairs-clients", 200, "pairs: clients, each sends to the next")
+	fs.Float64Var(&o.pairsRate, "pairs-rate", 15000, "pairs: messages per second, all together")
+	fs.DurationVar(&o.pairsTime, "pairs-time", 5*time.Second, "pairs: how long")
+	fs.IntVar(&o.ackClients, "ack-clients", 50, "ack, echo: clients")
+	fs.Float64Var(&o.ackRate, "ack-rate", 5000, "ack: events per second, all together")
+	fs.DurationVar(&o.ackTime, "ack-time", 5*time.Second, "ack: how long")
+	fs.IntVar(&o.echoTrips, "echo-trips", 40000, "echo: round trips, all together")
+	fs.IntVar(&o.stormUsers, "storm-users", 300, "storm: users that log in to one chat room at once")
+	fs.IntVar(&o.pollingClients, "polling-clients", 300, "polling: clients, each sends to the next")
+	fs.Float64Var(&o.pollingRate, "polling-rate", 2, "polling: messages per second and client")
+	fs.DurationVar(&o.pollingTime, "polling-time", 5*time.Second, "polling: how long")
+	fs.IntVar(&o.churnConnects, "churn-connects", 2000, "churn: connects, each followed by a disconnect")
+	fs.IntVar(&o.churnParallel, "churn-parallel", 50, "churn: clients at a time")
+	fs.IntVar(&o.slowClients, "slow-clients", 5, "slow: members that stop reading")
+	fs.IntVar(&o.slowFast, "slow-fast", 20, "slow: members that read")
+	fs.IntVar(&o.slowMessages, "slow-messages", 1500, "slow: messages")
+	fs.IntVar(&o.slowBytes, "slow-bytes", 8192, "slow: bytes of padding in each message")
+	fs.Float64Var(&o.slowRate, "slow-rate", 400, "slow: messages per second")
+	if err := fs.Parse(args); err != nil {
+		return options{}, err
+	}
+	if fs.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	var err error
+	if o.scenarios, err = selectScenarios(names); err != nil {
+		return options{}, err
+	}
+	return o, o.check()
+}
+
+// usage prints the help text.
+func usage(fs *flag.FlagSet) {
+	out := fs.Output()
+	fmt.Fprint(out, "Usage: signalbox bench [flags]\n       signalbox bench compare [flags]\n\n"+
+		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
+	for _, s := range scenarios() {
+		fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
+	}
+	fmt.Fprint(out, "\nFlags:\n")
+	fs.PrintDefaults()
+}
+
+// selectScenarios finds the scenarios of a comma list; "all" stands for those that load the server at --url.
+func selectScenarios(names string) ([]scenario, error) {
+	all := scenarios()
+	var chosen []scenario
+	for name := range strings.SplitSeq(names, ",") {
+		name = strings.TrimSpace(name)
+		if name == "all" {
+			for _, s := range all {
+				if !s.own {
+					chosen = append(chosen, s)
+				}
+			}
+			continue
+		}
+		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no scenario %q; choose from %s or all", name, strings.Join(scenarioNames(), ", "))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// scenarioNames lists every scenario.
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// check reports every setting that makes no sense.
+func (o *options) check() error {
+	var errs []error
+	for _, n := range []struct {
+		flag   string
+		value  int
+		lo, hi int
+	}{
+		{"pid", o.pid, 0, 1 << 22},
+		{"payload", o.padBytes, 1, 500_000},
+		{"idle-clients", o.idleClients, 1, maxClients},
+		{"burst-members", o.burstMembers, 1, maxClients},
+		{"burst-messages", o.burstMessages, 1, 1 << 20},
+		{"burst-rounds", o.burstRounds, 1, 1000},
+		{"steady-members", o.steadyMembers, 1, maxClients},
+		{"pairs-clients", o.pairsClients, 2, maxClients},
+		{"ack-clients", o.ackClients, 1, maxClients},
+		{"echo-trips", o.echoTrips, 1, 1 << 30},
+		{"storm-users", o.stormUsers, 1, 5000},
+		{"polling-clients", o.pollingClients, 2, maxClients / 2},
+		{"churn-connects", o.churnConnects, 1, 1 << 20},
+		{"churn-parallel", o.churnParallel, 1, maxClients},
+		{"slow-clients", o.slowClients, 1, maxClients},
+		{"slow-fast", o.slowFast, 1, maxClients},
+		{"slow-messages", o.slowMessages, 1, 1 << 20},
+		{"slow-bytes", o.slowBytes, 1, 500_000},
+	} {
+		if n.value < n.lo || n.value > n.hi {
+			errs = append(errs, fmt.Errorf("--%s %d: write a number from %d to %d", n.flag, n.value, n.lo, n.hi))
+		}
+	}
+	for _, r := range []struct {
+		flag  string
+		value float64
+	}{
+		{"steady-rate", o.steadyRate}, {"pairs-rate", o.pairsRate},
+		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate},
+	} {
+		if !(r.value > 0 && r.value <= 10_000_000) {
+			errs = append(errs, fmt.Errorf("--%s %v: write a number above 0", r.flag, r.value))
+		}
+	}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{
+		{"deadline", o.deadline}, {"quiet", o.quiet}, {"steady-time", o.steadyTime},
+		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime},
+	} {
+		if d.value <= 0 || d.value > time.Hour {
+			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))
+		}
+	}
+	if o.idleSettle < 0 || o.idleSettle > time.Hour {
+		errs = append(errs, fmt.Errorf("--idle-settle %v: write a duration such as 3s", o.idleSettle))
+	}
+	return errors.Join(errs...)
+}
