@@ -2,6 +2,7 @@ package server
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -177,4 +178,19 @@ func TestFindClient(t *testing.T) {
 			t.Errorf("findClient = %v, want an error that names the setting", err)
 		}
 	})
+}
+
+// TestClientVersion holds the version of redirects and that of the build equal.
+func TestClientVersion(t *testing.T) {
+	text, err := os.ReadFile("../package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pkg struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(text, &pkg); err != nil {
+		t.Fatal(err)
+	}
+	if got := pkg.Dependencies["socket.io-client"]; got != clientVersion {
+		t.Errorf("package.json takes in socket.io-client %s, redirects name %s", got, clientVersion)
+	}
 }

@@ -1,0 +1,72 @@
+# What it takes: Go as go.mod says, and Node 20 or later for the tests that drive real JavaScript clients.
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := all
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME  ?= 2s
+GO        ?= go
+NPM_CI    := npm ci --no-audit --no-fund --loglevel=error
+# The race detector needs a C compiler.
+RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
+
+# The version comes from -ldflags; a checkout that git will not describe must still build.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+.PHONY: all fmt check lint test test-go test-js fuzz conformance bench build client run clean
+
+all: lint test build
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+# check fails where gofmt would change something or vet finds something.
+check:
+	@unformatted=$$(gofmt -l cmd config handlers server store); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change (make fmt does):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+lint: check
+	$(GO) tool staticcheck ./...
+
+test: check test-go fuzz test-js
+
+test-go:
+	$(GO) test $(RACE) ./...
+
+# fuzz runs every fuzz target for FUZZTIME each; findings stay in testdata/fuzz.
+fuzz:
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd config handlers server store | xargs -r -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$package/*_test.go | cut -d' ' -f2); do \
+			echo "fuzz $$package $$target"; \
+			$(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) | tail -n 1; \
+		done; \
+	done
+
+# test-js drives the built server with the JavaScript clients in test/.
+test-js:
+	cd test && $(NPM_CI)
+	npm --prefix test test --silent
+
+# conformance repeats the tests of the protocols' own rules, on both sides of the wire.
+conformance:
+	$(GO) test $(RACE) -count=10 -run 'Wire' ./server/...
+
+bench: build
+	bin/signalbox bench compare
+
+# client puts npm's socket.io-client where the compiler takes it in; without npm the server redirects to the CDN.
+client:
+	@if command -v npm >/dev/null 2>&1; then \
+		$(NPM_CI) && cp node_modules/socket.io-client/dist/socket.io{,.min,.esm.min,.msgpack.min}.js{,.map} server/client/; \
+	else echo "npm is not here: the binary will redirect to the CDN for the browser client"; fi
+
+build: client
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/signalbox ./cmd/signalbox
+
+run:
+	$(GO) run ./cmd/signalbox
+
+clean:
+	rm -rf bin node_modules test/node_modules server/client/socket.io*
