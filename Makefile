@@ -63,7 +63,7 @@ client:
 	else echo "npm is not here: the binary will redirect to the CDN for the browser client"; fi
 
 build: client
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/signalbox ./cmd/signalbox
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/signalbox ./cmd/signalbox
 
 run:
 	$(GO) run ./cmd/signalbox

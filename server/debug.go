@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -59,7 +58,6 @@ func (d *debugServer) close() {
 	if d.served != nil {
 		<-d.served
 	}
-	_ = d.http.Shutdown(context.Background())
 }
 
 // count adds figures to /debug/counts. It must be used before start.

@@ -126,7 +126,7 @@ func (m *Metrics) describeProcess(version string, s *Server) {
 		return 1
 	})
 	m.Gauge("signalbox_http_connections", "TCP connections open for HTTP requests; websockets are not among them.", func() float64 {
-		return float64(s.connections.Load())
+		return float64(s.connections.count())
 	})
 }
 

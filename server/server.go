@@ -39,7 +39,7 @@ type Server struct {
 	closers []func()
 
 	draining    atomic.Bool
-	connections atomic.Int64 // TCP connections that net/http reads requests from
+	connections connections
 }
 
 // Realtime is the Socket.IO door as the routes and the lifecycle see it.
@@ -90,7 +90,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		ReadHeaderTimeout: cfg.HeaderReadTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         s.countConnection,
+		ConnState:         s.connections.follow,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // faults of peers, one line each
 	}
 	m.describeProcess(version, s)
@@ -172,21 +172,12 @@ func (s *Server) drain(served <-chan error) {
 	if err := s.realtime.Shutdown(tell); err != nil {
 		s.log.Warn("clients were cut at the deadline", "error", err)
 	}
+	s.connections.closeFresh()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut at the deadline", "error", err)
 		_ = s.http.Close()
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
-	}
-}
-
-// countConnection follows the TCP connections that net/http owns: until they are closed or become websockets.
-func (s *Server) countConnection(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.connections.Add(1)
-	case http.StateHijacked, http.StateClosed:
-		s.connections.Add(-1)
 	}
 }

@@ -162,6 +162,30 @@ func TestDrainDeadline(t *testing.T) {
 	}
 }
 
+// TestDrainDoesNotWaitForSilentConnections has connections on which no whole request ever came.
+func TestDrainDoesNotWaitForSilentConnections(t *testing.T) {
+	s := runServer(t, localConfig(), &fakeDoor{})
+	for _, text := range []string{"", "GET / HT"} {
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.get(t, "/healthz") // connections are accepted in order, so the silent ones have been too
+	start := time.Now()
+	s.stop()
+	if err := <-s.done; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("Run took %v to stop, want it not to wait for connections without a request", took)
+	}
+}
+
 func TestRunReportsListenerFault(t *testing.T) {
 	s := runServer(t, localConfig(), &fakeDoor{})
 	res, _ := s.get(t, "/healthz") // it serves
@@ -256,7 +280,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 	fmt.Fprint(conn, "GET /socket.io/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	mine := <-taken
 	defer mine.Close()
-	if n := s.connections.Load(); n != 0 {
+	if n := s.connections.count(); n != 0 {
 		t.Errorf("connections = %d with one that was taken over, want 0", n)
 	}
 	// The answer to this request is counted after its handler returned; the scrape comes later on another connection.
