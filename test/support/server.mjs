@@ -30,14 +30,21 @@ export async function useServer({ t, ...options } = {}) {
 
 /** One process of the server under test, on a loopback port of its own. */
 export class Server {
-  static async start({ env = {}, port } = {}) {
-    const server = new Server(port ?? (await freePort()), env);
-    await server.start();
+  /** Starts a server with these settings; command, as [program, arguments, folder], replaces the server under test. */
+  static async start({ env = {}, command = serverCommand() } = {}) {
+    const server = new Server(await freePort(), env, command);
+    try {
+      await server.start();
+    } catch (err) {
+      server.signal("SIGKILL");
+      throw err;
+    }
     return server;
   }
 
-  constructor(port, env) {
+  constructor(port, env, command) {
     this.port = port;
+    this.command = command;
     this.url = `http://127.0.0.1:${port}`;
     this.env = env;
     /** Everything the server wrote, over restarts. */
@@ -45,18 +52,19 @@ export class Server {
   }
 
   async start() {
-    const [program, args] = serverCommand();
+    const [program, args, folder] = this.command;
     // A folder of its own and no inherited settings: a .env or a variable of the developer's must not change a result.
-    this.dir = mkdtempSync(path.join(tmpdir(), "signalbox-run-"));
+    const dir = mkdtempSync(path.join(tmpdir(), "signalbox-run-"));
     const { PATH, HOME, GORACE } = process.env;
-    this.child = spawn(program, args, {
-      cwd: this.dir,
+    const child = spawn(program, args, {
+      cwd: folder ?? dir,
       env: { PATH, HOME, GORACE, HOST: "127.0.0.1", PORT: String(this.port), LOG_FORMAT: "json", ...this.env },
       stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own: a signal reaches what a shell has started, too.
+      detached: true,
     });
-    const child = this.child;
-    const dir = this.dir;
-    const kill = () => child.kill("SIGKILL");
+    this.child = child;
+    const kill = () => this.signal("SIGKILL");
     process.once("exit", kill);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
@@ -78,22 +86,19 @@ export class Server {
     const until = Date.now() + START_MS;
     while (!(await isReady(this.url))) {
       if (ended) throw new Error(`the server ended at start:\n${this.output}`);
-      if (Date.now() > until) {
-        this.child.kill("SIGKILL");
-        throw new Error(`/readyz was not 200 within ${START_MS} ms:\n${this.output}`);
-      }
+      if (Date.now() > until) throw new Error(`/readyz was not 200 within ${START_MS} ms:\n${this.output}`);
       await pause(20);
     }
   }
 
   /** Ends the process as a host does, by SIGTERM, and checks that it went well. */
   async stop() {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGTERM");
+    this.signal("SIGTERM");
     let end;
     try {
       end = await within(this.exited, "the server to end after SIGTERM", STOP_MS);
     } catch (err) {
-      this.child.kill("SIGKILL");
+      this.signal("SIGKILL");
       throw new Error(`${err.message}\n${tail(this.output)}`);
     }
     this.assertHealthy();
@@ -102,9 +107,20 @@ export class Server {
 
   /** Ends the process without a word. */
   async kill() {
-    this.child.kill("SIGKILL");
+    this.signal("SIGKILL");
     await within(this.exited, "the server to end after SIGKILL", STOP_MS);
     this.assertHealthy();
+  }
+
+  /** Sends a signal to the process and all it started, if it still runs. */
+  signal(name) {
+    if (this.child.pid === undefined || this.child.exitCode !== null || this.child.signalCode !== null) return;
+    try {
+      process.kill(-this.child.pid, name);
+    } catch (err) {
+      // It has ended, and that has not been noticed yet.
+      if (err.code !== "ESRCH") throw err;
+    }
   }
 
   /** Fails when the server has reported a panic or a data race so far. */

@@ -1,0 +1,47 @@
+// The way to Heroku: built as its Go buildpack builds, started by the Procfile's own line, used by real clients.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { here, onReference } from "./support/build.mjs";
+import { connect, eachClient, fresh, newest } from "./support/clients.mjs";
+import { Server } from "./support/server.mjs";
+
+const root = path.dirname(here);
+
+describe("as Heroku does it", { skip: onReference && "not the reference's" }, () => {
+  const app = mkdtempSync(path.join(tmpdir(), "signalbox-app-"));
+  let server;
+
+  before(async () => {
+    const install = /^\/\/ \+heroku install (.+)$/m.exec(readFileSync(path.join(root, "go.mod"), "utf8"));
+    assert.ok(install, "go.mod names what to install");
+    execFileSync("go", ["install", "-tags", "heroku", ...install[1].split(/\s+/)], {
+      cwd: root,
+      env: { ...process.env, GOBIN: path.join(app, "bin") },
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    const web = /^web:\s*(.+)$/m.exec(readFileSync(path.join(root, "Procfile"), "utf8"));
+    assert.ok(web, "the Procfile says how to start");
+    // A dyno's folder is the application's, and PORT is all it sets.
+    server = await Server.start({ command: ["sh", ["-c", web[1]], app] });
+  });
+
+  after(async () => {
+    await server?.stop();
+    rmSync(app, { recursive: true, force: true });
+  });
+
+  eachClient(newest, (row) => {
+    test("broker and chat work", async (t) => {
+      const [id, room] = [fresh(), fresh("room")];
+      const client = await (await connect(t, server, row)).join(id);
+      assert.deepEqual(await client.ask("hello", { recipientUserId: id }), [{ ok: true, delivered: 1 }]);
+      assert.deepEqual(await client.next("hello"), [{ recipientUserId: id }]);
+      await client.login("ann", room);
+    });
+  });
+});
