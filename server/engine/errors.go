@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 )
 
 var (
@@ -47,3 +49,20 @@ var (
 
 func (r *refusal) Error() string { return r.message }
 func (r *refusal) Unwrap() error { return ErrRefused }
+
+// write answers a request with the refusal.
+func (r *refusal) write(w http.ResponseWriter) {
+	body, _ := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{r.code, r.message}) // a number and a constant text: it cannot fail
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if r == refuseVersion {
+		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 section 4.4
+	}
+	w.WriteHeader(r.status)
+	w.Write(body) // the client may be gone: nothing depends on it
+}

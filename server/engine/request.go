@@ -1,12 +1,17 @@
 package engine
 
 import (
+	"hash/maphash"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
-// Request is what is kept of the request that opened a session. It is shared by sessions and must not be changed.
+// Request is what is kept of the request that opened a session. Its maps are shared by sessions and must not be changed.
 type Request struct {
 	// Header holds the request's headers, Host included, without those of the websocket handshake.
 	Header http.Header
@@ -18,4 +23,99 @@ type Request struct {
 	Secure bool
 	// Time is when it came.
 	Time time.Time
+}
+
+// handshakeHeaders are the headers that belong to one websocket handshake. Everything else about two clients of the same
+// program is often the same, so without these they can share a copy.
+var handshakeHeaders = map[string]bool{
+	"Sec-Websocket-Key":        true,
+	"Sec-Websocket-Version":    true,
+	"Sec-Websocket-Extensions": true,
+	"Sec-Websocket-Protocol":   true,
+}
+
+// newRequest returns the copy of r that its session keeps.
+func (s *Server) newRequest(r *http.Request) *Request {
+	header := make(http.Header, len(r.Header)+1)
+	for name, values := range r.Header {
+		if !handshakeHeaders[name] {
+			header[name] = values
+		}
+	}
+	header["Host"] = []string{r.Host}
+	return &Request{
+		Header: s.requests.intern(header),
+		Query:  s.requests.intern(r.URL.Query()),
+		URL:    strings.Clone(r.RequestURI),
+		Secure: r.TLS != nil,
+		Time:   time.Now(),
+	}
+}
+
+const (
+	// maxInterned bounds what the interner holds by itself. What sessions hold is theirs.
+	maxInterned = 512
+	// maxInternBytes is the size from which a copy is not worth sharing.
+	maxInternBytes = 4 * kiB
+)
+
+// interner finds equal headers and queries of different clients, so that they are kept once.
+type interner struct {
+	seed maphash.Seed
+
+	mu   sync.Mutex
+	seen map[uint64]map[string][]string // guarded by mu
+}
+
+func newInterner() *interner {
+	return &interner{seed: maphash.MakeSeed(), seen: make(map[uint64]map[string][]string)}
+}
+
+// intern returns a copy of m, which may be one that was made before. It must not be changed.
+func (in *interner) intern(m map[string][]string) map[string][]string {
+	hash, size := in.sum(m)
+	if size > maxInternBytes {
+		return deepClone(m)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if old, ok := in.seen[hash]; ok && maps.EqualFunc(old, m, slices.Equal[[]string]) {
+		return old
+	}
+	if len(in.seen) >= maxInterned {
+		clear(in.seen) // sessions keep theirs; what is in use will be found again
+	}
+	kept := deepClone(m)
+	in.seen[hash] = kept
+	return kept
+}
+
+// sum hashes m, in whatever order its keys come, and tells how many bytes of text it holds.
+func (in *interner) sum(m map[string][]string) (hash uint64, size int) {
+	var h maphash.Hash
+	for key, values := range m {
+		h.SetSeed(in.seed)
+		h.WriteString(key)
+		size += len(key)
+		for _, v := range values {
+			h.WriteByte(0)
+			h.WriteString(v)
+			size += len(v)
+		}
+		hash += h.Sum64()
+	}
+	return hash, size
+}
+
+// deepClone copies m with its strings: those of a request may be parts of a buffer much larger than they are.
+func deepClone(m map[string][]string) map[string][]string {
+	clone := make(map[string][]string, len(m))
+	for key, values := range m {
+		copied := make([]string, len(values))
+		for i, v := range values {
+			copied[i] = strings.Clone(v)
+		}
+		clone[strings.Clone(key)] = copied
+	}
+	return clone
 }

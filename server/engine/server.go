@@ -3,28 +3,215 @@ package engine
 import (
 	"context"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"signalbox/server/wire"
 )
 
 // Server is an Engine.IO server. It serves the requests of one path, usually /socket.io/.
 type Server struct {
-	cfg  Config
-	open func(*Session) Receiver
+	// Static after construction.
+	cfg      Config
+	open     func(*Session) Receiver
+	flushers []*flusher
+	clock    *clock
+	heart    *heart     // of sessions
+	drain    *deadlines // until a closing session that polls is given up
+	peers    *admission
+	requests *interner
+	stop     chan struct{} // ends flushers and clock
+	empty    chan struct{} // closed when the server is closed and the last link is gone
+
+	robin atomic.Uint32 // picks flushers
+	tally tally
+	wg    sync.WaitGroup // every goroutine of the server
+
+	mu sync.Mutex
+	// mu guards the following.
+	sessions map[string]*Session
+	links    map[*link]struct{}
+	reserved int // connections that are being set up
+	closed   bool
+}
+
+// tally are the parts of [Stats] that change seldom.
+type tally struct {
+	sessionsOpened, webSocketsOpened, streamsOpened atomic.Uint64
+	upgrades, upgradesFailed, slowClients           atomic.Uint64
+	closed                                          [reasonCount]atomic.Uint64
+
+	mu      sync.Mutex
+	refused map[string]uint64 // guarded by mu
 }
 
 // New returns a server that calls open for each new session, on the goroutine of its handshake and before any packet.
 // What open returns receives the session's packets.
 func New(cfg Config, open func(*Session) Receiver) *Server {
-	return &Server{cfg: cfg.withDefaults(), open: open}
+	cfg = cfg.withDefaults()
+	s := &Server{
+		cfg:      cfg,
+		open:     open,
+		clock:    newClock(min(cfg.PingInterval, cfg.PingTimeout)),
+		peers:    newAdmission(cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond),
+		requests: newInterner(),
+		stop:     make(chan struct{}),
+		empty:    make(chan struct{}),
+		sessions: make(map[string]*Session),
+		links:    make(map[*link]struct{}),
+	}
+	s.tally.refused = make(map[string]uint64)
+	s.heart = &heart{
+		interval: s.clock.queue(cfg.PingInterval),
+		timeout:  s.clock.queue(cfg.PingTimeout),
+		ping:     wire.Text([]byte{packetPing}),
+		last:     closeFrame(closeNoCode, ""),
+	}
+	s.drain = s.clock.queue(cfg.CloseTimeout)
+	for range cfg.Flushers {
+		f := newFlusher()
+		s.flushers = append(s.flushers, f)
+		s.spawn(func() { f.run(s.stop) })
+	}
+	s.spawn(func() { s.clock.run(s.stop) })
+	return s
 }
 
-// ServeHTTP serves handshakes, polls, posts and websocket upgrades.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.NotFound(w, r)
+// allows reports whether clients may use a transport.
+func (s *Server) allows(t Transport) bool { return slices.Contains(s.cfg.Transports, t.String()) }
+
+// spawn runs f on a goroutine that Shutdown waits for.
+func (s *Server) spawn(f func()) { s.wg.Go(f) }
+
+func (s *Server) nextFlusher() *flusher {
+	return s.flushers[int(s.robin.Add(1))%len(s.flushers)]
+}
+
+// reserve takes a place for a new connection of the client at addr. It must be given back, with cancel if the
+// connection does not come about, else with remove.
+func (s *Server) reserve(addr string) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return refuseShutdown
+	case s.cfg.MaxConnections > 0 && len(s.links)+s.reserved >= s.cfg.MaxConnections:
+		return refuseLimit
+	}
+	if refused := s.peers.enter(addr); refused != nil {
+		return refused
+	}
+	s.reserved++
+	return nil
+}
+
+func (s *Server) cancel(addr string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved--
+	s.peers.leave(addr)
+	s.checkEmptyLocked()
+}
+
+// add registers a connection in the place that was reserved for it. It returns false if the server was closed
+// meanwhile: the place is given back.
+func (s *Server) add(l *link, addr string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved--
+	if s.closed {
+		s.peers.leave(addr)
+		s.checkEmptyLocked()
+		return false
+	}
+	s.links[l] = struct{}{}
+	if session, ok := l.owner.(*Session); ok {
+		s.sessions[session.id] = session
+	}
+	return true
+}
+
+// remove forgets a connection that has ended.
+func (s *Server) remove(l *link) {
+	l.mu.Lock()
+	reason := l.reason
+	l.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.links[l]; !ok {
+		return
+	}
+	delete(s.links, l)
+	if session, ok := l.owner.(*Session); ok {
+		delete(s.sessions, session.id)
+	}
+	s.peers.leave(l.owner.RemoteAddr())
+	s.tally.closed[reason].Add(1)
+	if reason == ReasonSlowClient || reason == ReasonWriteTimeout {
+		s.tally.slowClients.Add(1)
+	}
+	s.checkEmptyLocked()
+}
+
+func (s *Server) checkEmptyLocked() {
+	if s.closed && len(s.links)+s.reserved == 0 {
+		close(s.empty)
+	}
+}
+
+// session returns the session with an id, nil if there is none.
+func (s *Server) session(id string) *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
+func (s *Server) allLinks() []*link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	links := make([]*link, 0, len(s.links))
+	for l := range s.links {
+		links = append(links, l)
+	}
+	return links
 }
 
 // Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, and returns
-// when all goroutines of the server have ended. Once ctx is done it cuts the connections and returns ctx's error.
-func (s *Server) Shutdown(ctx context.Context) error { return nil }
+// when all goroutines of the server have ended. Once ctx is done it cuts the connections and returns ctx's error, when
+// the receivers have returned. Calling it again waits as well.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	if first {
+		s.checkEmptyLocked()
+	}
+	s.mu.Unlock()
+	for _, l := range s.allLinks() {
+		l.owner.Close(ReasonServerShutdown)
+	}
+	var err error
+	select {
+	case <-s.empty:
+	case <-ctx.Done():
+		err = ctx.Err()
+		for _, l := range s.allLinks() {
+			l.abort(ReasonServerShutdown)
+		}
+		<-s.empty
+	}
+	if first {
+		close(s.stop)
+	}
+	s.wg.Wait()
+	return err
+}
 
-// Stats returns the counters as they are now.
-func (s *Server) Stats() Stats { return Stats{} }
+// refuse answers a request with an error and counts it.
+func (s *Server) refuse(w http.ResponseWriter, r *refusal) {
+	s.tally.mu.Lock()
+	s.tally.refused[r.cause]++
+	s.tally.mu.Unlock()
+	r.write(w)
+}

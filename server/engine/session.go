@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync"
+
 	"signalbox/server/wire"
 )
 
@@ -18,7 +20,22 @@ type Receiver interface {
 
 // Session is one Engine.IO client. All methods may be called from any goroutine.
 type Session struct {
-	id string
+	link // mu of which guards polling
+
+	// Static after construction.
+	id       string
+	addr     string
+	request  *Request
+	receiver Receiver
+
+	// deliver is held while a packet that came by polling is with the receiver: what ends such a session is not
+	// the goroutine that reads.
+	deliver sync.Mutex
+
+	// polling is the state of a session that polls, nil once it goes on by websocket.
+	polling  *polling
+	upgraded bool
+	told     bool // the receiver knows, or is about to, that the session has ended
 }
 
 // ID returns the session id: 20 characters that nobody can guess.
@@ -26,31 +43,43 @@ func (s *Session) ID() string { return s.id }
 
 // Send queues a message. Its text parts begin with the packet type, "4". It never blocks and never writes. It returns
 // [ErrClosed] once the session has ended, and [ErrSlowClient] if this message does not fit the outbox, which ends the
-// session.
-func (s *Session) Send(m *wire.Message) error { return ErrClosed }
+// session. A message larger than the outbox is taken when nothing else is queued.
+func (s *Session) Send(m *wire.Message) error { return s.send(m, false) }
 
 // Reply is Send for an answer to the packet being handled: if the reader is at work, the message waits until it has
 // handled what has arrived, and leaves with the other answers in one write.
-func (s *Session) Reply(m *wire.Message) error { return ErrClosed }
+func (s *Session) Reply(m *wire.Message) error { return s.send(m, true) }
 
-// SendVolatile queues a message if it would leave at once, else drops it. It reports whether it was queued.
-func (s *Session) SendVolatile(m *wire.Message) bool { return false }
+// SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a poll
+// waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
+func (s *Session) SendVolatile(m *wire.Message) bool { return s.sendVolatile(m) }
 
 // Writable reports whether [Session.SendVolatile] would take a message now.
-func (s *Session) Writable() bool { return false }
+func (s *Session) Writable() bool { return s.writable() }
 
 // Close ends the session. What is queued still leaves, within [Config.CloseTimeout]. It returns at once; closing twice
 // is harmless.
-func (s *Session) Close(reason Reason) {}
+func (s *Session) Close(reason Reason) { s.shut(reason, s.srv.heart.last) }
 
 // Transport returns how packets travel now.
-func (s *Session) Transport() Transport { return Polling }
+func (s *Session) Transport() Transport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nc == nil {
+		return Polling
+	}
+	return WebSocketTransport
+}
 
 // Upgraded reports whether the session began with polling and went on to a websocket.
-func (s *Session) Upgraded() bool { return false }
+func (s *Session) Upgraded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upgraded
+}
 
 // RemoteAddr returns the client's address as [Config.ClientIP] told it.
-func (s *Session) RemoteAddr() string { return "" }
+func (s *Session) RemoteAddr() string { return s.addr }
 
 // Request returns what is kept of the request that opened the session.
-func (s *Session) Request() *Request { return nil }
+func (s *Session) Request() *Request { return s.request }

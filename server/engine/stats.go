@@ -1,5 +1,7 @@
 package engine
 
+import "maps"
+
 // Stats is a reading of the engine's counters. Totals count from the start of the server.
 type Stats struct {
 	// Open connections now.
@@ -30,4 +32,53 @@ type Stats struct {
 	VolatileDropped uint64
 	FlushWrites     uint64 // write calls on connections
 	BlockedWrites   uint64 // of those, how often the kernel took less than was offered
+}
+
+// Stats returns the counters as they are now.
+func (s *Server) Stats() Stats {
+	t := &s.tally
+	stats := Stats{
+		SessionsOpened:   t.sessionsOpened.Load(),
+		WebSocketsOpened: t.webSocketsOpened.Load(),
+		StreamsOpened:    t.streamsOpened.Load(),
+		Closed:           make(map[Reason]uint64),
+		Upgrades:         t.upgrades.Load(),
+		UpgradesFailed:   t.upgradesFailed.Load(),
+		SlowClients:      t.slowClients.Load(),
+	}
+	t.mu.Lock()
+	stats.Refused = maps.Clone(t.refused)
+	t.mu.Unlock()
+	for reason := ReasonNone + 1; reason < reasonCount; reason++ {
+		stats.Closed[reason] = t.closed[reason].Load()
+	}
+	for _, f := range s.flushers {
+		c := &f.counters
+		stats.PacketsIn += c.packetsIn.Load()
+		stats.BytesIn += c.bytesIn.Load()
+		stats.PacketsOut += c.packetsOut.Load()
+		stats.BytesOut += c.bytesOut.Load()
+		stats.FlushWrites += c.flushWrites.Load()
+		stats.BlockedWrites += c.blockedWrites.Load()
+		stats.VolatileDropped += c.volatileDropped.Load()
+	}
+	for _, l := range s.allLinks() {
+		l.mu.Lock()
+		stats.OutboxBytes += int64(l.bytes)
+		polling := l.nc == nil
+		l.mu.Unlock()
+		switch l.owner.(type) {
+		case *Session:
+			if polling {
+				stats.PollingSessions++
+			} else {
+				stats.WebSocketSessions++
+			}
+		case *WebSocket:
+			stats.WebSockets++
+		case *Stream:
+			stats.Streams++
+		}
+	}
+	return stats
 }

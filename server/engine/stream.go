@@ -17,9 +17,10 @@ type StreamOptions struct {
 }
 
 // Stream is an HTTP response that goes on: server-sent events. Nothing is read but its end.
-type Stream struct{}
+type Stream struct{ link }
 
 // Send queues a record, made with [wire.Raw], as [Session.Send] does.
+func (st *Stream) endedLocked()               {}
 func (st *Stream) Send(m *wire.Message) error { return ErrClosed }
 
 // SendVolatile is [Session.SendVolatile].

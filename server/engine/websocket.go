@@ -18,9 +18,10 @@ type WebSocketOptions struct {
 }
 
 // WebSocket is a plain websocket: no Engine.IO, the same outbox, limits and heartbeat.
-type WebSocket struct{}
+type WebSocket struct{ link }
 
 // Send queues a message, as [Session.Send] does.
+func (ws *WebSocket) endedLocked()               {}
 func (ws *WebSocket) Send(m *wire.Message) error { return ErrClosed }
 
 // Reply is [Session.Reply].

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// wantsUpgrade reports whether a request asks to go on as a websocket.
+func wantsUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
+}
+
+// checkUpgrade refuses a websocket handshake that breaks the rules.
+//
+// Rule: RFC 6455 section 4.2.1.
+func checkUpgrade(r *http.Request) *refusal {
+	switch {
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || r.ProtoMajor != 1:
+		return refuseUpgrade
+	case len(r.Header["Sec-Websocket-Version"]) != 1 || r.Header["Sec-Websocket-Version"][0] != "13":
+		return refuseVersion
+	case len(r.Header["Sec-Websocket-Key"]) != 1:
+		return refuseUpgrade
+	}
+	key, err := base64.StdEncoding.DecodeString(r.Header["Sec-Websocket-Key"][0])
+	if err != nil || len(key) != 16 {
+		return refuseUpgrade
+	}
+	return nil
+}
+
+// hasToken reports whether a header of comma-separated tokens holds one, in any case.
+func hasToken(values []string, token string) bool {
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// keyGUID is the constant of RFC 6455 section 1.3.
+const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + keyGUID))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// errHijack is wrapped by errors of a connection that could not be taken over. Nothing can be answered any more.
+var errHijack = errors.New("connection could not be taken over")
+
+// switchProtocols takes the connection over from net/http and sends the 101 response with first, a frame or nothing,
+// right behind it. Headers that were set on w go along. early are the bytes that the client has sent already.
+func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (nc net.Conn, early []byte, err error) {
+	var head bytes.Buffer
+	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	head.WriteString(acceptKey(r.Header["Sec-Websocket-Key"][0]))
+	head.WriteString("\r\n")
+	return s.takeOver(w, &head, nil, first)
+}
+
+// notInTakenOver are the headers of w that say nothing about a connection that was taken over.
+var notInTakenOver = map[string]bool{
+	"Connection": true, "Upgrade": true, "Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true,
+	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
+}
+
+// takeOver hijacks w's connection and sends head, the headers of w and extra, and first.
+func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.Header, first []byte) (nc net.Conn, early []byte, err error) {
+	header := w.Header()
+	for name, values := range extra {
+		header[name] = values
+	}
+	if err := header.WriteSubset(head, notInTakenOver); err != nil { // values are made safe by it
+		return nil, nil, err
+	}
+	head.WriteString("\r\n")
+	head.Write(first)
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, errors.Join(errHijack, err)
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ = rw.Reader.Peek(n) // they are there
+	}
+	nc.SetDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	if _, err := nc.Write(head.Bytes()); err != nil {
+		nc.Close()
+		return nil, nil, errors.Join(errHijack, err)
+	}
+	nc.SetDeadline(time.Time{})
+	return nc, early, nil
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+)
+
+// maxPeers bounds the table of client addresses. Those with open connections are bounded by the connections.
+const maxPeers = 1 << 16
+
+// admission limits how many connections, and how many new ones per second, a client address may have. It is guarded by
+// Server.mu.
+type admission struct {
+	// Static after construction.
+	limit     int     // connections, 0: any number
+	perSecond float64 // handshakes, 0: any number
+
+	peers map[string]*peer
+	swept time.Time // when evict last ran
+}
+
+type peer struct {
+	connections int
+	tokens      float64
+	at          time.Time // of tokens
+}
+
+func newAdmission(limit int, perSecond float64) *admission {
+	return &admission{limit: limit, perSecond: perSecond, peers: make(map[string]*peer)}
+}
+
+func (a *admission) off() bool { return a.limit <= 0 && a.perSecond <= 0 }
+
+// enter counts a new connection from addr, or refuses it.
+func (a *admission) enter(addr string) *refusal {
+	if a.off() {
+		return nil
+	}
+	key, now := network(addr), time.Now()
+	p := a.peers[key]
+	if p == nil {
+		if len(a.peers) >= maxPeers {
+			a.evict(now)
+		}
+		p = &peer{tokens: a.burst(), at: now}
+		a.peers[key] = p
+	}
+	if a.limit > 0 && p.connections >= a.limit {
+		return refuseLimit
+	}
+	if a.perSecond > 0 {
+		p.tokens = min(a.burst(), p.tokens+now.Sub(p.at).Seconds()*a.perSecond)
+		p.at = now
+		if p.tokens < 1 {
+			return refuseRate
+		}
+		p.tokens--
+	}
+	p.connections++
+	return nil
+}
+
+// leave takes a connection of addr off the count.
+func (a *admission) leave(addr string) {
+	if a.off() {
+		return
+	}
+	key := network(addr)
+	p := a.peers[key]
+	if p == nil {
+		return
+	}
+	p.connections--
+	if p.connections <= 0 && a.perSecond <= 0 {
+		delete(a.peers, key)
+	}
+}
+
+// evict makes room by forgetting addresses without connections: first those whose bucket is full again, which loses
+// nothing, else any. It looks at the whole table, so it runs once a second at most.
+func (a *admission) evict(now time.Time) {
+	if now.Sub(a.swept) < time.Second {
+		return
+	}
+	a.swept = now
+	var spare []string
+	for key, p := range a.peers {
+		if p.connections > 0 {
+			continue
+		}
+		if p.tokens+now.Sub(p.at).Seconds()*a.perSecond >= a.burst() {
+			delete(a.peers, key)
+		} else if len(spare) < maxPeers/16 {
+			spare = append(spare, key)
+		}
+	}
+	if len(a.peers) < maxPeers {
+		return
+	}
+	for _, key := range spare {
+		delete(a.peers, key)
+	}
+}
+
+func (a *admission) burst() float64 { return max(1, handshakeBurst*a.perSecond) }
+
+// network returns what limits are counted by: the address, of IPv6 the /64 network that one subscriber has to himself.
+func network(addr string) string {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil || ip.Is4() || ip.Is4In6() {
+		return addr
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return prefix.String()
+}

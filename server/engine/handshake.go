@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"errors"
+	"net/http"
+
+	"signalbox/server/wire"
+)
+
+// admit applies what decides who may open a connection, and takes a place for it.
+func (s *Server) admit(r *http.Request, addr string) *refusal {
+	if refused := s.gate(r); refused != nil {
+		return refused
+	}
+	return s.reserve(addr)
+}
+
+// gate asks the programs above whether a client may connect.
+func (s *Server) gate(r *http.Request) *refusal {
+	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
+		return refuseOrigin
+	}
+	if s.cfg.Authorize == nil {
+		return nil
+	}
+	switch err := s.cfg.Authorize(r); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrUnauthorized) && wantsUpgrade(r):
+		return refuseNoLogin
+	default:
+		return refuseForbidden
+	}
+}
+
+func (s *Server) newSession(r *http.Request, addr string) *Session {
+	session := &Session{id: newID(), addr: addr, request: s.newRequest(r)}
+	session.init(s, session)
+	return session
+}
+
+// begin opens a registered session: from here on it beats and its receiver is called.
+func (s *Server) begin(session *Session) {
+	s.tally.sessionsOpened.Add(1)
+	session.mu.Lock()
+	session.startHeartLocked(s.heart)
+	session.mu.Unlock()
+	if session.receiver = s.open(session); session.receiver == nil {
+		session.receiver = nobody{}
+		session.Close(ReasonForcedClose)
+	}
+}
+
+// nobody receives for a connection that the program above did not want.
+type nobody struct{}
+
+func (nobody) Text([]byte) error   { return nil }
+func (nobody) Binary([]byte) error { return nil }
+func (nobody) Closed(Reason)       {}
+
+// handshakeWebSocket begins a session on a websocket. The open packet leaves with the 101 response.
+func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request) {
+	addr := s.cfg.ClientIP(r)
+	if refused := s.admit(r, addr); refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	session := s.newSession(r, addr)
+	first := wire.Text(s.openPacket(session.id, WebSocketTransport))
+	nc, early, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
+	if err != nil {
+		s.cancel(addr)
+		s.cfg.Log.Debug("websocket handshake failed", "error", err)
+		return
+	}
+	session.attachLocked(nc) // nobody else knows the session yet
+	if !s.add(&session.link, addr) {
+		nc.Close()
+		return
+	}
+	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
+	s.begin(session)
+	s.spawn(func() { session.serve(reader, session) })
+}

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"time"
+
+	"signalbox/server/wire"
+)
+
+// heart is the heartbeat that connections of one kind share.
+//
+// Rule: the server pings, and ends a connection whose pong does not come in time ([heartbeat]).
+//
+// [heartbeat]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#heartbeat
+type heart struct {
+	interval *deadlines    // until the next ping
+	timeout  *deadlines    // until the pong; nil: none is expected
+	ping     *wire.Message // what is sent
+	last     *wire.Message // what is sent after a ping timeout
+}
+
+// startHeartLocked makes the first ping due.
+func (l *link) startHeartLocked(h *heart) {
+	l.heart = h
+	if h != nil {
+		l.srv.clock.startLocked(l, h.interval, l.srv.clock.now())
+	}
+}
+
+// expired is called by the clock when l is due.
+func (l *link) expired(now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dueLocked(now) {
+		l.beatLocked(now)
+	}
+}
+
+// dueLocked reports whether what l waits for is due. The clock may come late: l may wait for something else by now.
+func (l *link) dueLocked(now time.Duration) bool {
+	return l.waiting.due != 0 && l.waiting.due <= now
+}
+
+func (l *link) beatLocked(now time.Duration) {
+	due := l.waiting.due
+	l.waiting.due = 0
+	switch {
+	case l.phase == phaseClosing:
+		l.abortLocked(l.reason) // a client that polls did not fetch what was left for it
+	case l.phase == phaseDone:
+	case l.unanswered:
+		l.shutLocked(ReasonPingTimeout, l.heart.last)
+	case l.sendLocked(l.heart.ping, false) != nil:
+	case l.heart.timeout == nil:
+		l.srv.clock.startLocked(l, l.heart.interval, now)
+	default:
+		l.unanswered = true
+		l.srv.clock.startLocked(l, l.heart.timeout, due)
+	}
+}
+
+// pong takes an answer to a ping. One that nobody asked for is ignored, as the reference implementation does.
+func (l *link) gotPong() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unanswered && l.phase == phaseOpen {
+		l.unanswered = false
+		l.srv.clock.startLocked(l, l.heart.interval, l.srv.clock.now())
+	}
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+)
+
+// Engine.IO packet types: the first byte of a packet. Binary messages carry none on a websocket, and packetBinary
+// before their base64 form when they travel by polling.
+//
+// Rule: [packet encoding].
+//
+// [packet encoding]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#packet-encoding
+const (
+	packetOpen    = '0'
+	packetClose   = '1'
+	packetPing    = '2'
+	packetPong    = '3'
+	packetMessage = '4'
+	packetUpgrade = '5'
+	packetNoop    = '6'
+	packetBinary  = 'b'
+
+	// separator stands between the packets of one body.
+	separator = 0x1e
+)
+
+// verdict is what a packet means to a session.
+type verdict uint8
+
+const (
+	isInvalid verdict = iota
+	isMessage
+	isPong
+	isClose
+	isWrongWay // a ping: only the server pings
+	isIgnored  // open, upgrade and noop say nothing to an open session
+)
+
+// judge looks at the first byte of a text packet.
+func judge(packet []byte) verdict {
+	if len(packet) == 0 {
+		return isInvalid
+	}
+	switch packet[0] {
+	case packetMessage:
+		return isMessage
+	case packetPong:
+		return isPong
+	case packetClose:
+		return isClose
+	case packetPing:
+		return isWrongWay
+	case packetOpen, packetUpgrade, packetNoop:
+		return isIgnored
+	default:
+		return isInvalid
+	}
+}
+
+// newID returns a session id of 120 random bits. Knowing it is all that a request needs to speak for the session.
+func newID() string {
+	var b [15]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// openPacket returns the first packet of a session.
+//
+// Rule: [handshake].
+//
+// [handshake]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#handshake
+func (s *Server) openPacket(id string, t Transport) []byte {
+	upgrades := []string{}
+	if t == Polling && !s.cfg.DisableUpgrades && s.allows(WebSocketTransport) {
+		upgrades = append(upgrades, WebSocketTransport.String())
+	}
+	packet, _ := json.Marshal(struct {
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingInterval int64    `json:"pingInterval"`
+		PingTimeout  int64    `json:"pingTimeout"`
+		MaxPayload   int64    `json:"maxPayload"`
+	}{id, upgrades, milliseconds(s.cfg.PingInterval), milliseconds(s.cfg.PingTimeout), s.cfg.MaxPayloadBytes}) // cannot fail
+	return append([]byte{packetOpen}, packet...)
+}
+
+func milliseconds(d time.Duration) int64 { return d.Milliseconds() }

@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"unicode/utf8"
+)
+
+const (
+	// readBytes is the size of a borrowed read buffer: a burst of small messages. Larger frames get a buffer that grows
+	// as they arrive, so that announcing a length costs the server nothing.
+	readBytes = 8 * kiB
+
+	// maxFragments bounds the frames of one message: without it a message within its byte limit could keep the server
+	// busy with empty ones.
+	maxFragments = 4096
+)
+
+var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
+
+// reader reads websocket messages from a connection. While it waits for the first byte of a frame it holds no buffer.
+type reader struct {
+	// Static after construction.
+	nc      net.Conn
+	raw     syscall.RawConn
+	limit   int64
+	attempt func(fd uintptr) bool
+
+	// Owned by the goroutine that reads. buf[start:end] has been read and not yet been handled.
+	buf        []byte
+	start, end int
+	need       int // what the frame at start takes, as far as it is known
+	err        error
+
+	// A message that comes in several frames.
+	message   []byte
+	op        opcode // 0: none has begun
+	fragments int
+}
+
+// newReader returns a reader that begins with the bytes in early, which it copies.
+func newReader(nc net.Conn, limit int64, early []byte) *reader {
+	r := &reader{nc: nc, raw: rawConn(nc), limit: limit}
+	if r.raw != nil {
+		r.attempt = r.readOnce
+	}
+	if len(early) > readBytes {
+		r.buf = make([]byte, len(early))
+	} else if len(early) > 0 {
+		r.borrow()
+	}
+	r.end = copy(r.buf, early)
+	return r
+}
+
+// fill waits until there is something to read and reads it.
+func (r *reader) fill() error {
+	r.makeRoom()
+	if r.raw == nil {
+		if r.buf == nil {
+			r.borrow()
+		}
+		n, err := r.nc.Read(r.buf[r.end:])
+		r.end += n
+		if n > 0 {
+			return nil
+		}
+		return err
+	}
+	r.err = nil
+	if err := r.raw.Read(r.attempt); err != nil {
+		return err
+	}
+	return r.err
+}
+
+// readOnce is called with the descriptor. Returning false makes the runtime wait until there is something to read.
+func (r *reader) readOnce(fd uintptr) bool {
+	if r.buf == nil {
+		r.borrow()
+	}
+	n, again, err := readFD(fd, r.buf[r.end:])
+	if again {
+		if r.end == 0 {
+			r.release()
+		}
+		return false
+	}
+	r.end += n
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	r.err = err
+	return true
+}
+
+// makeRoom prepares buf for more bytes.
+func (r *reader) makeRoom() {
+	if r.start == r.end {
+		r.start, r.end, r.need = 0, 0, 0
+		if len(r.buf) != readBytes {
+			r.release()
+		}
+		return
+	}
+	if r.start > 0 {
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	}
+	if r.end == len(r.buf) {
+		grown := make([]byte, min(max(r.need, r.end+1), 2*len(r.buf)))
+		copy(grown, r.buf)
+		r.release()
+		r.buf = grown
+	}
+}
+
+func (r *reader) borrow() {
+	r.buf = readBuffers.Get().(*[readBytes]byte)[:]
+}
+
+func (r *reader) release() {
+	if len(r.buf) == readBytes {
+		readBuffers.Put((*[readBytes]byte)(r.buf))
+	}
+	r.buf = nil
+}
+
+// next returns the next message or control frame of what has been read: its payload, without its mask, is valid until
+// fill is called. ok is false when more must be read. An error is a *frameError.
+//
+// Rule: RFC 6455 sections 5.4 (fragmentation) and 8.1 (text is UTF-8).
+func (r *reader) next() (op opcode, payload []byte, ok bool, err error) {
+	for {
+		b := r.buf[r.start:r.end]
+		h, ok, err := parseHeader(b, r.limit-int64(len(r.message)))
+		if err != nil {
+			return 0, nil, false, err
+		}
+		if err := r.checkOrder(&h, len(b)); err != nil {
+			return 0, nil, false, err
+		}
+		if !ok || len(b) < h.size+h.payload {
+			r.need = h.size + h.payload
+			return 0, nil, false, nil
+		}
+		payload = b[h.size : h.size+h.payload]
+		r.start += h.size + h.payload
+		unmask(payload, h.key)
+		if h.op.control() {
+			return h.op, payload, true, nil
+		}
+		if h.op != opContinuation && h.fin {
+			return r.whole(h.op, payload)
+		}
+		if r.fragments++; r.fragments > maxFragments {
+			return 0, nil, false, &frameError{closeTooBig, ReasonPayloadTooLarge, "too many fragments"}
+		}
+		if h.op != opContinuation {
+			r.op = h.op
+		}
+		r.message = append(r.message, payload...)
+		if h.fin {
+			op, payload = r.op, r.message
+			r.op, r.message, r.fragments = 0, nil, 0
+			return r.whole(op, payload)
+		}
+	}
+}
+
+// checkOrder refuses a frame that does not fit the state of a fragmented message. got tells how much of the frame is
+// there: without two bytes h says nothing.
+func (r *reader) checkOrder(h *header, got int) error {
+	switch {
+	case got < 2 || h.op.control():
+		return nil
+	case h.op == opContinuation && r.op == 0:
+		return protocolError("continuation of nothing")
+	case h.op != opContinuation && r.op != 0:
+		return protocolError("message inside a fragmented one")
+	}
+	return nil
+}
+
+func (r *reader) whole(op opcode, payload []byte) (opcode, []byte, bool, error) {
+	if op == opText && !utf8.Valid(payload) {
+		return 0, nil, false, errInvalid
+	}
+	return op, payload, true, nil
+}
+
+// discard reads and forgets until the connection ends or fill fails, or until a close frame arrives: it reports which.
+// Frames are followed as long as they are well-formed; after that only the end is waited for.
+func (r *reader) discard(wellFormed *bool) (closed bool, err error) {
+	for *wellFormed {
+		op, _, ok, err := r.next()
+		if err != nil {
+			*wellFormed = false
+		} else if !ok {
+			break
+		} else if op == opClose {
+			return true, nil
+		}
+	}
+	if !*wellFormed {
+		r.start, r.end, r.message = 0, 0, nil
+		r.release()
+	}
+	return false, r.fill()
+}

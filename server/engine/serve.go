@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// sink is what a websocket delivers to: a [Session] or a [WebSocket].
+type sink interface {
+	// message takes a text or binary message. The error, usually a *frameError, ends the connection.
+	message(op opcode, data []byte) error
+	// wsPong takes a websocket pong frame.
+	wsPong()
+	// closed is called once, on the goroutine that reads, after the last message.
+	closed(reason Reason)
+}
+
+// peerClose is the end of a connection by a close frame from the client.
+type peerClose struct{ code uint16 }
+
+func (*peerClose) Error() string { return "closed by the client" }
+
+// serve reads messages until the connection ends, and ends it. It is the body of the goroutine that owns nc.
+func (l *link) serve(r *reader, k sink) {
+	err := l.read(r, k)
+	reason, done := l.settle(err)
+	if done {
+		l.closeConn()
+	}
+	k.closed(reason)
+	if !done {
+		l.linger(r)
+		l.abort(reason)
+		l.closeConn()
+	}
+	l.srv.remove(l)
+}
+
+// read delivers messages until an error ends that.
+func (l *link) read(r *reader, k sink) error {
+	for {
+		// Bytes that came with the handshake are there before the first fill.
+		if err := l.batch(r, k); err != nil {
+			return err
+		}
+		for {
+			err := r.fill()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) || l.mustEnd() {
+				return err
+			}
+		}
+	}
+}
+
+// mustEnd reports whether a reader that was woken by its deadline has to stop.
+func (l *link) mustEnd() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase != phaseOpen || l.broken
+}
+
+// batch handles all messages that have been read, then writes the answers.
+func (l *link) batch(r *reader, k sink) (err error) {
+	if r.start == r.end {
+		return nil
+	}
+	l.beginBatch()
+	var messages, bytes int
+	defer func() {
+		if p := recover(); p != nil {
+			l.srv.cfg.Log.Error("panic while handling a message", "panic", p, "stack", string(debug.Stack()))
+			err = &frameError{closeInternal, ReasonInternalError, "panic"}
+		}
+		counters := &l.flusher.counters
+		counters.packetsIn.Add(uint64(messages))
+		counters.bytesIn.Add(uint64(bytes))
+		l.endBatch()
+	}()
+	for !l.ended.Load() {
+		op, payload, ok, err := r.next()
+		if err != nil || !ok {
+			return err
+		}
+		messages++
+		bytes += len(payload)
+		switch op {
+		case opText, opBinary:
+			if err := k.message(op, payload); err != nil {
+				return err
+			}
+		case opPing:
+			l.queuePong(payload)
+		case opPong:
+			k.wsPong()
+		case opClose:
+			code, err := parseClose(payload)
+			if err != nil {
+				return err
+			}
+			return &peerClose{code}
+		}
+	}
+	return nil
+}
+
+// queuePong answers a websocket ping after the batch. Of several pings only the last is answered.
+//
+// Rule: RFC 6455 section 5.5.3.
+func (l *link) queuePong(payload []byte) {
+	pong := controlFrame(opPong, payload)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen && !l.broken {
+		l.pong = pong
+	}
+}
+
+// settle decides why the connection ends, unless that was decided before, and queues the close frame. done is set if
+// nothing is left to be written or waited for.
+func (l *link) settle(err error) (reason Reason, done bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var frame *frameError
+	var peer *peerClose
+	switch {
+	case errors.As(err, &peer):
+		l.peerDone = true
+		l.bytes -= l.queue.drop()
+		l.shutLocked(ReasonTransportClose, closeFrame(peer.code, ""))
+	case errors.As(err, &frame):
+		l.shutLocked(frame.reason, closeFrame(frame.code, ""))
+	case errors.Is(err, os.ErrDeadlineExceeded) && l.broken:
+		l.abortLocked(ReasonTransportError)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// It was woken to end: the reason is there.
+	default:
+		l.abortLocked(ReasonTransportClose)
+	}
+	return l.reason, l.phase == phaseDone || l.broken
+}
+
+// linger waits until what is queued has left and the client has answered the close frame, within the close timeout.
+//
+// Rule: RFC 6455 section 7.1.1: what the client still sends is read, since closing a socket with unread data resets the
+// connection, and the close frame with its code would be lost.
+func (l *link) linger(r *reader) {
+	deadline := time.Now().Add(l.srv.cfg.CloseTimeout)
+	wellFormed := true
+	for l.waitEnd(deadline) {
+		closed, err := r.discard(&wellFormed)
+		if closed {
+			l.mu.Lock()
+			l.peerDone = true
+			l.mu.Unlock()
+			continue
+		}
+		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline)) {
+			return
+		}
+	}
+}
+
+// waitEnd reports whether there is something to wait for, and sets the deadline for it.
+func (l *link) waitEnd(deadline time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseDone || l.broken || (l.peerDone && l.drainedLocked()) {
+		return false
+	}
+	l.nc.SetReadDeadline(deadline)
+	return true
+}
+
+// closeConn closes the connection. Of a client that does not read, the kernel's buffer is given up as well.
+func (l *link) closeConn() {
+	l.mu.Lock()
+	nc, reason := l.nc, l.reason
+	l.mu.Unlock()
+	if tcp, ok := nc.(*net.TCPConn); ok && !reason.orderly() {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
+}
