@@ -27,8 +27,10 @@ func (n *namespace) Proto() sio.Adapter      { return n }
 func (n *namespace) Nsp() sio.Namespace      { return n.nsp }
 func (n *namespace) Construct(sio.Namespace) {}
 func (n *namespace) Init()                   {}
-func (n *namespace) Close()                  {}
 func (n *namespace) ServerCount() int64      { return 1 }
+
+// Close is called when the library forgets a namespace that it made for a pattern and that nobody is in.
+func (n *namespace) Close() { n.server.namespaces.CompareAndDelete(n.name, n) }
 
 // AddAll puts a socket into rooms. The library calls it first with the socket's own id, just before it sends CONNECT:
 // in a namespace without a handler that is when the client is attached.

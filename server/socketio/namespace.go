@@ -21,6 +21,8 @@ type namespace struct {
 	name    string
 	handler hub.Handler // nil: the program listens to the library's sockets
 
+	questions questions
+
 	mu sync.RWMutex
 	// mu guards the following.
 	peers map[string]*peer // by sid
@@ -32,6 +34,7 @@ func newNamespace(s *Server, nsp sio.Namespace) *namespace {
 		nsp.Use(n.middleware)
 	}
 	_ = nsp.On("connection", s.onConnection) // registering never fails
+	s.namespaces.Store(n.name, n)
 	return n
 }
 
@@ -96,11 +99,12 @@ func (n *namespace) add(p *peer) {
 
 func (n *namespace) remove(p *peer) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.peers[p.ID()] == p {
 		delete(n.peers, p.ID())
 		n.server.counters.peers.Add(-1)
 	}
+	n.mu.Unlock()
+	n.questions.leave(p)
 }
 
 func (n *namespace) peer(sid string) *peer {

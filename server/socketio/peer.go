@@ -293,6 +293,9 @@ func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
 	if sock == nil || parseErr != nil {
 		return nil
 	}
+	if p.ns.questions.take(id, p, pk.args, attachments) {
+		return nil
+	}
 	callback, ok := sock.Acks().LoadAndDelete(id)
 	if !ok {
 		return nil

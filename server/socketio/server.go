@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	sio "github.com/zishang520/socket.io/v2/socket"
@@ -41,8 +42,9 @@ type Server struct {
 	face     *engineFace
 	io       *sio.Server
 
-	counters counters
-	latency  latency
+	namespaces sync.Map // name to *namespace
+	counters   counters
+	latency    latency
 }
 
 // New returns a server that serves cfg.Handlers.
