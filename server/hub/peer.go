@@ -7,7 +7,7 @@ import (
 
 // Peer is what a handler sees of one Socket.IO client in one namespace.
 type Peer interface {
-	// ID returns the Socket.IO socket id: 20 characters, public.
+	// ID returns the Socket.IO socket id, which other clients may know.
 	ID() string
 	// Namespace returns the namespace with its leading slash.
 	Namespace() string

@@ -1,0 +1,269 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"signalbox/server/hub"
+)
+
+var (
+	teamRoom  = hub.Room{Kind: hub.KindRoom, Name: "team"}
+	otherRoom = hub.Room{Kind: hub.KindRoom, Name: "other"}
+)
+
+// newEmitServer serves /chat. Clients whose order of coming is in rooms join those rooms.
+func newEmitServer(t *testing.T, rooms ...[]hub.Room) (*Server, string) {
+	t.Helper()
+	var s *Server
+	n := 0
+	handler := app{connect: func(p hub.Peer, _ hub.Handshake) error {
+		if n < len(rooms) {
+			for _, r := range rooms[n] {
+				s.hub.Join(p.Member(), r)
+			}
+		}
+		n++
+		return nil
+	}}
+	s, url := newTestServer(t, map[string]hub.Handler{"/chat": handler, "/": app{}})
+	return s, url
+}
+
+func ask(event string) *hub.Message {
+	return &hub.Message{Namespace: "/chat", Event: event, Args: []json.RawMessage{json.RawMessage(`{"n": 1.0}`)}}
+}
+
+func TestEmitSelects(t *testing.T) {
+	s, url := newEmitServer(t, []hub.Room{teamRoom, otherRoom}, []hub.Room{teamRoom}, nil)
+	var clients []*client
+	var sids []string
+	for range 3 {
+		c, sid := connect(t, url, "/chat")
+		clients, sids = append(clients, c), append(sids, sid)
+	}
+	elsewhere, _ := connect(t, url, "/")
+	first := s.Member("/chat", sids[0])
+	if first == nil || s.Member("/", sids[0]) != nil || s.Member("/nowhere", sids[0]) != nil || s.Member("/chat", "x") != nil {
+		t.Error("Member does not tell clients apart")
+	}
+	for name, tt := range map[string]struct {
+		to   hub.Selection
+		want []int
+	}{
+		"everybody":                   {hub.Selection{}, []int{0, 1, 2}},
+		"everybody but a room":        {hub.Selection{Except: []hub.Room{otherRoom}}, []int{1, 2}},
+		"everybody but a client":      {hub.Selection{ExceptMembers: []*hub.Member{first}}, []int{1, 2}},
+		"a room":                      {hub.Selection{Rooms: []hub.Room{teamRoom}}, []int{0, 1}},
+		"two rooms, each client once": {hub.Selection{Rooms: []hub.Room{teamRoom, otherRoom}}, []int{0, 1}},
+		"a room but another":          {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{otherRoom}}, []int{1}},
+		"a room nobody is in":         {hub.Selection{Rooms: []hub.Room{{Kind: hub.KindLobby, Name: "team"}}}, nil},
+	} {
+		if got := s.Emit(tt.to, ask("e")); got != len(tt.want) {
+			t.Errorf("%s: Emit = %d, want %d", name, got, len(tt.want))
+		}
+		s.Emit(hub.Selection{}, ask("fence"))
+		for i, c := range clients {
+			if slices.Contains(tt.want, i) {
+				c.want(`42/chat,["e",{"n": 1.0}]`)
+			}
+			c.want(`42/chat,["fence",{"n": 1.0}]`)
+		}
+	}
+	if got := s.Emit(hub.Selection{}, &hub.Message{Namespace: "/nowhere", Event: "e"}); got != 0 {
+		t.Errorf("Emit to a namespace that is not there = %d", got)
+	}
+	elsewhere.send(`420["still"]`)
+	elsewhere.want(`430["still"]`) // and nothing before it
+}
+
+// collected is what EmitWithAck called back.
+type collected struct {
+	mu      sync.Mutex
+	answers map[string]string
+	first   chan struct{}
+	once    sync.Once
+}
+
+func collect() *collected {
+	return &collected{answers: make(map[string]string), first: make(chan struct{})}
+}
+
+func (c *collected) take(sid string, args []json.RawMessage, attachments [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[sid] += fmt.Sprintf("%s %q", args, attachments)
+	c.once.Do(func() { close(c.first) })
+}
+
+func TestEmitWithAck(t *testing.T) {
+	s, url := newEmitServer(t)
+	a, sidA := connect(t, url, "/chat")
+	b, sidB := connect(t, url, "/chat")
+	got := collect()
+	asked := make(chan int, 1)
+	go func() { asked <- s.EmitWithAck(t.Context(), hub.Selection{}, ask("q"), got.take) }()
+	a.want(`42/chat,1["q",{"n": 1.0}]`)
+	b.want(`42/chat,1["q",{"n": 1.0}]`)
+	a.send(`43/chat,1[12345678901234567890,{"a" :"\u00e9"}]`)
+	a.send(`43/chat,1["again"]`) // only the first counts
+	b.send(`461-/chat,1[{"_placeholder":true,"num":0}]`)
+	b.sendBinary([]byte("bytes"))
+	if n := receive(t, asked); n != 2 {
+		t.Errorf("EmitWithAck = %d, want 2", n)
+	}
+	want := map[string]string{
+		sidA: `[12345678901234567890 {"a" :"\u00e9"}] []`,
+		sidB: `[{"_placeholder":true,"num":0}] ["bytes"]`,
+	}
+	for sid, text := range want {
+		if got.answers[sid] != text {
+			t.Errorf("answer = %s, want %s", got.answers[sid], text)
+		}
+	}
+	b.send(`43/chat,1["late"]`, `421["still here"]`)
+	if n := s.EmitWithAck(t.Context(), hub.Selection{Rooms: []hub.Room{teamRoom}}, ask("q"), got.take); n != 0 {
+		t.Errorf("EmitWithAck to nobody = %d", n)
+	}
+	if n := s.EmitWithAck(t.Context(), hub.Selection{}, &hub.Message{Namespace: "/nowhere", Event: "q"}, got.take); n != 0 {
+		t.Errorf("EmitWithAck to a namespace that is not there = %d", n)
+	}
+}
+
+func TestEmitWithAckDoesNotWaitForClientsThatLeft(t *testing.T) {
+	s, url := newEmitServer(t)
+	stays, sid := connect(t, url, "/chat")
+	leaves, _ := connect(t, url, "/chat")
+	cut, _ := connect(t, url, "/chat")
+	got := collect()
+	asked := make(chan int, 1)
+	go func() { asked <- s.EmitWithAck(t.Context(), hub.Selection{}, ask("q"), got.take) }()
+	for _, c := range []*client{stays, leaves, cut} {
+		c.want(`42/chat,1["q",{"n": 1.0}]`)
+	}
+	leaves.send("41/chat,")
+	cut.ws.CloseNow()
+	stays.send(`43/chat,1[]`)
+	if n := receive(t, asked); n != 3 || len(got.answers) != 1 || got.answers[sid] != "[] []" {
+		t.Errorf("EmitWithAck = %d with %v, want 3 and one answer", n, got.answers)
+	}
+}
+
+func TestEmitWithAckEndsWithItsContext(t *testing.T) {
+	s, url := newEmitServer(t, []hub.Room{teamRoom}, []hub.Room{teamRoom}, nil)
+	a, _ := connect(t, url, "/chat")
+	silent, _ := connect(t, url, "/chat")
+	stranger, _ := connect(t, url, "/chat")
+	got := collect()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	asked := make(chan int, 1)
+	go func() {
+		asked <- s.EmitWithAck(ctx, hub.Selection{Rooms: []hub.Room{teamRoom}}, ask("q"), got.take)
+	}()
+	a.want(`42/chat,1["q",{"n": 1.0}]`)
+	stranger.send(`43/chat,1["not asked"]`, `421["x"]`)
+	a.send(`43/chat,1["in time"]`)
+	receive(t, got.first)
+	cancel()
+	if n := receive(t, asked); n != 2 || len(got.answers) != 1 {
+		t.Errorf("EmitWithAck = %d with %v, want 2 and one answer", n, got.answers)
+	}
+	silent.want(`42/chat,1["q",{"n": 1.0}]`)
+	silent.send(`43/chat,1["late"]`, `42/chat,9["fence"]`)
+	silent.want(`43/chat,9["fence"]`)
+	if len(got.answers) != 1 {
+		t.Errorf("answers = %v after the end", got.answers)
+	}
+}
+
+// Ids of questions and of the library's own acks come from one counter, so an answer finds the right one.
+func TestEmitWithAckBesideTheLibrary(t *testing.T) {
+	s, nsp, url, sockets := newLibraryServer(t)
+	c, sid := connect(t, url, "/lib")
+	receive(t, sockets)
+	library := make(chan []any, 1)
+	nsp.Timeout(patience).Emit("theirs", func(args []any, _ error) { library <- args })
+	c.want(`42/lib,1["theirs"]`)
+	got := collect()
+	asked := make(chan int, 1)
+	go func() {
+		asked <- s.EmitWithAck(t.Context(), hub.Selection{}, &hub.Message{Namespace: "/lib", Event: "ours"}, got.take)
+	}()
+	c.want(`42/lib,2["ours"]`)
+	c.send(`43/lib,2["to us"]`, `43/lib,1["to them"]`)
+	if n := receive(t, asked); n != 1 || !strings.Contains(got.answers[sid], "to us") {
+		t.Errorf("EmitWithAck = %d with %v", n, got.answers)
+	}
+	if args := receive(t, library); !strings.Contains(fmt.Sprint(args), "to them") {
+		t.Errorf("the library got %v", args)
+	}
+}
+
+// Many questions at once, to clients that answer, leave and come: each ends by itself and none is left behind.
+func TestEmitWithAckUnderLoad(t *testing.T) {
+	s, url := newEmitServer(t)
+	var answering sync.WaitGroup
+	for range 8 {
+		c, _ := connect(t, url, "/chat")
+		answering.Go(func() {
+			for {
+				text, err := c.tryRead()
+				if err != nil {
+					return
+				}
+				id, _, _ := strings.Cut(strings.TrimPrefix(text, "42/chat,"), "[")
+				_ = c.ws.Write(t.Context(), websocket.MessageText, []byte("43/chat,"+id+"[1]")) // the next read tells
+			}
+		})
+	}
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for range 20 {
+				got := collect()
+				if n := s.EmitWithAck(t.Context(), hub.Selection{}, ask("q"), got.take); n < 8 || len(got.answers) < 8 {
+					t.Errorf("%d asked, %d answers, want 8", n, len(got.answers))
+				}
+			}
+		})
+	}
+	for range 10 {
+		c := dial(t, url)
+		c.send("40/chat,")
+		c.ws.CloseNow()
+	}
+	asking.Wait()
+	if open := len(s.namespace("/chat").questions.open); open != 0 {
+		t.Errorf("%d questions are still open", open)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	answering.Wait()
+}
+
+// A dynamic namespace that the library forgets is forgotten here as well.
+func TestEmitForgetsNamespaces(t *testing.T) {
+	s, _ := newTestServer(t, nil)
+	if s.namespace("/") == nil {
+		t.Fatal("the namespace / is not known")
+	}
+	nsp := s.Library().Of("/made", nil)
+	if s.namespace("/made") == nil {
+		t.Error("a namespace that a program made is not known")
+	}
+	nsp.Adapter().Close()
+	if s.namespace("/made") != nil {
+		t.Error("a namespace whose adapter was closed is still known")
+	}
+}

@@ -1,0 +1,210 @@
+package socketio
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/zishang520/engine.io/v2/types"
+	sio "github.com/zishang520/socket.io/v2/socket"
+)
+
+// These tests hold what the library documents against our engine, parser and adapter below it.
+
+// newLibraryServer serves the namespace /lib, which has no handler of ours, and hands out its sockets.
+func newLibraryServer(t *testing.T) (*Server, sio.Namespace, string, chan *sio.Socket) {
+	t.Helper()
+	s, url := newTestServer(t, echo())
+	sockets := make(chan *sio.Socket, 16)
+	nsp := s.Library().Of("/lib", nil)
+	if err := nsp.On("connection", func(args ...any) { sockets <- args[0].(*sio.Socket) }); err != nil {
+		t.Fatal(err)
+	}
+	return s, nsp, url, sockets
+}
+
+func TestLibraryEmitWithAckAndTimeout(t *testing.T) {
+	_, _, url, sockets := newLibraryServer(t)
+	c, sid := connect(t, url, "/lib")
+	sock := receive(t, sockets)
+	if string(sock.Id()) != sid || !sock.Connected() {
+		t.Errorf("socket %s connected %v, want %s", sock.Id(), sock.Connected(), sid)
+	}
+	answers := make(chan []any, 1)
+	ack := func(args []any, err error) {
+		if err != nil {
+			args = []any{err.Error()}
+		}
+		answers <- args
+	}
+	if err := sock.Emit("ask", "q", map[string]any{"b": []byte{1}}, ack); err != nil {
+		t.Fatal(err)
+	}
+	c.want(`451-/lib,1["ask","q",{"b":{"_placeholder":true,"num":0}}]`, "b\x01")
+	c.send(`461-/lib,1["yes",{"_placeholder":true,"num":0}]`)
+	c.sendBinary([]byte("data"))
+	got := receive(t, answers)
+	if len(got) != 2 || got[0] != "yes" || string(got[1].(types.BufferInterface).Bytes()) != "data" {
+		t.Errorf("ack = %v", got)
+	}
+	c.send(`43/lib,1["again"]`) // a second answer finds nobody
+
+	if err := sock.Timeout(10*time.Millisecond).Emit("ask", ack); err != nil {
+		t.Fatal(err)
+	}
+	c.want(`42/lib,2["ask"]`)
+	if got := receive(t, answers); got[0] != "operation has timed out" {
+		t.Errorf("timeout = %v", got)
+	}
+	c.send(`43/lib,2["late"]`, `43/lib,77["nobody asked"]`, `42/lib,["still here"]`)
+}
+
+func TestLibraryListenersGetEventsInOrder(t *testing.T) {
+	s, url := newTestServer(t, nil)
+	got := make(chan string, 2000)
+	nsp := s.Library().Of("/lib", nil)
+	nsp.On("connection", func(args ...any) {
+		sock := args[0].(*sio.Socket)
+		sock.OnAny(func(args ...any) { got <- fmt.Sprint("any ", args[1]) })
+		sock.On("n", func(args ...any) {
+			got <- fmt.Sprint("on ", args[0])
+			args[len(args)-1].(sio.Ack)([]any{args[0]}, nil)
+		})
+		sock.Emit("ready")
+	})
+	c, _ := connect(t, url, "/lib")
+	c.want(`42/lib,["ready"]`)
+	for i := range 500 {
+		c.send(fmt.Sprintf(`42/lib,%d["n",%d]`, i, i))
+	}
+	for i := range 500 {
+		c.want(fmt.Sprintf(`43/lib,%d[%d]`, i, i))
+		if a, b := receive(t, got), receive(t, got); a != fmt.Sprint("any ", i) || b != fmt.Sprint("on ", i) {
+			t.Fatalf("event %d came as %q, %q", i, a, b)
+		}
+	}
+}
+
+func TestLibraryBroadcasts(t *testing.T) {
+	_, nsp, url, sockets := newLibraryServer(t)
+	var clients []*client
+	var socks []*sio.Socket
+	for range 4 {
+		c, _ := connect(t, url, "/lib")
+		clients, socks = append(clients, c), append(socks, receive(t, sockets))
+	}
+	socks[0].Join("a", "b")
+	socks[1].Join("a")
+	socks[2].Join("b", "x")
+	fence := func() {
+		t.Helper()
+		nsp.Emit("fence")
+		for _, c := range clients {
+			c.want(`42/lib,["fence"]`)
+		}
+	}
+	// Several rooms without doubles, and an exception.
+	nsp.To("a", "b").Except("x").Emit("m", 1)
+	clients[0].want(`42/lib,["m",1]`)
+	clients[1].want(`42/lib,["m",1]`)
+	fence()
+	// A socket's own broadcast leaves the sender out.
+	socks[1].To("a").Emit("m", 2)
+	clients[0].want(`42/lib,["m",2]`)
+	fence()
+	// An id is a room.
+	nsp.To(sio.Room(socks[3].Id())).Emit("m", 3)
+	clients[3].want(`42/lib,["m",3]`)
+	fence()
+	// Order holds from one broadcast to the next.
+	for i := range 200 {
+		nsp.To("a").Emit("burst", i)
+	}
+	for i := range 200 {
+		clients[1].want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+		clients[0].want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+	}
+	fence()
+
+	if rooms := socks[0].Rooms().Keys(); len(rooms) != 3 || !slices.Contains(rooms, sio.Room("b")) {
+		t.Errorf("rooms = %v", rooms)
+	}
+	nsp.In("a").SocketsJoin("c")
+	nsp.In("b").SocketsLeave("a")
+	nsp.In("c").FetchSockets()(func(remote []*sio.RemoteSocket, err error) {
+		if err != nil || len(remote) != 2 {
+			t.Errorf("fetchSockets = %d, %v", len(remote), err)
+		}
+	})
+	nsp.To("a").Emit("m", 4)
+	clients[1].want(`42/lib,["m",4]`)
+	fence()
+
+	socks[0].Leave("b")
+	nsp.In("b").DisconnectSockets(false)
+	clients[2].want("41/lib,")
+	if ids, _ := nsp.AllSockets(); ids.Len() != 3 {
+		t.Errorf("%d sockets left, want 3", ids.Len())
+	}
+}
+
+func TestLibraryBroadcastWithAcks(t *testing.T) {
+	_, nsp, url, sockets := newLibraryServer(t)
+	var clients []*client
+	for range 3 {
+		c, _ := connect(t, url, "/lib")
+		clients = append(clients, c)
+		receive(t, sockets)
+	}
+	answers := make(chan []any, 1)
+	nsp.Timeout(patience).Emit("ask", func(args []any, err error) {
+		if err != nil {
+			t.Errorf("ack error: %v", err)
+		}
+		answers <- args
+	})
+	for i, c := range clients {
+		c.want(`42/lib,1["ask"]`)
+		c.send(fmt.Sprintf(`43/lib,1[%d]`, i))
+	}
+	if got := receive(t, answers); len(got) != 3 {
+		t.Errorf("answers = %v, want three", got)
+	}
+	nsp.Timeout(10*time.Millisecond).Emit("ask", func(args []any, err error) {
+		if err == nil {
+			t.Error("no timeout")
+		}
+		answers <- args
+	})
+	receive(t, answers)
+}
+
+func TestLibraryDisconnectReasonsAndMiddleware(t *testing.T) {
+	s, nsp, url, sockets := newLibraryServer(t)
+	nsp.Use(func(sock *sio.Socket, next func(*sio.ExtendedError)) {
+		if auth, _ := sock.Handshake().Auth.(map[string]any); auth["token"] == "bad" {
+			sock.Join("early")
+			next(sio.NewExtendedError("nope", nil))
+			return
+		}
+		next(nil)
+	})
+	c := dial(t, url)
+	c.send(`40/lib,{"token":"bad"}`)
+	c.want(`44/lib,{"message":"nope"}`)
+	c.join("/lib")
+	reasons := make(chan any, 1)
+	receive(t, sockets).On("disconnect", func(args ...any) { reasons <- args[0] })
+	c.send("41/lib,")
+	if got := receive(t, reasons); got != "client namespace disconnect" {
+		t.Errorf("reason = %v", got)
+	}
+	c.join("/lib")
+	receive(t, sockets).On("disconnect", func(args ...any) { reasons <- args[0] })
+	c.ws.CloseNow()
+	if got := receive(t, reasons); got != "transport close" && got != "transport error" {
+		t.Errorf("reason = %v", got)
+	}
+	waitFor(t, func() bool { return s.Stats().Sockets == 0 && len(s.hub.Counts()) == 0 })
+}

@@ -1,0 +1,378 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"signalbox/server/hub"
+)
+
+// The tests in this file are named after the rules of the protocol that they hold, as docs/protocol.md numbers them.
+
+func TestProtocolViolationsCloseTheSenderOnly(t *testing.T) {
+	s, url := newTestServer(t, echo())
+	other, _ := connect(t, url, "/")
+	for name, packets := range map[string][]string{
+		"1 a second CONNECT":                   {"40", "40"},
+		"2 an EVENT before CONNECT":            {`42["a"]`},
+		"2 an ACK before CONNECT":              {`431[]`},
+		"3 an unknown packet type":             {"40", "4x"},
+		"3 an empty packet":                    {"40", "4"},
+		"7 an EVENT without payload":           {"40", "42"},
+		"7 an EVENT with an id, no payload":    {"40", "421"},
+		"7 an ACK without payload":             {"40", "431"},
+		"7 a DISCONNECT nobody connected":      {"41/chat,"},
+		"8 garbage behind the payload":         {"40", `42["a"]x`},
+		"9 eleven attachments":                 {"40", `4511-["a"]`},
+		"9 text where an attachment is due":    {"40", `451-["a",{"_placeholder":true,"num":0}]`, `42["b"]`},
+		"10 a reserved event":                  {"40", `42["disconnect"]`},
+		"11 CONNECT with an array":             {"40[]"},
+		"11 CONNECT with a string":             {`40"token"`},
+		"a connect error from a client":        {"40", `44{"message":"x"}`},
+		"an event for an unconnected namspace": {"40", `42/other,["a"]`},
+	} {
+		c := dial(t, url)
+		c.send(packets...)
+		// Rule 5: a protocol violation ends with a close frame, and the client sees 1005.
+		if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+			t.Errorf("%s: close code %d, want 1005", name, code)
+		}
+		other.send(`421["still",1]`)
+		other.want(`431["still",1]`)
+	}
+	if s.Stats().BadPackets == 0 {
+		t.Error("bad packets were not counted")
+	}
+}
+
+func TestBinaryPlaceholdersOutOfRangeClose_9(t *testing.T) {
+	_, url := newTestServer(t, echo())
+	for name, arg := range map[string]string{
+		"negative": `{"_placeholder":true,"num":-1}`, "out of range": `{"_placeholder":true,"num":1}`, "a string": `{"_placeholder":true,"num":"0"}`,
+	} {
+		c, _ := connect(t, url, "/")
+		c.send(`451-["a",` + arg + `]`)
+		c.sendBinary([]byte{1})
+		if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+			t.Errorf("%s: close code %d, want 1005", name, code)
+		}
+	}
+	c, _ := connect(t, url, "/")
+	c.sendBinary([]byte{1})
+	c.wantClosed() // an attachment nobody announced
+}
+
+func TestAckIDBeyond64BitsIsAnswered_12(t *testing.T) {
+	_, url := newTestServer(t, echo())
+	c, _ := connect(t, url, "/")
+	c.send(`42123456789012345678901234567890["a"]`, `431267650600228229401496703205376["unknown"]`, `425["b"]`)
+	c.want(`43123456789012345678901234567890["a"]`, `435["b"]`)
+}
+
+func TestHandshakeValues_26(t *testing.T) {
+	got := make(chan hub.Handshake, 2)
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(_ hub.Peer, hs hub.Handshake) error {
+		got <- hs
+		return nil
+	}}})
+	connect(t, url, "/")
+	hs := receive(t, got)
+	if string(hs.Auth) != "{}" || hs.Query("EIO") != "4" || hs.Query("none") != "" || !strings.HasPrefix(hs.Header("Host"), "127.0.0.1:") {
+		t.Errorf("handshake: auth %s, EIO %q, host %q", hs.Auth, hs.Query("EIO"), hs.Header("host"))
+	}
+	c := dial(t, url)
+	c.send(`40{"token":"x", "n":1.0}`)
+	c.read()
+	if hs := receive(t, got); string(hs.Auth) != `{"token":"x", "n":1.0}` {
+		t.Errorf("auth = %s, want it as it came", hs.Auth)
+	}
+}
+
+func TestConnectErrors_27_29(t *testing.T) {
+	s, url := newTestServer(t, map[string]hub.Handler{
+		"/plain": app{connect: func(hub.Peer, hub.Handshake) error { return errors.New("nope") }},
+		"/data": app{connect: func(hub.Peer, hub.Handshake) error {
+			return &hub.ConnectError{Message: "nope", Data: map[string]any{"code": 7}}
+		}},
+		"/panic": app{connect: func(hub.Peer, hub.Handshake) error { panic("connect") }},
+		"/":      app{},
+	})
+	c := dial(t, url)
+	c.send("40/plain,")
+	c.want(`44/plain,{"message":"nope"}`)
+	c.send("40/data,")
+	c.want(`44/data,{"data":{"code":7},"message":"nope"}`)
+	c.send("40/nowhere,")
+	c.want(`44/nowhere,{"message":"Invalid namespace"}`)
+	c.send("40/panic,")
+	c.want(`44/panic,{"message":"a handler panicked"}`)
+	c.send("40/plain,") // a refused namespace may be asked for again
+	c.want(`44/plain,{"message":"nope"}`)
+	c.join("/")
+	if st := s.Stats(); st.Sockets != 1 || st.Panics != 1 {
+		t.Errorf("sockets %d, panics %d; want 1 and 1", st.Sockets, st.Panics)
+	}
+}
+
+func TestSlowMiddlewareAndAClientThatLeaves_28(t *testing.T) {
+	enter, goOn := make(chan bool), make(chan bool)
+	closed := make(chan string, 1)
+	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		connect: func(p hub.Peer, _ hub.Handshake) error {
+			enter <- true
+			<-goOn
+			return nil
+		},
+		closed: func(_ hub.Peer, reason string) { closed <- reason },
+	}})
+	c := dial(t, url)
+	c.send("40")
+	receive(t, enter)
+	c.ws.CloseNow()
+	goOn <- true
+	receive(t, closed)
+	waitFor(t, func() bool { st := s.Stats(); return st.Sockets == 0 && st.Connections == 0 })
+	if n := s.Library().Sockets().Sockets().Len(); n != 0 {
+		t.Errorf("the library still knows %d sockets", n)
+	}
+}
+
+func TestDisconnectOfOneNamespace_30(t *testing.T) {
+	peers := make(chan hub.Peer, 4)
+	closed := make(chan string, 4)
+	_, url := newTestServer(t, map[string]hub.Handler{
+		"/": app{},
+		"/a": app{
+			connect: func(p hub.Peer, _ hub.Handshake) error { peers <- p; return nil },
+			closed:  func(_ hub.Peer, reason string) { closed <- reason },
+		},
+	})
+	c, _ := connect(t, url, "/")
+	c.join("/a")
+	receive(t, peers).Disconnect(false)
+	c.want("41/a,")
+	if reason := receive(t, closed); reason != "server namespace disconnect" {
+		t.Errorf("reason = %q", reason)
+	}
+	c.send(`42/a,["too late"]`, `421["stays"]`) // what was under way is ignored; the connection stays
+	c.want(`431["stays"]`)
+	c.join("/a") // and CONNECT works again
+	c.send("41/a,")
+	if reason := receive(t, closed); reason != "client namespace disconnect" {
+		t.Errorf("reason = %q", reason)
+	}
+	c.join("/a") // at once
+	<-peers
+	p := receive(t, peers)
+	if err := p.Emit("last", 1); err != nil {
+		t.Error(err)
+	}
+	p.Disconnect(true)
+	// Rule 31: what was emitted just before is delivered.
+	c.want(`42/a,["last",1]`)
+	got := map[string]bool{c.read(): true, c.read(): true}
+	if !got["41"] || !got["41/a,"] {
+		t.Errorf("disconnects = %v, want one for each namespace", got)
+	}
+	if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+		t.Errorf("close code %d, want 1005", code)
+	}
+}
+
+// Rule 33, and the reason why events do not go through the library: it starts a goroutine for each.
+func TestEventsOfOneClientStayInOrder_33(t *testing.T) {
+	const events = 5000
+	var got []string
+	done := make(chan bool)
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(_ hub.Peer, e *hub.Event) {
+		got = append(got, string(e.Args[0]))
+		if len(got) == events {
+			close(done)
+		}
+	}}})
+	c, _ := connect(t, url, "/")
+	for i := range events {
+		c.send(fmt.Sprintf(`42["n",%d]`, i))
+	}
+	receive(t, done)
+	for i := range got {
+		if got[i] != fmt.Sprint(i) {
+			t.Fatalf("event %d was handled as number %d", i, i)
+		}
+	}
+}
+
+// A fast client sends right behind its CONNECT, and again the moment it is told that it is connected. What it sends to
+// itself then has to reach it, every time.
+func TestNothingIsLostRightAfterConnect(t *testing.T) {
+	h := hub.New()
+	room := hub.Room{Kind: hub.KindUser, Name: "me"}
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(p hub.Peer, e *hub.Event) {
+		h.Join(p.Member(), room)
+		h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, Args: e.Args})
+		h.Leave(p.Member(), room)
+	}}}, func(c *Config) { c.Hub = h })
+	for range 100 {
+		c, _ := connect(t, url, "/")
+		c.send(`42["self",1]`)
+		c.want(`42["self",1]`)
+		c.ws.CloseNow()
+	}
+}
+
+func TestMessagesBeforeConnectWait(t *testing.T) {
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+		p.Member().Deliver(&hub.Message{Namespace: "/", Event: "first"})
+		return p.Emit("second", json.RawMessage(`1.0`))
+	}}})
+	c, _ := connect(t, url, "/")
+	c.want(`42["first"]`, `42["second",1.0]`)
+}
+
+func TestBinaryBothWays_32(t *testing.T) {
+	h := hub.New()
+	room := hub.Room{Kind: hub.KindUser, Name: "all"}
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		connect: func(p hub.Peer, _ hub.Handshake) error { h.Join(p.Member(), room); return nil },
+		event: func(p hub.Peer, e *hub.Event) {
+			h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, Args: e.Args, Attachments: e.Attachments})
+			e.Ack.Send("x", []byte{9}, map[string]any{"b": []byte{8}})
+		},
+	}}, func(c *Config) { c.Hub = h })
+	c, _ := connect(t, url, "/")
+	c.send(`452-7["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`)
+	c.sendBinary([]byte("one"))
+	c.sendBinary([]byte{})
+	c.want(`452-["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`, "bone", "b",
+		`462-7["x",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]`, "b\x09", "b\x08")
+	c.send(`450-8["none"]`) // a binary event without attachments is odd and legal
+	c.want(`42["none"]`)
+}
+
+func TestPanicCostsItsOwnConnection(t *testing.T) {
+	closed := make(chan string, 1)
+	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		event: func(_ hub.Peer, e *hub.Event) {
+			if e.Name == "boom" {
+				panic("boom")
+			}
+			e.Ack.Send()
+		},
+		closed: func(_ hub.Peer, reason string) { closed <- reason },
+	}})
+	bad, _ := connect(t, url, "/")
+	good, _ := connect(t, url, "/")
+	bad.send(`42["boom"]`)
+	bad.wantClosed()
+	receive(t, closed)
+	good.send(`421["fine"]`)
+	good.want(`431[]`)
+	if st := s.Stats(); st.Panics != 1 {
+		t.Errorf("panics = %d, want 1", st.Panics)
+	}
+}
+
+func TestSlowHandlerSlowsItsOwnClientOnly(t *testing.T) {
+	goOn := make(chan bool)
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(_ hub.Peer, e *hub.Event) {
+		if e.Name == "slow" {
+			<-goOn
+		}
+		e.Ack.Send(e.Name)
+	}}})
+	slow, _ := connect(t, url, "/")
+	fast, _ := connect(t, url, "/")
+	slow.send(`421["slow"]`, `422["next"]`)
+	fast.send(`421["fast"]`)
+	fast.want(`431["fast"]`)
+	close(goOn)
+	slow.want(`431["slow"]`, `432["next"]`)
+}
+
+// A handler may end its own client from inside an event; it is told that the client left after it has returned.
+func TestDisconnectFromInsideAnEvent(t *testing.T) {
+	var inside bool
+	closed := make(chan bool, 1)
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		event: func(p hub.Peer, e *hub.Event) {
+			inside = true
+			p.Disconnect(false)
+			if !p.Closed() {
+				t.Error("the peer is not closed after Disconnect")
+			}
+			inside = false
+		},
+		closed: func(hub.Peer, string) { closed <- inside },
+	}})
+	c, _ := connect(t, url, "/")
+	c.send(`42["bye"]`)
+	c.want("41")
+	if receive(t, closed) {
+		t.Error("Close was called while the event was being handled")
+	}
+}
+
+func TestTooManyNamespaces(t *testing.T) {
+	handlers := map[string]hub.Handler{}
+	for i := range 4 {
+		handlers[fmt.Sprintf("/%d", i)] = app{}
+	}
+	s, url := newTestServer(t, handlers, func(c *Config) { c.MaxNamespaces = 2 })
+	c := dial(t, url)
+	c.join("/0")
+	c.join("/1")
+	c.send("40/2,")
+	c.want(`44/2,{"message":"Too many namespaces"}`)
+	c.send("41/0,")
+	c.join("/3")
+	if s.Stats().NamespacesRefused != 1 {
+		t.Error("the refusal was not counted")
+	}
+}
+
+func TestThrottleSlowsAFloodAndLosesNothing(t *testing.T) {
+	var b bucket
+	now := time.Unix(0, 0)
+	var waited time.Duration
+	for range 100 {
+		wait := b.take(now.Add(waited), 10)
+		waited += wait
+	}
+	// 100 events at 10 a second with 20 at once take 8 seconds.
+	if waited < 7900*time.Millisecond || waited > 8100*time.Millisecond {
+		t.Errorf("100 events took %v, want 8s", waited)
+	}
+
+	s, url := newTestServer(t, echo(), func(c *Config) { c.MaxEventsPerSecond = 500 })
+	c, _ := connect(t, url, "/")
+	for i := range 1100 {
+		c.send(fmt.Sprintf(`42%d["n"]`, i))
+	}
+	for i := range 1100 {
+		c.want(fmt.Sprintf(`43%d["n"]`, i))
+	}
+	if s.Stats().Throttled == 0 {
+		t.Error("nothing was throttled")
+	}
+}
+
+// waitFor waits until a condition holds that nothing announces.
+func waitFor(t *testing.T, holds func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the condition never held")
+		}
+	}
+}
