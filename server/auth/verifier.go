@@ -124,7 +124,7 @@ func (v *Verifier) Ready() bool { return v.secret != nil || v.keys.ready() }
 
 // Verify returns whom a token speaks for, or an error wrapping one of this package's that says why it is refused and
 // holds nothing of the token. Any goroutine may call it. With a kid that the known keys do not have it waits for the
-// JWKS URL to be read again, [lookupTimeout] at most, and not at all when that was done too often.
+// JWKS URL to be read again, 5 seconds at most, and not at all when that was done too often; else it never blocks.
 //
 // The payload is not decoded before the signature is found good.
 //
