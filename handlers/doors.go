@@ -1,0 +1,83 @@
+package handlers
+
+import (
+	"log/slog"
+	"time"
+
+	"signalbox/server/auth"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// RoomHub is what the handlers of the doors need of the hub; [hub.Hub] is one.
+type RoomHub interface {
+	Hub
+	Members(r hub.Room) []*hub.Member
+	Count(r hub.Room) int
+}
+
+// Verifier says whom a token speaks for; [auth.Verifier] is one.
+type Verifier interface {
+	Verify(token string) (*auth.Identity, error)
+}
+
+// DefaultPingInterval is how often clients of /demo and /notification are pinged.
+const DefaultPingInterval = 5 * time.Second
+
+// DoorsOptions are what the handlers of the doors stand on. All but RequireAuth and PingInterval are needed.
+type DoorsOptions struct {
+	Hub      RoomHub
+	History  store.History
+	Tickets  store.Tickets
+	Verifier Verifier
+	// RequireAuth asks for a token on /ws, and for one with the scope tap on /tap and /events.
+	RequireAuth bool
+	// PingInterval is how long a client of /demo or /notification has to prove who it is; the door pings at the same
+	// interval. 0: [DefaultPingInterval].
+	PingInterval time.Duration
+	Log          *slog.Logger
+}
+
+// Doors are the handlers behind every door but "/": they share the hub, so what comes in at one is seen at the others.
+type Doors struct {
+	// Rooms serves the namespace /chat, the plain WebSocket /ws and the streams of rooms.
+	Rooms *Rooms
+	// Tap serves the plain WebSocket /tap.
+	Tap *Tap
+	// Events serves the streams /events and those of users.
+	Events *Events
+	// Demo and Notification serve the plain WebSockets of these names.
+	Demo         *Demo
+	Notification *Notification
+	// Publisher takes what backends publish.
+	Publisher *Publisher
+	// Presence answers who is where.
+	Presence *Presence
+
+	counters *doorCounters
+}
+
+// NewDoors returns the handlers of the doors. They own no goroutine: what they have started ends with their clients.
+func NewDoors(o DoorsOptions) *Doors {
+	if o.PingInterval == 0 {
+		o.PingInterval = DefaultPingInterval
+	}
+	c := new(doorCounters)
+	gate := gatekeeper{verifier: o.Verifier, required: o.RequireAuth, counters: c, log: o.Log}
+	presence := NewPresence(o.Hub)
+	tap := newTap(o.Hub, gate)
+	lobby := newTicketGate(gate, o.Tickets, presence, o.PingInterval)
+	return &Doors{
+		Rooms:        newRooms(o.Hub, o.History, presence, gate),
+		Tap:          tap,
+		Events:       newEvents(o.Hub, tap, presence, gate),
+		Demo:         newDemo(o.Hub, lobby),
+		Notification: newNotification(o.Hub, lobby),
+		Publisher:    NewPublisher(o.Hub),
+		Presence:     presence,
+		counters:     c,
+	}
+}
+
+// Stats returns what was done so far. It may be called from any goroutine.
+func (d *Doors) Stats() DoorStats { return d.counters.stats() }

@@ -1,0 +1,243 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"signalbox/server/auth"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+const (
+	// chatNamespace is the namespace whose rooms are shared with the plain WebSocket /ws.
+	chatNamespace = "/chat"
+	// historyLength is how many messages a client gets when it joins a room.
+	historyLength = 50
+	// maxPage is the most messages that room_history_before gives at once.
+	maxPage = 200
+	// maxRoomBytes bounds the JSON of a room's name: names are kept as long as somebody is in the room.
+	maxRoomBytes = 512
+	// maxUserBytes bounds the JSON of an id that a client of /ws gives itself, for the same reason.
+	maxUserBytes = 512
+	// historyTimeout bounds reading the history while a room waits for it.
+	historyTimeout = 2 * time.Second
+	// reasonShutdown is the reason with which connections end when the server does.
+	reasonShutdown = "server shutting down"
+)
+
+// What a client is told about an event that was refused.
+var (
+	errAuthentication = errors.New("Authentication failed") //nolint:staticcheck // the text that existing clients know
+	errAccess         = errors.New("Access denied")
+	errRoomName       = errors.New("Invalid room")
+	errNotMember      = errors.New("Not in this room")
+	errTooManyRooms   = errors.New("Too many rooms")
+	errMessage        = errors.New("Invalid message")
+	errBinary         = errors.New("Binary content is not supported")
+	errEvent          = errors.New("Unknown event")
+	errCursor         = errors.New("Unknown message")
+	errHistory        = errors.New("History is not available")
+	errTokenUser      = errors.New("The token says who you are")
+	errUserID         = errors.New("Invalid userId")
+)
+
+// Rooms is the one model of rooms behind the namespace /chat, the plain WebSocket /ws and the streams of rooms: whoever
+// is in a room sees what the others do there, in the form of the own door.
+type Rooms struct {
+	// Static after construction.
+	hub      RoomHub
+	history  store.History
+	presence *Presence
+	gate     gatekeeper
+	log      *slog.Logger
+	seed     maphash.Seed
+
+	// locks make one step of what belongs together in a room: a message and its place in the history, a join and the
+	// history that goes with it. So who joins gets each message either in the history or after it, never both, and
+	// all see messages in the order of the history.
+	locks [64]sync.Mutex
+}
+
+func newRooms(h RoomHub, history store.History, p *Presence, gate gatekeeper) *Rooms {
+	return &Rooms{hub: h, history: history, presence: p, gate: gate, log: gate.log, seed: maphash.MakeSeed()}
+}
+
+// lock returns the lock of a room, which some other rooms share.
+func (r *Rooms) lock(room string) *sync.Mutex {
+	return &r.locks[maphash.String(r.seed, room)%uint64(len(r.locks))]
+}
+
+// occupant is one client of rooms. It belongs to the goroutine that reads from the client, but for what is static.
+type occupant struct {
+	// Static after construction.
+	rooms  *Rooms
+	member *hub.Member
+
+	identity *auth.Identity  // nil without a token
+	userID   json.RawMessage // nil: not told yet
+	userName json.RawMessage
+	typing   map[string]struct{} // rooms it is typing in
+}
+
+func (o *occupant) prove(id *auth.Identity) {
+	o.identity = id
+	o.userID, o.userName = jsonText(id.UserID()), jsonText(id.Name())
+}
+
+// roomName returns the name that an argument gives, if it is one: text that is not empty and not too long.
+func roomName(raw json.RawMessage) (string, error) {
+	if len(raw) > maxRoomBytes {
+		return "", errRoomName
+	}
+	name, ok := stringValue(raw)
+	if !ok || name == "" {
+		return "", errRoomName
+	}
+	return name, nil
+}
+
+func (o *occupant) may(room string) bool { return o.identity == nil || o.identity.CanJoin(room) }
+
+func (o *occupant) isIn(room string) bool {
+	return o.rooms.hub.Contains(o.member, hub.Room{Kind: hub.KindRoom, Name: room})
+}
+
+// join puts the client into a room and tells the others, unless it is there already. welcome is called before anything
+// can happen in the room that the client is to hear of afterwards; nil: there is none.
+func (o *occupant) join(room string, raw json.RawMessage, welcome func()) error {
+	if !o.may(room) {
+		return errAccess
+	}
+	r, address := o.rooms, hub.Room{Kind: hub.KindRoom, Name: room}
+	l := r.lock(room)
+	l.Lock()
+	defer l.Unlock()
+	if r.hub.Join(o.member, address) {
+		r.hub.Send(address, o.notice("user_joined", raw), o.member)
+	} else if !r.hub.Contains(o.member, address) {
+		return errTooManyRooms
+	}
+	if welcome != nil {
+		welcome()
+	}
+	return nil
+}
+
+// leave takes the client out of a room and tells the others.
+func (o *occupant) leave(room string, raw json.RawMessage) error {
+	if !o.isIn(room) {
+		return errNotMember
+	}
+	o.stopTyping(room)
+	r, address := o.rooms, hub.Room{Kind: hub.KindRoom, Name: room}
+	l := r.lock(room)
+	l.Lock()
+	defer l.Unlock()
+	if r.hub.Leave(o.member, address) {
+		r.hub.Send(address, o.notice("user_left", raw))
+	}
+	return nil
+}
+
+// leaveAll is leave for every room that keep does not want, and returns the names of those that were left.
+func (o *occupant) leaveAll(keep func(room string) bool) []string {
+	var left []string
+	for _, address := range o.member.Rooms() {
+		if address.Kind != hub.KindRoom || keep(address.Name) {
+			continue
+		}
+		if o.leave(address.Name, jsonText(address.Name)) == nil {
+			left = append(left, address.Name)
+		}
+	}
+	return left
+}
+
+// gone is leaveAll for a client that has gone. When the server ends, everybody goes at once and nobody is told: n
+// clients would cost n times n messages that nobody reads.
+func (o *occupant) gone(reason string) {
+	o.rooms.presence.leave(o.member)
+	if reason != reasonShutdown {
+		o.leaveAll(func(string) bool { return false })
+	}
+}
+
+// say sends a message to a room and puts it into the history. The sender is among the receivers unless it is excepted.
+func (o *occupant) say(room string, raw, content json.RawMessage, except ...*hub.Member) error {
+	if !o.isIn(room) {
+		return errNotMember
+	}
+	r := o.rooms
+	now := time.Now()
+	m := roomMessage{
+		id: uuid.NewString(), room: raw, userID: o.userID, userName: o.userName, content: content, time: now,
+	}
+	chat := m.chat()
+	text := string(chat)
+	l := r.lock(room)
+	l.Lock()
+	defer l.Unlock()
+	// The id is a piece of the text and shares its memory.
+	if err := r.history.Append(room, store.Message{ID: text[idStart : idStart+len(m.id)], JSON: text, Time: now}); err != nil {
+		r.historyFailed(err)
+	}
+	r.gate.counters.roomMessages.Add(1)
+	r.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
+		Namespace: chatNamespace,
+		Event:     "message",
+		Args:      []json.RawMessage{chat},
+		Text:      m.text(),
+		SSE:       appendRecord(nil, "", "message", chat),
+	}, except...)
+	return nil
+}
+
+// startTyping tells the others in a room that the client is typing.
+func (o *occupant) startTyping(room string) error {
+	if !o.isIn(room) {
+		return errNotMember
+	}
+	if o.typing == nil {
+		o.typing = make(map[string]struct{})
+	}
+	o.typing[room] = struct{}{}
+	o.rooms.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
+		Namespace: chatNamespace, Event: "user_typing", Args: []json.RawMessage{o.user(true)},
+	}, o.member)
+	return nil
+}
+
+// stopTyping tells the others in a room that the client is not typing any more, if they think so.
+func (o *occupant) stopTyping(room string) {
+	if _, ok := o.typing[room]; !ok {
+		return
+	}
+	delete(o.typing, room)
+	o.rooms.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
+		Namespace: chatNamespace, Event: "user_stopped_typing", Args: []json.RawMessage{o.user(false)},
+	}, o.member)
+}
+
+// last returns the newest messages of a room as a JSON array. What cannot be read is missing and counted.
+func (r *Rooms) last(room string, n int) (page []byte, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
+	defer cancel()
+	messages, err := r.history.Last(ctx, room, n)
+	if err != nil {
+		r.historyFailed(err)
+	}
+	return store.AppendMessages(nil, messages), err
+}
+
+func (r *Rooms) historyFailed(err error) {
+	r.gate.counters.historyErrors.Add(1)
+	r.log.Warn("history of a room", "error", err)
+}

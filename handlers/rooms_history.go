@@ -1,0 +1,104 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// older answers room_history_before {roomId, before, limit}: the messages of a room before a message's id, a timestamp
+// or milliseconds since 1970; without before the newest ones. limit is 50 where it is left out and at most 200.
+//
+// Nothing is read for a client that does not listen to the answer.
+func (s *chatClient) older(e *hub.Event) (json.RawMessage, error) {
+	f, ok := fieldsOf(argument(e), "roomId", "before", "limit")
+	if !ok {
+		return nil, errMessage
+	}
+	room, err := roomName(f[0])
+	if err != nil {
+		return nil, err
+	}
+	if !s.isIn(room) {
+		return nil, errNotMember
+	}
+	limit, ok := pageLength(f[2])
+	if !ok {
+		return nil, errMessage
+	}
+	cursor, ok := cursorText(f[1])
+	if !ok {
+		return nil, errCursor
+	}
+	if !e.Ack.Wanted() {
+		return nil, nil
+	}
+	page, complete, err := s.rooms.before(room, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	b := append([]byte(`{"ok":true,"roomId":`), f[0]...)
+	if !complete {
+		b = append(b, `,"partial":true`...)
+	}
+	b = append(b, `,"messages":`...)
+	b = append(b, page...)
+	return append(b, '}'), nil
+}
+
+// before reads a page as a JSON array, and reports whether it is all that there is in its place.
+func (r *Rooms) before(room, cursor string, limit int) (page []byte, complete bool, err error) {
+	if cursor == "" {
+		page, err = r.last(room, limit)
+		return page, err == nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
+	defer cancel()
+	messages, err := r.history.Before(ctx, room, store.ParseCursor(cursor), limit)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrUnknownMessage):
+		return nil, false, errCursor
+	case errors.Is(err, store.ErrHistoryClosed):
+		return nil, false, errHistory
+	default:
+		r.historyFailed(err)
+	}
+	return store.AppendMessages(nil, messages), err == nil, nil
+}
+
+// cursorText returns what a client says it wants the messages before; "" where it says nothing.
+func cursorText(raw json.RawMessage) (string, bool) {
+	switch {
+	case raw == nil || string(raw) == "null":
+		return "", true
+	case isString(raw):
+		text, ok := stringValue(raw)
+		return text, ok && text != "" && len(text) <= maxRoomBytes
+	case len(raw) > 18: // longer than any time in milliseconds
+		return "", false
+	default:
+		milli, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || milli < 0 || milli > 1e17 {
+			return "", false
+		}
+		return strconv.FormatInt(int64(milli), 10), true
+	}
+}
+
+// pageLength returns how many messages a client wants at most.
+func pageLength(raw json.RawMessage) (int, bool) {
+	if raw == nil || string(raw) == "null" {
+		return historyLength, true
+	}
+	n, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || n < 1 || n != math.Trunc(n) {
+		return 0, false
+	}
+	return int(min(n, maxPage)), true
+}
