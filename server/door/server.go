@@ -1,0 +1,109 @@
+package door
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"signalbox/server/auth"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+// Config is what doors stand on. Engine, Hub and Log are needed.
+type Config struct {
+	Engine *engine.Server
+	Hub    *hub.Hub
+	// MaxMessagesPerSecond bounds the messages of one plain WebSocket; twice as many may come at once. One that sends
+	// more is read from more slowly, and loses nothing. 0: no limit.
+	MaxMessagesPerSecond float64
+	// KeepAlive is the time between two comments on a stream, so that proxies keep it open. 0 means 30 s.
+	KeepAlive time.Duration
+	// ClientIP tells a client's address from its request. nil: the host part of RemoteAddr.
+	ClientIP func(*http.Request) string
+	Log      *slog.Logger
+}
+
+// Server makes doors. All methods may be called from any goroutine.
+type Server struct {
+	cfg Config
+
+	textsIn   atomic.Uint64
+	throttled atomic.Uint64
+	panics    atomic.Uint64
+}
+
+// Stats are figures of the doors since the start. What connections did is in the engine's.
+type Stats struct {
+	TextsIn   uint64 // messages of plain WebSockets that were given to handlers
+	Throttled uint64 // of these, how many had to wait for MaxMessagesPerSecond
+	Panics    uint64 // handlers that panicked; each ended its client's connection
+}
+
+// New returns a server of doors.
+func New(cfg Config) *Server {
+	if cfg.KeepAlive == 0 {
+		cfg.KeepAlive = 30 * time.Second
+	}
+	if cfg.ClientIP == nil {
+		cfg.ClientIP = remoteHost
+	}
+	return &Server{cfg: cfg}
+}
+
+// Stats returns the figures of now.
+func (s *Server) Stats() Stats {
+	return Stats{TextsIn: s.textsIn.Load(), Throttled: s.throttled.Load(), Panics: s.panics.Load()}
+}
+
+// visit returns what a request says. Path parameters are those of [http.Request.PathValue].
+func (s *Server) visit(r *http.Request) hub.Visit {
+	query := r.URL.Query()
+	return hub.Visit{
+		Handshake: hub.Handshake{
+			Auth:  json.RawMessage("{}"),
+			Query: query.Get,
+			Header: func(name string) string {
+				if http.CanonicalHeaderKey(name) == "Host" {
+					return r.Host
+				}
+				return r.Header.Get(name)
+			},
+			RemoteAddr: s.cfg.ClientIP(r),
+			Time:       time.Now(),
+		},
+		Param: r.PathValue,
+		Token: auth.FromRequest(r),
+	}
+}
+
+// errPanic stands for a handler's panic.
+var errPanic = errors.New("a handler panicked")
+
+// guard calls f, and turns a panic in it into errPanic.
+func (s *Server) guard(id string, f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.panics.Add(1)
+			s.cfg.Log.Error("a handler panicked; its client is disconnected",
+				"client", id, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	return f()
+}
+
+// remoteHost returns the host part of the address that the connection came from.
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
