@@ -24,7 +24,7 @@ type Rooms[T any] struct {
 	byName map[string]*Room[T]
 
 	idle  list[T] // rooms that may be dropped; the one that waited longest for a message is in front
-	dirty list[T] // rooms with pinned messages; the one whose oldest was pinned first is in front
+	dirty list[T] // rooms with pinned messages, in the same order
 
 	messages    int
 	bytes       int64
@@ -122,15 +122,15 @@ func (rs *Rooms[T]) Unpin(r *Room[T], end uint64) {
 	rs.evict(nil)
 }
 
-// Dirty calls yield for every room with pinned messages, the one that waited longest first. yield may hold the room and
-// change nothing else.
+// Dirty calls yield for every room with pinned messages, the one that waited longest for a message first. yield may
+// hold the room and change nothing else.
 func (rs *Rooms[T]) Dirty(yield func(*Room[T])) {
 	for r := rs.dirty.front; r != nil; r = r.next {
 		yield(r)
 	}
 }
 
-// OldestDirty returns the room that has waited longest with a pinned message, or nil.
+// OldestDirty returns the room with pinned messages that has waited longest for another one, or nil.
 func (rs *Rooms[T]) OldestDirty() *Room[T] { return rs.dirty.front }
 
 // Hold keeps the room itself (not its unpinned messages) until as many calls of [Rooms.Release].
@@ -178,10 +178,10 @@ func (rs *Rooms[T]) place(r *Room[T]) {
 	}
 }
 
-// touch makes the room the last one to be dropped.
+// touch makes the room the last one of its list.
 func (rs *Rooms[T]) touch(r *Room[T]) {
-	if r.in == &rs.idle && rs.idle.back != r {
-		rs.idle.remove(r)
+	if r.in != nil && r.in.back != r {
+		r.in.remove(r)
 	}
 	rs.place(r)
 }

@@ -73,12 +73,11 @@ func TestPinnedMessagesStay(t *testing.T) {
 	}
 }
 
-func TestDirtyRoomsComeInTheOrderOfTheirFirstPinnedMessage(t *testing.T) {
+func TestDirtyRoomsComeInTheOrderOfTheirNewestMessage(t *testing.T) {
 	rs := newRooms(4, 100)
-	fill(rs, "b", 0, 1, true)
+	b := fill(rs, "b", 0, 1, true)
 	fill(rs, "a", 0, 1, true)
 	fill(rs, "c", 0, 1, false)
-	b := fill(rs, "b", 1, 2, true)
 	names := func() (got []string) {
 		rs.Dirty(func(r *Room[struct{}]) { got = append(got, r.Name); rs.Hold(r); rs.Release(r) })
 		return got
@@ -86,10 +85,13 @@ func TestDirtyRoomsComeInTheOrderOfTheirFirstPinnedMessage(t *testing.T) {
 	if got := names(); !slices.Equal(got, []string{"b", "a"}) {
 		t.Errorf("dirty rooms are %v, want b, a", got)
 	}
-	rs.Unpin(b, 2)
-	fill(rs, "b", 2, 3, true)
-	if got := names(); !slices.Equal(got, []string{"a", "b"}) {
+	fill(rs, "b", 1, 2, true)
+	if got := names(); !slices.Equal(got, []string{"a", "b"}) || rs.OldestDirty() != rs.Get("a") {
 		t.Errorf("dirty rooms are %v, want a, b", got)
+	}
+	rs.Unpin(b, 2)
+	if got := names(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("dirty rooms are %v, want a", got)
 	}
 }
 

@@ -1,0 +1,42 @@
+package sqlite
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		child(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// openHistory opens a history that ends with the test.
+func openHistory(t testing.TB, options Options) *History {
+	t.Helper()
+	if options.Path == "" {
+		options.Path = filepath.Join(t.TempDir(), "history.db")
+	}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	h, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeHistory(t, h) })
+	return h
+}
+
+func closeHistory(t testing.TB, h *History) {
+	t.Helper()
+	if err := h.Close(t.Context()); err != nil && t.Context().Err() == nil {
+		t.Errorf("Close: %v", err)
+	}
+}
