@@ -262,7 +262,7 @@ func (n *namespace) DelSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
 // DisconnectSockets disconnects the selected sockets.
 func (n *namespace) DisconnectSockets(opts *sio.BroadcastOptions, closeConnection bool) {
 	for _, p := range n.selected(opts) {
-		p.sock.Disconnect(closeConnection)
+		p.Disconnect(closeConnection)
 	}
 }
 

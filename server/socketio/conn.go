@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,19 +209,16 @@ func (c *conn) connect(p *packet) error {
 			return errJSON
 		}
 	}
-	c.mu.Lock()
-	for i, old := range c.peers {
-		if old.name != name {
-			continue
-		}
-		if old.status() != left {
-			c.mu.Unlock()
+	if old := c.find(p.namespace); old != nil {
+		if old.status() != left || !old.wasOpened() {
 			return errState
 		}
-		c.peers = append(c.peers[:i], c.peers[i+1:]...)
-		break
+		old.awaitSettled()
+		old.awaitGone()
+		c.remove(old)
 	}
-	if limit := c.server.cfg.MaxNamespaces; limit > 0 && len(c.peers) >= limit {
+	c.mu.Lock()
+	if limit := c.server.cfg.MaxNamespaces; limit > 0 && c.presentLocked() >= limit {
 		c.mu.Unlock()
 		c.server.counters.namespacesRefused.Add(1)
 		return c.session.Send(connectError(name, "Too many namespaces"))
@@ -239,26 +237,33 @@ func (c *conn) disconnect(p *packet) error {
 	if peer == nil {
 		return errState
 	}
-	peer.detach("client namespace disconnect")
-	c.remove(peer)
-	sock := peer.socket()
-	if sock == nil || !sock.Connected() {
+	switch peer.status() {
+	case asked, attached:
+		return errState
+	case left: // the server ended it first
 		return nil
 	}
-	gone := make(chan struct{})
-	var once sync.Once
-	_ = sock.Once("disconnect", func(...any) { once.Do(func() { close(gone) }) }) // it has no error to return
-	c.Emit("data", &parser.Packet{Type: parser.DISCONNECT, Nsp: peer.name})
-	// The library works on it in a goroutine of its own. Where somebody else closes the socket at this very moment the
-	// listener may have come too late, so the socket is looked at as well.
-	for deadline := time.Now().Add(time.Second); sock.Connected() && time.Now().Before(deadline); {
-		select {
-		case <-gone:
-			return nil
-		case <-time.After(time.Millisecond):
+	peer.awaitSettled()
+	peer.detach("client namespace disconnect")
+	if sock := peer.socket(); sock.Connected() {
+		c.Emit("data", &parser.Packet{Type: parser.DISCONNECT, Nsp: peer.name})
+		peer.awaitGone()
+	}
+	c.remove(peer)
+	return nil
+}
+
+// disconnectAll ends every namespace and then the connection.
+func (c *conn) disconnectAll() {
+	c.mu.Lock()
+	peers := slices.Clone(c.peers)
+	c.mu.Unlock()
+	for _, p := range peers {
+		if p.socket() != nil {
+			p.Disconnect(false)
 		}
 	}
-	return nil
+	c.Close(false)
 }
 
 // write queues what the library encoded, and follows what it says about a namespace.
@@ -283,7 +288,7 @@ func (c *conn) write(e *encoded) {
 		_ = c.session.Send(e.message)
 		peer.detach("refused")
 		c.remove(peer)
-	default:
+	case peer.status() != left: // else it left by itself, or was told before
 		_ = c.session.Send(e.message)
 		peer.detach("server namespace disconnect")
 	}
@@ -315,6 +320,17 @@ func (c *conn) find(namespace []byte) *peer {
 		}
 	}
 	return nil
+}
+
+// presentLocked returns how many namespaces the client is in, or about to be.
+func (c *conn) presentLocked() int {
+	n := 0
+	for _, p := range c.peers {
+		if p.status() != left {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *conn) remove(p *peer) {

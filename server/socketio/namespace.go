@@ -33,9 +33,32 @@ func newNamespace(s *Server, nsp sio.Namespace) *namespace {
 	if n.handler != nil {
 		nsp.Use(n.middleware)
 	}
-	_ = nsp.On("connection", s.onConnection) // registering never fails
+	_ = nsp.On("connect", n.onConnect) // registering never fails
 	s.namespaces.Store(n.name, n)
 	return n
+}
+
+// onConnect is the first that the library calls when it has connected a socket.
+func (n *namespace) onConnect(args ...any) {
+	if sock, ok := args[0].(*sio.Socket); ok {
+		if p := n.peerOf(sock); p != nil {
+			p.settle()
+		} else {
+			sock.Disconnect(false) // the connection ended meanwhile
+		}
+	}
+}
+
+// peerOf returns the peer of a socket of the library, also when it has left; nil when the connection has forgotten it.
+func (n *namespace) peerOf(sock *sio.Socket) *peer {
+	c, ok := sock.Conn().(*conn)
+	if !ok {
+		return nil
+	}
+	if p := c.find([]byte(n.name)); p != nil && p.socket() == sock {
+		return p
+	}
+	return nil
 }
 
 // middleware attaches a client to its handler, or refuses it. As a middleware it runs before CONNECT is sent.

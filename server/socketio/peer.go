@@ -49,6 +49,10 @@ type peer struct {
 	early    []*wire.Message // sent before CONNECT, in order
 	handling bool            // an event is with the handler
 	ending   string          // why Close has to be called when it returns
+	opened   bool            // the CONNECT packet was queued
+	settled  bool            // the library has entered the socket in all its lists
+	settling chan struct{}   // closed when it has; nil while nobody waits
+	unwanted bool            // it is to be disconnected as soon as it has settled
 }
 
 var (
@@ -116,6 +120,7 @@ func (p *peer) open(connect *wire.Message) {
 		return
 	}
 	p.state.Store(uint32(opening))
+	p.opened = true
 	_ = p.conn.session.Send(connect) // an ended connection is told through Closed
 	for _, m := range p.early {
 		_ = p.conn.session.Send(m)
@@ -283,7 +288,79 @@ func (p *peer) Answer(id string, args ...any) {
 }
 
 // Disconnect implements [hub.Peer].
-func (p *peer) Disconnect(closeConnection bool) { p.socket().Disconnect(closeConnection) }
+func (p *peer) Disconnect(closeConnection bool) {
+	if closeConnection {
+		p.conn.disconnectAll()
+		return
+	}
+	p.mu.Lock()
+	sock, settled := p.sock, p.settled
+	p.unwanted = true
+	p.mu.Unlock()
+	if settled {
+		sock.Disconnect(false)
+		return
+	}
+	if p.status() != left {
+		_ = p.conn.session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
+	}
+	p.detach("server namespace disconnect")
+}
+
+// settle runs when the library has connected the socket and entered it in its lists. It does so in several steps on a
+// goroutine of its own, behind the CONNECT packet: who comes in between has to wait until here.
+func (p *peer) settle() {
+	for told := false; ; told = true {
+		p.mu.Lock()
+		// A connection that ended at this very moment would leave a ghost behind.
+		if told || !p.unwanted && !p.conn.closed.Load() {
+			p.settled = true
+			if p.settling != nil {
+				close(p.settling)
+			}
+			p.mu.Unlock()
+			return
+		}
+		sock := p.sock
+		p.mu.Unlock()
+		sock.Disconnect(false)
+	}
+}
+
+// wasOpened reports whether the client was told that it is connected.
+func (p *peer) wasOpened() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened
+}
+
+// awaitSettled waits until the library is through with connecting the socket. It is called by the goroutine that reads,
+// never by the library's.
+func (p *peer) awaitSettled() {
+	p.mu.Lock()
+	if p.settled || p.sock == nil {
+		p.mu.Unlock()
+		return
+	}
+	if p.settling == nil {
+		p.settling = make(chan struct{})
+	}
+	settling := p.settling
+	p.mu.Unlock()
+	<-settling
+}
+
+// awaitGone waits until the library has forgotten a socket that was disconnected, by whomever: a CONNECT must find the
+// namespace free. The library works on it on goroutines that nobody can wait for, for microseconds; it is given a second.
+func (p *peer) awaitGone() {
+	sock := p.socket()
+	if sock == nil {
+		return
+	}
+	for deadline := time.Now().Add(time.Second); sock.Connected() && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Microsecond)
+	}
+}
 
 // acknowledge calls what the program passed to Emit or BroadcastWithAck, on the goroutine that reads. An id nobody waits
 // for is ignored, as in the reference.
@@ -324,6 +401,12 @@ func connectError(namespace, message string) *wire.Message {
 	w.Buf = append(w.Buf, `{"message":`...)
 	w.Buf = appendString(w.Buf, message)
 	w.Buf = append(w.Buf, '}')
+	return w.Message()
+}
+
+func disconnectPacket(namespace string) *wire.Message {
+	w := wire.NewBuilder(32)
+	w.Buf = appendHead(w.Buf, typeDisconnect, 0, namespace, "")
 	return w.Message()
 }
 

@@ -98,18 +98,3 @@ func (s *Server) open(session *engine.Session) engine.Receiver {
 	s.face.Emit("connection", c)
 	return c
 }
-
-// onConnection runs when the library has connected a socket. One whose connection ended at that very moment would stay
-// behind as a ghost in the library's lists.
-func (s *Server) onConnection(args ...any) {
-	if len(args) == 0 {
-		return
-	}
-	sock, ok := args[0].(*sio.Socket)
-	if !ok {
-		return
-	}
-	if c, ok := sock.Conn().(*conn); ok && c.closed.Load() {
-		sock.Disconnect(false)
-	}
-}
