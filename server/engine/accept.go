@@ -55,7 +55,8 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// errHijack is wrapped by errors of a connection that could not be taken over. Nothing can be answered any more.
+// errHijack is wrapped by errors of a connection that could not be taken over. The request has been answered, or its
+// client is gone.
 var errHijack = errors.New("connection could not be taken over")
 
 // switchProtocols takes the connection over from net/http and sends the 101 response with first, a frame or nothing,
@@ -87,6 +88,7 @@ func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.
 	head.Write(first)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		s.refuse(w, refuseUpgrade) // HTTP/2, for one
 		return nil, nil, errors.Join(errHijack, err)
 	}
 	if n := rw.Reader.Buffered(); n > 0 {

@@ -59,12 +59,15 @@ func (s *Session) closed(reason Reason) {
 	}
 }
 
-// tellClosed calls a receiver's Closed. A panic in it ends nothing more than itself.
+// tellClosed calls a receiver's Closed.
 func (l *link) tellClosed(r Receiver, reason Reason) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.srv.cfg.Log.Error("panic while closing", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
+	defer l.recoverClosed()
 	r.Closed(reason)
+}
+
+// recoverClosed is deferred around what is called when a connection ends: a panic there ends nothing more.
+func (l *link) recoverClosed() {
+	if p := recover(); p != nil {
+		l.srv.cfg.Log.Error("panic while closing", "panic", p, "stack", string(debug.Stack()))
+	}
 }

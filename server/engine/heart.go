@@ -18,6 +18,32 @@ type heart struct {
 	last     *wire.Message // what is sent after a ping timeout
 }
 
+// beat tells apart the hearts of plain websockets and streams.
+type beat struct {
+	interval, timeout time.Duration
+	message           *wire.Message // nil: a websocket ping
+}
+
+// wsPing is the ping of plain websockets.
+var wsPing = controlFrame(opPing, nil)
+
+// heartOf returns the heart for b, which all connections with the same choices share.
+func (s *Server) heartOf(b beat) *heart {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hearts[b]
+	if h != nil {
+		return h
+	}
+	h = &heart{interval: s.clock.queue(b.interval), ping: b.message}
+	if b.message == nil {
+		h.ping, h.last = wsPing, closeFrame(closeCode(ReasonPingTimeout), ReasonPingTimeout.String())
+		h.timeout = s.clock.queue(b.timeout)
+	}
+	s.hearts[b] = h
+	return h
+}
+
 // startHeartLocked makes the first ping due.
 func (l *link) startHeartLocked(h *heart) {
 	l.heart = h

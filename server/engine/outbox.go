@@ -55,6 +55,22 @@ func (q *queue) pushFront(m *wire.Message) {
 	}
 }
 
+// pop takes the first message of a queue that is not empty.
+func (q *queue) pop() *wire.Message {
+	b := q.head
+	m := b.msgs[0]
+	copy(b.msgs[:], b.msgs[1:b.n])
+	b.n--
+	b.msgs[b.n] = nil
+	if b.n == 0 {
+		if q.head = b.next; q.head == nil {
+			q.tail = nil
+		}
+		b.release()
+	}
+	return m
+}
+
 // take returns the whole list and leaves an empty one.
 func (q *queue) take() queue {
 	taken := *q

@@ -1,6 +1,22 @@
 package engine
 
-import "net/http"
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// probedPollWait is how long a poll waits for messages while an upgrade is under way. It must end for the client to
+	// go on, and it should not make the client poll again at once.
+	probedPollWait = 20 * time.Millisecond
+
+	// responseChunk is what is written of a response between two looks at the clock: a slow client may take as long as
+	// it makes progress.
+	responseChunk = 32 * kiB
+)
 
 // polling is what a session needs while it polls.
 type polling struct {
@@ -9,13 +25,214 @@ type polling struct {
 	draining bool          // the session is closing, and what is queued waits for the next poll
 }
 
-// probe is a websocket that wants to take a session over.
-type probe struct{}
-
+// handshakePolling begins a session with polling. The open packet is the response.
 func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request) {
-	s.refuse(w, refuseTransport)
+	addr := s.cfg.ClientIP(r)
+	if refused := s.admit(r, addr); refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	session := s.newSession(r, addr)
+	session.polling = new(polling)
+	if !s.add(&session.link, addr) {
+		s.refuse(w, refuseShutdown)
+		return
+	}
+	session.deliver.Lock()
+	s.begin(session)
+	session.deliver.Unlock()
+	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
+		session.abort(ReasonTransportError)
+	}
 }
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request)                       {}
-func (s *Session) servePost(w http.ResponseWriter, r *http.Request)                       {}
-func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session) {}
-func (s *Session) endedLocked()                                                           {}
+
+// servePoll answers a poll with all that is queued, as soon as there is something.
+//
+// Rule: a second poll, and one that the client gives up, end the session ([HTTP long-polling]).
+//
+// [HTTP long-polling]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#http-long-polling
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+	ready, hold, refused := s.beginPoll()
+	if refused != nil {
+		s.srv.refuse(w, refused)
+		return
+	}
+	var timeout <-chan time.Time
+	if hold {
+		timeout = time.After(probedPollWait)
+	}
+	// The time a poll may wait is the ping interval, whatever the http.Server allows for other requests.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	select {
+	case <-ready:
+	case <-timeout:
+	case <-r.Context().Done():
+	}
+	if r.Context().Err() != nil {
+		s.endPoll()
+		s.abort(ReasonTransportError)
+		return
+	}
+	body := borrowBody()
+	defer returnBody(body)
+	taken, last := s.takePoll(body)
+	if err := s.srv.respond(w, r, body.Bytes()); err != nil || r.Context().Err() != nil {
+		s.abort(ReasonTransportError)
+		return
+	}
+	s.wrotePoll(taken)
+	if last {
+		s.abort(ReasonNone) // it has ended before, and now for good
+	}
+}
+
+// beginPoll registers a poll. ready is signalled when there is something to take; hold is set if the poll must not wait
+// for long.
+func (s *Session) beginPoll() (ready chan struct{}, hold bool, refused *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if refused := s.checkPollingLocked(); refused != nil {
+		return nil, false, refused
+	}
+	if s.ready != nil {
+		s.shutLocked(ReasonTransportError, nil)
+		return nil, false, refuseRequest
+	}
+	s.ready = make(chan struct{}, 1)
+	if !s.queue.empty() || s.phase != phaseOpen {
+		s.wakePollLocked()
+	}
+	probe := s.polling.probe
+	return s.ready, probe != nil && probe.answered, nil
+}
+
+// checkPollingLocked refuses requests that come for a session that does not poll, or has ended.
+func (s *Session) checkPollingLocked() *refusal {
+	if now := s.srv.clock.now(); s.unanswered && s.dueLocked(now) {
+		s.beatLocked(now) // the clock is about to find out
+	}
+	switch {
+	case s.polling == nil:
+		return refuseRequest
+	case s.phase == phaseOpen, s.phase == phaseClosing && s.polling.draining:
+		return nil
+	default:
+		return refuseSession
+	}
+}
+
+func (s *Session) endPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = nil
+}
+
+// takePoll appends to body what the poll is answered with: what is queued up to about the largest payload, else a noop.
+// It returns the size of what it took, and whether nothing can follow.
+func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = nil
+	body.Grow(int(min(int64(s.bytes), s.srv.cfg.MaxPayloadBytes)) + 1)
+	payload := body.AvailableBuffer()
+	if s.nc == nil {
+		for !s.queue.empty() && int64(len(payload)) < s.srv.cfg.MaxPayloadBytes {
+			m := s.queue.pop()
+			taken += m.Size()
+			payload = appendMessage(payload, m)
+		}
+		last = s.phase != phaseOpen && s.queue.empty()
+	}
+	switch {
+	case last && s.reason != ReasonTransportClose:
+		payload = appendPacket(payload, packetClose)
+	case len(payload) == 0:
+		payload = append(payload, packetNoop) // the answer also to a client that has closed the session itself
+	}
+	body.Write(payload)
+	return taken, last
+}
+
+func appendPacket(payload []byte, packet byte) []byte {
+	if len(payload) > 0 {
+		payload = append(payload, separator)
+	}
+	return append(payload, packet)
+}
+
+// wrotePoll takes what a poll was answered with off the outbox.
+func (s *Session) wrotePoll(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes = max(0, s.bytes-bytes)
+}
+
+// endedLocked implements owner. A session with a websocket is ended by its reader.
+func (s *Session) endedLocked() {
+	p := s.polling
+	if p == nil {
+		return
+	}
+	if s.told {
+		p.probe.wake()
+		s.srv.spawn(func() { s.srv.remove(&s.link) })
+		return
+	}
+	s.told = true
+	switch {
+	case s.phase == phaseDone:
+	case s.reason == ReasonForcedClose || s.reason == ReasonServerShutdown:
+		p.draining = true
+		s.srv.clock.startLocked(&s.link, s.srv.drain, s.srv.clock.now())
+	case s.ready == nil:
+		s.phase = phaseDone
+		s.bytes -= s.queue.drop()
+	}
+	draining, reason := p.draining, s.reason
+	if !draining {
+		p.probe.wake()
+	}
+	s.srv.spawn(func() {
+		if !draining {
+			s.srv.remove(&s.link)
+		}
+		s.deliver.Lock() // a packet may be with the receiver
+		defer s.deliver.Unlock()
+		s.tellClosed(s.receiver, reason)
+	})
+}
+
+// respond answers a request of a polling session with a payload.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, payload []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Cache-Control", "no-store")
+	if limit := s.cfg.CompressPollingBytes; limit >= 0 && len(payload) >= limit {
+		h.Add("Vary", "Accept-Encoding")
+		if coding := acceptedCoding(r.Header); coding != "" {
+			packed := borrowBody()
+			defer returnBody(packed)
+			if err := compress(packed, coding, payload); err != nil {
+				return err
+			}
+			h.Set("Content-Encoding", coding)
+			payload = packed.Bytes()
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(payload)))
+	w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(w)
+	for len(payload) > 0 {
+		chunk := payload[:min(len(payload), responseChunk)]
+		payload = payload[len(chunk):]
+		_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // where there are deadlines
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	_ = rc.SetWriteDeadline(time.Time{}) // it must not meet the next response on this connection
+	return nil
+}

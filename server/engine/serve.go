@@ -25,17 +25,23 @@ func (*peerClose) Error() string { return "closed by the client" }
 
 // serve reads messages until the connection ends, and ends it. It is the body of the goroutine that owns nc.
 func (l *link) serve(r *reader, k sink) {
-	err := l.read(r, k)
+	l.conclude(r, l.read(r, k), true, k.closed)
+}
+
+// conclude ends a connection of which err is the end of reading. frames tells whether what may still come are websocket
+// frames.
+func (l *link) conclude(r *reader, err error, frames bool, closed func(Reason)) {
 	reason, done := l.settle(err)
 	if done {
 		l.closeConn()
 	}
-	k.closed(reason)
+	closed(reason)
 	if !done {
-		l.linger(r)
+		l.linger(r, frames)
 		l.abort(reason)
 		l.closeConn()
 	}
+	r.release()
 	l.srv.remove(l)
 }
 
@@ -149,9 +155,8 @@ func (l *link) settle(err error) (reason Reason, done bool) {
 //
 // Rule: RFC 6455 section 7.1.1: what the client still sends is read, since closing a socket with unread data resets the
 // connection, and the close frame with its code would be lost.
-func (l *link) linger(r *reader) {
+func (l *link) linger(r *reader, wellFormed bool) {
 	deadline := time.Now().Add(l.srv.cfg.CloseTimeout)
-	wellFormed := true
 	for l.waitEnd(deadline) {
 		closed, err := r.discard(&wellFormed)
 		if closed {

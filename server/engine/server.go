@@ -32,7 +32,8 @@ type Server struct {
 	// mu guards the following.
 	sessions map[string]*Session
 	links    map[*link]struct{}
-	reserved int // connections that are being set up
+	hearts   map[beat]*heart // of plain websockets and streams
+	reserved int             // connections that are being set up
 	closed   bool
 }
 
@@ -60,6 +61,7 @@ func New(cfg Config, open func(*Session) Receiver) *Server {
 		empty:    make(chan struct{}),
 		sessions: make(map[string]*Session),
 		links:    make(map[*link]struct{}),
+		hearts:   make(map[beat]*heart),
 	}
 	s.tally.refused = make(map[string]uint64)
 	s.heart = &heart{

@@ -1,39 +1,106 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
+	"os"
 	"time"
 
 	"signalbox/server/wire"
 )
 
-// StreamOptions are the choices for one stream.
+// StreamOptions are the choices for one stream. A program uses a few fixed durations and messages, not one for each
+// connection.
 type StreamOptions struct {
-	// Header goes out with the response head, Content-Type included.
+	// Header goes out with the response head, beside the headers of w. Content-Type belongs here.
 	Header http.Header
-	// KeepAlive is sent whenever KeepAliveInterval has passed. Nil: nothing is.
+	// KeepAlive is sent whenever KeepAliveInterval has passed. Nil or 0: nothing is.
 	KeepAlive         *wire.Message
 	KeepAliveInterval time.Duration
 }
 
-// Stream is an HTTP response that goes on: server-sent events. Nothing is read but its end.
-type Stream struct{ link }
+// maxStreamInput is how much a client may send on a stream, on which it has nothing to say.
+const maxStreamInput = 64 * kiB
+
+var errStreamInput = errors.New("data on a stream")
+
+// Stream is an HTTP response that goes on: server-sent events. Nothing is read but its end. All methods may be called
+// from any goroutine.
+type Stream struct {
+	link
+
+	// Static after construction.
+	addr   string
+	closed func(Reason)
+}
 
 // Send queues a record, made with [wire.Raw], as [Session.Send] does.
-func (st *Stream) endedLocked()               {}
-func (st *Stream) Send(m *wire.Message) error { return ErrClosed }
+func (st *Stream) Send(m *wire.Message) error { return st.send(m, false) }
 
 // SendVolatile is [Session.SendVolatile].
-func (st *Stream) SendVolatile(m *wire.Message) bool { return false }
+func (st *Stream) SendVolatile(m *wire.Message) bool { return st.sendVolatile(m) }
 
 // Close ends the stream after what is queued.
-func (st *Stream) Close(reason Reason) {}
+func (st *Stream) Close(reason Reason) { st.shut(reason, nil) }
 
 // RemoteAddr returns the client's address as [Config.ClientIP] told it.
-func (st *Stream) RemoteAddr() string { return "" }
+func (st *Stream) RemoteAddr() string { return st.addr }
 
-// OpenStream answers r with a response that has no end. closed is called once, when it has one after all. An error wraps
-// [ErrRefused] and means that the request was answered with an error status.
+// OpenStream answers r with 200 and a body that has no end: it takes the connection over, so that a stream costs what a
+// websocket costs. closed is called once, when the stream has ended. The limits on connections apply. Once OpenStream has
+// returned without an error the request is over, and neither w nor r's context may be used. An error wraps [ErrRefused]
+// and means that the request was answered with an error status, or that the client is gone.
 func (s *Server) OpenStream(w http.ResponseWriter, r *http.Request, o StreamOptions, closed func(Reason)) (*Stream, error) {
-	return nil, ErrRefused
+	st := &Stream{addr: s.cfg.ClientIP(r), closed: closed}
+	st.init(s, st)
+	st.peerDone = true // HTTP has no close handshake
+	if refused := s.reserve(st.addr); refused != nil {
+		s.refuse(w, refused)
+		return nil, refused
+	}
+	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\n")
+	nc, early, err := s.takeOver(w, head, o.Header, nil)
+	if err != nil {
+		s.cancel(st.addr)
+		return nil, errors.Join(ErrRefused, err)
+	}
+	st.attachLocked(nc) // nobody else knows it yet
+	if !s.add(&st.link, st.addr) {
+		nc.Close()
+		return nil, refuseShutdown
+	}
+	s.tally.streamsOpened.Add(1)
+	reader := newReader(nc, maxStreamInput, early)
+	if o.KeepAlive != nil && o.KeepAliveInterval > 0 {
+		heart := s.heartOf(beat{interval: o.KeepAliveInterval, message: o.KeepAlive})
+		st.mu.Lock()
+		st.startHeartLocked(heart)
+		st.mu.Unlock()
+	}
+	s.spawn(func() { st.conclude(reader, st.watch(reader), false, st.tellClosed) })
+	return st, nil
 }
+
+// watch reads until the stream ends. What the client sends is forgotten.
+func (st *Stream) watch(r *reader) error {
+	for got := r.end; got <= maxStreamInput; got += r.end {
+		r.start, r.end = 0, 0
+		err := r.fill()
+		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && !st.mustEnd()) {
+			return err
+		}
+	}
+	return errStreamInput
+}
+
+// tellClosed hides that of link: a stream has no receiver.
+func (st *Stream) tellClosed(reason Reason) {
+	defer st.recoverClosed()
+	if st.closed != nil {
+		st.closed(reason)
+	}
+}
+
+// endedLocked implements owner: the reader ends a stream.
+func (st *Stream) endedLocked() {}

@@ -1,47 +1,144 @@
 package engine
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
 	"signalbox/server/wire"
 )
 
-// WebSocketOptions are the choices for one plain websocket. The zero value of each field means its default.
+// WebSocketOptions are the choices for one plain websocket. The zero value of each field means its default. A program
+// uses a few fixed durations, not one for each connection.
 type WebSocketOptions struct {
-	// PingInterval is the time between two pings. Default [Config.PingInterval].
+	// PingInterval is the time between a pong and the next ping, which are websocket frames. Default
+	// [Config.PingInterval].
 	PingInterval time.Duration
-	// PingTimeout is how long a client may take to answer one. Default [Config.PingTimeout].
+	// PingTimeout is how long a client may take to answer. Default [Config.PingTimeout].
 	PingTimeout time.Duration
 	// MaxPayloadBytes is the largest message a client may send. Default [Config.MaxPayloadBytes].
 	MaxPayloadBytes int64
 }
 
-// WebSocket is a plain websocket: no Engine.IO, the same outbox, limits and heartbeat.
-type WebSocket struct{ link }
+// WebSocket is a plain websocket: no Engine.IO, the same outbox, limits and heartbeat. All methods may be called from
+// any goroutine.
+type WebSocket struct {
+	link
+
+	// Static after construction.
+	addr     string
+	receiver Receiver
+}
 
 // Send queues a message, as [Session.Send] does.
-func (ws *WebSocket) endedLocked()               {}
-func (ws *WebSocket) Send(m *wire.Message) error { return ErrClosed }
+func (ws *WebSocket) Send(m *wire.Message) error { return ws.send(m, false) }
 
 // Reply is [Session.Reply].
-func (ws *WebSocket) Reply(m *wire.Message) error { return ErrClosed }
+func (ws *WebSocket) Reply(m *wire.Message) error { return ws.send(m, true) }
 
 // SendVolatile is [Session.SendVolatile].
-func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return false }
+func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.sendVolatile(m) }
 
-// Close ends the connection with the close code that goes with the reason.
-func (ws *WebSocket) Close(reason Reason) {}
+// Close ends the connection after what is queued, with the close code that goes with the reason.
+func (ws *WebSocket) Close(reason Reason) { ws.CloseWith(reason, closeCode(reason), "") }
 
-// CloseWith ends the connection with a close code and text of the caller's.
-func (ws *WebSocket) CloseWith(reason Reason, code uint16, text string) {}
+// CloseWith is Close with a close code and a text of the caller's. The text is cut to 123 bytes. RFC 6455 section 7.4.2
+// leaves codes from 4000 to applications.
+func (ws *WebSocket) CloseWith(reason Reason, code uint16, text string) {
+	ws.shut(reason, closeFrame(code, text))
+}
 
 // RemoteAddr returns the client's address as [Config.ClientIP] told it.
-func (ws *WebSocket) RemoteAddr() string { return "" }
+func (ws *WebSocket) RemoteAddr() string { return ws.addr }
+
+// closeCode returns what tells a client of a plain websocket best why it was closed.
+func closeCode(reason Reason) uint16 {
+	switch reason {
+	case ReasonServerShutdown:
+		return closeGoingAway
+	case ReasonPayloadTooLarge:
+		return closeTooBig
+	case ReasonInternalError:
+		return closeInternal
+	case ReasonParseError, ReasonPingTimeout:
+		return closePolicy
+	default:
+		return closeNormal
+	}
+}
 
 // UpgradeWebSocket answers a websocket handshake and calls open for the connection, on this goroutine. What open
-// returns receives its messages. Once it returned nil the request is over and w must not be used again. An error wraps
-// [ErrRefused] and means that the request was answered with an error status.
+// returns receives its messages. Headers set on w go out with the response. [Config.CheckOrigin] and the limits on
+// connections apply, [Config.Authorize] does not. Once UpgradeWebSocket has returned nil the request is over, and neither
+// w nor r's context may be used. An error wraps [ErrRefused] and means that the request was answered with an error status,
+// or that the client is gone.
 func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions, open func(*WebSocket) Receiver) error {
-	return ErrRefused
+	setDefault(&o.PingInterval, s.cfg.PingInterval)
+	setDefault(&o.PingTimeout, s.cfg.PingTimeout)
+	setDefault(&o.MaxPayloadBytes, s.cfg.MaxPayloadBytes)
+	ws := &WebSocket{addr: s.cfg.ClientIP(r)}
+	ws.init(s, ws)
+	if refused := s.checkWebSocket(r, ws.addr); refused != nil {
+		s.refuse(w, refused)
+		return refused
+	}
+	nc, early, err := s.switchProtocols(w, r, nil)
+	if err != nil {
+		s.cancel(ws.addr)
+		return errors.Join(ErrRefused, err)
+	}
+	ws.attachLocked(nc) // nobody else knows it yet
+	if !s.add(&ws.link, ws.addr) {
+		nc.Close()
+		return refuseShutdown
+	}
+	s.tally.webSocketsOpened.Add(1)
+	reader := newReader(nc, o.MaxPayloadBytes, early)
+	heart := s.heartOf(beat{interval: o.PingInterval, timeout: o.PingTimeout})
+	ws.mu.Lock()
+	ws.startHeartLocked(heart)
+	ws.mu.Unlock()
+	if ws.receiver = open(ws); ws.receiver == nil {
+		ws.receiver = nobody{}
+		ws.Close(ReasonForcedClose)
+	}
+	s.spawn(func() { ws.serve(reader, ws) })
+	return nil
 }
+
+// checkWebSocket decides about a plain websocket and takes a place for it.
+func (s *Server) checkWebSocket(r *http.Request, addr string) *refusal {
+	if !wantsUpgrade(r) {
+		return refuseUpgrade
+	}
+	if refused := checkUpgrade(r); refused != nil {
+		return refused
+	}
+	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
+		return refuseOrigin
+	}
+	return s.reserve(addr)
+}
+
+// message implements sink.
+func (ws *WebSocket) message(op opcode, data []byte) error {
+	var err error
+	if op == opText {
+		err = ws.receiver.Text(data)
+	} else {
+		err = ws.receiver.Binary(data)
+	}
+	if err != nil {
+		return &frameError{closePolicy, ReasonParseError, "message was refused"}
+	}
+	return nil
+}
+
+// wsPong implements sink.
+func (ws *WebSocket) wsPong() { ws.gotPong() }
+
+// closed implements sink.
+func (ws *WebSocket) closed(reason Reason) { ws.tellClosed(ws.receiver, reason) }
+
+// endedLocked implements owner: the reader ends a websocket.
+func (ws *WebSocket) endedLocked() {}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/base64"
+	"sync"
+	"unicode/utf8"
+
+	"signalbox/server/wire"
+)
+
+// appendMessage appends a message to a payload: its parts, each behind a separator unless it is the first of all.
+//
+// Rule: [payload encoding]; binary parts travel as base64.
+//
+// [payload encoding]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#http-long-polling-1
+func appendMessage(payload []byte, m *wire.Message) []byte {
+	parts := m.Parts()
+	for i := range parts {
+		if len(payload) > 0 {
+			payload = append(payload, separator)
+		}
+		if parts[i].Binary() {
+			payload = append(payload, packetBinary)
+			payload = base64.StdEncoding.AppendEncode(payload, parts[i].Payload())
+		} else {
+			payload = append(payload, parts[i].Payload()...)
+		}
+	}
+	return payload
+}
+
+// payload walks through the packets of a body.
+type payload struct {
+	rest    []byte
+	more    bool
+	decoded []byte // what the last binary packet was decoded to
+}
+
+// newPayload checks what holds for the whole body: it is text.
+func newPayload(body []byte) (payload, error) {
+	if !utf8.Valid(body) {
+		return payload{}, errPacket
+	}
+	return payload{rest: body, more: true}, nil
+}
+
+// next returns the next packet: the content of a binary one, or a text packet with its type. It is valid until next is
+// called again. ok is false at the end.
+func (p *payload) next() (packet []byte, binary, ok bool, err error) {
+	if !p.more {
+		return nil, false, false, nil
+	}
+	packet, p.rest, p.more = bytes.Cut(p.rest, []byte{separator})
+	if len(packet) == 0 || packet[0] != packetBinary {
+		return packet, false, true, nil
+	}
+	p.decoded, err = decodeBinary(p.decoded[:0], packet[1:])
+	if err != nil {
+		return nil, false, false, errPacket
+	}
+	return p.decoded, true, true, nil
+}
+
+// decodeBinary decodes base64, padded or not, as clients of both kinds exist.
+func decodeBinary(dst, src []byte) ([]byte, error) {
+	if bytes.ContainsAny(src, "\r\n") { // the decoder would skip them
+		return nil, errPacket
+	}
+	return base64.RawStdEncoding.AppendDecode(dst, bytes.TrimRight(src, "="))
+}
+
+// maxKeptBytes is the size up to which a buffer is worth keeping for the next request.
+const maxKeptBytes = 64 * kiB
+
+// bodies lends buffers for the bodies of polls and posts.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func borrowBody() *bytes.Buffer { return bodies.Get().(*bytes.Buffer) }
+
+func returnBody(b *bytes.Buffer) {
+	if b.Cap() <= maxKeptBytes {
+		b.Reset()
+		bodies.Put(b)
+	}
+}

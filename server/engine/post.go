@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// servePost delivers the packets in a body, in order, and answers "ok".
+//
+// Rule: a body that cannot be read as packets, or that comes while another is on its way, ends the session. What the
+// receiver refuses ends it as well, but after the post was answered.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+	done, refused := s.beginPost()
+	if refused != nil {
+		s.srv.refuse(w, refused)
+		return
+	}
+	body := borrowBody()
+	defer returnBody(body)
+	refused = s.readBody(w, r, body)
+	if refused == nil {
+		refused = s.deliverBody(body.Bytes())
+	}
+	s.endPost(done) // before the answer: the next post may follow it at once
+	if refused != nil {
+		if refused == refuseTooLarge {
+			w.Header().Set("Connection", "close") // the rest of the body is not read
+		}
+		s.srv.refuse(w, refused)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html") // as the reference does, for browsers that would offer to save text/plain
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", "2")
+	io.WriteString(w, "ok") // a client that is gone does not need it
+}
+
+// beginPost registers a post.
+func (s *Session) beginPost() (done chan struct{}, refused *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if refused := s.checkPollingLocked(); refused != nil {
+		return nil, refused
+	}
+	if s.polling.posting != nil {
+		s.shutLocked(ReasonTransportError, nil)
+		return nil, refuseRequest
+	}
+	s.polling.posting = make(chan struct{})
+	return s.polling.posting, nil
+}
+
+func (s *Session) endPost(done chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(done)
+	if s.polling != nil {
+		s.polling.posting = nil
+	}
+}
+
+// readBody reads the body of a post, which has to arrive in time and within the limit.
+//
+// Rule: a body over the limit is 413, whether its length was announced or not; binary bodies were a part of EIO=3.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *refusal {
+	cfg := &s.srv.cfg
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
+		s.shut(ReasonTransportError, nil)
+		return refuseRequest
+	}
+	if r.ContentLength > cfg.MaxPayloadBytes {
+		s.shut(ReasonPayloadTooLarge, nil)
+		return refuseTooLarge
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(cfg.BodyReadTimeout)) // where there are deadlines
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, cfg.MaxPayloadBytes))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		s.shut(ReasonPayloadTooLarge, nil)
+		return refuseTooLarge
+	}
+	if err != nil {
+		s.shut(ReasonTransportError, nil)
+		return refuseRequest
+	}
+	_ = rc.SetReadDeadline(time.Time{})
+	return nil
+}
+
+// deliverBody hands the packets of a body to the receiver. The session ends at the first that is invalid.
+func (s *Session) deliverBody(body []byte) *refusal {
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	err := s.packets(body)
+	ended := (*frameError)(nil)
+	if !errors.As(err, &ended) {
+		return nil
+	}
+	s.shut(ended.reason, nil)
+	if err == errReceiver || err == errClosing {
+		return nil
+	}
+	return refuseRequest
+}
+
+// packets is for a body what batch is for a websocket.
+func (s *Session) packets(body []byte) (err error) {
+	p, err := newPayload(body)
+	if err != nil {
+		return err
+	}
+	s.beginBatch()
+	packets := 0
+	defer func() {
+		if v := recover(); v != nil {
+			s.srv.cfg.Log.Error("panic while handling a message", "panic", v, "stack", string(debug.Stack()))
+			err = &frameError{closeInternal, ReasonInternalError, "panic"}
+		}
+		counters := &s.flusher.counters
+		counters.packetsIn.Add(uint64(packets))
+		counters.bytesIn.Add(uint64(len(body)))
+		s.endBatch()
+	}()
+	for !s.ended.Load() {
+		packet, binary, ok, err := p.next()
+		if err != nil || !ok {
+			return err
+		}
+		packets++
+		if binary {
+			err = refused(s.receiver.Binary(packet))
+		} else {
+			err = s.packet(packet)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

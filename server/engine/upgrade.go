@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"signalbox/server/wire"
+)
+
+// probe is a websocket that wants to take a session over from polling.
+//
+// Rule: [upgrade]: the client sends "2probe" and gets "3probe"; polls are released meanwhile; when the last has ended the
+// client sends "5", and from then on the websocket alone is used. Until then nothing is sent on it but the answer, so
+// whatever goes wrong leaves polling as it was.
+//
+// [upgrade]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#upgrade
+type probe struct {
+	nc net.Conn // guarded by Session.mu; nil until the handshake is through
+
+	// answered tells that the client knows it may go on. Guarded by Session.mu.
+	answered bool
+}
+
+var (
+	probePing   = string(packetPing) + "probe"
+	probeAnswer = wire.Text([]byte{packetPong}, []byte("probe")).Parts()[0].Frame()
+
+	errNoUpgrade error = &frameError{closeNoCode, ReasonTransportError, "not an upgrade"}
+)
+
+// wake makes the goroutine of the probe look whether the session has ended. Session.mu is held; p may be nil.
+func (p *probe) wake() {
+	if p != nil && p.nc != nil {
+		p.nc.SetReadDeadline(longAgo)
+	}
+}
+
+// upgradeSession answers the websocket handshake of a session that polls.
+func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session) {
+	refused := checkUpgrade(r)
+	if refused == nil && s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
+		refused = refuseOrigin
+	}
+	if refused == nil {
+		refused = session.beginProbe()
+	}
+	if refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	nc, early, err := s.switchProtocols(w, r, nil)
+	if err != nil {
+		session.endProbe()
+		s.cfg.Log.Debug("websocket handshake failed", "error", err)
+		return
+	}
+	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
+	session.setProbe(nc)
+	s.spawn(func() { session.runProbe(nc, reader) })
+}
+
+// beginProbe takes the one place for an upgrade that a session has.
+func (s *Session) beginProbe() *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if refused := s.checkPollingLocked(); refused != nil {
+		return refused
+	}
+	if s.srv.cfg.DisableUpgrades || s.polling.probe != nil || s.phase != phaseOpen {
+		return refuseRequest
+	}
+	s.polling.probe = new(probe)
+	return nil
+}
+
+// setProbe gives the probe its connection, and the time it may take.
+func (s *Session) setProbe(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.probe.nc = nc
+	nc.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	if s.goneLocked() {
+		s.polling.probe.wake()
+	}
+}
+
+// goneLocked reports whether there is nothing left to take over.
+func (s *Session) goneLocked() bool {
+	return s.phase == phaseDone || (s.phase == phaseClosing && !s.polling.draining)
+}
+
+func (s *Session) endProbe() {
+	s.srv.tally.upgradesFailed.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.probe = nil
+}
+
+// runProbe is the goroutine of a websocket that began as an upgrade.
+func (s *Session) runProbe(nc net.Conn, r *reader) {
+	err := s.awaitUpgrade(nc, r)
+	if err == nil && s.takeOver(nc) {
+		s.serve(r, s)
+		return
+	}
+	s.endProbe()
+	farewell(nc, r, err, s.srv.cfg.CloseTimeout)
+}
+
+// awaitUpgrade answers the probe and returns nil when the client has sent the upgrade packet.
+func (s *Session) awaitUpgrade(nc net.Conn, r *reader) error {
+	for {
+		op, payload, ok, err := r.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if err := r.fill(); err != nil {
+				return err
+			}
+			continue
+		}
+		switch {
+		case op == opText && string(payload) == probePing:
+			if _, err := nc.Write(probeAnswer); err != nil {
+				return err
+			}
+			s.answeredProbe()
+		case op == opText && len(payload) == 1 && payload[0] == packetUpgrade:
+			return nil
+		case op == opPing:
+			if _, err := nc.Write(controlFrame(opPong, payload).Parts()[0].Frame()); err != nil {
+				return err
+			}
+		case op == opPong:
+		case op == opClose:
+			code, err := parseClose(payload)
+			if err != nil {
+				return err
+			}
+			return &peerClose{code}
+		default:
+			return errNoUpgrade
+		}
+	}
+}
+
+// answeredProbe releases the poll that waits, for the client waits for it before it goes on.
+func (s *Session) answeredProbe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.probe.answered = true
+	if s.ready != nil {
+		s.wakePollLocked()
+	}
+}
+
+// takeOver makes the websocket the session's transport, and reports false if there is no session any more. It returns
+// when a post that was on its way has been handled, so that the next packet is the first of the websocket.
+func (s *Session) takeOver(nc net.Conn) bool {
+	s.mu.Lock()
+	if s.goneLocked() {
+		s.mu.Unlock()
+		return false
+	}
+	posting := s.polling.posting
+	s.polling, s.upgraded = nil, true
+	nc.SetDeadline(time.Time{})
+	s.attachLocked(nc)
+	if s.ready != nil {
+		s.wakePollLocked()
+	}
+	if s.phase == phaseClosing {
+		s.srv.clock.stopLocked(&s.link)
+		s.queue.push(s.srv.heart.last)
+		s.bytes += s.srv.heart.last.Size()
+		s.wakeReaderLocked()
+	}
+	if !s.queue.empty() {
+		s.wakeWriterLocked(false)
+	}
+	s.mu.Unlock()
+	s.srv.tally.upgrades.Add(1)
+	if posting != nil {
+		<-posting
+	}
+	return true
+}
+
+// farewell ends a websocket that has no outbox: a close frame for err, then the wait for the client's.
+func farewell(nc net.Conn, r *reader, err error, timeout time.Duration) {
+	defer nc.Close()
+	var frame *frameError
+	var peer *peerClose
+	code, answered := uint16(closeNoCode), false
+	switch {
+	case errors.As(err, &peer):
+		code, answered = peer.code, true
+	case errors.As(err, &frame):
+		code = frame.code
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		return
+	}
+	nc.SetDeadline(time.Now().Add(timeout))
+	if _, err := nc.Write(closeFrame(code, "").Parts()[0].Frame()); err != nil || answered {
+		return
+	}
+	for wellFormed := true; ; {
+		if closed, err := r.discard(&wellFormed); closed || err != nil {
+			return
+		}
+	}
+}
