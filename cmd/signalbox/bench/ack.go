@@ -125,11 +125,12 @@ func (rd *round) answer(i int, at, id int64, loop bool) {
 
 // call sends the next ping.
 func (c *caller) call(due int64) error {
-	c.packet = appendPing(c.packet[:0], uint64(c.sent+1))
-	c.due[c.sent+1] = due
-	if err := c.client.send(c.packet); err != nil {
-		return err
+	c.sent++ // before the send: with a closed loop the answer's reader goes on from here
+	c.packet = appendPing(c.packet[:0], uint64(c.sent))
+	c.due[c.sent] = due
+	err := c.client.send(c.packet)
+	if err != nil {
+		c.sent--
 	}
-	c.sent++
-	return nil
+	return err
 }

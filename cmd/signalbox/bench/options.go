@@ -84,7 +84,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.pairsRate, "pairs-rate", 15000, "pairs: messages per second, all together")
 	fs.DurationVar(&o.pairsTime, "pairs-time", 5*time.Second, "pairs: how long")
 	fs.IntVar(&o.ackClients, "ack-clients", 50, "ack, echo: clients")
-	fs.Float64Var(&o.ackRate, "ack-rate", 5000, "ack: events per second, all together")
+	fs.Float64Var(&o.ackRate, "ack-rate", 15000, "ack: events per second, all together")
 	fs.DurationVar(&o.ackTime, "ack-time", 5*time.Second, "ack: how long")
 	fs.IntVar(&o.echoTrips, "echo-trips", 40000, "echo: round trips, all together")
 	fs.IntVar(&o.stormUsers, "storm-users", 300, "storm: users that log in to one chat room at once")

@@ -41,10 +41,10 @@ func (p *process) cpu() (time.Duration, error) {
 
 // parseStat returns utime and stime of /proc/N/stat, proc(5).
 func parseStat(stat []byte) (time.Duration, error) {
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
-	_, rest, ok := bytes.Cut(stat, []byte(") "))
-	fields := strings.Fields(string(rest))
-	if !ok || len(fields) < 13 {
+	const ticksPerSecond = 100             // USER_HZ, the same on every Linux
+	name := bytes.LastIndexByte(stat, ')') // the name before may hold brackets
+	fields := strings.Fields(string(stat[name+1:]))
+	if name < 0 || len(fields) < 13 {
 		return 0, errors.New("unreadable stat file")
 	}
 	user, err := strconv.ParseInt(fields[11], 10, 64)

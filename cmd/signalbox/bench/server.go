@@ -19,6 +19,7 @@ type serverSpec struct {
 	command []string
 	env     []string // on top of this process's environment
 	dir     string
+	only    string // comma list of the scenarios it can serve; empty: all
 }
 
 // server is a running server process.

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCompareWritesItsReport measures the bare server, which needs no other program, in the shortest scenario.
+func TestCompareWritesItsReport(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the bare server needs epoll")
+	}
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	args := []string{"compare", "--servers", "bare", "--scenario", "echo", "--runs", "1", "--out", path}
+	if err := Run(t.Context(), args, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"# Benchmarks", reportBegin, reportEnd, "ack round trips, closed loop: CPU", "one run", "Nothing.", "## What is measured",
+	} {
+		if n := strings.Count(string(text), want); n != 1 {
+			t.Errorf("%d times %q in the report, want once", n, want)
+		}
+	}
+	if strings.Contains(string(text), "Not measured yet") {
+		t.Error("the report still says that nothing was measured")
+	}
+}
+
+func TestInsertReport(t *testing.T) {
+	t.Parallel()
+	text := "above\n" + reportBegin + "\nold\n" + reportEnd + "\nbelow\n"
+	got, err := insertReport(text, "new\n")
+	if want := "above\n" + reportBegin + "\n\nnew\n\n" + reportEnd + "\nbelow\n"; err != nil || got != want {
+		t.Errorf("insertReport = %q, %v, want %q", got, err, want)
+	}
+	for _, broken := range []string{"", "text", reportBegin, reportEnd + reportBegin} {
+		if _, err := insertReport(broken, "new"); err == nil {
+			t.Errorf("insertReport(%q) went well", broken)
+		}
+	}
+	if _, err := insertReport(reportTemplate, "new"); err != nil {
+		t.Errorf("the template has no marks: %v", err)
+	}
+}
+
+// measured makes results with the given processor times per unit.
+func measured(scenario string, cpu ...float64) []Result {
+	var runs []Result
+	for _, v := range cpu {
+		runs = append(runs, Result{Scenario: scenario, CPUPerUnit: v, Latency: &Latency{P99: v * 100, Max: v * 200}})
+	}
+	return runs
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	c := &comparison{results: map[string]map[string][]Result{
+		"signalbox": {"burst": measured("burst", 0.5, 0.4, 9), "steady": measured("steady", 6), "pairs": measured("pairs", 20)},
+		"node":      {"burst": measured("burst", 12, 12, 12), "steady": measured("steady", 10), "pairs": measured("pairs", 30)},
+		"bare":      {"steady": measured("steady", 5.5), "pairs": measured("pairs", 13)},
+	}}
+	tests := map[string]struct{ ratio, limit, reached string }{
+		"burst to a room: CPU per delivery": {"1/24.0", "1/20 of Node: 0.60 us", "yes"},
+		"steady fan-out: CPU per delivery":  {"1/1.7", "1/2 of Node, 1.15 x bare: 5.00 us", "**no**, 1.20 x; the bare server itself 1.10 x"},
+		"user to user: CPU per message":     {"1/1.5", "1/2.5 of Node: 12.0 us", "**no**, 1.67 x; the bare server itself 1.08 x"},
+		"user to user: p99":                 {"1/1.5", "below Node: 3.0 ms", "yes"},
+		"ack round trip: CPU":               {"-", "1/3.5 of Node", "-"},
+	}
+	for _, f := range figures() {
+		want, ok := tests[f.label]
+		if !ok {
+			continue
+		}
+		ratio, limit, reached := c.judge(f)
+		if got := (struct{ ratio, limit, reached string }{ratio, limit, reached}); got != want {
+			t.Errorf("%s: %q, want %q", f.label, got, want)
+		}
+	}
+}
+
+func TestReportNamesWhatFails(t *testing.T) {
+	t.Parallel()
+	lossy := measured("burst", 30, 31)
+	lossy[1].Counts = Counts{Expected: 100, Delivered: 25, Lost: 75, Reordered: 9}
+	lossy[1].Disconnected = 3
+	failed := []Result{{Scenario: "ack", Error: "the server was gone\nmore", Notes: []string{"the server process ended"}}}
+	chosen, err := selectScenarios("burst,ack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &comparison{
+		opts:     compareOptions{servers: []string{"stock"}, scenarios: chosen, runs: 2},
+		versions: map[string]string{"stock": "v2"},
+		results:  map[string]map[string][]Result{"stock": {"burst": lossy, "ack": failed}},
+	}
+	report := c.report(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC))
+	for _, want := range []string{
+		"2 January 2026", "30.5 us (30.0 us to 31.0 us), with losses", "| burst | stock library | 100 | 75 | 0 | 9 | 0 |",
+		"| ack round trip: CPU | failed |", "run 1: the server process ended; failed: the server was gone\n", "disconnected 3 clients",
+	} {
+		if !strings.Contains(report, want) {
+			t.Errorf("no %q in\n%s", want, report)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	t.Parallel()
+	for want, values := range map[float64][]float64{2: {1, 2, 9}, 1.5: {1, 2}, 7: {7}} {
+		if got := median(values); got != want {
+			t.Errorf("median(%v) = %v, want %v", values, got, want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for us, want := range map[float64]string{0.4: "0.40 us", 12.34: "12.3 us", 1500: "1.5 ms", 250_000: "250 ms", 12_000_000: "12.0 s"} {
+		if got := duration(us); got != want {
+			t.Errorf("duration(%v) = %q, want %q", us, got, want)
+		}
+	}
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	var out tail
+	for range 100 {
+		if _, err := out.Write(bytes.Repeat([]byte("x"), 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := out.Write([]byte("the end")); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); len(s) > 10_000 || !strings.HasSuffix(s, "the end") {
+		t.Errorf("%d bytes, ending %q", len(s), s[len(s)-10:])
+	}
+}

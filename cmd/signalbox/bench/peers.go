@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// stockModule is the library whose own server is the stock peer.
+const stockModule = "github.com/zishang520/socket.io/v2"
+
+// prepare builds or installs what a server needs, notes its version, and tells how to start it. Servers start in an
+// empty folder: no settings file lies there.
+func (c *comparison) prepare(ctx context.Context, name string) (serverSpec, error) {
+	spec := serverSpec{name: name, dir: c.work}
+	var err error
+	switch name {
+	case "signalbox":
+		err = c.prepareSignalbox(ctx, &spec)
+	case "node":
+		err = c.prepareNode(ctx, &spec)
+	case "stock":
+		err = c.prepareStock(ctx, &spec)
+	case "bare":
+		spec.command, spec.only = []string{c.self, "bench", "bare"}, bareScenarios
+		c.versions[name] = runtime.Version() + ", one epoll loop"
+	}
+	return spec, err
+}
+
+// prepareSignalbox finds the binary: this program, unless another is named.
+func (c *comparison) prepareSignalbox(ctx context.Context, spec *serverSpec) error {
+	binary := c.self
+	if c.opts.signalbox != "" {
+		var err error
+		if binary, err = filepath.Abs(c.opts.signalbox); err != nil {
+			return err
+		}
+	}
+	spec.command = []string{binary, "serve"}
+	version, err := output(ctx, "", binary, "version")
+	c.versions["signalbox"] = version
+	return err
+}
+
+// prepareNode installs the peer's packages unless they are there.
+func (c *comparison) prepareNode(ctx context.Context, spec *serverSpec) error {
+	dir, err := filepath.Abs(filepath.Join(c.opts.peers, "node"))
+	if err != nil {
+		return err
+	}
+	manifest := filepath.Join(dir, "node_modules", "socket.io", "package.json")
+	if _, err := os.Stat(manifest); err != nil {
+		fmt.Fprintln(c.stderr, "bench: installing the packages of the Node peer")
+		if _, err := output(ctx, dir, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+			return err
+		}
+	}
+	raw, err := os.ReadFile(manifest)
+	if err != nil {
+		return err
+	}
+	var pkg struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal(raw, &pkg); err != nil {
+		return fmt.Errorf("%s: %w", manifest, err)
+	}
+	node, err := output(ctx, "", c.opts.node, "--version")
+	c.versions["node"] = fmt.Sprintf("socket.io %s on Node %s", pkg.Version, node)
+	spec.command = []string{c.opts.node, filepath.Join(dir, "app.js")}
+	return err
+}
+
+// prepareStock builds the stock peer.
+func (c *comparison) prepareStock(ctx context.Context, spec *serverSpec) error {
+	dir, err := filepath.Abs(filepath.Join(c.opts.peers, "stock"))
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(c.work, "stock")
+	fmt.Fprintln(c.stderr, "bench: building the stock peer")
+	if _, err := output(ctx, dir, "go", "build", "-o", binary, "."); err != nil {
+		return err
+	}
+	spec.command = []string{binary}
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == stockModule {
+			c.versions["stock"] = fmt.Sprintf("%s %s on %s", dep.Path, dep.Version, info.GoVersion)
+		}
+	}
+	return nil
+}
+
+// output runs a command and returns what it printed, trimmed.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, stderr.String())
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
