@@ -238,7 +238,7 @@ func TestStormListsAreChecked(t *testing.T) {
 	if r.Counts.Lost != 1 || r.Counts.Delivered != 19 {
 		t.Errorf("counts = %+v, want 19 delivered, 1 lost", r.Counts)
 	}
-	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "1 users ended with another list") }) {
+	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "1 users ended with another list than the rest") }) {
 		t.Errorf("notes = %q, want one on the different list", r.Notes)
 	}
 }

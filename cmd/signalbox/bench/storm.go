@@ -101,20 +101,17 @@ func runStorm(ctx context.Context, r *runner, res *Result) error {
 
 // judgeStorm counts users without the full list or the callback, and lists that differ at the end.
 func judgeStorm(res *Result, states []stormUser) {
-	early, refused, different := 0, 0, 0
-	var hash uint64
+	early, refused, full, common := 0, 0, 0, 0
+	lists := map[uint64]int{} // how many ended with which list
 	for i := range states {
 		s := &states[i]
 		s.mu.Lock()
 		c := Counts{Expected: 1, Doubled: int64(max(s.answers-1, 0))}
 		if s.full && s.listed == len(states) {
 			c.Delivered = 1
-			if hash == 0 {
-				hash = s.hash
-			}
-			if s.hash != hash {
-				different++
-			}
+			full++
+			lists[s.hash]++
+			common = max(common, lists[s.hash])
 		} else {
 			c.Lost = 1
 		}
@@ -133,7 +130,7 @@ func judgeStorm(res *Result, states []stormUser) {
 	if refused > 0 {
 		res.note(fmt.Sprintf("%d logins were refused", refused))
 	}
-	if different > 0 {
-		res.note(fmt.Sprintf("%d users ended with another list than the first", different))
+	if different := full - common; different > 0 {
+		res.note(fmt.Sprintf("%d users ended with another list than the rest", different))
 	}
 }
