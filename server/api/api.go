@@ -1,0 +1,87 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Path is what every path of the API begins with.
+const Path = "/api/"
+
+// Config is what an API is made of. All but Key and Stats are needed.
+type Config struct {
+	// Key is what callers must send. Empty: every call is refused with [CodeDisabled].
+	Key string
+	// MaxBodyBytes bounds the body of a request.
+	MaxBodyBytes int64
+
+	Publisher Publisher
+	Emitter   Emitter
+	Rooms     Rooms
+	Presence  Presence
+	Lobbies   Lobbies
+	// Stats calls add with each figure of GET /api/stats; nil: there are none.
+	Stats func(add func(name string, n int64))
+	Log   *slog.Logger
+}
+
+// API serves the paths below [Path]. Make it with [New].
+type API struct {
+	cfg    Config
+	router *gin.Engine
+}
+
+// New returns the API of cfg.
+func New(cfg Config) *API {
+	a := &API{cfg: cfg}
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.HandleMethodNotAllowed = true
+	// Names of rooms and users may hold slashes: parameters are cut out of the path as it was sent, and decoded by
+	// param. gin would decode them as a query, with + for a space.
+	r.UseEscapedPath = true
+	r.UnescapePathValues = false
+	_ = r.SetTrustedProxies(nil) // nobody asks gin for addresses
+
+	r.Use(a.identify)
+	r.GET("/api/openapi.yaml", sendDescription)
+	r.Use(a.guard)
+	r.POST("/api/publish/*channel", a.answer(a.publish))
+	r.POST("/api/emit", a.answer(a.emit))
+	r.GET("/api/rooms", a.answer(a.listRooms))
+	r.GET("/api/rooms/:room/users", a.answer(a.roomUsers))
+	r.GET("/api/users/:id", a.answer(a.user))
+	r.POST("/api/users/:id/disconnect", a.answer(a.disconnect))
+	r.GET("/api/stats", a.answer(a.stats))
+	r.NoRoute(a.answer(func(*gin.Context) (any, error) {
+		return nil, faultf(CodeNotFound, "there is no such path; /api/openapi.yaml describes those there are")
+	}))
+	r.NoMethod(a.answer(func(c *gin.Context) (any, error) {
+		return nil, faultf(CodeMethodNotAllowed, "this path takes %s", c.Writer.Header().Get("Allow"))
+	}))
+	a.router = r
+	return a
+}
+
+// ServeHTTP serves one request. CORS headers, limits on time and recovery from panics are the caller's.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+
+// Route is one path of the API.
+type Route struct {
+	Method string
+	// Path has parameters as gin writes them: :name, and *name for the rest of the path.
+	Path string
+}
+
+// Routes returns every path of the API, so that a router around it can count them apart.
+func (a *API) Routes() []Route {
+	var routes []Route
+	for _, r := range a.router.Routes() {
+		routes = append(routes, Route{r.Method, r.Path})
+	}
+	return routes
+}

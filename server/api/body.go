@@ -1,0 +1,137 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// readBody returns the body of a request, bounded by MaxBodyBytes whatever its header says.
+func (a *API) readBody(c *gin.Context) ([]byte, error) {
+	limit := a.cfg.MaxBodyBytes
+	size := c.Request.ContentLength
+	if size > limit {
+		return nil, a.tooLarge()
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		return buf.Bytes(), nil
+	case errors.As(err, &over):
+		return nil, a.tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, faultf(CodeTimeout, "the body did not arrive in time")
+	default:
+		return nil, faultf(CodeInvalidRequest, "the body could not be read to its end")
+	}
+}
+
+func (a *API) tooLarge() error {
+	return faultf(CodeTooLarge, "a body may have %d bytes", a.cfg.MaxBodyBytes)
+}
+
+// member is one member that a body may have.
+type member struct {
+	name string
+	into any    // a pointer to what it is decoded to
+	want string // what it has to be, for the caller to read
+}
+
+// decode reads body as one JSON object with no members but these, each at most once and none of them null, unless it is
+// wanted as [json.RawMessage]. Names count as they are written, upper and lower case apart. An empty body is an object
+// without members.
+func decode(body []byte, members ...member) error {
+	if !utf8.Valid(body) {
+		// It would reach clients in text frames, and a client has to fail a connection on which such a thing comes.
+		return faultf(CodeInvalidJSON, "the body is not UTF-8")
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return faultf(CodeInvalidJSON, "the body must be a JSON object")
+	}
+	var seen uint64 // a bit for each member
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return badJSON(d)
+		}
+		name := t.(string) // Decoder returns nothing else for a key
+		i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		if i < 0 {
+			return unknown(name, members)
+		}
+		if seen&(1<<i) != 0 {
+			return faultf(CodeInvalidRequest, "%s is there twice", name)
+		}
+		seen |= 1 << i
+		if err := decodeMember(d, members[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return badJSON(d)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return faultf(CodeInvalidJSON, "something follows the JSON object at byte %d", d.InputOffset())
+	}
+	return nil
+}
+
+func decodeMember(d *json.Decoder, m member) error {
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil {
+		return badJSON(d)
+	}
+	if into, ok := m.into.(*json.RawMessage); ok {
+		*into = raw
+		return nil
+	}
+	if string(raw) != "null" {
+		err := json.Unmarshal(raw, m.into)
+		if err == nil {
+			return nil
+		}
+		if f := (*fault)(nil); errors.As(err, &f) {
+			return faultf(f.code, "%s: %s", m.name, f.message)
+		}
+	}
+	return faultf(CodeInvalidRequest, "%s must be %s", m.name, m.want)
+}
+
+func badJSON(d *json.Decoder) error {
+	return faultf(CodeInvalidJSON, "the body is not JSON: see byte %d", d.InputOffset())
+}
+
+// unknown names a member that is not known, and those that are.
+func unknown(name string, members []member) error {
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.name
+	}
+	if len(names) == 0 {
+		return faultf(CodeUnknownField, "%q is not known; this call takes no members", clip(name))
+	}
+	return faultf(CodeUnknownField, "%q is not known; there are %s", clip(name), strings.Join(names, ", "))
+}
+
+// clip bounds what is repeated to the caller.
+func clip(s string) string {
+	const most = 64
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testKey = "0123456789abcdef-the-key"
+
+// fake stands in for everything behind the API. What is not set does nothing.
+type fake struct {
+	publish     func(channel string, message []byte) (int, error)
+	emit        func(to hub.Selection, msg *hub.Message) int
+	emitWithAck func(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int
+	members     map[string]*hub.Member // by namespace and sid with a space between
+	hub         *hub.Hub
+	online      map[string][]Place
+	roomUsers   map[string][]RoomUser
+	lobby       func(room string) ([]store.User, error)
+	cut         []string // what Disconnect was called with
+}
+
+func (f *fake) Publish(channel string, message []byte) (int, error) {
+	if f.publish == nil {
+		return 0, nil
+	}
+	return f.publish(channel, message)
+}
+
+func (f *fake) Emit(to hub.Selection, msg *hub.Message) int {
+	if f.emit == nil {
+		return 0
+	}
+	return f.emit(to, msg)
+}
+
+func (f *fake) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int {
+	if f.emitWithAck == nil {
+		return 0
+	}
+	return f.emitWithAck(ctx, to, msg, answer)
+}
+
+func (f *fake) Member(namespace, sid string) *hub.Member { return f.members[namespace+" "+sid] }
+func (f *fake) Online(userID string) []Place             { return f.online[userID] }
+
+func (f *fake) RoomUsers(room string) ([]RoomUser, int) {
+	return f.roomUsers[room], len(f.roomUsers[room])
+}
+
+func (f *fake) Disconnect(userID string, closeConnection bool) int {
+	how := "leave"
+	if closeConnection {
+		how = "close"
+	}
+	f.cut = append(f.cut, how+" "+userID)
+	return 2
+}
+
+func (f *fake) GetRoomUsers(_ context.Context, room string) ([]store.User, error) {
+	if f.lobby == nil {
+		return nil, nil
+	}
+	return f.lobby(room)
+}
+
+// newTestAPI returns an API over f that bodies of up to 1000 bytes may be sent to.
+func newTestAPI(f *fake, adjust ...func(*Config)) *API {
+	if f.hub == nil {
+		f.hub = hub.New()
+	}
+	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Rooms: f.hub, Presence: f, Lobbies: f,
+		Log: slog.New(slog.DiscardHandler)}
+	for _, change := range adjust {
+		change(&cfg)
+	}
+	return New(cfg)
+}
+
+// ask sends one request with the key, unless header names another, and returns status and body.
+func ask(t testing.TB, a http.Handler, method, path, body string, header ...string) (int, string) {
+	t.Helper()
+	res := do(t, a, method, path, body, header...)
+	return res.Code, res.Body.String()
+}
+
+func do(t testing.TB, a http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, path, in)
+	r.Header.Set("X-API-Key", testKey)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w
+}
+
+// wantFault checks that an answer is the fault with a code, and returns its message.
+func wantFault(t testing.TB, status int, body string, code Code) string {
+	t.Helper()
+	var got struct {
+		Error     struct{ Code, Message string }
+		RequestID string
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatalf("answer = %d %q, want the fault %s", status, body, code)
+	}
+	if Code(got.Error.Code) != code || status != statuses[code] || got.Error.Message == "" || got.RequestID == "" {
+		t.Errorf("answer = %d %s, want %d %s with a message and a request id", status, body, statuses[code], code)
+	}
+	return got.Error.Message
+}

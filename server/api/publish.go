@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// publish serves POST /api/publish/<channel>: {type, data} goes to everybody who listens to the channel.
+func (a *API) publish(c *gin.Context) (any, error) {
+	channel, err := pathName("channel", strings.TrimPrefix(c.Param("channel"), "/"))
+	if err != nil {
+		return nil, err
+	}
+	body, err := a.readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	var kind string
+	var data json.RawMessage
+	if err := decode(body, member{"type", &kind, "text"}, member{"data", &data, "JSON"}); err != nil {
+		return nil, err
+	}
+	if kind == "" {
+		return nil, faultf(CodeInvalidRequest, "type is missing: it names the event that listeners get")
+	}
+	delivered, err := a.cfg.Publisher.Publish(channel, body)
+	switch {
+	case errors.Is(err, ErrChannel):
+		return nil, &fault{CodeInvalidChannel, err.Error()}
+	case errors.Is(err, ErrMessage):
+		return nil, &fault{CodeInvalidRequest, err.Error()}
+	case err != nil:
+		return nil, err
+	}
+	return okDelivered(delivered), nil
+}
+
+func okDelivered(n int) json.RawMessage {
+	b := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(n), 10)
+	return append(b, '}')
+}
+
+// pathName decodes a name in the path: UTF-8, percent-encoded where it holds what a path cannot.
+func pathName(what, escaped string) (string, error) {
+	name, err := url.PathUnescape(escaped)
+	if err != nil || name == "" || !utf8.ValidString(name) {
+		return "", faultf(CodeInvalidRequest, "the path has no good name for a %s; write it in UTF-8, percent-encoded", what)
+	}
+	return name, nil
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/server/hub"
+)
+
+// listedKinds are the kinds of rooms in the order in which they are listed.
+var listedKinds = []hub.Kind{hub.KindLobby, hub.KindRoom, hub.KindUser, hub.KindAccount, hub.KindTopic, hub.KindNamespace}
+
+const (
+	defaultRoomLimit = 100
+	maxRoomLimit     = 1000
+)
+
+// room is one room in the answer of GET /api/rooms.
+type room struct {
+	Kind string `json:"kind"`
+	// Namespace is where POST /api/emit reaches it; empty for a topic, which publishing reaches.
+	Namespace string `json:"namespace,omitempty"`
+	Room      string `json:"room"`
+	// Members is how many connections are in it, by whichever door.
+	Members int `json:"members"`
+}
+
+// listRooms serves GET /api/rooms: rooms with somebody in them, by kind and name. What it costs grows with the rooms
+// there are, whatever the limit.
+func (a *API) listRooms(c *gin.Context) (any, error) {
+	q, err := queryOf(c, "kind", "prefix", "limit", "cursor")
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := q.kinds("kind", listedKinds, hub.KindLobby, hub.KindRoom)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := q.number("limit", defaultRoomLimit, maxRoomLimit)
+	if err != nil {
+		return nil, err
+	}
+	after, err := parseCursor(q.get("cursor"))
+	if err != nil {
+		return nil, err
+	}
+	var page []hub.Room
+	more := false
+	for _, kind := range kinds {
+		if more || rank(kind) < after.rank {
+			continue
+		}
+		var found []hub.Room
+		for _, r := range a.cfg.Rooms.Rooms(kind) {
+			_, name := split(r)
+			if strings.HasPrefix(name, q.get("prefix")) && after.before(r) {
+				found = append(found, r)
+			}
+		}
+		slices.SortFunc(found, func(a, b hub.Room) int { return cmp.Compare(a.Name, b.Name) })
+		if free := limit - len(page); len(found) > free {
+			found, more = found[:free], true
+		}
+		page = append(page, found...)
+	}
+	rooms := make([]room, len(page))
+	for i, r := range page {
+		namespace, name := split(r)
+		rooms[i] = room{Kind: r.Kind.String(), Namespace: namespace, Room: name, Members: a.cfg.Rooms.Count(r)}
+	}
+	next := ""
+	if more {
+		next = cursorAt(page[len(page)-1])
+	}
+	return struct {
+		Rooms []room `json:"rooms"`
+		Next  string `json:"next,omitempty"`
+	}{rooms, next}, nil
+}
+
+// split returns the namespace in which a room is reached, and its name there.
+func split(r hub.Room) (namespace, name string) {
+	switch r.Kind {
+	case hub.KindUser, hub.KindLobby:
+		return "/", r.Name
+	case hub.KindAccount, hub.KindRoom:
+		return "/chat", r.Name
+	case hub.KindNamespace:
+		namespace, name, _ = strings.Cut(r.Name, "\x00")
+		return namespace, name
+	default:
+		return "", r.Name
+	}
+}
+
+func rank(k hub.Kind) int { return slices.Index(listedKinds, k) }

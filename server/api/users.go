@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/server/hub"
+)
+
+// storeTimeout is how long the store may take for one call.
+const storeTimeout = 5 * time.Second
+
+// roomUsers serves GET /api/rooms/<room>/users: who is in the chat room of this name on "/" and in the room of this name
+// of /chat and /ws, which are two rooms. An empty room has no users; that is no fault.
+func (a *API) roomUsers(c *gin.Context) (any, error) {
+	name, err := pathName("room", c.Param("room"))
+	if err != nil {
+		return nil, err
+	}
+	q, err := queryOf(c, "kind")
+	if err != nil {
+		return nil, err
+	}
+	both := []hub.Kind{hub.KindLobby, hub.KindRoom}
+	kinds, err := q.kinds("kind", both, both...)
+	if err != nil {
+		return nil, err
+	}
+	users, nameless := []RoomUser{}, 0
+	if slices.Contains(kinds, hub.KindLobby) {
+		if users, err = a.lobbyUsers(c.Request.Context(), name); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(kinds, hub.KindRoom) {
+		var more []RoomUser
+		more, nameless = a.cfg.Presence.RoomUsers(name)
+		users = append(users, more...)
+	}
+	return struct {
+		Room     string     `json:"room"`
+		Users    []RoomUser `json:"users"`
+		Nameless int        `json:"nameless"`
+	}{name, users, nameless}, nil
+}
+
+// lobbyUsers returns the users of a chat room of "/" in the order in which they came.
+func (a *API) lobbyUsers(ctx context.Context, name string) ([]RoomUser, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	list, err := a.cfg.Lobbies.GetRoomUsers(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("users of a chat room: %w", err)
+	}
+	users := make([]RoomUser, len(list))
+	for i, u := range list {
+		users[i] = RoomUser{Kind: hub.KindLobby.String(), ClientID: u.ID, Name: u.Name, Connections: 1}
+	}
+	return users, nil
+}
+
+// user serves GET /api/users/<id>: whether a user is online, and where.
+func (a *API) user(c *gin.Context) (any, error) {
+	id, err := pathName("user", c.Param("id"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := queryOf(c); err != nil {
+		return nil, err
+	}
+	where := a.cfg.Presence.Online(id)
+	if where == nil {
+		where = []Place{}
+	}
+	return struct {
+		UserID string  `json:"userId"`
+		Online bool    `json:"online"`
+		Where  []Place `json:"where"`
+	}{id, len(where) > 0, where}, nil
+}
+
+// disconnect serves POST /api/users/<id>/disconnect. A user who is not there is no fault.
+func (a *API) disconnect(c *gin.Context) (any, error) {
+	id, err := pathName("user", c.Param("id"))
+	if err != nil {
+		return nil, err
+	}
+	body, err := a.readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	var closeConnection bool
+	if err := decode(body, member{"close", &closeConnection, "true or false"}); err != nil {
+		return nil, err
+	}
+	return struct {
+		OK           bool `json:"ok"`
+		Disconnected int  `json:"disconnected"`
+	}{true, a.cfg.Presence.Disconnect(id, closeConnection)}, nil
+}
