@@ -69,6 +69,8 @@ type link struct {
 	reading  bool // the reader is in a batch of packets, and flushes after it
 	broken   bool // a write failed
 	peerDone bool // the client has closed its side, or there is no close handshake
+	endWrite bool // the reader waits for the end of writing to close this side
+	wroteEnd bool // this side is closed
 
 	heart      *heart // nil: none
 	unanswered bool   // a ping is

@@ -111,6 +111,7 @@ type site struct {
 
 func start(t testing.TB, cfg Config, a *app) *site {
 	t.Helper()
+	setDefault(&cfg.CloseTimeout, 500*time.Millisecond) // what a test leaves behind is not worth the default
 	s := New(cfg, a.accept)
 	web := httptest.NewServer(s)
 	web.Config.ErrorLog = nil

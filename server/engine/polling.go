@@ -181,7 +181,7 @@ func (s *Session) endedLocked() {
 	s.told = true
 	switch {
 	case s.phase == phaseDone:
-	case s.reason == ReasonForcedClose || s.reason == ReasonServerShutdown:
+	case s.reason == ReasonForcedClose, s.reason == ReasonServerShutdown && !s.queue.empty():
 		p.draining = true
 		s.srv.clock.startLocked(&s.link, s.srv.drain, s.srv.clock.now())
 	case s.ready == nil:

@@ -37,7 +37,7 @@ func (l *link) conclude(r *reader, err error, frames bool, closed func(Reason)) 
 	}
 	closed(reason)
 	if !done {
-		l.linger(r, frames)
+		l.linger(r, frames && !lostTrack(err))
 		l.abort(reason)
 		l.closeConn()
 	}
@@ -157,7 +157,7 @@ func (l *link) settle(err error) (reason Reason, done bool) {
 // connection, and the close frame with its code would be lost.
 func (l *link) linger(r *reader, wellFormed bool) {
 	deadline := time.Now().Add(l.srv.cfg.CloseTimeout)
-	for l.waitEnd(deadline) {
+	for l.waitEnd(deadline, wellFormed) {
 		closed, err := r.discard(&wellFormed)
 		if closed {
 			l.mu.Lock()
@@ -171,12 +171,26 @@ func (l *link) linger(r *reader, wellFormed bool) {
 	}
 }
 
-// waitEnd reports whether there is something to wait for, and sets the deadline for it.
-func (l *link) waitEnd(deadline time.Time) bool {
+// lostTrack reports whether err means that the frames after it cannot be told apart.
+func lostTrack(err error) bool {
+	frame := (*frameError)(nil)
+	return errors.As(err, &frame) && (frame.code == closeProtocol || frame.code == closeTooBig || frame.code == closeInvalid)
+}
+
+// waitEnd reports whether there is something to wait for, and sets the deadline for it. Where the client's close frame
+// cannot be found any more, its end is asked for by ending our side.
+func (l *link) waitEnd(deadline time.Time, wellFormed bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase == phaseDone || l.broken || (l.peerDone && l.drainedLocked()) {
+	drained := l.drainedLocked()
+	if l.phase == phaseDone || l.broken || (l.peerDone && drained) {
 		return false
+	}
+	if half, ok := l.nc.(interface{ CloseWrite() error }); ok && !wellFormed {
+		if drained && !l.wroteEnd {
+			half.CloseWrite() // the deadline covers a failure
+		}
+		l.endWrite, l.wroteEnd = !drained, drained
 	}
 	l.nc.SetReadDeadline(deadline)
 	return true

@@ -113,7 +113,7 @@ func (l *link) wroteLocked(bytes int) {
 
 // drainingLocked wakes the reader if it waits for nothing but the end of writing.
 func (l *link) drainingLocked() {
-	if l.phase == phaseClosing && l.peerDone {
+	if l.phase == phaseClosing && (l.peerDone || l.endWrite) {
 		l.wakeReaderLocked()
 	}
 }
