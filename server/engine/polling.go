@@ -76,7 +76,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	body := borrowBody()
 	defer returnBody(body)
 	taken, last := s.takePoll(body)
-	if err := s.srv.respond(w, r, body.Bytes()); err != nil || r.Context().Err() != nil {
+	if err := s.srv.respond(w, r, body.Bytes()); err != nil {
 		s.abort(ReasonTransportError)
 		return
 	}

@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener in memory, so that a server and its clients can live in a bubble where time is not real.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// bubble is an engine behind pipes. It must be made and used within synctest.Test, and stopped at its end.
+type bubble struct {
+	*Server
+	t     *testing.T
+	pipes *pipes
+	web   *http.Server
+}
+
+func newBubble(t *testing.T, cfg Config, a *app) *bubble {
+	b := &bubble{New(cfg, a.accept), t, &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, nil}
+	b.web = &http.Server{Handler: b.Server, ErrorLog: log.New(io.Discard, "", 0)}
+	go b.web.Serve(b.pipes)
+	return b
+}
+
+func (b *bubble) stop() {
+	if err := b.Shutdown(context.Background()); err != nil {
+		b.t.Errorf("Shutdown() = %v", err)
+	}
+	b.web.Close()
+	synctest.Wait()
+}
+
+// raw opens a connection.
+func (b *bubble) raw() *raw {
+	ours, theirs := net.Pipe()
+	b.pipes.conns <- theirs
+	return &raw{ours, bufio.NewReader(ours), b.t}
+}
+
+// websocket begins a session on a websocket.
+func (b *bubble) websocket() *raw {
+	r := b.raw()
+	r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+	r.head(http.StatusSwitchingProtocols)
+	if _, open := r.frame(); open[0] != packetOpen {
+		b.t.Fatalf("first frame is %q", open)
+	}
+	return r
+}
+
+// request makes an HTTP request on a connection of its own.
+func (b *bubble) request(method, query, body string) (int, string) {
+	r := b.raw()
+	defer r.Close()
+	req, err := http.NewRequest(method, "http://x/socket.io/?"+query, strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Close = true
+	go req.Write(r.Conn) // net.Pipe has no buffer: the server may answer before it has read all
+	res, err := http.ReadResponse(r.Reader, req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res.StatusCode, string(got)
+}
+
+func TestHeartbeatWebSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp()
+		b := newBubble(t, Config{}, a)
+		defer b.stop()
+		began := time.Now()
+		r := b.websocket()
+		for i := range 3 {
+			if _, got := r.frame(); string(got) != "2" {
+				t.Fatalf("got %q, want a ping", got)
+			}
+			if got, want := time.Since(began), time.Duration(i+1)*25*time.Second; got != want {
+				t.Fatalf("ping %d after %v, want %v", i, got, want)
+			}
+			r.send(text("3"))
+		}
+		if _, got := r.frame(); string(got) != "2" {
+			t.Fatalf("got %q, want a ping", got)
+		}
+		go r.mustEnd() // no pong any more
+		if got := <-a.closed; got != ReasonPingTimeout {
+			t.Errorf("ended by %v", got)
+		}
+		if got, want := time.Since(began), 4*25*time.Second+20*time.Second; got != want {
+			t.Errorf("ended after %v, want %v", got, want)
+		}
+	})
+}
+
+func TestHeartbeatPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp()
+		b := newBubble(t, Config{}, a)
+		defer b.stop()
+		began := time.Now()
+		_, open := b.request("GET", pollingQuery, "")
+		query := pollingQuery + "&sid=" + sidOf(t, open)
+		for i := range 3 {
+			if _, got := b.request("GET", query, ""); got != "2" {
+				t.Fatalf("poll is %q, want a ping", got)
+			}
+			if got, want := time.Since(began), time.Duration(i+1)*25*time.Second; got != want {
+				t.Fatalf("ping %d after %v, want %v", i, got, want)
+			}
+			if status, _ := b.request("POST", query, "3"); status != http.StatusOK {
+				t.Fatalf("post: %d", status)
+			}
+		}
+		time.Sleep(45 * time.Second)
+		if status, _ := b.request("GET", query, ""); status != http.StatusBadRequest {
+			t.Errorf("poll after the ping timeout: %d", status)
+		}
+		if got := <-a.closed; got != ReasonPingTimeout {
+			t.Errorf("ended by %v", got)
+		}
+	})
+}
+
+func TestWire39_EarlyPongDoesNotPutOffThePing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, Config{}, newApp())
+		defer b.stop()
+		began := time.Now()
+		r := b.websocket()
+		time.Sleep(20 * time.Second)
+		r.send(text("3"))
+		if _, got := r.frame(); string(got) != "2" || time.Since(began) != 25*time.Second {
+			t.Errorf("got %q after %v", got, time.Since(began))
+		}
+		go r.mustEnd()
+	})
+}
+
+func TestWire36_UpgradeTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, Config{}, newApp().echo())
+		defer b.stop()
+		_, open := b.request("GET", pollingQuery, "")
+		sid := sidOf(t, open)
+		began := time.Now()
+		r := b.raw()
+		r.send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + sid)))
+		r.head(http.StatusSwitchingProtocols)
+		r.send(text("2probe"))
+		if _, got := r.frame(); string(got) != "3probe" {
+			t.Fatalf("got %q", got)
+		}
+		r.mustEnd()
+		if got := time.Since(began); got != 10*time.Second {
+			t.Errorf("the upgrade was given up after %v", got)
+		}
+		query := pollingQuery + "&sid=" + sid
+		b.request("POST", query, "4x")
+		if _, got := b.request("GET", query, ""); got != "4x" {
+			t.Errorf("poll is %q", got)
+		}
+	})
+}
+
+// TestSlowness: what a client must do in time and does not.
+func TestSlowness(t *testing.T) {
+	t.Run("body", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp()
+			b := newBubble(t, Config{}, a)
+			defer b.stop()
+			_, open := b.request("GET", pollingQuery, "")
+			began := time.Now()
+			r := b.raw()
+			r.send([]byte("POST /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4"))
+			r.head(http.StatusBadRequest)
+			if got := time.Since(began); got != 15*time.Second {
+				t.Errorf("answered after %v", got)
+			}
+			if got := <-a.closed; got != ReasonTransportError {
+				t.Errorf("ended by %v", got)
+			}
+			r.Close()
+		})
+	})
+	t.Run("reading", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp()
+			b := newBubble(t, Config{}, a)
+			defer b.stop()
+			r := b.websocket()
+			defer r.Close()
+			began := time.Now()
+			(<-a.sessions).Send(b.heart.ping) // net.Pipe has no buffer: the write blocks
+			if got := <-a.closed; got != ReasonWriteTimeout {
+				t.Errorf("ended by %v", got)
+			}
+			if got := time.Since(began); got != 10*time.Second {
+				t.Errorf("ended after %v", got)
+			}
+		})
+	})
+	t.Run("reading slowly", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp()
+			b := newBubble(t, Config{PingInterval: time.Hour, MaxPayloadBytes: 1000}, a)
+			defer b.stop()
+			r := b.websocket()
+			(<-a.sessions).Send(b.heart.ping)
+			for _, want := range []byte{0x81, 1, '2'} { // one byte in 9 seconds is progress
+				time.Sleep(9 * time.Second)
+				if got, err := r.ReadByte(); got != want || err != nil {
+					t.Fatalf("read %x, %v", got, err)
+				}
+			}
+			r.Close()
+			if got := <-a.closed; got != ReasonTransportClose {
+				t.Errorf("ended by %v", got)
+			}
+		})
+	})
+	t.Run("last poll", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp()
+			b := newBubble(t, Config{}, a)
+			defer b.stop()
+			_, open := b.request("GET", pollingQuery, "")
+			session := <-a.sessions
+			session.Close(ReasonForcedClose)
+			if got := <-a.closed; got != ReasonForcedClose {
+				t.Errorf("ended by %v", got)
+			}
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			if b.session(sidOf(t, open)) != nil {
+				t.Error("session is still there after the close timeout")
+			}
+		})
+	})
+}
+
+// TestShutdownCuts has a client that takes its time, and a context that does not give it.
+func TestShutdownCuts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp()
+		b := newBubble(t, Config{CloseTimeout: time.Hour, WriteTimeout: time.Hour}, a)
+		r := b.websocket()
+		synctest.Wait() // until the handshake is over on the server's side too
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := b.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown() = %v", err)
+		}
+		if got := <-a.closed; got != ReasonServerShutdown {
+			t.Errorf("ended by %v", got)
+		}
+		r.Close()
+		b.stop()
+	})
+}
