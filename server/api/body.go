@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -58,17 +57,19 @@ func decode(body []byte, members ...member) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(body) {
+		return invalid(body)
+	}
+	w, ok := walkObject(body)
+	if !ok {
 		return faultf(CodeInvalidJSON, "the body must be a JSON object")
 	}
 	var seen uint64 // a bit for each member
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return badJSON(d)
+	for {
+		name, raw, ok := w.next()
+		if !ok {
+			return nil
 		}
-		name := t.(string) // Decoder returns nothing else for a key
 		i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
 		if i < 0 {
 			return unknown(name, members)
@@ -77,24 +78,14 @@ func decode(body []byte, members ...member) error {
 			return faultf(CodeInvalidRequest, "%s is there twice", name)
 		}
 		seen |= 1 << i
-		if err := decodeMember(d, members[i]); err != nil {
+		if err := members[i].decode(raw); err != nil {
 			return err
 		}
 	}
-	if _, err := d.Token(); err != nil {
-		return badJSON(d)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return faultf(CodeInvalidJSON, "something follows the JSON object at byte %d", d.InputOffset())
-	}
-	return nil
 }
 
-func decodeMember(d *json.Decoder, m member) error {
-	var raw json.RawMessage
-	if err := d.Decode(&raw); err != nil {
-		return badJSON(d)
-	}
+// decode puts a value where it belongs. A value that is wanted as it is shares the body's memory.
+func (m member) decode(raw json.RawMessage) error {
 	if into, ok := m.into.(*json.RawMessage); ok {
 		*into = raw
 		return nil
@@ -111,8 +102,14 @@ func decodeMember(d *json.Decoder, m member) error {
 	return faultf(CodeInvalidRequest, "%s must be %s", m.name, m.want)
 }
 
-func badJSON(d *json.Decoder) error {
-	return faultf(CodeInvalidJSON, "the body is not JSON: see byte %d", d.InputOffset())
+// invalid says where a body is not JSON.
+func invalid(body []byte) error {
+	var v json.RawMessage
+	var fault *json.SyntaxError
+	if errors.As(json.Unmarshal(body, &v), &fault) {
+		return faultf(CodeInvalidJSON, "the body is not JSON: see byte %d", fault.Offset)
+	}
+	return faultf(CodeInvalidJSON, "the body is not JSON")
 }
 
 // unknown names a member that is not known, and those that are.

@@ -96,7 +96,7 @@ func TestBodies(t *testing.T) {
 			"list":              {`[]`, CodeInvalidJSON},
 			"text":              {`"type"`, CodeInvalidJSON},
 			"two values":        {`{} {}`, CodeInvalidJSON},
-			"comma at the end":  {`{"nope":1,}`, CodeUnknownField},
+			"comma at the end":  {`{"nope":1,}`, CodeInvalidJSON},
 			"no colon":          {`{"KNOWN" "t"}`, CodeInvalidJSON},
 			"key that is none":  {`{type:"t"}`, CodeInvalidJSON},
 			"no UTF-8":          {"{\"type\":\"\xff\"}", CodeInvalidJSON},
