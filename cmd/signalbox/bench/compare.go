@@ -26,6 +26,7 @@ type compareOptions struct {
 	signalbox   string
 	node        string
 	idleClients int
+	cold        bool
 	json        bool
 	args        []string // as given, for the report
 }
@@ -55,6 +56,7 @@ func parseCompare(args []string, stderr io.Writer) (compareOptions, error) {
 	fs.StringVar(&o.signalbox, "signalbox", "", "signalbox binary to measure; empty: this one")
 	fs.StringVar(&o.node, "node", "node", "Node binary")
 	fs.IntVar(&o.idleClients, "idle-clients", 10000, "idle: connections")
+	fs.BoolVar(&o.cold, "cold", false, "start every server anew for every scenario and do not warm it up")
 	fs.BoolVar(&o.json, "json", false, "also print every result as JSON on standard output")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -145,7 +147,11 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		_, err := io.WriteString(stdout, report)
 		return err
 	}
-	return writeReport(o.out, report)
+	if err := writeReport(o.out, report); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "bench: wrote %s\n", o.out)
+	return nil
 }
 
 // measure runs every scenario once against one server. Scenarios that read memory get a process of their own.
@@ -160,7 +166,7 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 		if spec.only != "" && !slices.Contains(strings.Split(spec.only, ","), s.name) {
 			continue
 		}
-		if srv != nil && (s.fresh || srv.dead()) {
+		if srv != nil && (s.fresh || c.opts.cold || srv.dead()) {
 			srv.stop(5 * time.Second)
 			srv = nil
 		}
@@ -169,9 +175,7 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 			if srv, err = startServer(ctx, spec, c.serverCPU, c.stderr); err != nil {
 				return err
 			}
-			// What a virtual machine compiles and a pool holds is there before anything is measured.
-			warm := []string{"--scenario", "churn,echo", "--churn-connects", "400", "--echo-trips", "4000"}
-			if _, err := c.load(ctx, srv, warm); err != nil {
+			if err := c.warmUp(ctx, srv); err != nil {
 				return fmt.Errorf("warm up: %w", err)
 			}
 		}
@@ -197,6 +201,15 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 		}
 	}
 	return nil
+}
+
+// warmUp lets a server compile what it compiles and fill its pools before anything is measured.
+func (c *comparison) warmUp(ctx context.Context, srv *server) error {
+	if c.opts.cold {
+		return nil
+	}
+	_, err := c.load(ctx, srv, []string{"--scenario", "churn,echo", "--churn-connects", "400", "--echo-trips", "4000"})
+	return err
 }
 
 // loadSizes are the sizes of a comparison where they differ from the defaults: all of it has to end in minutes.

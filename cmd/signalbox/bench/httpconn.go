@@ -11,10 +11,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxBodyBytes bounds what a server may make the generator buffer for one answer.
 const maxBodyBytes = 64 << 20
+
+// keepAlive is how long an unused connection is trusted. Servers close theirs after a while, Node's after five seconds,
+// and a request that meets the close is lost.
+const keepAlive = 4 * time.Second
 
 // httpConn does one HTTP/1.1 request at a time over one kept-alive connection. It knows just what Socket.IO servers
 // answer to polling and saves the cost of net/http, which would be most of the load on a small machine.
@@ -25,6 +30,7 @@ type httpConn struct {
 	in   *bufio.Reader
 	out  []byte
 	body []byte
+	used time.Time // end of the last request
 
 	// mu guards the following; close may be called from anywhere.
 	mu     sync.Mutex
@@ -57,11 +63,16 @@ func (h *httpConn) do(ctx context.Context, method, uri string, body []byte) ([]b
 	if _, err := conn.Write(h.out); err != nil {
 		return nil, err
 	}
-	return h.answer()
+	answer, err := h.answer()
+	h.used = time.Now()
+	return answer, err
 }
 
 // connect returns the connection, a new one where there is none.
 func (h *httpConn) connect(ctx context.Context) (net.Conn, error) {
+	if time.Since(h.used) > keepAlive {
+		h.drop()
+	}
 	h.mu.Lock()
 	conn, closed := h.conn, h.closed
 	h.mu.Unlock()

@@ -80,6 +80,11 @@ func (c *comparison) writeMachine(b *strings.Builder, now time.Time) {
 	}
 	fmt.Fprintf(b, "Measured on %s with `%s`, %s.\n\n", now.UTC().Format("2 January 2006"), command, runs)
 	fmt.Fprintf(b, "- Machine: %s, %d processors, %s, %s\n- %s\n", machineModel(), runtime.NumCPU(), machineMemory(), machineKernel(), capitalize(pinned))
+	if c.opts.cold {
+		b.WriteString("- Every scenario on a server just started, not warmed up\n")
+	} else {
+		b.WriteString("- Every server warmed up by 400 visits and 4000 round trips; started anew for idle and slow\n")
+	}
 	for _, name := range c.opts.servers {
 		fmt.Fprintf(b, "- %s: %s\n", capitalize(serverTitles[name]), c.versions[name])
 	}
