@@ -28,6 +28,12 @@ describe("Engine.IO over HTTP", () => {
     }
   });
 
+  test("a socket id is 20 characters, and another one than the session's", async (t) => {
+    const raw = await RawSocket.connect(t, server);
+    assert.match(raw.sid, /^[\w-]{20}$/);
+    assert.notEqual(raw.sid, raw.handshake.sid);
+  });
+
   const refused = {
     "no transport": ["GET", "/socket.io/?EIO=4", 0, "Transport unknown"],
     "an unknown transport": ["GET", "/socket.io/?EIO=4&transport=carrier-pigeon", 0, "Transport unknown"],

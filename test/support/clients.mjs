@@ -59,6 +59,7 @@ export class Client {
   constructor(server, row, namespace = "", options = {}) {
     /** What came, in order: [event, ...args], and for answers to ask ["ack <event>", ...args]. */
     this.log = [];
+    this.taken = new Set();
     this.waiting = new Set();
     this.mayUpgrade = row.transports.length > 1;
     this.socket = row.io(server.url + namespace, {
@@ -116,13 +117,12 @@ export class Client {
 
   /** Emits with a callback and resolves with the arguments it is called with. */
   ask(event, ...args) {
-    const answer = new Promise((resolve) => {
-      this.socket.emit(event, ...args, (...values) => {
-        this.note([`ack ${event}`, ...values]);
-        resolve(values);
-      });
+    let answer;
+    this.socket.emit(event, ...args, (...values) => {
+      answer = values;
+      this.note([`ack ${event}`, ...values]);
     });
-    return within(answer, () => `the answer to ${event}; got ${show(this.log)}`);
+    return this.until(() => answer, `the answer to ${event}`);
   }
 
   /**
@@ -130,36 +130,35 @@ export class Client {
    * handed out once.
    */
   async next(event, suits = () => true) {
-    const taken = (this.taken ??= new Set());
-    let look;
-    const found = new Promise((resolve) => {
-      look = () => {
-        const entry = this.log.find((e) => e[0] === event && !taken.has(e) && suits(...e.slice(1)));
-        if (!entry) return;
-        taken.add(entry);
-        this.waiting.delete(look);
-        resolve(entry.slice(1));
-      };
-    });
-    this.waiting.add(look);
-    look();
-    try {
-      return await within(found, () => `${event}; got ${show(this.log)}`);
-    } finally {
-      this.waiting.delete(look);
-    }
+    const find = () => this.log.find((e) => e[0] === event && !this.taken.has(e) && suits(...e.slice(1)));
+    const entry = await this.until(find, event, { evenGone: event === "disconnect" || undefined, claim: (e) => this.taken.add(e) });
+    return entry.slice(1);
   }
 
-  /** Resolves once suits(this) holds, which is looked at whenever something has come. */
-  async until(suits, what) {
-    let look;
-    const met = new Promise((resolve) => (look = () => suits(this) && resolve()));
-    this.waiting.add(look);
-    look();
+  /**
+   * Resolves with what look returns once that is truthy; look is called whenever something has come, and claim with what
+   * it found, before anybody else looks. A disconnect ends the wait unless the client comes back by itself, or evenGone.
+   */
+  async until(look, what, { evenGone = this.socket.io.reconnection(), claim } = {}) {
+    let watch;
+    const met = new Promise((resolve, reject) => {
+      watch = () => {
+        const found = look();
+        if (found) {
+          this.waiting.delete(watch);
+          claim?.(found);
+          resolve(found);
+        } else if (!evenGone && !this.socket.connected && this.log.at(-1)?.[0] === "disconnect") {
+          reject(new Error(`disconnected while waiting for ${what}; got ${show(this.log)}`));
+        }
+      };
+    });
+    this.waiting.add(watch);
+    watch();
     try {
-      await within(met, () => `${what}; got ${show(this.log)}`);
+      return await within(met, () => `${what}; got ${show(this.log)}`);
     } finally {
-      this.waiting.delete(look);
+      this.waiting.delete(watch);
     }
   }
 
