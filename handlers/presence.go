@@ -209,20 +209,31 @@ func (p *Presence) RoomUsers(room string) (users []RoomUser, nameless int) {
 	return users, nameless
 }
 
-// Disconnect ends every connection of a user, those of the broker among them, and returns how many it were.
-func (p *Presence) Disconnect(userID string) int {
+// Disconnect ends every connection of a user, those of the broker among them, and returns how many it were. Without
+// closeConnection a Socket.IO client only leaves the namespace in which it is that user, and keeps its others.
+func (p *Presence) Disconnect(userID string, closeConnection bool) int {
 	p.mu.RLock()
 	list := slices.Clone(p.users[userID])
 	p.mu.RUnlock()
 	for _, c := range list {
-		c.end()
+		if !disconnect(c.member, closeConnection) {
+			c.end()
+		}
 	}
 	n := len(list)
 	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
-		if d, ok := m.Sink().(interface{ Disconnect(closeConnection bool) }); ok {
-			d.Disconnect(true)
+		if disconnect(m, closeConnection) {
 			n++
 		}
 	}
 	return n
+}
+
+// disconnect tells a Socket.IO client to go, and reports whether the member is one.
+func disconnect(m *hub.Member, closeConnection bool) bool {
+	d, ok := m.Sink().(interface{ Disconnect(closeConnection bool) })
+	if ok {
+		d.Disconnect(closeConnection)
+	}
+	return ok
 }

@@ -37,7 +37,7 @@ func TestPresenceAcrossDoors(t *testing.T) {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
 
-	if n := h.doors.Presence.Disconnect("ann"); n != 5 {
+	if n := h.doors.Presence.Disconnect("ann", true); n != 5 {
 		t.Errorf("Disconnect = %d, want 5: the sink of the fake broker socket cannot be told", n)
 	}
 	for _, g := range []*guest{chat.guest, ws.guest, note.guest, demo.guest, stream.guest} {
