@@ -1,0 +1,174 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+func TestStream(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	closed := make(chan string, 1)
+	opened := make(chan hub.StreamPeer, 1)
+	handler := p.doors.Stream(streams{
+		connect: func(peer hub.StreamPeer, v hub.Visit) error {
+			peer.Send([]byte("event: connected\ndata: " + v.Header("Last-Event-ID") + "\n\n"))
+			p.hub.Join(peer.Member(), room)
+			p.hub.Send(room, &hub.Message{SSE: []byte("data: early\n\n")})
+			opened <- peer
+			return nil
+		},
+		closed: func(_ hub.StreamPeer, reason string) {
+			if p.hub.Count(room) != 1 {
+				t.Error("the member has left its rooms before the handler was told")
+			}
+			closed <- reason
+		},
+	})
+	p.mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // as the layer above does
+		handler.ServeHTTP(w, r)
+	})
+	f := p.follow("/events", "Last-Event-ID", "7-7")
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Access-Control-Allow-Origin": "*",
+		"Content-Length": "",
+	} {
+		if got := f.resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	f.want("event: connected\ndata: 7-7")
+	f.want("data: early")
+	if n := p.hub.Send(room, &hub.Message{SSE: []byte("id: 1\ndata: live\n\n")}); n != 1 {
+		t.Errorf("Send = %d, want 1", n)
+	}
+	if n := p.hub.Send(room, &hub.Message{Text: []byte("not for it")}); n != 0 {
+		t.Errorf("Send without a record = %d, want 0", n)
+	}
+	f.want("id: 1\ndata: live")
+	peer := receive(t, opened)
+	peer.Send([]byte("data: own\n\n"))
+	f.want("data: own")
+	f.close()
+	if reason := receive(t, closed); reason != "transport close" {
+		t.Errorf("reason = %q, want transport close", reason)
+	}
+
+	f = p.follow("/events")
+	f.want("event: connected\ndata: ")
+	f.want("data: early")
+	peer = receive(t, opened)
+	peer.Send([]byte("data: bye\n\n"))
+	peer.Close()
+	peer.Close()
+	if peer.Send([]byte("data: late\n\n")) || !peer.Closed() {
+		t.Error("a closed stream takes records")
+	}
+	f.want("data: bye")
+	if _, err := f.in.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v, want EOF", err)
+	}
+	receive(t, closed)
+
+	f = p.follow("/events")
+	f.want("event: connected\ndata: ")
+	receive(t, opened)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.engine.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if reason := receive(t, closed); reason != "server shutting down" {
+		t.Errorf("reason = %q, want server shutting down", reason)
+	}
+}
+
+func TestStreamRefusals(t *testing.T) {
+	p := newPlace(t, engine.Config{MaxConnections: 1})
+	closed := make(chan string, 1)
+	p.mux.Handle("/401", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { return &hub.Refusal{Status: 401} }}))
+	p.mux.Handle("/panic", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { panic("connect") }}))
+	p.mux.Handle("/closing", p.doors.Stream(streams{connect: func(peer hub.StreamPeer, _ hub.Visit) error {
+		peer.Send([]byte("data: bye\n\n"))
+		peer.Close()
+		return nil
+	}}))
+	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ hub.StreamPeer, reason string) { closed <- reason }}))
+	if f := p.follow("/401"); f.resp.StatusCode != 401 {
+		t.Errorf("/401: %d", f.resp.StatusCode)
+	}
+	if f := p.follow("/panic"); f.resp.StatusCode != 500 {
+		t.Errorf("/panic: %d", f.resp.StatusCode)
+	}
+	f := p.follow("/closing")
+	f.want("data: bye")
+	if _, err := f.in.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("a stream that was closed before it began: %v, want EOF", err)
+	}
+	f = p.follow("/ok")
+	if f = p.follow("/ok"); f.resp.StatusCode != 403 {
+		t.Errorf("one connection too many: %d, want 403", f.resp.StatusCode)
+	}
+	receive(t, closed) // the handler had let it in
+}
+
+func TestStreamKeepAlive(t *testing.T) {
+	p := newPlace(t, engine.Config{}, func(c *Config) { c.KeepAlive = 10 * time.Millisecond })
+	p.mux.Handle("/events", p.doors.Stream(streams{}))
+	f := p.follow("/events")
+	f.want(": keep-alive")
+	f.want(": keep-alive")
+	if New(Config{}).cfg.KeepAlive != 30*time.Second {
+		t.Error("the default is not 30s")
+	}
+}
+
+// A client that never reads is cut when its outbox is full, and the others get everything.
+func TestStreamThatIsNotRead(t *testing.T) {
+	p := newPlace(t, engine.Config{OutboxBytes: 256 << 10})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	closed := make(chan string, 2)
+	opened := make(chan bool, 2)
+	p.mux.Handle("/events", p.doors.Stream(streams{
+		connect: func(peer hub.StreamPeer, _ hub.Visit) error {
+			p.hub.Join(peer.Member(), room)
+			opened <- true
+			return nil
+		},
+		closed: func(_ hub.StreamPeer, reason string) { closed <- reason },
+	}))
+	nc, err := net.Dial("tcp", p.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := io.WriteString(nc, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, opened)
+	good := p.follow("/events")
+	receive(t, opened)
+	record := "data: " + strings.Repeat("x", 64<<10)
+	for {
+		p.hub.Send(room, &hub.Message{SSE: []byte(record + "\n\n")})
+		good.want(record)
+		select {
+		case reason := <-closed:
+			if reason != "slow client" {
+				t.Errorf("reason = %q, want slow client", reason)
+			}
+			return
+		default:
+		}
+	}
+}

@@ -1,0 +1,412 @@
+package door
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+func TestWebSocketEchoesInOrder(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	p.mux.Handle("/echo", p.doors.WebSocket(texts{}, engine.WebSocketOptions{}))
+	c := p.client("/echo")
+	for i := range 200 {
+		c.send(fmt.Sprint(i))
+	}
+	for i := range 200 {
+		c.want(fmt.Sprint("echo ", i))
+	}
+	c.write(websocket.MessageBinary, "as bytes \xc3\xa4")
+	c.want("echo as bytes \u00e4")
+	c.write(websocket.MessageBinary, "no UTF-8: \xff\xfe.")
+	c.want("echo no UTF-8: \uFFFD.")
+	if n := p.doors.Stats().TextsIn; n != 202 {
+		t.Errorf("TextsIn = %d, want 202", n)
+	}
+}
+
+func TestWebSocketRefusals(t *testing.T) {
+	p := newPlace(t, engine.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }})
+	refuse := func(err error) http.Handler {
+		return p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+			p.hub.Join(peer.Member(), hub.Room{Kind: hub.KindTopic, Name: "x"})
+			peer.Send([]byte("never"))
+			return err
+		}}, engine.WebSocketOptions{})
+	}
+	closed := make(chan string, 1)
+	p.mux.Handle("/401", refuse(&hub.Refusal{Status: 401}))
+	p.mux.Handle("/403", refuse(fmt.Errorf("wrapped: %w", &hub.Refusal{Status: 403, Message: "no <entry>"})))
+	p.mux.Handle("/500", refuse(errors.New("a secret")))
+	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(hub.TextPeer, hub.Visit) error { panic("connect") }}, engine.WebSocketOptions{}))
+	p.mux.Handle("/ok", p.doors.WebSocket(texts{closed: func(_ hub.TextPeer, reason string) { closed <- reason }}, engine.WebSocketOptions{}))
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/401":   {401, `{"status":0,"message":"Unauthorized"}`},
+		"/403":   {403, `{"status":0,"message":"no \u003centry\u003e"}`},
+		"/500":   {500, `{"status":0,"message":"Internal Server Error"}`},
+		"/panic": {500, `{"status":0,"message":"Internal Server Error"}`},
+	} {
+		_, resp, err := p.dial(path, nil)
+		if err == nil || resp == nil {
+			t.Fatalf("%s: dial = %v", path, err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != want.status || string(body) != want.body {
+			t.Errorf("%s: %d %s, want %d %s", path, resp.StatusCode, body, want.status, want.body)
+		}
+		if got := resp.Header.Get("WWW-Authenticate"); (got == "Bearer") != (want.status == 401) {
+			t.Errorf("%s: WWW-Authenticate %q", path, got)
+		}
+	}
+	_, resp, err := p.dial("/ok", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
+	if err == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a page of another origin: %v", err)
+	}
+	receive(t, closed) // the handler had let it in
+	plain, err := http.Get(p.http.URL + "/ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.Body.Close()
+	if plain.StatusCode != http.StatusUpgradeRequired || plain.Header.Get("Upgrade") != "websocket" {
+		t.Errorf("no upgrade: %d %v", plain.StatusCode, plain.Header)
+	}
+	if c := p.hub.Counts(); len(c) != 0 {
+		t.Errorf("rooms left behind: %v", c)
+	}
+	if n := p.doors.Stats().Panics; n != 1 {
+		t.Errorf("Panics = %d, want 1", n)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestWebSocketVisit(t *testing.T) {
+	p := newPlace(t, engine.Config{}, func(c *Config) { c.ClientIP = func(*http.Request) string { return "192.0.2.7" } })
+	type seen struct{ param, query, header, host, token, addr, auth string }
+	got := make(chan seen, 1)
+	p.mux.Handle("/at/{room}", p.doors.WebSocket(texts{connect: func(_ hub.TextPeer, v hub.Visit) error {
+		got <- seen{v.Param("room"), v.Query("a"), v.Header("x-test"), v.Header("host"), v.Token, v.RemoteAddr, string(v.Auth)}
+		return &hub.Refusal{Status: 418}
+	}}, engine.WebSocketOptions{}))
+	_, _, err := p.dial("/at/a%2Fb?a=1&token=query", &websocket.DialOptions{HTTPHeader: http.Header{"X-Test": {"yes"}, "Authorization": {"Bearer head"}}})
+	if err == nil {
+		t.Fatal("the client was let in")
+	}
+	want := seen{"a/b", "1", "yes", strings.TrimPrefix(p.http.URL, "http://"), "head", "192.0.2.7", "{}"}
+	if s := receive(t, got); s != want {
+		t.Errorf("visit = %+v, want %+v", s, want)
+	}
+	_, _, _ = p.dial("/at/x?token=query", nil)
+	if s := receive(t, got); s.token != "query" {
+		t.Errorf("token = %q, want the query's", s.token)
+	}
+	_, _, _ = p.dial("/at/x?token=one&token=two", nil)
+	if s := receive(t, got); s.token != "" {
+		t.Errorf("token = %q, want none of two", s.token)
+	}
+}
+
+// What is sent while the handler looks at the client waits for the upgrade, in order, the hub's messages among it.
+func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	p.mux.Handle("/early", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+		peer.Send([]byte("one"))
+		p.hub.Join(peer.Member(), room)
+		if n := p.hub.Send(room, &hub.Message{Text: []byte("two")}); n != 1 {
+			t.Errorf("Send = %d, want 1", n)
+		}
+		if n := p.hub.Send(room, &hub.Message{SSE: []byte("not for it")}); n != 0 {
+			t.Errorf("Send without a text = %d, want 0", n)
+		}
+		peer.Send([]byte("three"))
+		return nil
+	}}, engine.WebSocketOptions{}))
+	c := p.client("/early")
+	c.want("one", "two", "three")
+	p.hub.Send(room, &hub.Message{Text: []byte("four")})
+	c.want("four")
+
+	p.mux.Handle("/flood", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+		sent := 0
+		for peer.Send([]byte("x")) {
+			sent++
+		}
+		if sent != maxEarly {
+			t.Errorf("%d messages are held back, want %d", sent, maxEarly)
+		}
+		return nil
+	}}, engine.WebSocketOptions{}))
+	flood := p.client("/flood")
+	for range maxEarly {
+		flood.want("x")
+	}
+
+	p.mux.Handle("/turned", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+		peer.Send([]byte("bye"))
+		peer.Close(hub.ClosePolicy, "changed my mind")
+		if peer.Send([]byte("late")) || !peer.Closed() {
+			t.Error("a closed peer takes messages")
+		}
+		return nil
+	}, text: func(hub.TextPeer, []byte) { t.Error("a closed client was heard") }}, engine.WebSocketOptions{}))
+	turned := p.client("/turned")
+	turned.want("bye")
+	turned.wantClosed(websocket.StatusPolicyViolation)
+}
+
+func TestWebSocketClosing(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	closed := make(chan string, 1)
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{
+		connect: func(peer hub.TextPeer, _ hub.Visit) error { p.hub.Join(peer.Member(), room); return nil },
+		text: func(peer hub.TextPeer, data []byte) {
+			switch string(data) {
+			case "panic":
+				panic("text")
+			case "close":
+				peer.Send([]byte("bye"))
+				peer.Close(hub.ClosePolicy, "enough")
+				peer.Close(hub.CloseNormal, "again")
+				if peer.Send([]byte("late")) {
+					t.Error("a closed peer takes messages")
+				}
+			default:
+				peer.Send(data)
+			}
+		},
+		closed: func(_ hub.TextPeer, reason string) {
+			if p.hub.Count(room) != 1 {
+				t.Error("the member has left its rooms before the handler was told")
+			}
+			closed <- reason
+		},
+	}, engine.WebSocketOptions{}))
+
+	c := p.client("/ws")
+	c.send("close")
+	c.want("bye")
+	if _, err := c.read(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "enough") {
+		t.Errorf("closed by the handler: %v", err)
+	}
+	if reason := receive(t, closed); reason != "forced close" {
+		t.Errorf("reason = %q, want forced close", reason)
+	}
+
+	c = p.client("/ws")
+	c.send("panic")
+	c.wantClosed(websocket.StatusInternalError)
+	receive(t, closed)
+
+	c = p.client("/ws")
+	c.ws.Close(websocket.StatusNormalClosure, "")
+	if reason := receive(t, closed); reason != "transport close" {
+		t.Errorf("reason = %q, want transport close", reason)
+	}
+
+	c = p.client("/ws")
+	c.ws.CloseNow()
+	if reason := receive(t, closed); reason != "transport close" {
+		t.Errorf("reason of a cut = %q, want transport close", reason)
+	}
+
+	c = p.client("/ws")
+	ended := make(chan error, 1)
+	go func() { _, err := c.read(); ended <- err }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.engine.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if reason := receive(t, closed); reason != "server shutting down" {
+		t.Errorf("reason = %q, want server shutting down", reason)
+	}
+	if err := receive(t, ended); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("at the end of the server: %v, want 1001", err)
+	}
+	if n := p.doors.Stats().Panics; n != 1 {
+		t.Errorf("Panics = %d, want 1", n)
+	}
+}
+
+func TestWebSocketPanicInClose(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	told, done := once[bool]()
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{
+		connect: func(peer hub.TextPeer, _ hub.Visit) error { p.hub.Join(peer.Member(), room); return nil },
+		closed:  func(hub.TextPeer, string) { told(true); panic("close") },
+	}, engine.WebSocketOptions{}))
+	p.client("/ws").ws.CloseNow()
+	receive(t, done)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.engine.Shutdown(ctx); err != nil { // waits for the goroutine
+		t.Fatal(err)
+	}
+	if p.hub.Count(room) != 0 || p.doors.Stats().Panics != 1 {
+		t.Errorf("members %d, panics %d; want 0 and 1", p.hub.Count(room), p.doors.Stats().Panics)
+	}
+}
+
+// A client that does not answer pings is cut: it is read from by hand, so nothing answers for it.
+func TestWebSocketPings(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	closed := make(chan string, 2)
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{closed: func(_ hub.TextPeer, reason string) { closed <- reason }},
+		engine.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 200 * time.Millisecond}))
+	good := p.client("/ws")
+	pings := make(chan bool, 1000)
+	o := &websocket.DialOptions{OnPingReceived: func(context.Context, []byte) bool { pings <- true; return true }}
+	ws, _, err := p.dial("/ws", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	ctx := ws.CloseRead(context.Background())
+	go good.read()
+	for range 20 { // twice the timeout
+		receive(t, pings)
+	}
+	select {
+	case reason := <-closed:
+		t.Fatalf("a client that answers was cut: %s", reason)
+	case <-ctx.Done():
+		t.Fatal("a client that answers was cut")
+	default:
+	}
+
+	nc, err := net.Dial("tcp", p.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_, err = io.WriteString(nc, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("upgrade by hand: %v", err)
+	}
+	if reason := receive(t, closed); reason != "ping timeout" {
+		t.Errorf("reason = %q, want ping timeout", reason)
+	}
+}
+
+func TestWebSocketOthersDoNotNoticeASlowHandler(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	enter, goOn := make(chan bool, 1), make(chan bool)
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{text: func(peer hub.TextPeer, data []byte) {
+		if string(data) == "slow" {
+			enter <- true
+			<-goOn
+		}
+		peer.Send(data)
+	}}, engine.WebSocketOptions{}))
+	slow, fast := p.client("/ws"), p.client("/ws")
+	slow.send("slow")
+	slow.send("next")
+	receive(t, enter)
+	fast.send("fast")
+	fast.want("fast")
+	close(goOn)
+	slow.want("slow", "next")
+}
+
+func TestWebSocketThrottle(t *testing.T) {
+	var b bucket
+	now := time.Unix(0, 0)
+	var waited time.Duration
+	for range 100 {
+		waited += b.take(now.Add(waited), 10)
+	}
+	if waited < 7900*time.Millisecond || waited > 8100*time.Millisecond {
+		t.Errorf("100 messages at 10 a second waited %v, want 8s: 20 come at once", waited)
+	}
+	p := newPlace(t, engine.Config{}, func(c *Config) { c.MaxMessagesPerSecond = 500 })
+	p.mux.Handle("/echo", p.doors.WebSocket(texts{}, engine.WebSocketOptions{}))
+	c := p.client("/echo")
+	for i := range 1050 {
+		c.send(fmt.Sprint(i))
+	}
+	for i := range 1050 {
+		c.want(fmt.Sprint("echo ", i))
+	}
+	if p.doors.Stats().Throttled == 0 {
+		t.Error("nothing was throttled")
+	}
+}
+
+// Clients come and go while messages are sent to them: nothing is left behind, and no message comes twice.
+func TestWebSocketChurn(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+		p.hub.Join(peer.Member(), room)
+		return nil
+	}}, engine.WebSocketOptions{}))
+	stop := make(chan bool)
+	var sender, clients sync.WaitGroup
+	sender.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				p.hub.Send(room, &hub.Message{Text: []byte(fmt.Sprintf("%08d", i))})
+			}
+		}
+	})
+	for range 4 {
+		clients.Go(func() {
+			for range 15 {
+				ws, _, err := p.dial("/ws", nil)
+				if err != nil {
+					t.Errorf("dial: %v", err)
+					return
+				}
+				c := &client{t, ws}
+				last := ""
+				for range 20 {
+					text, err := c.read()
+					if err != nil || text <= last {
+						t.Errorf("got %q after %q: %v", text, last, err)
+						break
+					}
+					last = text
+				}
+				ws.CloseNow()
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	sender.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.engine.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.hub.Count(room); n != 0 {
+		t.Errorf("%d members are left behind", n)
+	}
+}
