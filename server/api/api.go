@@ -10,7 +10,7 @@ import (
 // Path is what every path of the API begins with.
 const Path = "/api/"
 
-// Config is what an API is made of. All but Key and Stats are needed.
+// Config is what an API is made of. All but Key are needed.
 type Config struct {
 	// Key is what callers must send. Empty: every call is refused with [CodeDisabled].
 	Key string
@@ -22,9 +22,7 @@ type Config struct {
 	Rooms     Rooms
 	Presence  Presence
 	Lobbies   Lobbies
-	// Stats calls add with each figure of GET /api/stats; nil: there are none.
-	Stats func(add func(name string, n int64))
-	Log   *slog.Logger
+	Log       *slog.Logger
 }
 
 // API serves the paths below [Path]. Make it with [New].
@@ -56,7 +54,6 @@ func New(cfg Config) *API {
 	r.GET("/api/rooms/:room/users", a.answer(a.roomUsers))
 	r.GET("/api/users/:id", a.answer(a.user))
 	r.POST("/api/users/:id/disconnect", a.answer(a.disconnect))
-	r.GET("/api/stats", a.answer(a.stats))
 	r.NoRoute(a.answer(func(*gin.Context) (any, error) {
 		return nil, faultf(CodeNotFound, "there is no such path; /api/openapi.yaml describes those there are")
 	}))

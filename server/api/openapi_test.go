@@ -112,9 +112,7 @@ func populated() *fake {
 // TestExamples sends every example of the description, and holds what comes back against the description.
 func TestExamples(t *testing.T) {
 	doc := readDescription(t)
-	a := newTestAPI(populated(), func(c *Config) {
-		c.Stats = func(add func(string, int64)) { add("clients", 1) }
-	})
+	a := newTestAPI(populated())
 	for _, op := range operations(doc) {
 		if op.path == "/api/openapi.yaml" {
 			continue

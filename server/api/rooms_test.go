@@ -139,12 +139,3 @@ func TestDisconnect(t *testing.T) {
 		t.Errorf("disconnected: %s", got)
 	}
 }
-
-func TestStats(t *testing.T) {
-	a := newTestAPI(new(fake), func(c *Config) {
-		c.Stats = func(add func(string, int64)) { add("clients", 2); add("rooms", 1); add("clients", 3) }
-	})
-	if status, got := ask(t, a, "GET", "/api/stats", ""); status != 200 || got != `{"stats":{"clients":5,"rooms":1}}` {
-		t.Errorf("stats = %d %s", status, got)
-	}
-}
