@@ -26,8 +26,8 @@ describe("as Heroku does it", { skip: onReference && "not the reference's" }, ()
     });
     const web = /^web:\s*(.+)$/m.exec(readFileSync(path.join(root, "Procfile"), "utf8"));
     assert.ok(web, "the Procfile says how to start");
-    // A dyno's folder is the application's, and PORT is all it sets.
-    server = await Server.start({ command: ["sh", ["-c", web[1]], app] });
+    // A dyno runs the line in the folder of the application. exec: the exit code to look at is the server's, not the shell's.
+    server = await Server.start({ command: ["sh", ["-c", `exec ${web[1]}`], app] });
   });
 
   after(async () => {

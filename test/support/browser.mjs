@@ -1,0 +1,109 @@
+// A real browser for the tests: Debian's chromium, driven by playwright-core, which brings none of its own.
+
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { chromium } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+const FLAGS = [
+  "--no-sandbox", // tests run as root in containers, where the sandbox cannot be set up
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const runs = (program, args) => {
+  try {
+    execFileSync(program, args, { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const isProgram = (file) => {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Returns the path of the browser, CHROMIUM or the first one in PATH; undefined without one. */
+export function findBrowser() {
+  const { CHROMIUM, PATH = "" } = process.env;
+  if (CHROMIUM) {
+    if (!isProgram(CHROMIUM)) throw new Error(`CHROMIUM=${CHROMIUM} is no program`);
+    return CHROMIUM;
+  }
+  const places = [...PATH.split(path.delimiter).filter(Boolean), "/usr/bin"];
+  return NAMES.flatMap((name) => places.map((place) => path.join(place, name))).find(isProgram);
+}
+
+/**
+ * Returns the path of the browser, and installs it where there is none but this is Debian or its like, and root. Returns
+ * undefined where that cannot be, which is said loudly. In CI (CI=true) an installation that fails is an error.
+ */
+export function provideBrowser() {
+  const found = findBrowser();
+  if (found) return found;
+  if (process.getuid?.() === 0 && runs("apt-get", ["--version"])) {
+    console.error("browser tests: no chromium here, installing it with apt-get; this takes a while");
+    const apt = (...args) => {
+      execFileSync("apt-get", ["-qq", "-y", ...args], {
+        stdio: ["ignore", "ignore", "inherit"],
+        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+        timeout: 600_000,
+      });
+    };
+    try {
+      apt("update");
+      apt("install", "--no-install-recommends", "chromium", "fonts-dejavu-core");
+      const installed = findBrowser();
+      if (installed) return installed;
+      throw new Error("apt-get installed no chromium");
+    } catch (err) {
+      if (process.env.CI === "true") throw err;
+      console.error(`browser tests: chromium could not be installed: ${err.message}`);
+    }
+  }
+  console.error("*** BROWSER TESTS SKIPPED: install chromium, or set CHROMIUM to the path of one ***");
+  return undefined;
+}
+
+/** Starts the browser with an empty profile of its own; close ends it and removes the profile. */
+export async function launch(executablePath) {
+  const profile = mkdtempSync(path.join(tmpdir(), "signalbox-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: FLAGS,
+    headless: true,
+    viewport: { width: 1280, height: 900 },
+  });
+  context.setDefaultTimeout(10_000);
+  const close = async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+  };
+  return { context, close };
+}
+
+/** Opens a page and remembers what goes wrong in it: console errors and warnings, exceptions, failed requests. */
+export async function openPage(context, url, { viewport } = {}) {
+  const page = await context.newPage();
+  if (viewport) await page.setViewportSize(viewport);
+  const faults = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) faults.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+  });
+  page.on("pageerror", (err) => faults.push(`exception: ${err.message}`));
+  await page.goto(url);
+  return { page, faults };
+}
