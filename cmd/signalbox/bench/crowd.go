@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -171,16 +172,21 @@ func (c *crowd) cut() {
 // await waits until count has reached total. It returns 0 then, else how long nothing had arrived when it gave up:
 // after quiet without an arrival, or at the end of ctx.
 func await(ctx context.Context, count *atomic.Int64, total int64, quiet time.Duration) time.Duration {
+	return awaitActive(ctx, count, total, count, quiet)
+}
+
+// awaitActive is await where another counter than the one that ends it tells that something still arrives.
+func awaitActive(ctx context.Context, count *atomic.Int64, total int64, arrivals *atomic.Int64, quiet time.Duration) time.Duration {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	seen, since := count.Load(), time.Now()
-	for seen < total {
+	seen, since := arrivals.Load(), time.Now()
+	for count.Load() < total {
 		select {
 		case <-ctx.Done():
 			return max(time.Since(since), 1)
 		case <-tick.C:
 		}
-		switch n := count.Load(); {
+		switch n := arrivals.Load(); {
 		case n != seen:
 			seen, since = n, time.Now()
 		case time.Since(since) > quiet:
@@ -197,7 +203,7 @@ func (r *runner) pace(ctx context.Context, rate float64, total int64, send func(
 	begin := r.clock.now()
 	var late int64
 	for i := range total {
-		offset := int64(float64(i) / rate * float64(time.Second))
+		offset := int64(math.Round(float64(i) / rate * float64(time.Second)))
 		if rate > 1000 {
 			offset = (offset + tick - 1) / tick * tick
 		}

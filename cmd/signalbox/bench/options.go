@@ -70,7 +70,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.json, "json", false, "print the results as JSON instead of a table")
 	fs.BoolVar(&o.strict, "strict", false, "fail when a message got lost, doubled or reordered")
 	fs.DurationVar(&o.deadline, "deadline", time.Minute, "limit per scenario")
-	fs.DurationVar(&o.quiet, "quiet", 2*time.Second, "what has not arrived after so long a silence is lost")
+	fs.DurationVar(&o.quiet, "quiet", 3*time.Second, "what has not arrived after so long a silence is lost")
 	fs.IntVar(&o.padBytes, "payload", 64, "bytes of padding in each message")
 	fs.IntVar(&o.idleClients, "idle-clients", 2000, "idle: connections")
 	fs.DurationVar(&o.idleSettle, "idle-settle", 3*time.Second, "idle: wait before memory is read")

@@ -33,7 +33,7 @@ func runStorm(ctx context.Context, r *runner, res *Result) error {
 	res.About = fmt.Sprintf("%d users", n)
 	states := make([]stormUser, n)
 	seed := maphash.MakeSeed()
-	var complete atomic.Int64
+	var complete, lists atomic.Int64
 	var latency histogram
 	settle := func(s *stormUser, at int64) { // with s.mu held
 		if !s.full && s.answers > 0 && s.listed == n {
@@ -51,6 +51,7 @@ func runStorm(ctx context.Context, r *runner, res *Result) error {
 				}
 				listed := bytes.Count(event, userIDMember)
 				hash := maphash.Bytes(seed, event)
+				lists.Add(1)
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				s.listed, s.hash = listed, hash
@@ -87,7 +88,7 @@ func runStorm(ctx context.Context, r *runner, res *Result) error {
 			return fmt.Errorf("login: %w", err)
 		}
 	}
-	if err := m.end(await(ctx, &complete, int64(n), r.opts.quiet)); err != nil {
+	if err := m.end(awaitActive(ctx, &complete, int64(n), &lists, r.opts.quiet)); err != nil {
 		return err
 	}
 	err := pause(ctx, 2*lingering)
