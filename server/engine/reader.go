@@ -33,6 +33,7 @@ type reader struct {
 	start, end int
 	need       int // what the frame at start takes, as far as it is known
 	err        error
+	begun      bool // a first batch has been handled
 
 	// A message that comes in several frames.
 	message   []byte
@@ -56,30 +57,37 @@ func newReader(nc net.Conn, limit int64, early []byte) *reader {
 }
 
 // fill waits until there is something to read and reads it.
+//
+// The buffer is borrowed here and not in readOnce, which would be the place for it: with the allocation on top of the
+// frames of net and poll, a goroutine that only waits would need a stack of 4 KiB in place of 2.
 func (r *reader) fill() error {
 	r.makeRoom()
-	if r.raw == nil {
+	for {
 		if r.buf == nil {
 			r.borrow()
 		}
-		n, err := r.nc.Read(r.buf[r.end:])
-		r.end += n
-		if n > 0 {
-			return nil
+		if r.raw == nil {
+			n, err := r.nc.Read(r.buf[r.end:])
+			if r.end += n; n > 0 {
+				return nil
+			}
+			return err
 		}
-		return err
+		r.err = nil
+		if err := r.raw.Read(r.attempt); err != nil {
+			return err
+		}
+		if r.buf != nil {
+			return r.err
+		}
 	}
-	r.err = nil
-	if err := r.raw.Read(r.attempt); err != nil {
-		return err
-	}
-	return r.err
 }
 
-// readOnce is called with the descriptor. Returning false makes the runtime wait until there is something to read.
+// readOnce is called with the descriptor: at first, and when the runtime has found it readable. Returning false makes
+// the runtime wait for that. No buffer is kept meanwhile, so the second call leaves reading to the next round of fill.
 func (r *reader) readOnce(fd uintptr) bool {
 	if r.buf == nil {
-		r.borrow()
+		return true
 	}
 	n, again, err := readFD(fd, r.buf[r.end:])
 	if again {

@@ -25,8 +25,19 @@ func (*peerClose) Error() string { return "closed by the client" }
 
 // serve reads messages until the connection ends, and ends it. It is the body of the goroutine that owns nc.
 func (l *link) serve(r *reader, k sink) {
-	l.conclude(r, l.read(r, k), true, k.closed)
+	err := l.read(r, k)
+	if err == errRest {
+		l.srv.spawn(func() { l.serve(r, k) })
+		return
+	}
+	l.conclude(r, err, true, k.closed)
 }
+
+// errRest is returned by read to go on waiting on a goroutine with a new stack. Handling a message makes a stack grow,
+// and the runtime does not shrink one below 4 KiB as long as the goroutine lives, where 2 are enough for waiting. So a
+// connection that seems to become quiet takes a new goroutine: after its first messages, and after a pong. That is about
+// a microsecond in a ping interval.
+var errRest = errors.New("wait on a new goroutine")
 
 // conclude ends a connection of which err is the end of reading. frames tells whether what may still come are websocket
 // frames.
@@ -49,8 +60,12 @@ func (l *link) conclude(r *reader, err error, frames bool, closed func(Reason)) 
 func (l *link) read(r *reader, k sink) error {
 	for {
 		// Bytes that came with the handshake are there before the first fill.
-		if err := l.batch(r, k); err != nil {
+		quiet, err := l.batch(r, k)
+		if err != nil {
 			return err
+		}
+		if quiet {
+			return errRest
 		}
 		for {
 			err := r.fill()
@@ -71,10 +86,11 @@ func (l *link) mustEnd() bool {
 	return l.phase != phaseOpen || l.broken
 }
 
-// batch handles all messages that have been read, then writes the answers.
-func (l *link) batch(r *reader, k sink) (err error) {
+// batch handles all messages that have been read, then writes the answers. It reports whether the connection seems to
+// become quiet.
+func (l *link) batch(r *reader, k sink) (quiet bool, err error) {
 	if r.start == r.end {
-		return nil
+		return false, nil
 	}
 	l.beginBatch()
 	var messages, bytes int
@@ -90,15 +106,20 @@ func (l *link) batch(r *reader, k sink) (err error) {
 	}()
 	for !l.ended.Load() {
 		op, payload, ok, err := r.next()
-		if err != nil || !ok {
-			return err
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			quiet = r.start == r.end && (!r.begun || (messages == 1 && bytes <= 1))
+			r.begun = r.begun || quiet
+			return quiet, nil
 		}
 		messages++
 		bytes += len(payload)
 		switch op {
 		case opText, opBinary:
 			if err := k.message(op, payload); err != nil {
-				return err
+				return false, err
 			}
 		case opPing:
 			l.queuePong(payload)
@@ -107,12 +128,12 @@ func (l *link) batch(r *reader, k sink) (err error) {
 		case opClose:
 			code, err := parseClose(payload)
 			if err != nil {
-				return err
+				return false, err
 			}
-			return &peerClose{code}
+			return false, &peerClose{code}
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // queuePong answers a websocket ping after the batch. Of several pings only the last is answered.
