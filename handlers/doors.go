@@ -54,7 +54,7 @@ type Doors struct {
 	// Presence answers who is where.
 	Presence *Presence
 
-	counters *doorCounters
+	gate gatekeeper
 }
 
 // NewDoors returns the handlers of the doors. They own no goroutine: what they have started ends with their clients.
@@ -75,9 +75,9 @@ func NewDoors(o DoorsOptions) *Doors {
 		Notification: newNotification(o.Hub, lobby),
 		Publisher:    NewPublisher(o.Hub),
 		Presence:     presence,
-		counters:     c,
+		gate:         gate,
 	}
 }
 
 // Stats returns what was done so far. It may be called from any goroutine.
-func (d *Doors) Stats() DoorStats { return d.counters.stats() }
+func (d *Doors) Stats() DoorStats { return d.gate.counters.stats() }

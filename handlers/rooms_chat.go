@@ -3,7 +3,6 @@ package handlers
 import (
 	"encoding/json"
 	"strings"
-	"time"
 
 	"signalbox/server/auth"
 	"signalbox/server/hub"
@@ -29,11 +28,7 @@ func (d chatDoor) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
 	r.hub.Join(p.Member(), accountRoom(id.UserID()))
 	r.hub.Join(p.Member(), topicBroadcast)
 	r.presence.enter(p.Member(), DoorChat, id.UserID(), id.Name(), func() { p.Disconnect(true) })
-	s.lease = r.gate.watch(id,
-		func(expires time.Time) {
-			_ = p.Emit("token_expiring", json.RawMessage(appendExpiry(nil, expires))) // the end is told by Close
-		},
-		func() { p.Disconnect(false) })
+	s.lease = leasePeer(&r.gate, p, id)
 	return s, nil
 }
 

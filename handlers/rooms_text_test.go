@@ -114,9 +114,9 @@ func TestTextWithAToken(t *testing.T) {
 	}
 }
 
-// expired is a token of ann's that was good in 2001.
+// expired is a token of ann's that was good in 1970.
 var expired = func() string {
-	claims := jwt.MapClaims{"sub": "ann", "exp": 1_000_000_000}
+	claims := jwt.MapClaims{"sub": "ann", "exp": 1}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(houseSecret))
 	if err != nil {
 		panic(err)
