@@ -34,6 +34,8 @@ func commands() []command {
 	return []command{
 		{"serve", "serve clients until SIGINT or SIGTERM (the default)", serve},
 		{"bench", "load a Socket.IO server and measure it; see signalbox bench -h", runBench},
+		{"token", "mint a token for development and scripts", token},
+		{"emit", "send an event to clients, or publish on a channel", emit},
 		{"version", "print the version", printVersion},
 		{"help", "print this text and every setting", printHelp},
 	}
