@@ -45,6 +45,8 @@ type Config struct {
 	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
 	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
 	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
+	Console      bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
+	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: anybody may open it"`
 	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
 	// The browser client.
@@ -90,6 +92,12 @@ func (c Config) Origins() Origins {
 	return all
 }
 
+// minAdminTokenBytes is the length below which an admin token is called short.
+const minAdminTokenBytes = 16
+
+// ConsoleOn reports whether /console is served.
+func (c Config) ConsoleOn() bool { return c.Console }
+
 // Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
 func (c Config) Warnings() []string {
 	var w []string
@@ -98,6 +106,12 @@ func (c Config) Warnings() []string {
 	}
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")
+	}
+	if n := len(c.AdminToken); c.Console && n > 0 && n < minAdminTokenBytes {
+		w = append(w, fmt.Sprintf("ADMIN_TOKEN has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minAdminTokenBytes))
+	}
+	if !c.Console && c.AdminToken != "" {
+		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")
 	}
 	if c.DebugAddr != "" && !loopback(c.DebugAddr) {
 		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))

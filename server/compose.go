@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"signalbox/config"
+	"signalbox/server/console"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -19,6 +20,8 @@ type Options struct {
 	Hub *hub.Hub
 	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
 	Handlers map[string]hub.Handler
+	// MintToken makes the tokens that the console offers for trying out; nil: it offers none.
+	MintToken func(console.TokenRequest) (string, error)
 }
 
 // New makes a server and opens its listener, so its address is known before it runs. The error says what to do where the
@@ -42,6 +45,7 @@ func New(o Options) (*Server, error) {
 		shutdownNow(door)
 		return nil, err
 	}
+	s.console = s.newConsole(o, door)
 	if s.debug != nil {
 		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })
 	}

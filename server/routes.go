@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"signalbox/server/console"
 )
 
 const (
@@ -37,6 +39,9 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 	if s.cfg.Metrics {
 		read(r, "/metrics", requireBearer(string(s.cfg.MetricsToken)), gin.WrapH(s.metrics.handler(s.log)))
 	}
+
+	r.Any(console.Path, s.serveConsole)
+	r.Any(console.Path+"/*path", s.serveConsole)
 
 	socket := func(c *gin.Context) {
 		if name := strings.TrimPrefix(c.Request.URL.Path, socketPath); isClientFile(name) {

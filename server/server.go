@@ -34,6 +34,8 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
+	client   *clientFiles
+	console  http.Handler // nil: it is off
 
 	// Owned by the caller of New, until Run.
 	closers []func()
@@ -75,7 +77,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
+	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime, client: files}
 	if s.listener, err = listen(cfg.Host, cfg.Port); err != nil {
 		return nil, err
 	}

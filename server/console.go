@@ -1,0 +1,95 @@
+package server
+
+import (
+	"net/http"
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/server/console"
+	"signalbox/server/hub"
+	"signalbox/server/socketio"
+)
+
+// clientBundle is the one of clientNames that the console loads.
+const clientBundle = "socket.io.min.js"
+
+// clientOrigin is where clientCDN's files are.
+const clientOrigin = "https://cdn.socket.io"
+
+// serveConsole serves the console and what lies below it, where it is on.
+func (s *Server) serveConsole(c *gin.Context) {
+	if s.console == nil {
+		c.String(http.StatusNotFound, "not found")
+		return
+	}
+	s.console.ServeHTTP(c.Writer, c.Request)
+}
+
+// newConsole returns the console as the settings want it. nil: it is off.
+func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
+	if !o.Config.ConsoleOn() {
+		return nil
+	}
+	c := console.Config{
+		AdminToken:    string(o.Config.AdminToken),
+		Version:       o.Version,
+		ClientVersion: clientVersion,
+		Stats:         readStats(door, o.Hub),
+		Mint:          o.MintToken,
+		ClientIP:      clientIP(o.Config.TrustedProxies),
+		Log:           o.Log,
+	}
+	// Behind a token the page runs nothing that comes from elsewhere.
+	if s.client.files[clientBundle] == nil && c.AdminToken == "" {
+		c.ClientCDN = clientOrigin
+	}
+	return console.New(c)
+}
+
+// readStats returns what reads the counters for the console.
+func readStats(door *socketio.Server, h *hub.Hub) func() console.Stats {
+	began := time.Now()
+	return func() console.Stats {
+		e, s := door.Engine().Stats(), door.Stats()
+		stats := console.Stats{
+			UptimeSeconds: time.Since(began).Seconds(),
+			Polling:       e.PollingSessions,
+			WebSocket:     e.WebSocketSessions,
+			Plain:         e.WebSockets,
+			Streams:       e.Streams,
+			Sockets:       s.Sockets,
+			Outbox:        e.OutboxBytes,
+			Goroutines:    int64(runtime.NumGoroutine()),
+			Heap:          heapBytes(),
+			Rooms:         make(map[string]int),
+			EventsIn:      s.EventsIn,
+			PacketsIn:     e.PacketsIn,
+			PacketsOut:    e.PacketsOut,
+			BytesIn:       e.BytesIn,
+			BytesOut:      e.BytesOut,
+			Opened:        e.SessionsOpened + e.WebSocketsOpened + e.StreamsOpened,
+			Slow:          e.SlowClients,
+			Panics:        s.Panics,
+		}
+		for _, n := range e.Refused {
+			stats.Refused += n
+		}
+		for kind, n := range h.Counts() {
+			stats.Rooms[kind.String()] = n
+		}
+		return stats
+	}
+}
+
+// heapBytes is the memory that live and not yet collected objects take. Unlike runtime.ReadMemStats it stops nobody.
+func heapBytes() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return int64(sample[0].Value.Uint64())
+}

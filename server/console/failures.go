@@ -1,0 +1,93 @@
+package console
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxFailures is how many wrong tokens one address may send at once; one more is allowed every failureCost.
+	maxFailures = 5
+	failureCost = 12 * time.Second
+	// maxAddresses bounds how many addresses are remembered.
+	maxAddresses = 4096
+)
+
+// failures bounds how often one address may try a token. The zero value is ready. For each address it keeps until when
+// its attempts weigh: each adds failureCost, and maxFailures of them may be outstanding (a leaky bucket as one instant).
+type failures struct {
+	mu sync.Mutex
+	// mu guards the following.
+	until map[netip.Prefix]time.Time
+}
+
+// take counts an attempt, before it is looked at, so that many at the same time are not all let through. It returns how
+// long the address has to wait, 0 when the attempt is allowed.
+func (f *failures) take(addr string, now time.Time) time.Duration {
+	key := network(addr)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.until == nil {
+		f.until = make(map[netip.Prefix]time.Time)
+	}
+	until, known := f.until[key]
+	if until.Before(now) {
+		until = now
+	}
+	if over := until.Add(failureCost).Sub(now) - maxFailures*failureCost; over > 0 {
+		return over
+	}
+	if !known && len(f.until) >= maxAddresses {
+		f.dropLocked(now)
+	}
+	f.until[key] = until.Add(failureCost)
+	return 0
+}
+
+// forgive forgets the attempts of an address that knew the token.
+func (f *failures) forgive(addr string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.until, network(addr))
+}
+
+// dropLocked forgets the addresses that may try as if they had never done so, or else the one that is nearest to that.
+func (f *failures) dropLocked(now time.Time) {
+	var nearest netip.Prefix
+	var first time.Time
+	for key, until := range f.until {
+		if !until.After(now) {
+			delete(f.until, key)
+		} else if first.IsZero() || until.Before(first) {
+			nearest, first = key, until
+		}
+	}
+	if len(f.until) >= maxAddresses {
+		delete(f.until, nearest)
+	}
+}
+
+// network is what counts as one sender: an IPv4 address, or the 64 bits of IPv6 that one customer has at least. What is no
+// address shares one place.
+func network(addr string) netip.Prefix {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}
+
+// seconds writes a duration as Retry-After wants it: whole seconds, rounded up.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"signalbox/server/auth"
+)
+
+const (
+	// cookieName is the cookie of a session.
+	cookieName = "signalbox_console"
+	// sessionLife is how long a sign-in lasts.
+	sessionLife = 8 * time.Hour
+)
+
+// gate lets in who knows the admin token: in the login form, which begins a session, or in Authorization.
+type gate struct {
+	// Static after construction.
+	token    string
+	clientIP func(*http.Request) string
+	log      *slog.Logger
+
+	sessions sessions
+	failures failures
+}
+
+func newGate(token string, clientIP func(*http.Request) string, log *slog.Logger) *gate {
+	if clientIP == nil {
+		clientIP = func(r *http.Request) string {
+			host, _, err := net.SplitHostPort(r.RemoteAddr)
+			if err != nil {
+				return r.RemoteAddr
+			}
+			return host
+		}
+	}
+	return &gate{token: token, clientIP: clientIP, log: log}
+}
+
+// verdict is what the gate says about a token.
+type verdict uint8
+
+const (
+	wrong verdict = iota
+	right
+	tooMany // too many wrong ones from this address: the token was not looked at
+)
+
+// check compares a token with the admin token, as long as its sender has not failed too often. The time it takes says
+// nothing about the token.
+func (g *gate) check(r *http.Request, given string) (verdict, time.Duration) {
+	addr := g.clientIP(r)
+	if wait := g.failures.take(addr, time.Now()); wait > 0 {
+		return tooMany, wait
+	}
+	if !auth.KeyMatches(given, g.token) {
+		g.log.Warn("console: wrong admin token", "addr", addr)
+		return wrong, 0
+	}
+	g.failures.forgive(addr)
+	return right, 0
+}
+
+// session reports whether the request belongs to a session.
+func (g *gate) session(r *http.Request) bool {
+	cookie, err := r.Cookie(cookieName)
+	return err == nil && g.sessions.has(cookie.Value, time.Now())
+}
+
+// admit lets a request of a session or with the token through. It answers the others: with the form where a page was
+// asked for.
+func (c *Console) admit(w http.ResponseWriter, r *http.Request, page bool) bool {
+	if c.gate.session(r) {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		v, wait := c.gate.check(r, strings.TrimSpace(token))
+		if v == right {
+			return true
+		}
+		c.refuse(w, v, wait)
+		http.Error(w, refusals[v], statusOf(v))
+		return false
+	}
+	c.refuse(w, wrong, 0)
+	if page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		c.pages.sendLogin(w, r, http.StatusUnauthorized, "")
+	} else {
+		http.Error(w, refusals[wrong], http.StatusUnauthorized)
+	}
+	return false
+}
+
+// refusals is what those who are refused are told.
+var refusals = map[verdict]string{
+	wrong:   "That is not the admin token.",
+	tooMany: "Too many attempts. Wait a minute and try again.",
+}
+
+func statusOf(v verdict) int {
+	if v == tooMany {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusUnauthorized
+}
+
+// refuse sets the headers that a refusal needs.
+//
+// Rule: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2 and https://www.rfc-editor.org/rfc/rfc6585#section-4
+func (c *Console) refuse(w http.ResponseWriter, v verdict, wait time.Duration) {
+	if v == tooMany {
+		w.Header().Set("Retry-After", seconds(wait))
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="signalbox console"`)
+}
+
+// login takes the form. Whoever comes from there sees the page next, and the token is nowhere in its address.
+func (c *Console) login(w http.ResponseWriter, r *http.Request) {
+	if c.gate == nil {
+		http.Redirect(w, r, Path, http.StatusSeeOther)
+		return
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	v, wait := c.gate.check(r, strings.TrimSpace(form.Get("token")))
+	if v != right {
+		c.refuse(w, v, wait)
+		c.pages.sendLogin(w, r, statusOf(v), refusals[v])
+		return
+	}
+	c.gate.log.Info("console: signed in", "addr", c.gate.clientIP(r))
+	http.SetCookie(w, sessionCookie(r, c.gate.sessions.begin(time.Now()), int(sessionLife/time.Second)))
+	http.Redirect(w, r, Path, http.StatusSeeOther)
+}
+
+// logout ends the session.
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+	if c.gate != nil {
+		if cookie, err := r.Cookie(cookieName); err == nil {
+			c.gate.sessions.end(cookie.Value)
+		}
+		http.SetCookie(w, sessionCookie(r, "", -1))
+	}
+	http.Redirect(w, r, Path, http.StatusSeeOther)
+}
+
+// sessionCookie is readable by no script and sent with no request that another site causes. Where the browser speaks TLS,
+// to a proxy in front of this server too, it is sent over TLS only.
+func sessionCookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     cookieName,
+		Value:    value,
+		Path:     Path,
+		MaxAge:   maxAge,
+		HttpOnly: true,
+		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+		SameSite: http.SameSiteStrictMode,
+	}
+}

@@ -1,0 +1,263 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGateRefuses(t *testing.T) {
+	c := newTest(gated, func(cfg *Config) { cfg.Mint = func(TokenRequest) (string, error) { return "t", nil } })
+	for _, tt := range []struct{ method, path string }{
+		{"GET", "/console"}, {"GET", "/console/"}, {"HEAD", "/console"}, {"POST", "/console"}, {"GET", "/console/app.js"},
+		{"GET", "/console/console.html"}, {"GET", "/console/stats"}, {"GET", "/console/info"}, {"POST", "/console/token"}, {"GET", "/console/nothing"},
+	} {
+		for name, headers := range map[string][]string{
+			"nothing":            nil,
+			"a wrong cookie":     {"Cookie", cookieName + "=" + strings.Repeat("A", 43)},
+			"an empty cookie":    {"Cookie", cookieName + "="},
+			"the token in it":    {"Cookie", cookieName + "=" + adminToken},
+			"basic":              {"Authorization", "Basic " + adminToken},
+			"the token, no word": {"Authorization", adminToken},
+		} {
+			res, body := ask(t, c, tt.method, tt.path, "", headers...)
+			if res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Bearer ") {
+				t.Errorf("%s %s with %s = %d, want 401 and WWW-Authenticate", tt.method, tt.path, name, res.StatusCode)
+			}
+			if strings.Contains(body, "packetsIn") || strings.Contains(body, "import ") || strings.Contains(body, "data-name") {
+				t.Errorf("%s %s with %s shows %q", tt.method, tt.path, name, body)
+			}
+		}
+	}
+	if _, body := ask(t, c, "GET", "/console", ""); !strings.Contains(body, `action="/console/login"`) {
+		t.Errorf("no login form: %s", body)
+	}
+	for _, path := range []string{"/console/console.css", "/console/theme.js", "/console/icon.svg"} {
+		if res, _ := ask(t, c, "GET", path, ""); res.StatusCode != http.StatusOK {
+			t.Errorf("GET %s, which the form needs, = %d, want 200", path, res.StatusCode)
+		}
+	}
+}
+
+func TestBearer(t *testing.T) {
+	c := newTest(gated)
+	for _, scheme := range []string{"Bearer ", "bearer ", "Bearer   "} {
+		if res, body := ask(t, c, "GET", "/console/stats", "", "Authorization", scheme+adminToken); res.StatusCode != http.StatusOK || !strings.Contains(body, `"packetsIn":7`) {
+			t.Errorf("%s = %d, want 200", scheme, res.StatusCode)
+		}
+	}
+	for _, wrong := range []string{"", "x", adminToken + "x", adminToken[1:]} {
+		if res, _ := ask(t, c, "GET", "/console/stats", "", "Authorization", "Bearer "+wrong); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("token %q = %d, want 401", wrong, res.StatusCode)
+		}
+	}
+}
+
+// signIn signs in by the form and returns the cookie as a request sends it.
+func signIn(t *testing.T, c *Console, headers ...string) (cookie string, set *http.Cookie) {
+	t.Helper()
+	res, _ := ask(t, c, "POST", "/console/login", form(adminToken), headers...)
+	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/console" {
+		t.Fatalf("login = %d, Location %q, want 303 to /console", res.StatusCode, res.Header.Get("Location"))
+	}
+	if n := len(res.Cookies()); n != 1 {
+		t.Fatalf("login set %d cookies, want 1", n)
+	}
+	set = res.Cookies()[0]
+	return set.Name + "=" + set.Value, set
+}
+
+func TestSession(t *testing.T) {
+	c := newTest(gated)
+	cookie, set := signIn(t, c)
+	if !set.HttpOnly || set.SameSite != http.SameSiteStrictMode || set.Path != "/console" || set.MaxAge != 8*3600 || set.Secure {
+		t.Errorf("cookie %v, want HttpOnly, SameSite=Strict, Path=/console, 8 hours", set)
+	}
+	if strings.Contains(set.Value, adminToken) || len(set.Value) != 43 {
+		t.Errorf("cookie value %q, want 32 random bytes", set.Value)
+	}
+	for _, path := range []string{"/console", "/console/app.js", "/console/stats", "/console/info"} {
+		if res, _ := ask(t, c, "GET", path, "", "Cookie", cookie); res.StatusCode != http.StatusOK {
+			t.Errorf("GET %s in a session = %d, want 200", path, res.StatusCode)
+		}
+	}
+	other, _ := signIn(t, c)
+	if other == cookie {
+		t.Error("two sessions have one key")
+	}
+	res, _ := ask(t, c, "POST", "/console/logout", "", "Cookie", cookie)
+	if res.StatusCode != http.StatusSeeOther || len(res.Cookies()) != 1 || res.Cookies()[0].MaxAge != -1 {
+		t.Errorf("logout = %d %v, want 303 and the cookie taken back", res.StatusCode, res.Cookies())
+	}
+	if res, _ := ask(t, c, "GET", "/console/stats", "", "Cookie", cookie); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("after logout = %d, want 401", res.StatusCode)
+	}
+	if res, _ := ask(t, c, "GET", "/console/stats", "", "Cookie", other); res.StatusCode != http.StatusOK {
+		t.Errorf("the other session = %d, want 200", res.StatusCode)
+	}
+}
+
+func TestCookieOverTLS(t *testing.T) {
+	if _, set := signIn(t, newTest(gated), "X-Forwarded-Proto", "https"); !set.Secure {
+		t.Error("behind a proxy that ends TLS the cookie is not Secure")
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest(gated)
+		cookie, _ := signIn(t, c)
+		time.Sleep(sessionLife - time.Second)
+		if res, _ := ask(t, c, "GET", "/console/stats", "", "Cookie", cookie); res.StatusCode != http.StatusOK {
+			t.Errorf("a second before the end = %d, want 200", res.StatusCode)
+		}
+		time.Sleep(time.Second)
+		if res, _ := ask(t, c, "GET", "/console/stats", "", "Cookie", cookie); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("at the end = %d, want 401", res.StatusCode)
+		}
+	})
+}
+
+func TestSessionsAreBounded(t *testing.T) {
+	var s sessions
+	now := time.Now()
+	keys := make([]string, maxSessions+1)
+	for i := range keys {
+		keys[i] = s.begin(now.Add(time.Duration(i)))
+	}
+	if n := len(s.ends); n != maxSessions {
+		t.Errorf("%d sessions, want %d", n, maxSessions)
+	}
+	if s.has(keys[0], now) || !s.has(keys[1], now) || !s.has(keys[maxSessions], now) {
+		t.Error("want the oldest session ended, and only that")
+	}
+}
+
+func TestLoginRefuses(t *testing.T) {
+	var log bytes.Buffer
+	c := newTest(gated, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	const guess = `"><script>alert(1)</script>`
+	res, body := ask(t, c, "POST", "/console/login", form(guess))
+	if res.StatusCode != http.StatusUnauthorized || len(res.Cookies()) != 0 || !strings.Contains(body, "That is not the admin token.") {
+		t.Errorf("a wrong token = %d %v, want 401 with the form", res.StatusCode, res.Cookies())
+	}
+	if strings.Contains(body, "alert(") || strings.Contains(log.String(), "alert(") || !strings.Contains(log.String(), "wrong admin token") {
+		t.Errorf("what was typed is repeated, or nothing is logged: %s\n%s", log.String(), body)
+	}
+	for name, tt := range map[string]struct{ path, body, kind string }{
+		"in the query": {"/console/login?token=" + strings.ReplaceAll(adminToken, " ", "+"), "x=1", "application/x-www-form-urlencoded"},
+		"as JSON":      {"/console/login", `{"token":"` + adminToken + `"}`, "application/json"},
+		"as text":      {"/console/login", form(adminToken), "text/plain"},
+		"empty":        {"/console/login", "token=", "application/x-www-form-urlencoded"},
+		"huge":         {"/console/login", form(strings.Repeat("x", 1<<20)), "application/x-www-form-urlencoded"},
+	} {
+		if res, _ := ask(t, c, "POST", tt.path, tt.body, "Content-Type", tt.kind); res.StatusCode/100 != 4 || len(res.Cookies()) != 0 {
+			t.Errorf("the token %s: %d %v, want a refusal", name, res.StatusCode, res.Cookies())
+		}
+	}
+}
+
+func TestMessageIsEscaped(t *testing.T) {
+	c := newTest(gated)
+	rec := newRecorder()
+	c.pages.sendLogin(rec, newRequest("GET", "/console"), http.StatusOK, `<b onclick="x">`)
+	if body := rec.Body.String(); strings.Contains(body, "<b ") || !strings.Contains(body, "&lt;b onclick=&#34;x&#34;&gt;") {
+		t.Errorf("the message is not escaped:\n%s", body)
+	}
+}
+
+func TestTooManyAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest(gated, func(cfg *Config) { cfg.ClientIP = func(r *http.Request) string { return r.Header.Get("From") } })
+		cookie, _ := signIn(t, c, "From", "192.0.2.1")
+		for i := range maxFailures {
+			// By the form and by the header alike.
+			res, _ := ask(t, c, "POST", "/console/login", form("wrong"), "From", "192.0.2.1")
+			if i%2 == 1 {
+				continue
+			}
+			if res.StatusCode != http.StatusUnauthorized {
+				t.Fatalf("attempt %d = %d, want 401", i+1, res.StatusCode)
+			}
+		}
+		for name, want := range map[string]string{"the right token": adminToken, "a wrong one": "wrong"} {
+			res, body := ask(t, c, "POST", "/console/login", form(want), "From", "192.0.2.1")
+			if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") != "12" || !strings.Contains(body, "Too many attempts") {
+				t.Errorf("%s after that = %d, Retry-After %q, want 429, 12", name, res.StatusCode, res.Header.Get("Retry-After"))
+			}
+		}
+		if res, _ := ask(t, c, "GET", "/console/stats", "", "From", "192.0.2.1", "Authorization", "Bearer "+adminToken); res.StatusCode != http.StatusTooManyRequests {
+			t.Errorf("by header = %d, want 429", res.StatusCode)
+		}
+		if res, _ := ask(t, c, "GET", "/console/stats", "", "From", "192.0.2.1", "Cookie", cookie); res.StatusCode != http.StatusOK {
+			t.Errorf("a session of that address = %d, want 200", res.StatusCode)
+		}
+		signIn(t, c, "From", "192.0.2.2")
+		time.Sleep(failureCost)
+		signIn(t, c, "From", "192.0.2.1")
+		if n := len(c.gate.failures.until); n != 0 {
+			t.Errorf("%d addresses are remembered after they knew the token, want 0", n)
+		}
+	})
+}
+
+func TestAttemptsAtOnce(t *testing.T) {
+	c := newTest(gated)
+	var mu sync.Mutex
+	counts := make(map[int]int)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			r := newRequest("GET", "/console/stats")
+			r.Header.Set("Authorization", "Bearer wrong")
+			rec := newRecorder()
+			c.ServeHTTP(rec, r)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[rec.Code]++
+		})
+	}
+	wg.Wait()
+	if counts[http.StatusUnauthorized] != maxFailures || counts[http.StatusTooManyRequests] != 50-maxFailures {
+		t.Errorf("answers %v, want %d times 401 and 429 for the others", counts, maxFailures)
+	}
+}
+
+func TestFailuresAreBounded(t *testing.T) {
+	var f failures
+	now := time.Now()
+	for i := range maxAddresses + 50 {
+		f.take(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now.Add(time.Duration(i)))
+	}
+	if n := len(f.until); n != maxAddresses {
+		t.Errorf("%d addresses are remembered, want %d", n, maxAddresses)
+	}
+	f.take("192.0.2.1", now.Add(time.Hour))
+	if n := len(f.until); n != 1 {
+		t.Errorf("%d addresses are remembered an hour later, want 1", n)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for name, tt := range map[string]struct {
+		a, b string
+		same bool
+	}{
+		"version 4":          {"192.0.2.1", "192.0.2.2", false},
+		"mapped":             {"192.0.2.1", "::ffff:192.0.2.1", true},
+		"one customer":       {"2001:db8::1", "2001:db8::ffff:1", true},
+		"two customers":      {"2001:db8:0:1::1", "2001:db8:0:2::1", false},
+		"with a zone":        {"fe80::1%eth0", "fe80::2%eth1", true},
+		"what is no address": {"", "unknown", true},
+	} {
+		if got := network(tt.a) == network(tt.b); got != tt.same {
+			t.Errorf("%s: %s and %s count as one: %v, want %v", name, tt.a, tt.b, got, tt.same)
+		}
+	}
+}

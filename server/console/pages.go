@@ -1,0 +1,136 @@
+package console
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed page
+var embedded embed.FS
+
+const (
+	consolePage = "console.html"
+	loginPage   = "login.html"
+)
+
+// contentTypes are those of the page's files. The system's own table is not asked: it differs from machine to machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// openFiles are what the login form needs, so everybody gets them.
+var openFiles = map[string]bool{"console.css": true, "theme.js": true, "icon.svg": true}
+
+// pages are the files of the page, in memory.
+type pages struct {
+	// Static after construction.
+	files  map[string]file
+	login  *template.Template
+	policy string
+}
+
+type file struct {
+	contentType string
+	etag        string
+	body        []byte
+}
+
+// loadPages reads the embedded files. It panics where one is missing or broken, which the build has let through.
+func loadPages(cdn string) pages {
+	p := pages{files: make(map[string]file), policy: policy(cdn)}
+	entries, err := fs.ReadDir(embedded, "page")
+	if err != nil {
+		panic(fmt.Sprintf("console: %v", err))
+	}
+	for _, e := range entries {
+		body, err := fs.ReadFile(embedded, path.Join("page", e.Name()))
+		if err != nil {
+			panic(fmt.Sprintf("console: %v", err))
+		}
+		sum := sha256.Sum256(body)
+		p.files[e.Name()] = file{
+			contentType: contentTypes[path.Ext(e.Name())],
+			etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+			body:        body,
+		}
+	}
+	p.login = template.Must(template.New(loginPage).Parse(string(p.files[loginPage].body)))
+	delete(p.files, loginPage) // it is a template
+	return p
+}
+
+// policy is the Content-Security-Policy: scripts and styles are files of this server, so what a message holds is never
+// run, and no other page frames this one. The client may come from a CDN where this server has none.
+//
+// Rule: https://www.w3.org/TR/CSP3/. Some browsers do not take 'self' for websockets, hence ws: and wss:.
+func policy(cdn string) string {
+	script := "script-src 'self'"
+	if cdn != "" {
+		script += " " + cdn
+	}
+	return strings.Join([]string{
+		"default-src 'self'", script, "connect-src 'self' ws: wss:", "object-src 'none'", "base-uri 'none'",
+		"form-action 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+	}, "; ")
+}
+
+// protect sets what every answer of the console has, and takes back what CORS allows the rest of the server.
+func (p *pages) protect(h http.Header) {
+	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"} {
+		h.Del(name)
+	}
+	h.Set("Content-Security-Policy", p.policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("Cache-Control", "no-store")
+}
+
+// isOpen reports whether a file needs no sign-in.
+func (p *pages) isOpen(name string) bool { return openFiles[name] }
+
+// serve answers one of the files; "" is the page itself.
+func (p *pages) serve(w http.ResponseWriter, r *http.Request, name string) {
+	if name == "" {
+		name = consolePage
+	}
+	f, ok := p.files[name]
+	if !ok {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("ETag", f.etag)
+	h.Set("Cache-Control", "private, no-cache")
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.body))
+}
+
+// sendLogin answers the login form, with a sentence about the last attempt.
+func (p *pages) sendLogin(w http.ResponseWriter, r *http.Request, status int, message string) {
+	var b bytes.Buffer
+	if err := p.login.Execute(&b, struct{ Message string }{message}); err != nil { // never: a buffer takes every write
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentTypes[".html"])
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b.Bytes()) // who has gone does not read it
+	}
+}

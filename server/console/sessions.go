@@ -1,0 +1,73 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"sync"
+	"time"
+)
+
+// maxSessions bounds the sign-ins at the same time; the oldest one ends when one more comes.
+const maxSessions = 64
+
+// sessions are the sign-ins of this process. The zero value is ready. Only hashes of their keys are kept, so looking one up
+// takes no time that would tell about a key, and memory holds nothing that opens the console.
+type sessions struct {
+	mu sync.Mutex
+	// mu guards the following.
+	ends map[[sha256.Size]byte]time.Time
+}
+
+// begin returns the key of a new session: 32 random bytes as text.
+func (s *sessions) begin(now time.Time) string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	key := base64.RawURLEncoding.EncodeToString(b[:])
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ends == nil {
+		s.ends = make(map[[sha256.Size]byte]time.Time)
+	}
+	s.dropLocked(now)
+	s.ends[sha256.Sum256([]byte(key))] = now.Add(sessionLife)
+	return key
+}
+
+// dropLocked forgets what is over, and makes room for one more.
+func (s *sessions) dropLocked(now time.Time) {
+	var oldest [sha256.Size]byte
+	var first time.Time
+	for hash, end := range s.ends {
+		if !now.Before(end) {
+			delete(s.ends, hash)
+		} else if first.IsZero() || end.Before(first) {
+			oldest, first = hash, end
+		}
+	}
+	if len(s.ends) >= maxSessions {
+		delete(s.ends, oldest)
+	}
+}
+
+// has reports whether key is that of a session which is not over.
+func (s *sessions) has(key string, now time.Time) bool {
+	hash := sha256.Sum256([]byte(key))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end, ok := s.ends[hash]
+	if ok && !now.Before(end) {
+		delete(s.ends, hash)
+		return false
+	}
+	return ok
+}
+
+// end ends the session with a key; there need not be one.
+func (s *sessions) end(key string) {
+	hash := sha256.Sum256([]byte(key))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ends, hash)
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"signalbox/config"
+	"signalbox/server/hub"
+)
+
+// newComposed returns a whole server that does not run yet.
+func newComposed(t *testing.T, cfg config.Config) *Server {
+	t.Helper()
+	s, err := New(Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Version: "test", Hub: hub.New(), Handlers: map[string]hub.Handler{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestConsole(t *testing.T) {
+	open, off, gated := localConfig(), localConfig(), localConfig()
+	off.Console = false
+	gated.AdminToken = "a token that only operators know"
+	for name, tt := range map[string]struct {
+		cfg  config.Config
+		want map[string]int
+	}{
+		"open":  {open, map[string]int{"/console": 200, "/console/": 200, "/console/app.js": 200, "/console/stats": 200, "/console/nothing": 404}},
+		"off":   {off, map[string]int{"/console": 404, "/console/": 404, "/console/app.js": 404, "/console/stats": 404, "/console/console.css": 404}},
+		"gated": {gated, map[string]int{"/console": 401, "/console/app.js": 401, "/console/stats": 401, "/console/console.css": 200}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, newComposed(t, tt.cfg))
+			for path, want := range tt.want {
+				res, body := do(t, request(t, http.MethodGet, r.url(path), "Origin", "https://app.example.com"))
+				if res.StatusCode != want {
+					t.Errorf("GET %s = %d, want %d", path, res.StatusCode, want)
+				}
+				if name != "off" && res.Header.Get("Access-Control-Allow-Origin") != "" {
+					t.Errorf("GET %s may be read by other origins", path)
+				}
+				if name == "off" && body != "not found" {
+					t.Errorf("GET %s = %q, want what every unknown path answers", path, body)
+				}
+			}
+		})
+	}
+}
+
+func TestConsoleStats(t *testing.T) {
+	r := start(t, newComposed(t, localConfig()))
+	_, body := r.get(t, "/console/stats")
+	for _, want := range []string{`"polling":0`, `"websocket":0`, `"rooms":{`, `"uptime":`, `"heap":`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("stats %s lack %s", body, want)
+		}
+	}
+	if strings.Contains(body, `"heap":0,`) || strings.Contains(body, `"goroutines":0,`) {
+		t.Errorf("stats %s have no figures of the process", body)
+	}
+}
