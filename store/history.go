@@ -138,7 +138,6 @@ type HistoryStats struct {
 	Evicted  uint64 // rooms that left the memory because of the bounds on all rooms
 
 	Pending      int    // messages that are not yet written
-	PendingBytes int64  // and their bytes
 	Written      uint64 // messages written
 	Lost         uint64 // messages that were never written because too many were waiting
 	Failures     uint64 // writes that failed; their messages go on waiting

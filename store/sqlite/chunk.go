@@ -17,7 +17,7 @@ const minHeadBytes = 4
 // errDamaged is returned for a chunk that was not written by appendChunk.
 var errDamaged = errors.New("damaged chunk")
 
-// appendChunk appends messages of one room to dst as they are written to disk:
+// appendChunk appends n messages to dst as they are written to disk:
 //
 //	format byte, count, length of the head
 //	head: for each message the time since the one before it (milliseconds, signed), the length of its JSON, the
@@ -25,14 +25,14 @@ var errDamaged = errors.New("damaged chunk")
 //	texts
 //
 // Numbers are varints as in encoding/binary. Most messages carry their id, so mostly it is not written twice.
-func appendChunk(dst []byte, entries []recent.Entry) []byte {
+func appendChunk(dst []byte, n int, at func(int) *recent.Entry) []byte {
 	dst = append(dst, chunkFormat)
-	dst = binary.AppendUvarint(dst, uint64(len(entries)))
+	dst = binary.AppendUvarint(dst, uint64(n))
 	var scratch [maxChunkMessages * 4 * binary.MaxVarintLen16]byte
 	head := scratch[:0]
 	var milli int64
-	for i := range entries {
-		e := &entries[i]
+	for i := range n {
+		e := at(i)
 		head = binary.AppendVarint(head, e.Milli-milli)
 		head = binary.AppendUvarint(head, uint64(len(e.JSON)))
 		head = binary.AppendUvarint(head, uint64(len(e.ID)))
@@ -41,8 +41,8 @@ func appendChunk(dst []byte, entries []recent.Entry) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(head)))
 	dst = append(dst, head...)
-	for i := range entries {
-		e := &entries[i]
+	for i := range n {
+		e := at(i)
 		if !strings.Contains(e.JSON, e.ID) {
 			dst = append(dst, e.ID...)
 		}

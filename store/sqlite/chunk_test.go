@@ -10,6 +10,11 @@ import (
 	"signalbox/store/internal/recent"
 )
 
+// chunk returns the messages as they are written.
+func chunk(entries ...recent.Entry) []byte {
+	return appendChunk(nil, len(entries), func(i int) *recent.Entry { return &entries[i] })
+}
+
 func TestChunk(t *testing.T) {
 	const id = "6f1c9c5e-8d0e-4b6e-9d53-0c6f7c1e2a11"
 	var many []recent.Entry
@@ -29,7 +34,7 @@ func TestChunk(t *testing.T) {
 		"bytes that are no UTF-8": {{ID: "\xff\x00", JSON: "\x00\xfe"}},
 		"a long message":          {{ID: id, JSON: strings.Repeat("x", 1<<20) + id}},
 	} {
-		body := appendChunk(nil, entries)
+		body := chunk(entries...)
 		got, err := decodeChunk(body)
 		if err != nil || !slices.Equal(got, entries) {
 			t.Errorf("%s: decodeChunk = %.200v, %v, want %.200v", name, got, err, entries)
@@ -47,8 +52,8 @@ func TestChunk(t *testing.T) {
 
 func FuzzDecodeChunk(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(appendChunk(nil, nil))
-	f.Add(appendChunk(nil, []recent.Entry{{ID: "a", JSON: `{"id":"a"}`, Milli: 5}, {ID: "b", JSON: "{}", Milli: 3}}))
+	f.Add(chunk())
+	f.Add(chunk(recent.Entry{ID: "a", JSON: `{"id":"a"}`, Milli: 5}, recent.Entry{ID: "b", JSON: "{}", Milli: 3}))
 	f.Add([]byte{chunkFormat, 1, 4, 0, 0, 0, 2})
 	f.Add([]byte{chunkFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -56,7 +61,7 @@ func FuzzDecodeChunk(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := decodeChunk(appendChunk(nil, entries))
+		again, err := decodeChunk(chunk(entries...))
 		if err != nil || !slices.Equal(again, entries) {
 			t.Errorf("decoded %v, encoded and decoded again %v, %v", entries, again, err)
 		}
@@ -69,12 +74,12 @@ func BenchmarkChunk(b *testing.B) {
 		id := fmt.Sprintf("6f1c9c5e-8d0e-4b6e-9d53-%012d", i)
 		entries[i] = recent.Entry{ID: id, JSON: `{"id":"` + id + `","content":"` + strings.Repeat("x", 220) + `"}`, Milli: 1772366400123}
 	}
-	body := appendChunk(nil, entries)
+	body := chunk(entries...)
 	b.Run("append", func(b *testing.B) {
 		b.SetBytes(int64(len(body)))
 		b.ReportAllocs()
 		for b.Loop() {
-			body = appendChunk(body[:0], entries)
+			body = appendChunk(body[:0], len(entries), func(i int) *recent.Entry { return &entries[i] })
 		}
 	})
 	b.Run("decode", func(b *testing.B) {

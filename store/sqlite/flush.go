@@ -17,13 +17,17 @@ const (
 
 // run writes what gathers until the history is closed, then closes the files.
 func (h *History) run() {
-	var f flusher
+	f := newFlusher()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for open := true; open; {
 		select {
 		case <-h.wake:
 			open = h.wait(timer, h.options.FlushInterval, h.full)
+		case <-f.mergeTimer.C:
+			h.mu.Lock()
+			h.mergeLocked()
+			h.mu.Unlock()
 		case <-h.quit:
 			open = false
 		}
@@ -31,8 +35,8 @@ func (h *History) run() {
 			open = h.wait(timer, pause, nil)
 		}
 	}
-	err := h.lastFlush(&f, timer)
-	err = errors.Join(err, h.closeFiles())
+	f.mergeTimer.Stop()
+	err := errors.Join(h.lastFlush(&f, timer), h.closeFiles())
 	h.mu.Lock()
 	h.closeErr = err
 	h.mu.Unlock()
@@ -51,9 +55,10 @@ func (h *History) wait(timer *time.Timer, d time.Duration, early <-chan struct{}
 	return true
 }
 
-// lastFlush writes what is left, trying until it has worked or the context given to Close ends.
+// lastFlush merges what is left, trying until it has worked or the context given to Close ends.
 func (h *History) lastFlush(f *flusher, timer *time.Timer) error {
 	h.mu.Lock()
+	h.mergeLocked()
 	ctx := h.closing
 	h.mu.Unlock()
 	for !h.flush(f) {
@@ -62,7 +67,7 @@ func (h *History) lastFlush(f *flusher, timer *time.Timer) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			h.mu.Lock()
-			n, _ := h.rooms.Pinned()
+			n := h.unwritten
 			h.mu.Unlock()
 			return fmt.Errorf("close history: %d messages are not written: %w", n, f.err)
 		}
@@ -72,36 +77,62 @@ func (h *History) lastFlush(f *flusher, timer *time.Timer) error {
 
 // flusher is what the writing goroutine remembers from one write to the next.
 type flusher struct {
-	err     error // of the last write; nil: it worked
-	lost    uint64
-	batches []batch
-	entries []recent.Entry
+	// mergeTimer runs while the tail has messages.
+	mergeTimer *time.Timer
+	merging    bool
+
+	err  error // of the last write; nil: it worked
+	lost uint64
+
+	fresh     []waiting
+	batches   []batch
+	entries   []recent.Entry
+	unwritten int // messages of this write that a crash would have lost
 }
 
-// flush writes what waits and prunes, and reports whether that worked. The first failure is logged, and the first
-// success after it; messages stay in memory meanwhile.
+func newFlusher() flusher {
+	f := flusher{mergeTimer: time.NewTimer(time.Hour)}
+	f.mergeTimer.Stop()
+	return f
+}
+
+// flush writes what waits, to the tail or into the database, and reports whether that worked. The first failure is
+// logged, and the first success after it; messages stay in memory meanwhile.
 func (h *History) flush(f *flusher) bool {
 	ctx := context.Background() // a write is never broken off in the middle
-	h.snapshot(f)
-	err := h.write(ctx, f)
-	h.settle(f, err == nil)
-	if err == nil {
-		err = h.prune(ctx)
+	merge := h.take(f)
+	var err error
+	if merge {
+		if err = h.mergeBatches(ctx, f); err == nil {
+			f.mergeTimer.Stop()
+			f.merging = false
+			err = h.prune(ctx)
+		}
+	} else if err = h.writeTail(f); err == nil && !f.merging {
+		f.mergeTimer.Reset(h.options.mergeInterval)
+		f.merging = true
 	}
-	log := h.options.Log
 	h.mu.Lock()
 	if err != nil {
 		h.stats.Failures++
+		h.mergeLocked()
 	}
-	h.stats.DiskMessages, h.stats.DiskBytes = h.writer.messages, h.writer.usedBytes
+	h.noteDiskLocked()
 	lost := h.stats.Lost - f.lost
-	pending, _ := h.rooms.Pinned()
+	unwritten := h.unwritten
 	closed := h.closed
 	h.mu.Unlock()
+	h.report(f, err, lost, unwritten)
+	return err == nil || closed && unwritten == 0 // who closes does not wait for pruning
+}
+
+// report logs when writing begins to fail, works again, or is too slow.
+func (h *History) report(f *flusher, err error, lost uint64, unwritten int) {
+	log := h.options.Log
 	switch {
 	case err != nil && f.err == nil:
 		log.Error("history cannot be written; messages are kept in memory, as many as may be", slog.Any("error", err),
-			slog.Int("pending", pending))
+			slog.Int("pending", unwritten))
 	case err == nil && f.err != nil:
 		log.Info("history is written again", slog.Uint64("lost", lost))
 	case err == nil && lost > 0:
@@ -111,11 +142,11 @@ func (h *History) flush(f *flusher) bool {
 		f.lost += lost
 	}
 	f.err = err
-	return err == nil || closed && pending == 0 // who closes does not wait for pruning
 }
 
-// snapshot takes note of everything that waits to be written.
-func (h *History) snapshot(f *flusher) {
+// take takes what is to be written next, and reports whether it is to be merged: then it is everything that is not in
+// the database, otherwise what is not in the tail.
+func (h *History) take(f *flusher) (merge bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.armed = false
@@ -123,9 +154,18 @@ func (h *History) snapshot(f *flusher) {
 	case <-h.full:
 	default:
 	}
-	n, _ := h.rooms.Pinned()
+	n, bytes := h.rooms.Pinned()
+	f.unwritten = h.unwritten
+	atMessages, atBytes := h.options.mergeAt()
+	if !h.merge && n < atMessages && bytes < atBytes && h.tail.end < 2*atBytes {
+		f.fresh, h.fresh = h.fresh, f.fresh[:0]
+		h.freshBytes = 0
+		return false
+	}
+	h.merge = false
+	h.dropFreshLocked()
 	if cap(f.entries) < n {
-		f.entries = make([]recent.Entry, 0, n) // never grows below, because batches point into it
+		f.entries = make([]recent.Entry, 0, n) // does not grow below: batches point into it
 	}
 	h.rooms.Dirty(func(r *room) {
 		b := batch{r: r, at: r.Data.place}
@@ -140,15 +180,52 @@ func (h *History) snapshot(f *flusher) {
 		h.rooms.Hold(r)
 		f.batches = append(f.batches, b)
 	})
+	return true
+}
+
+// writeTail adds what was taken to the tail.
+func (h *History) writeTail(f *flusher) error {
+	defer func() {
+		clear(f.fresh)
+		f.fresh = f.fresh[:0]
+	}()
+	if len(f.fresh) == 0 {
+		return nil
+	}
+	if err := h.tail.append(f.fresh); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writtenLocked(f)
+	return nil
+}
+
+// writtenLocked counts the messages of a write that has worked.
+func (h *History) writtenLocked(f *flusher) {
+	n := min(f.unwritten, h.unwritten) // some may have been given up meanwhile
+	h.unwritten -= n
+	h.stats.Written += uint64(n)
+}
+
+// mergeBatches moves what was taken into the database and empties the tail.
+func (h *History) mergeBatches(ctx context.Context, f *flusher) error {
+	err := h.write(ctx, f)
+	h.settle(f, err == nil)
+	if err == nil {
+		err = h.tail.reset()
+	}
+	return err
 }
 
 // write writes the batches in one transaction.
 func (h *History) write(ctx context.Context, f *flusher) error {
-	if len(f.batches) == 0 {
+	if len(f.batches) == 0 && h.tail.end == 0 {
 		return nil
 	}
 	w := &h.writer
 	err := w.transaction(ctx, func() error {
+		w.merged = h.tail.number
 		for i := range f.batches {
 			b := &f.batches[i]
 			if !b.at.known {
@@ -203,11 +280,13 @@ func (h *History) settle(f *flusher, ok bool) {
 			lost = max(0, data.gaveUp-data.inFlight)
 			data.place = b.at
 			h.rooms.Unpin(b.r, b.at.next)
-			h.stats.Written += uint64(len(b.entries))
 		}
 		h.stats.Lost += uint64(lost)
 		data.inFlight, data.gaveUp = 0, 0
 		h.rooms.Release(b.r)
+	}
+	if ok {
+		h.writtenLocked(f)
 	}
 	h.mu.Unlock()
 	clear(f.entries)
@@ -244,6 +323,7 @@ func (h *History) prune(ctx context.Context) error {
 	}
 	if more {
 		h.mu.Lock()
+		h.mergeLocked()
 		h.armed = true
 		h.mu.Unlock()
 		notify(h.wake)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -46,7 +45,6 @@ type place struct {
 type History struct {
 	// Static after construction.
 	options Options
-	lock    *os.File
 	read    *sql.DB
 	reads   *lookups
 	quit    chan struct{} // closed by Close
@@ -54,12 +52,18 @@ type History struct {
 	wake    chan struct{} // something waits to be written
 	full    chan struct{} // a batch is full
 
-	writer writer // owned by the goroutine of run
+	// Owned by the goroutine of run.
+	writer writer
+	tail   *tail
 
 	mu sync.Mutex
 	// mu guards the following.
 	rooms      *recent.Rooms[state]
+	fresh      []waiting // messages that are not in the tail yet, unless merge is set
+	freshBytes int64
+	merge      bool   // the next write merges, so nothing needs to go to the tail before
 	armed      bool   // the writer knows that something waits
+	unwritten  int    // messages that a crash would lose
 	generation uint64 // counts deletions of whole rooms on disk
 	closed     bool
 	closing    context.Context // bounds the last write; set with closed
@@ -105,8 +109,8 @@ func open(options Options) (h *History, err error) {
 			err = errors.Join(err, h.closeFiles())
 		}
 	}()
-	if h.lock, err = lockFile(path); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if h.tail, err = openTail(path); err != nil {
+		return nil, err
 	}
 	ctx := context.Background() // opening is not interrupted: it waits for nobody but, at most 5 s, a lock
 	if err = h.writer.open(ctx, path, options); err != nil {
@@ -120,10 +124,19 @@ func open(options Options) (h *History, err error) {
 	if h.reads, err = prepareLookups(ctx, h.read); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	h.stats.DiskMessages, h.stats.DiskBytes = h.writer.messages, h.writer.usedBytes
-	if h.writer.overBounds() {
-		h.armed = true
-		notify(h.wake) // the bounds may have been lowered
+	err = h.tail.replay(h.writer.merged, func(m waiting) {
+		h.pinLocked(m.room, m.entry)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tail: %w", err)
+	}
+	if h.tail.cut > 0 {
+		options.Log.Warn("history was cut off in the middle of a write", slog.Int64("bytes", h.tail.cut))
+	}
+	h.noteDiskLocked()
+	if h.tail.messages > 0 || h.writer.overBounds() { // the bounds may have been lowered
+		h.merge, h.armed = true, true
+		notify(h.wake)
 	}
 	return h, nil
 }
@@ -139,19 +152,53 @@ func (h *History) Append(name string, m store.Message) error {
 	if h.closed {
 		return store.ErrHistoryClosed
 	}
-	h.rooms.Append(h.rooms.Ensure(name), e, true)
-	n, bytes := h.rooms.Pinned()
-	if n > h.options.PendingMessages || bytes > h.options.PendingBytes {
+	r := h.pinLocked(name, e)
+	h.unwritten++
+	if n, bytes := h.rooms.Pinned(); n > h.options.PendingMessages || bytes > h.options.PendingBytes {
 		h.giveUpLocked()
+	}
+	if !h.merge {
+		h.fresh = append(h.fresh, waiting{r.Name, e})
+		h.freshBytes += e.Bytes()
+		if len(h.fresh) >= batchMessages || h.freshBytes >= batchBytes {
+			notify(h.full)
+		}
+		if len(h.fresh) >= 2*batchMessages || h.freshBytes >= 2*batchBytes {
+			h.mergeLocked() // the writer does not keep up
+		}
 	}
 	if !h.armed {
 		h.armed = true
 		notify(h.wake)
 	}
-	if n >= min(batchMessages, h.options.PendingMessages/2) || bytes >= min(batchBytes, h.options.PendingBytes/2) {
-		notify(h.full)
-	}
 	return nil
+}
+
+// pinLocked adds a message that is not in the database.
+func (h *History) pinLocked(name string, e recent.Entry) *room {
+	r := h.rooms.Ensure(name)
+	h.rooms.Append(r, e, true)
+	if bound := h.options.Limits.RoomMessages; r.Pinned() > bound { // the oldest would be pruned as soon as it is merged
+		h.rooms.Unpin(r, r.Next()-uint64(bound))
+	}
+	return r
+}
+
+// mergeLocked makes the next write a merge. It writes everything that is pinned, so nothing is fresh.
+func (h *History) mergeLocked() {
+	h.merge = true
+	h.dropFreshLocked()
+}
+
+func (h *History) dropFreshLocked() {
+	clear(h.fresh)
+	h.fresh, h.freshBytes = h.fresh[:0], 0
+}
+
+// noteDiskLocked brings the counts of what is on disk up to date.
+func (h *History) noteDiskLocked() {
+	h.stats.DiskMessages = h.writer.messages + int64(h.tail.messages)
+	h.stats.DiskBytes = h.writer.usedBytes + h.tail.end
 }
 
 // giveUpLocked lets go of the messages that have waited longest, until what waits is within its bounds.
@@ -169,6 +216,7 @@ func (h *History) giveUpLocked() {
 			h.stats.Lost += uint64(k)
 		}
 		h.rooms.Unpin(r, r.Next()-uint64(r.Pinned())+uint64(k))
+		h.unwritten = max(0, h.unwritten-k)
 	}
 }
 
@@ -179,7 +227,7 @@ func (h *History) Stats() store.HistoryStats {
 	s := h.stats
 	s.Rooms, s.Messages, s.Bytes = h.rooms.Len(), h.rooms.Messages(), h.rooms.Bytes()
 	s.Evicted = h.rooms.Evicted()
-	s.Pending, s.PendingBytes = h.rooms.Pinned()
+	s.Pending = h.unwritten
 	return s
 }
 
@@ -212,8 +260,8 @@ func (h *History) closeFiles() error {
 		errs = append(errs, h.read.Close())
 	}
 	errs = append(errs, h.writer.close())
-	if h.lock != nil { // last: until now the file was ours
-		errs = append(errs, h.lock.Close())
+	if h.tail != nil { // last: it holds the lock
+		errs = append(errs, h.tail.close())
 	}
 	return errors.Join(errs...)
 }

@@ -10,9 +10,10 @@ import (
 
 func TestHistory(t *testing.T) {
 	for name, options := range map[string]Options{
-		"with the defaults":         {},
-		"with hardly any memory":    {Cache: store.HistoryLimits{RoomMessages: 3, Messages: 5}, FlushInterval: time.Microsecond},
-		"with memory for all of it": {Cache: store.HistoryLimits{RoomMessages: 1000}, FlushInterval: time.Millisecond},
+		"merged at once":            {FlushInterval: time.Microsecond, mergeInterval: 1},
+		"with hardly any memory":    {FlushInterval: time.Microsecond, mergeInterval: 1, Cache: store.HistoryLimits{RoomMessages: 3, Messages: 5}},
+		"merged now and then":       {FlushInterval: time.Millisecond, mergeInterval: 20 * time.Millisecond},
+		"with memory for all of it": {mergeInterval: 300 * time.Millisecond, Cache: store.HistoryLimits{RoomMessages: 1000}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.TestHistory(t, func(t *testing.T, limits store.HistoryLimits) store.History {

@@ -42,7 +42,8 @@ const (
 // Ids of rooms are never used again (AUTOINCREMENT): a reader that looked an id up before the room went must not find
 // another room's messages under it. used is the number of a chunk that was written when the room was last noted as
 // used. In chunk, last is the position of the chunk's last message in the room, and bytes adds up the length of all
-// bodies the room ever had, up to and with this one; so what a room takes is the difference of two rows.
+// bodies the room ever had, up to and with this one; so what a room takes is the difference of two rows. total.messages adds up
+// chunk.n, and total.merged is the number of the last record of the tail whose messages are here.
 const schema = `
 CREATE TABLE room (
 	id   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,9 +61,10 @@ CREATE TABLE chunk (
 );
 CREATE UNIQUE INDEX chunk_room ON chunk (room, last);
 CREATE TABLE total (
-	messages INTEGER NOT NULL
+	messages INTEGER NOT NULL,
+	merged   INTEGER NOT NULL
 );
-INSERT INTO total VALUES (0);
+INSERT INTO total VALUES (0, 0);
 `
 
 // openFile checks the file at path, makes it where it is missing, and returns its absolute path.

@@ -33,13 +33,14 @@ type writer struct {
 
 	seq       int64 // number of the newest chunk
 	pageBytes int64
-	messages  int64 // on disk
-	usedBytes int64 // of the file, as of the last measure
-	fileBytes int64 // the unused pages included
+	messages  int64  // in the database
+	merged    uint64 // number of the tail's last record that is in the database
+	usedBytes int64  // of the file, as of the last measure
+	fileBytes int64  // the unused pages included
 	body      []byte
 }
 
-// batch is what one room has to write.
+// batch is what one room has to merge.
 type batch struct {
 	r       *room
 	entries []recent.Entry
@@ -54,7 +55,7 @@ func (w *writer) open(ctx context.Context, path string, options Options) (err er
 	w.chunkMessages = max(1, min(maxChunkMessages, w.limits.RoomMessages/8))
 	w.chunkBytes = int(max(1, min(maxChunkBytes, w.limits.RoomBytes/8)))
 	w.usedInterval = options.usedInterval
-	if w.db, err = sql.Open("sqlite", source(path, "synchronous(NORMAL)", "journal_size_limit(8388608)")); err != nil {
+	if w.db, err = sql.Open("sqlite", source(path, "synchronous(FULL)", "journal_size_limit(8388608)")); err != nil {
 		return err
 	}
 	if w.conn, err = w.db.Conn(ctx); err != nil {
@@ -73,7 +74,7 @@ func (w *writer) open(ctx context.Context, path string, options Options) (err er
 		&w.insertRoom:  `INSERT INTO room (name, used) VALUES (?, ?)`,
 		&w.insertChunk: `INSERT INTO chunk (seq, room, last, n, bytes, body) VALUES (?, ?, ?, ?, ?, ?)`,
 		&w.updateUsed:  `UPDATE room SET used = ? WHERE id = ?`,
-		&w.updateTotal: `UPDATE total SET messages = ?`,
+		&w.updateTotal: `UPDATE total SET messages = ?, merged = ?`,
 		&w.roomSizes:   `SELECT last, n, bytes FROM chunk WHERE room = ? ORDER BY last`,
 		&w.trimRoom:    `DELETE FROM chunk WHERE room = ? AND last <= ?`,
 		&w.countRooms:  `SELECT count(*) FROM (SELECT 1 FROM room LIMIT 2)`,
@@ -87,15 +88,18 @@ func (w *writer) open(ctx context.Context, path string, options Options) (err er
 	if err != nil {
 		return err
 	}
+	var merged int64
 	for query, to := range map[string]*int64{
 		`SELECT coalesce(max(seq), 0) FROM chunk`: &w.seq,
 		`SELECT messages FROM total`:              &w.messages,
+		`SELECT merged FROM total`:                &merged,
 		`PRAGMA page_size`:                        &w.pageBytes,
 	} {
 		if err := w.conn.QueryRowContext(ctx, query).Scan(to); err != nil {
 			return err
 		}
 	}
+	w.merged = uint64(merged)
 	return w.measure(ctx)
 }
 
@@ -115,15 +119,15 @@ func (w *writer) transaction(ctx context.Context, do func() error) error {
 	if _, err := w.begin.ExecContext(ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	seq, messages := w.seq, w.messages
+	seq, messages, merged := w.seq, w.messages, w.merged
 	err := do()
 	if err == nil {
-		if _, err = w.updateTotal.ExecContext(ctx, w.messages); err == nil {
+		if _, err = w.updateTotal.ExecContext(ctx, w.messages, int64(w.merged)); err == nil {
 			_, err = w.commit.ExecContext(ctx)
 		}
 	}
 	if err != nil {
-		w.seq, w.messages = seq, messages
+		w.seq, w.messages, w.merged = seq, messages, merged
 		// SQLite has ended the transaction itself after some errors, and then has nothing to roll back.
 		_, _ = w.rollback.ExecContext(ctx)
 	}
@@ -147,7 +151,7 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	b.at.next = b.start
 	for rest := b.entries; len(rest) > 0; {
 		n := w.cut(rest)
-		w.body = appendChunk(w.body[:0], rest[:n])
+		w.body = appendChunk(w.body[:0], n, func(i int) *recent.Entry { return &rest[i] })
 		rest = rest[n:]
 		b.at.next += uint64(n)
 		b.at.bytes += int64(len(w.body))
