@@ -65,7 +65,7 @@ func (s *Server) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Mes
 
 // AnswerFunc takes what one client answered: the arguments as it sent them, and the binary attachments that placeholders
 // in them refer to.
-type AnswerFunc func(sid string, args []json.RawMessage, attachments [][]byte)
+type AnswerFunc = func(sid string, args []json.RawMessage, attachments [][]byte)
 
 // Member returns the place in the hub of the client with a socket id, or nil where the namespace has no such client.
 func (s *Server) Member(namespace, sid string) *hub.Member {
