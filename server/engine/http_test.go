@@ -1,0 +1,343 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// get makes a request without a session.
+func (s *site) get(t testing.TB, method, query string, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, s.url(query), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK && res.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%s %s: Content-Type %q", method, query, res.Header.Get("Content-Type"))
+	}
+	return res.StatusCode, string(body)
+}
+
+func TestWire13_Errors(t *testing.T) {
+	a := newApp()
+	s := start(t, Config{}, a)
+	p := s.poller(t)
+	upgraded := s.connect(t)
+	defer upgraded.CloseNow()
+	a.next(t)
+	overWebSocket := a.next(t).ID()
+	tests := map[string]struct {
+		method, query string
+		header        []string
+		status, code  int
+	}{
+		"no transport":                   {"GET", "EIO=4", nil, 400, 0},
+		"unknown transport":              {"GET", "EIO=4&transport=abc", nil, 400, 0},
+		"webtransport":                   {"GET", "EIO=4&transport=webtransport", nil, 400, 0},
+		"unknown session":                {"GET", pollingQuery + "&sid=abc", nil, 400, 1},
+		"unknown session, post":          {"POST", pollingQuery + "&sid=abc", nil, 400, 1},
+		"handshake by post":              {"POST", pollingQuery, nil, 400, 2},
+		"handshake by put":               {"PUT", pollingQuery, nil, 400, 2},
+		"websocket without upgrade":      {"GET", "EIO=4&transport=websocket", nil, 400, 3},
+		"session with another transport": {"GET", "EIO=4&transport=websocket&sid=" + p.sid, nil, 400, 3},
+		"poll of a websocket session":    {"GET", pollingQuery + "&sid=" + overWebSocket, nil, 400, 3},
+		"post to a websocket session":    {"POST", pollingQuery + "&sid=" + overWebSocket, nil, 400, 3},
+		"JSONP":                          {"GET", pollingQuery + "&j=0", nil, 400, 3},
+		"no version":                     {"GET", "transport=polling", nil, 400, 5},
+		"EIO=3":                          {"GET", "EIO=3&transport=polling", nil, 400, 5},
+		"EIO=abc":                        {"GET", "EIO=abc&transport=polling", nil, 400, 5},
+		"huge query":                     {"GET", pollingQuery + "&sid=" + strings.Repeat("x", 100_000), nil, 400, 1},
+		"upgrade of a polling handshake": {"GET", pollingQuery, upgradeHeader(), 400, 3},
+		"upgrade EIO=3":                  {"GET", "EIO=3&transport=websocket", upgradeHeader(), 400, 5},
+		"upgrade without version":        {"GET", "transport=websocket", upgradeHeader(), 400, 5},
+		"upgrade of an unknown session":  {"GET", "EIO=4&transport=websocket&sid=abc", upgradeHeader(), 400, 1},
+		"upgrade with EIO=3":             {"GET", "EIO=3&transport=websocket&sid=" + p.sid, upgradeHeader(), 400, 5},
+		"upgrade with no EIO":            {"GET", "transport=websocket&sid=" + p.sid, upgradeHeader(), 400, 5},
+		"upgrade of a websocket":         {"GET", "EIO=4&transport=websocket&sid=" + overWebSocket, upgradeHeader(), 400, 3},
+		"upgrade without a key":          {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Key", ""), 400, 3},
+		"upgrade with a short key":       {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Key", "YWJj"), 400, 3},
+		"upgrade of version 8":           {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Version", "8"), 426, 3},
+	}
+	messages := []string{"Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden",
+		"Unsupported protocol version"}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			status, body := s.get(t, test.method, test.query, test.header...)
+			want := fmt.Sprintf(`{"code":%d,"message":%q}`, test.code, messages[test.code])
+			if status != test.status || body != want {
+				t.Errorf("got %d %s, want %d %s", status, body, test.status, want)
+			}
+		})
+	}
+	if status := p.post("4x"); status != http.StatusOK {
+		t.Errorf("the session did not outlive refused requests: %d", status)
+	}
+}
+
+func upgradeHeader() []string {
+	return []string{"Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket", "Sec-WebSocket-Version", "13",
+		"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+}
+
+func TestInvalidOriginBytes(t *testing.T) {
+	s := New(Config{}, newApp().accept)
+	defer s.Shutdown(t.Context())
+	r := httptest.NewRequest("GET", "/socket.io/?"+pollingQuery, nil)
+	r.Header["Origin"] = []string{"http://x\x01"}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != 400 || !strings.Contains(w.Body.String(), `"code":3`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestWire14_24_RefusedHandshakes(t *testing.T) {
+	tests := map[string]struct {
+		cfg               Config
+		polling, upgraded int
+		cause             string
+	}{
+		"origin":      {Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "http://good" }}, 403, 403, "origin"},
+		"forbidden":   {Config{Authorize: func(*http.Request) error { return errors.New("secret detail") }}, 403, 403, "authorization"},
+		"no token":    {Config{Authorize: func(*http.Request) error { return fmt.Errorf("no token: %w", ErrUnauthorized) }}, 403, 401, "authorization"},
+		"transport":   {Config{Transports: []string{"none"}}, 400, 400, "transport"},
+		"rate":        {Config{HandshakesPerSecond: 0.0001}, 403, 403, "rate"},
+		"connections": {Config{MaxConnections: 1}, 403, 403, "limit"},
+		"of one peer": {Config{MaxConnectionsPerIP: 1}, 403, 403, "limit"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			s := start(t, test.cfg, a)
+			switch test.cause {
+			case "rate", "limit":
+				s.poller(t)
+			}
+			status, body := s.get(t, "GET", pollingQuery, "Origin", "http://evil")
+			if status != test.polling || strings.Contains(body, "secret") {
+				t.Errorf("polling: %d %s, want %d", status, body, test.polling)
+			}
+			if status == 403 && body != `{"code":4,"message":"Forbidden"}` {
+				t.Errorf("polling: body %s", body)
+			}
+			status, _ = s.get(t, "GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Origin", "http://evil")...)
+			if status != test.upgraded {
+				t.Errorf("websocket: %d, want %d", status, test.upgraded)
+			}
+			if got := s.Stats().Refused[test.cause]; got != 2 {
+				t.Errorf("counted %v", s.Stats().Refused)
+			}
+		})
+	}
+}
+
+// TestCrossSiteUpgrade: the websocket of a session is opened by another site than the one that polls (CVE-2019-13611).
+func TestCrossSiteUpgrade(t *testing.T) {
+	s := start(t, Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
+	p := s.poller(t)
+	status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, append(upgradeHeader(), "Origin", "http://evil")...)
+	if status != http.StatusForbidden {
+		t.Errorf("got %d, want 403", status)
+	}
+}
+
+func TestLimitsAreGivenBack(t *testing.T) {
+	a := newApp()
+	s := start(t, Config{MaxConnections: 2, MaxConnectionsPerIP: 2}, a)
+	for range 5 {
+		c, p := s.connect(t), s.poller(t)
+		if status, _ := s.get(t, "GET", pollingQuery); status != http.StatusForbidden {
+			t.Fatalf("a third connection: %d", status)
+		}
+		c.CloseNow()
+		p.post("1")
+		until(t, "end of both", func() bool { return len(s.allLinks()) == 0 })
+	}
+	if got := len(s.peers.peers); got != 0 {
+		t.Errorf("%d addresses are remembered", got)
+	}
+}
+
+func TestWire15_HandshakeFields(t *testing.T) {
+	tests := map[string]struct {
+		cfg       Config
+		transport string
+		want      string
+	}{
+		"polling":     {Config{}, "polling", `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"websocket":   {Config{}, "websocket", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"no upgrades": {Config{DisableUpgrades: true}, "polling", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"no websocket": {Config{Transports: []string{"polling"}, PingInterval: time.Second, PingTimeout: 300 * time.Millisecond, MaxPayloadBytes: 5},
+			"polling", `"upgrades":[],"pingInterval":1000,"pingTimeout":300,"maxPayload":5}`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			s := start(t, test.cfg, a)
+			var open string
+			if test.transport == "polling" {
+				_, open = s.get(t, "GET", pollingQuery)
+			} else {
+				open = read(t, s.dial(t, "EIO=4&transport=websocket"))
+			}
+			id := a.next(t).ID()
+			if want := `0{"sid":"` + id + `",` + test.want; open != want {
+				t.Errorf("open packet is %s, want %s", open, want)
+			}
+			var fields map[string]any
+			if err := json.Unmarshal([]byte(open[1:]), &fields); err != nil || len(fields) != 5 {
+				t.Errorf("fields %v, error %v", fields, err)
+			}
+			if strings.Contains(open, `"upgrades":["websocket"]`) {
+				return
+			}
+			if status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+id, upgradeHeader()...); status != 400 {
+				t.Errorf("upgrade: %d", status)
+			}
+		})
+	}
+}
+
+// TestWire25_HeadersOfTheWrapperAreSent: what wrappers above set on the response reaches the client of a websocket too.
+func TestWire25_HeadersOfTheWrapperAreSent(t *testing.T) {
+	s := New(Config{}, newApp().accept)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Set-Cookie", "a=1")
+		w.Header().Add("Set-Cookie", "b=2")
+		w.Header().Set("X-Evil", "x\r\nInjected: 1")
+		s.ServeHTTP(w, r)
+	}))
+	defer web.Close()
+	defer s.Shutdown(t.Context())
+	for _, transport := range []string{"polling", "websocket"} {
+		var res *http.Response
+		url := web.URL + "/socket.io/?EIO=4&transport=" + transport
+		if transport == "polling" {
+			got, err := http.Get(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.Body.Close()
+			res = got
+		} else {
+			c, got, err := websocket.Dial(t.Context(), url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.CloseNow()
+			res = got
+		}
+		if got := res.Header["Set-Cookie"]; !reflect.DeepEqual(got, []string{"a=1", "b=2"}) {
+			t.Errorf("%s: Set-Cookie %q", transport, got)
+		}
+		if res.Header.Get("Injected") != "" {
+			t.Errorf("%s: a header was injected", transport)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestWire26_Request(t *testing.T) {
+	a := newApp()
+	s := start(t, Config{}, a)
+	get := func(query string, upgrade bool) *Request {
+		header := []string{"User-Agent", "test", "X-Two", "2"}
+		if upgrade {
+			r := s.raw(t)
+			request := strings.Replace(upgradeRequest(query), "Host: x\r\n", "Host: x\r\nX-Two: 2\r\nUser-Agent: test\r\n", 1)
+			r.send([]byte(request))
+			r.head(101)
+		} else {
+			s.get(t, "GET", query, header...)
+		}
+		return a.next(t).Request()
+	}
+	one, two := get(pollingQuery+"&a=1&a=2", false), get(pollingQuery+"&a=1&a=2", false)
+	if one.Header.Get("Host") != s.addr || one.Header.Get("X-Two") != "2" {
+		t.Errorf("headers %v", one.Header)
+	}
+	if got := one.Query["a"]; !reflect.DeepEqual(got, []string{"1", "2"}) {
+		t.Errorf("query %v", one.Query)
+	}
+	if one.URL != "/socket.io/?"+pollingQuery+"&a=1&a=2" || one.Secure || time.Since(one.Time) > patience {
+		t.Errorf("request %+v", one)
+	}
+	same := func(a, b map[string][]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+	if !same(one.Header, two.Header) || !same(one.Query, two.Query) {
+		t.Error("equal requests do not share a copy")
+	}
+	if other := get(pollingQuery+"&a=1&a=3", false); same(one.Query, other.Query) {
+		t.Error("different queries share a copy")
+	}
+	ws := get("EIO=4&transport=websocket", true)
+	if ws.Header.Get("Sec-WebSocket-Key") != "" || ws.Header.Get("Host") != "x" || ws.Header.Get("X-Two") != "2" {
+		t.Errorf("headers of a websocket %v", ws.Header)
+	}
+}
+
+func TestInternIsBounded(t *testing.T) {
+	in := newInterner()
+	for i := range 10 * maxInterned {
+		in.intern(map[string][]string{"k": {fmt.Sprint(i)}})
+	}
+	if len(in.seen) > maxInterned {
+		t.Errorf("%d copies are kept", len(in.seen))
+	}
+	big := map[string][]string{"k": {strings.Repeat("x", maxInternBytes)}}
+	if got := in.intern(big); !reflect.DeepEqual(got, big) {
+		t.Error("copy differs")
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	tests := map[string]string{
+		"192.0.2.1":             "192.0.2.1",
+		"::ffff:192.0.2.1":      "::ffff:192.0.2.1",
+		"2001:db8:1:2:3:4:5:6":  "2001:db8:1:2::/64",
+		"fe80::1%eth0":          "fe80::/64",
+		"not an address":        "not an address",
+		"2001:db8:1:2:ffff::ff": "2001:db8:1:2::/64",
+	}
+	for addr, want := range tests {
+		if got := network(addr); got != want {
+			t.Errorf("network(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}
+
+func TestAdmissionIsBounded(t *testing.T) {
+	a := newAdmission(0, 0.0001)
+	for i := range maxPeers + 1000 {
+		addr := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
+		if refused := a.enter(addr); refused != nil {
+			t.Fatalf("address %d: %v", i, refused)
+		}
+		a.leave(addr)
+	}
+	if len(a.peers) > maxPeers {
+		t.Errorf("%d addresses are remembered", len(a.peers))
+	}
+}
