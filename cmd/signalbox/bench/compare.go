@@ -93,6 +93,7 @@ type comparison struct {
 	loadCPU   int
 	work      string // a folder for what is built; servers run in it
 	versions  map[string]string
+	company   string // who else used the machine, for the report
 	results   map[string]map[string][]Result // server, scenario, one per run
 	stderr    io.Writer
 }
@@ -125,7 +126,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		specs = append(specs, spec)
 		c.results[name] = map[string][]Result{}
 	}
-	begin := time.Now()
+	begin, others := time.Now(), newCompany()
 	for run := range o.runs {
 		for _, spec := range specs {
 			fmt.Fprintf(stderr, "bench: run %d of %d: %s\n", run+1, o.runs, spec.name)
@@ -134,7 +135,8 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			}
 		}
 	}
-	fmt.Fprintf(stderr, "bench: all runs took %v\n", time.Since(begin).Round(time.Second))
+	c.company = others.remark()
+	fmt.Fprintf(stderr, "bench: all runs took %v\nbench: %s\n", time.Since(begin).Round(time.Second), c.company)
 	if o.json {
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")

@@ -80,6 +80,9 @@ func (c *comparison) writeMachine(b *strings.Builder, now time.Time) {
 	}
 	fmt.Fprintf(b, "Measured on %s with `%s`, %s.\n\n", now.UTC().Format("2 January 2006"), command, runs)
 	fmt.Fprintf(b, "- Machine: %s, %d processors, %s, %s\n- %s\n", machineModel(), runtime.NumCPU(), machineMemory(), machineKernel(), capitalize(pinned))
+	if c.company != "" {
+		fmt.Fprintf(b, "- %s\n", c.company)
+	}
 	if c.opts.cold {
 		b.WriteString("- Every scenario on a server just started, not warmed up\n")
 	} else {
