@@ -295,3 +295,11 @@ test("the debug log has a line per event: name, sender and the first 64 characte
   assert.ok(values("briefly").includes("77"), values("briefly").join("\n"));
   assert.ok(values("at-length").includes(`${JSON.stringify(long).slice(0, 64)}...`), values("at-length").join("\n"));
 });
+
+test("otherwise nothing of a payload is logged", async (t) => {
+  const user = await (await connect(t, server, matrix[1])).join("private-id");
+  const words = ["private-text", "private-id", "private-event", "private-bad"];
+  await user.ask("private-event", { recipientUserId: "private-id", senderUserId: "private-id", text: "private-text" });
+  await user.ask("private-bad", { text: "private-text" });
+  for (const word of words) assert.ok(!server.output.includes(word), word);
+});

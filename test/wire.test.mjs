@@ -28,10 +28,16 @@ describe("Engine.IO over HTTP", () => {
     }
   });
 
-  test("a socket id is 20 characters, and another one than the session's", async (t) => {
-    const raw = await RawSocket.connect(t, server);
-    assert.match(raw.sid, /^[\w-]{20}$/);
-    assert.notEqual(raw.sid, raw.handshake.sid);
+  test("a socket id cannot be guessed, from the session's neither", async (t) => {
+    const ids = new Set();
+    for (let n = 0; n < 20; n++) {
+      const raw = await RawSocket.connect(t, server);
+      assert.match(raw.sid, /^[\w-]{20,}$/);
+      ids.add(raw.sid).add(raw.handshake.sid);
+      // Random from the first character on: a counter would share its beginning.
+      ids.add(raw.sid.slice(0, 10)).add(raw.handshake.sid.slice(0, 10));
+    }
+    assert.equal(ids.size, 80);
   });
 
   const refused = {
@@ -248,6 +254,15 @@ describe("the client for browsers", ownOnly, () => {
       assert.ok(!res.text.includes("socket.io-client"), file);
     }
   });
+});
+
+test("without its files the browser client is built in, or at the Socket.IO project's CDN", ownOnly, async (t) => {
+  const bare = await useServer({ t });
+  for (const file of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"]) {
+    const res = await request(bare, `/socket.io/${file}`);
+    if (res.status === 200) assert.ok(res.bytes.equals(readFileSync(path.join(dist, file))), file);
+    else assert.deepEqual([res.status, res.headers.location], [302, `https://cdn.socket.io/4.8.3/${file}`]);
+  }
 });
 
 test("health and readiness", async () => {
