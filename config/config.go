@@ -22,6 +22,14 @@ type Config struct {
 	Endpoint       Origins `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
 	TrustedProxies Proxies `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
 
+	// Who is who.
+	JWTSecret        Secret        `env:"JWT_SECRET" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
+	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
+	JWTIssuer        string        `env:"JWT_ISSUER" doc:"what the claim iss of a token must be; empty: anything"`
+	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"what the claim aud of a token must name; empty: anything"`
+	RequireAuth      bool          `env:"REQUIRE_AUTH" default:"false" doc:"ask for a token on /, /ws, /tap and /events too; /chat, /demo, /notification and the streams of users and rooms always do"`
+	AuthPingInterval time.Duration `env:"AUTH_PING_INTERVAL" default:"5s" min:"10ms" max:"24h" doc:"between two pings on /demo and /notification, and for a client there to prove who it is"`
+
 	// Socket.IO.
 	Transports     Transports    `env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
 	PingInterval   time.Duration `env:"PING_INTERVAL" default:"25s" min:"10ms" max:"24h" doc:"between two heartbeats to a client"`
@@ -79,6 +87,9 @@ func Load(getenv func(string) string) (Config, error) {
 		if err := s.set(text); err != nil {
 			faults = append(faults, err)
 		}
+	}
+	if cfg.RequireAuth && cfg.JWTSecret == "" && cfg.JWKSURL == "" {
+		faults = append(faults, errors.New("REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET, made with `openssl rand -hex 32`, or JWKS_URL"))
 	}
 	return cfg, errors.Join(faults...)
 }

@@ -20,6 +20,8 @@ type Options struct {
 	Hub *hub.Hub
 	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
 	Handlers map[string]hub.Handler
+	// Doors serve the ways in that speak no Socket.IO; nil: there are none.
+	Doors *Doors
 	// MintToken makes the tokens that the console offers for trying out; nil: it offers none.
 	MintToken func(console.TokenRequest) (string, error)
 }
@@ -46,6 +48,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.console = s.newConsole(o, door)
+	s.doors = newDoors(o, door, metrics)
 	if s.debug != nil {
 		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })
 	}

@@ -29,7 +29,7 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 	r.HandleMethodNotAllowed = false
 	_ = r.SetTrustedProxies(nil) // addresses come from clientIP, gin's own rule is not asked
 
-	r.Use(s.observe, s.rescue, s.limitBody)
+	r.Use(s.observe, s.rescue, s.limitBody, s.refuseStray)
 
 	read(r, "/", func(c *gin.Context) { c.String(http.StatusOK, brokerText) })
 	read(r, "/time", sendTime)
@@ -42,6 +42,8 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 
 	r.Any(console.Path, s.serveConsole)
 	r.Any(console.Path+"/*path", s.serveConsole)
+
+	s.doorRoutes(r)
 
 	socket := func(c *gin.Context) {
 		if name := strings.TrimPrefix(c.Request.URL.Path, socketPath); isClientFile(name) {

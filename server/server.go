@@ -34,6 +34,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
+	doors    doorSet      // set before Run; nil: there are none
 	client   *clientFiles
 	console  http.Handler // nil: it is off
 

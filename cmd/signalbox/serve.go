@@ -39,6 +39,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	log := newLogger(cfg, env.stderr)
+	cfg, madeUp := withSecret(cfg)
 	srv, err := build(cfg, log)
 	if err != nil {
 		return err
@@ -46,6 +47,15 @@ func serve(ctx context.Context, args []string, env environment) error {
 	defer srv.Close()
 	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())); err != nil {
 		return err
+	}
+	if madeUp {
+		text, err := tryOutText(cfg)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(env.stdout, text); err != nil {
+			return err
+		}
 	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
@@ -57,19 +67,29 @@ func serve(ctx context.Context, args []string, env environment) error {
 func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
 	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
-	root := handlers.NewRoot(h, store.NewMemory(), handlers.RootOptions{}, log)
+	cfg, _ = withSecret(cfg)
+	doors, err := buildDoors(cfg, h, log)
+	if err != nil {
+		return nil, err
+	}
+	root := handlers.NewRoot(h, store.NewMemory(), doors.rootOptions(cfg), log)
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
 		Version:  buildVersion(),
 		Hub:      h,
-		Handlers: map[string]hub.Handler{"/": root},
+		Handlers: map[string]hub.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
+		Doors:    &doors.server,
 	})
 	if err != nil {
+		root.Close()
+		doors.close()
 		return nil, err
 	}
+	srv.OnClose(doors.close)
 	srv.OnClose(root.Close)
 	describeRoot(srv.Metrics(), root)
+	describeDoors(srv.Metrics(), doors.handlers)
 	return srv, nil
 }
 

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/server/door"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/socketio"
+	"signalbox/store"
+)
+
+// Doors are the handlers of the ways in that speak no Socket.IO, and what the tickets for two of them need. All of them
+// are needed.
+type Doors struct {
+	Rooms        hub.TextHandler // /ws
+	Tap          hub.TextHandler // /tap
+	Demo         hub.TextHandler // /demo
+	Notification hub.TextHandler // /notification
+
+	Events     hub.StreamHandler // /events
+	UserEvents hub.StreamHandler // /events/user/:userId
+	RoomEvents hub.StreamHandler // /events/room/:room
+
+	Verifier door.Verifier
+	Tickets  store.Tickets
+}
+
+// The paths of the doors.
+const (
+	roomsPath        = "/ws"
+	tapPath          = "/tap"
+	demoPath         = "/demo"
+	notificationPath = "/notification"
+	eventsPath       = "/events"
+	userEventsPath   = "/events/user/"
+	roomEventsPath   = "/events/room/"
+	ticketPath       = "/api/auth/token/ws"
+)
+
+// doorSet are the doors as the routes serve them, by path; a path that ends in a slash goes on with a parameter.
+type doorSet map[string]http.Handler
+
+// newDoors returns the doors over the engine of realtime. nil: there are none.
+func newDoors(o Options, realtime *socketio.Server, m *Metrics) doorSet {
+	if o.Doors == nil {
+		return nil
+	}
+	s := door.New(door.Config{
+		Engine:               realtime.Engine(),
+		Hub:                  o.Hub,
+		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
+		ClientIP:             clientIP(o.Config.TrustedProxies),
+		Log:                  o.Log,
+	})
+	describeDoors(m, s.Stats)
+	var usual engine.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
+	tickets := authenticatedOptions(o.Config.AuthPingInterval)
+	d := o.Doors
+	return doorSet{
+		roomsPath:        s.WebSocket(d.Rooms, usual),
+		tapPath:          s.WebSocket(d.Tap, usual),
+		demoPath:         s.WebSocket(d.Demo, tickets),
+		notificationPath: s.WebSocket(d.Notification, tickets),
+		eventsPath:       s.Stream(d.Events),
+		userEventsPath:   s.Stream(d.UserEvents),
+		roomEventsPath:   s.Stream(d.RoomEvents),
+		ticketPath:       door.Ticket(d.Verifier, d.Tickets, o.Log),
+	}
+}
+
+// authenticatedOptions are those of /demo and /notification: a client that has not answered a ping when the next is due
+// is cut.
+func authenticatedOptions(interval time.Duration) engine.WebSocketOptions {
+	return engine.WebSocketOptions{PingInterval: interval, PingTimeout: interval}
+}
+
+// doorRoutes registers the doors. Names of users and rooms may hold slashes, so they are the rest of the path.
+func (s *Server) doorRoutes(r *gin.Engine) {
+	for _, path := range []string{roomsPath, tapPath, demoPath, notificationPath, eventsPath, ticketPath} {
+		r.GET(path, s.serveDoor(path, ""))
+	}
+	r.GET(userEventsPath+"*userId", s.serveDoor(userEventsPath, "userId"))
+	r.GET(roomEventsPath+"*room", s.serveDoor(roomEventsPath, "room"))
+}
+
+// serveDoor serves one path of a doorSet.
+func (s *Server) serveDoor(path, param string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		h := s.doors[path]
+		if h == nil {
+			c.String(http.StatusNotFound, "not found")
+			return
+		}
+		if param != "" {
+			c.Request.SetPathValue(param, strings.TrimPrefix(c.Param(param), "/"))
+		}
+		h.ServeHTTP(c.Writer, c.Request)
+	}
+}
+
+// refuseStray answers an upgrade to a path without a WebSocket with 401, as the routes with tickets always did: who does
+// not know the way in is not told whether there is one.
+func (s *Server) refuseStray(c *gin.Context) {
+	if !door.IsUpgrade(c.Request) {
+		return
+	}
+	switch path := c.Request.URL.Path; {
+	case strings.HasPrefix(path, socketPath), path == roomsPath, path == tapPath, path == demoPath, path == notificationPath:
+		return
+	}
+	door.Refuse(c.Writer, &hub.Refusal{Status: http.StatusUnauthorized})
+	c.Abort()
+}
+
+// describeDoors shows what came through the doors. Their connections are among those of the engine.
+func describeDoors(m *Metrics, stats func() door.Stats) {
+	counter := func(name, help string, value func(door.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+	counter("signalbox_texts_received_total", "Messages on plain websockets that were given to handlers.", func(s door.Stats) uint64 { return s.TextsIn })
+	counter("signalbox_texts_throttled_total", "Messages on plain websockets that had to wait for MAX_EVENTS_PER_SECOND.", func(s door.Stats) uint64 { return s.Throttled })
+	counter("signalbox_door_panics_total", "Handlers of plain websockets and streams that panicked; each ended its client's connection.", func(s door.Stats) uint64 { return s.Panics })
+}
