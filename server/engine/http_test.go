@@ -285,7 +285,9 @@ func TestWire26_Request(t *testing.T) {
 	if one.URL != "/socket.io/?"+pollingQuery+"&a=1&a=2" || one.Secure || time.Since(one.Time) > patience {
 		t.Errorf("request %+v", one)
 	}
-	same := func(a, b map[string][]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+	same := func(a, b map[string][]string) bool {
+		return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+	}
 	if !same(one.Header, two.Header) || !same(one.Query, two.Query) {
 		t.Error("equal requests do not share a copy")
 	}
