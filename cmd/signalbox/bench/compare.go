@@ -93,7 +93,7 @@ type comparison struct {
 	loadCPU   int
 	work      string // a folder for what is built; servers run in it
 	versions  map[string]string
-	company   string // who else used the machine, for the report
+	company   string                         // who else used the machine, for the report
 	results   map[string]map[string][]Result // server, scenario, one per run
 	stderr    io.Writer
 }
