@@ -48,6 +48,9 @@ type Config struct {
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
 	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"events per second from one connection; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
+	// Backends.
+	APIKey Secret `env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
+
 	// Looking inside.
 	LogLevel     slog.Level `env:"LOG_LEVEL" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
 	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
@@ -103,8 +106,8 @@ func (c Config) Origins() Origins {
 	return all
 }
 
-// minAdminTokenBytes is the length below which an admin token is called short.
-const minAdminTokenBytes = 16
+// minSecretBytes is the length below which an API key or an admin token is called short: it can be tried out.
+const minSecretBytes = 16
 
 // ConsoleOn reports whether /console is served.
 func (c Config) ConsoleOn() bool { return c.Console }
@@ -118,8 +121,11 @@ func (c Config) Warnings() []string {
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")
 	}
-	if n := len(c.AdminToken); c.Console && n > 0 && n < minAdminTokenBytes {
-		w = append(w, fmt.Sprintf("ADMIN_TOKEN has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minAdminTokenBytes))
+	if n := len(c.APIKey); n > 0 && n < minSecretBytes {
+		w = append(w, fmt.Sprintf("API_KEY has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minSecretBytes))
+	}
+	if n := len(c.AdminToken); c.Console && n > 0 && n < minSecretBytes {
+		w = append(w, fmt.Sprintf("ADMIN_TOKEN has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minSecretBytes))
 	}
 	if !c.Console && c.AdminToken != "" {
 		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")

@@ -157,6 +157,7 @@ func TestWarnings(t *testing.T) {
 		want string
 	}{
 		"outbox below one message":   {[]string{"MAX_OUTBOX_BYTES", "100kB"}, "MAX_OUTBOX_BYTES=100000 is less than MAX_PAYLOAD_BYTES=1000000"},
+		"short key":                  {[]string{"API_KEY", "hush"}, "API_KEY has 4 bytes, at least 16 are good"},
 		"token for nothing":          {[]string{"METRICS", "false", "METRICS_TOKEN", "hush"}, "METRICS_TOKEN does nothing"},
 		"debug address for everyone": {[]string{"DEBUG_ADDR", ":6060"}, "DEBUG_ADDR=:6060 may be reached from other machines"},
 	}

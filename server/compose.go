@@ -24,6 +24,8 @@ type Options struct {
 	Doors *Doors
 	// MintToken makes the tokens that the console offers for trying out; nil: it offers none.
 	MintToken func(console.TokenRequest) (string, error)
+	// API is what backends call; nil: there is none.
+	API *APIParts
 }
 
 // New makes a server and opens its listener, so its address is known before it runs. The error says what to do where the
@@ -48,6 +50,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.console = s.newConsole(o, door)
+	s.api = newAPI(o, door)
 	s.doors = newDoors(o, door, metrics)
 	if s.debug != nil {
 		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })

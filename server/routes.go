@@ -42,6 +42,7 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 
 	r.Any(console.Path, s.serveConsole)
 	r.Any(console.Path+"/*path", s.serveConsole)
+	s.apiRoutes(r)
 
 	s.doorRoutes(r)
 
@@ -57,6 +58,10 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 		if strings.HasPrefix(c.Request.URL.Path, socketPath) {
 			c.Status(http.StatusOK) // a method gin has no tree for: the answer is the door's, not gin's 404
 			socket(c)
+			return
+		}
+		if s.isAPI(c.Request.URL.Path) {
+			s.serveAPI(c)
 			return
 		}
 		c.String(http.StatusNotFound, "not found")

@@ -37,6 +37,7 @@ type Server struct {
 	doors    doorSet      // set before Run; nil: there are none
 	client   *clientFiles
 	console  http.Handler // nil: it is off
+	api      http.Handler // nil: there is none
 
 	// Owned by the caller of New, until Run.
 	closers []func()
