@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"signalbox/config"
 	"signalbox/handlers"
@@ -40,6 +41,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 	}
 	log := newLogger(cfg, env.stderr)
 	cfg, madeUp := withSecret(cfg)
+	cfg, madeUpKey := withAPIKey(cfg, madeUp)
 	srv, err := build(cfg, log)
 	if err != nil {
 		return err
@@ -57,8 +59,20 @@ func serve(ctx context.Context, args []string, env environment) error {
 			return err
 		}
 	}
+	if madeUpKey {
+		if _, err := io.WriteString(env.stdout, apiKeyText(cfg, srv.Addr())); err != nil {
+			return err
+		}
+	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
+	}
+	if env.getenv("GOGC") == "" {
+		tidying, stop := context.WithCancel(ctx)
+		var done sync.WaitGroup
+		done.Go(func() { tidy(tidying) })
+		defer done.Wait()
+		defer stop()
 	}
 	return srv.Run(ctx)
 }
@@ -72,7 +86,8 @@ func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := handlers.NewRoot(h, store.NewMemory(), doors.rootOptions(cfg), log)
+	users := store.NewMemory()
+	root := handlers.NewRoot(h, users, doors.rootOptions(cfg), log)
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
@@ -80,6 +95,7 @@ func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 		Hub:      h,
 		Handlers: map[string]hub.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
 		Doors:    &doors.server,
+		API:      apiParts(doors.handlers, users),
 	})
 	if err != nil {
 		root.Close()
