@@ -20,8 +20,8 @@ const (
 	DoorEvents       = "events"       // a stream: /events/user/:userId or /events/room/:room
 )
 
-// Presence knows who is connected to this process, whichever door they came through. Its methods may be called from any
-// goroutine.
+// Presence knows who is connected to this process, whichever door they came through. A client of /ws that has not said
+// who it is is not among them. Its methods may be called from any goroutine.
 type Presence struct {
 	// Static after construction.
 	hub RoomHub
@@ -38,7 +38,7 @@ type person struct {
 	member *hub.Member
 	door   string
 	since  time.Time
-	end    func() // ends the connection
+	end    func() // ends the connection; nil where nothing proves whose it is
 	proven bool   // a token says who it is
 
 	// Guarded by Presence.mu.
@@ -65,12 +65,12 @@ func (p *Presence) enter(m *hub.Member, door, userID, name string, end func()) {
 }
 
 // guest adds or renames a connection that only says who it is; a nil id is not even that.
-func (p *Presence) guest(m *hub.Member, door string, userJSON json.RawMessage, end func()) {
+func (p *Presence) guest(m *hub.Member, door string, userJSON json.RawMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.people[m]
 	if c == nil {
-		c = &person{member: m, door: door, since: time.Now(), end: end}
+		c = &person{member: m, door: door, since: time.Now()}
 		p.people[m] = c
 	}
 	c.userJSON = userJSON
@@ -189,10 +189,10 @@ func (p *Presence) RoomUsers(room string) (users []RoomUser, nameless int) {
 	for _, m := range members {
 		c := p.people[m]
 		switch {
-		case c == nil || c.door == DoorEvents:
-			continue
-		case c.userJSON == nil:
+		case c == nil || c.userJSON == nil:
 			nameless++
+			continue
+		case c.door == DoorEvents:
 			continue
 		}
 		k := key{string(c.userJSON), c.proven}

@@ -29,8 +29,6 @@ func (d textDoor) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) 
 		s.lease = r.gate.watch(id,
 			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
 			func() { p.Close(hub.ClosePolicy, "token expired") })
-	} else {
-		r.presence.guest(p.Member(), DoorText, nil, func() { p.Close(hub.ClosePolicy, "disconnected") })
 	}
 	p.Send([]byte(`{"type":"connected","clientId":"` + p.ID() + `"}`))
 	return s, nil
@@ -124,7 +122,7 @@ func (s *textClient) authenticate(userID json.RawMessage) error {
 	if userID != nil {
 		s.userName = jsonText(string(appendJSString(nil, userID)))
 	}
-	s.rooms.presence.guest(s.member, DoorText, s.userID, nil)
+	s.rooms.presence.guest(s.member, DoorText, s.userID)
 	return nil
 }
 
