@@ -112,9 +112,12 @@ type site struct {
 func start(t testing.TB, cfg Config, a *app) *site {
 	t.Helper()
 	setDefault(&cfg.CloseTimeout, 500*time.Millisecond) // what a test leaves behind is not worth the default
-	s := New(cfg, a.accept)
+	return newListener(t, New(cfg, a.accept))
+}
+
+// newListener serves an engine until the end of the test, which ends the engine too.
+func newListener(t testing.TB, s *Server) *site {
 	web := httptest.NewServer(s)
-	web.Config.ErrorLog = nil
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
