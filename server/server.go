@@ -137,8 +137,9 @@ func (s *Server) Metrics() *Metrics { return s.metrics }
 // must be used before Run.
 func (s *Server) OnClose(f func()) { s.closers = append(s.closers, f) }
 
-// Run serves until ctx is over and then stops, within SHUTDOWN_TIMEOUT: /readyz answers 503 and nothing new is accepted,
-// clients are told and what waits for them is sent, open requests end, handlers are closed. What takes longer is cut.
+// Run serves until ctx is over and then stops, within SHUTDOWN_TIMEOUT: /readyz answers 503 and no new client is let in,
+// clients are told and what waits for them is sent, the port is closed, open requests end, handlers are closed. What takes
+// longer is cut.
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
@@ -152,7 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var failure error
 	select {
 	case <-ctx.Done():
-		s.log.Info("draining", "timeout", s.cfg.ShutdownTimeout)
+		s.log.Info("draining", "timeout", s.cfg.ShutdownTimeout.String())
 	case err := <-served:
 		failure = fmt.Errorf("accept connections: %w", err)
 		served <- nil // drain reads it as the end of Serve
@@ -167,15 +168,16 @@ func (s *Server) drain(served <-chan error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
 	s.draining.Store(true)
-	_ = s.listener.Close()
-	<-served
 
-	// A tenth is kept for requests that are not the door's, and for handlers.
+	// The port stays open meanwhile, or a client between two polls could not fetch what waits for it, nor learn that the
+	// server ends; the door itself refuses new clients. A tenth is kept for requests that are not the door's, and for handlers.
 	tell, done := context.WithTimeout(ctx, s.cfg.ShutdownTimeout/10*9)
 	defer done()
 	if err := s.realtime.Shutdown(tell); err != nil {
 		s.log.Warn("clients were cut at the deadline", "error", err)
 	}
+	_ = s.listener.Close()
+	<-served
 	s.connections.closeFresh()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut at the deadline", "error", err)

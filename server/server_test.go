@@ -101,9 +101,8 @@ func TestDrain(t *testing.T) {
 	if got := ask(); got != "503 draining" {
 		t.Errorf("/readyz while draining = %s, want 503 draining", got)
 	}
-	if c, err := net.Dial("tcp", s.Addr().String()); err == nil {
-		c.Close()
-		t.Error("a new connection was accepted while draining")
+	if res, _ := s.get(t, "/readyz"); res.StatusCode != 503 {
+		t.Errorf("/readyz on a new connection while draining = %d, want 503", res.StatusCode)
 	}
 	close(leave)
 	if body, err := io.ReadAll(open.Body); err != nil || string(body) != "1" {
@@ -111,6 +110,10 @@ func TestDrain(t *testing.T) {
 	}
 	if err := <-s.done; err != nil {
 		t.Errorf("Run = %v, want nil", err)
+	}
+	if c, err := net.Dial("tcp", s.Addr().String()); err == nil {
+		c.Close()
+		t.Error("the port is open after Run")
 	}
 	if want := []string{"door", "second", "first"}; !slices.Equal(steps, want) {
 		t.Errorf("closed in the order %v, want %v", steps, want)
