@@ -57,7 +57,7 @@ type Config struct {
 	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
 	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
 	Console      bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
-	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: anybody may open it"`
+	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: anybody may open it while none of JWT_SECRET, JWKS_URL and REQUIRE_AUTH is set, and with one of them there is no console"`
 	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
 	// The browser client.
@@ -108,9 +108,6 @@ func (c Config) Origins() Origins {
 
 // minSecretBytes is the length below which an API key or an admin token is called short: it can be tried out.
 const minSecretBytes = 16
-
-// ConsoleOn reports whether /console is served.
-func (c Config) ConsoleOn() bool { return c.Console }
 
 // Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
 func (c Config) Warnings() []string {

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 
 	"signalbox/config"
-	"signalbox/server/console"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -22,8 +21,8 @@ type Options struct {
 	Handlers map[string]hub.Handler
 	// Doors serve the ways in that speak no Socket.IO; nil: there are none.
 	Doors *Doors
-	// MintToken makes the tokens that the console offers for trying out; nil: it offers none.
-	MintToken func(console.TokenRequest) (string, error)
+	// Console is the page to try the doors by hand; nil: there is none.
+	Console *ConsoleParts
 	// API is what backends call; nil: there is none.
 	API *APIParts
 }

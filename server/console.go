@@ -19,6 +19,14 @@ const clientBundle = "socket.io.min.js"
 // clientOrigin is where clientCDN's files are.
 const clientOrigin = "https://cdn.socket.io"
 
+// ConsoleParts are what the console is to do.
+type ConsoleParts struct {
+	// AdminToken is what whoever opens it has to know; empty: it is open to everybody.
+	AdminToken string
+	// MintToken makes tokens for trying out; nil: the console offers none.
+	MintToken func(userID, name string, rooms []string, ttl time.Duration) (string, error)
+}
+
 // serveConsole serves the console and what lies below it, where it is on.
 func (s *Server) serveConsole(c *gin.Context) {
 	if s.console == nil {
@@ -28,19 +36,21 @@ func (s *Server) serveConsole(c *gin.Context) {
 	s.console.ServeHTTP(c.Writer, c.Request)
 }
 
-// newConsole returns the console as the settings want it. nil: it is off.
+// newConsole returns the console. nil: there is none.
 func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
-	if !o.Config.ConsoleOn() {
+	if o.Console == nil {
 		return nil
 	}
 	c := console.Config{
-		AdminToken:    string(o.Config.AdminToken),
+		AdminToken:    o.Console.AdminToken,
 		Version:       o.Version,
 		ClientVersion: clientVersion,
 		Stats:         readStats(door, o.Hub),
-		Mint:          o.MintToken,
 		ClientIP:      clientIP(o.Config.TrustedProxies),
 		Log:           o.Log,
+	}
+	if mint := o.Console.MintToken; mint != nil {
+		c.Mint = func(r console.TokenRequest) (string, error) { return mint(r.UserID, r.Name, r.Rooms, r.TTL) }
 	}
 	// Behind a token the page runs nothing that comes from elsewhere.
 	if s.client.files[clientBundle] == nil && c.AdminToken == "" {

@@ -6,14 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/config"
 	"signalbox/server/hub"
 )
 
-// newComposed returns a whole server that does not run yet.
-func newComposed(t *testing.T, cfg config.Config) *Server {
+// newWithConsole returns a whole server with a console, which does not run yet.
+func newWithConsole(t *testing.T, parts *ConsoleParts) *Server {
 	t.Helper()
-	s, err := New(Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Version: "test", Hub: hub.New(), Handlers: map[string]hub.Handler{}})
+	s, err := New(Options{Console: parts, Config: localConfig(), Log: slog.New(slog.DiscardHandler), Version: "test", Hub: hub.New(), Handlers: map[string]hub.Handler{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,19 +21,16 @@ func newComposed(t *testing.T, cfg config.Config) *Server {
 }
 
 func TestConsole(t *testing.T) {
-	open, off, gated := localConfig(), localConfig(), localConfig()
-	off.Console = false
-	gated.AdminToken = "a token that only operators know"
 	for name, tt := range map[string]struct {
-		cfg  config.Config
-		want map[string]int
+		parts *ConsoleParts
+		want  map[string]int
 	}{
-		"open":  {open, map[string]int{"/console": 200, "/console/": 200, "/console/app.js": 200, "/console/stats": 200, "/console/nothing": 404}},
-		"off":   {off, map[string]int{"/console": 404, "/console/": 404, "/console/app.js": 404, "/console/stats": 404, "/console/console.css": 404}},
-		"gated": {gated, map[string]int{"/console": 401, "/console/app.js": 401, "/console/stats": 401, "/console/console.css": 200}},
+		"open":  {&ConsoleParts{}, map[string]int{"/console": 200, "/console/": 200, "/console/app.js": 200, "/console/stats": 200, "/console/nothing": 404}},
+		"off":   {nil, map[string]int{"/console": 404, "/console/": 404, "/console/app.js": 404, "/console/stats": 404, "/console/console.css": 404}},
+		"gated": {&ConsoleParts{AdminToken: "a token that only operators know"}, map[string]int{"/console": 401, "/console/app.js": 401, "/console/stats": 401, "/console/console.css": 200}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, newComposed(t, tt.cfg))
+			r := start(t, newWithConsole(t, tt.parts))
 			for path, want := range tt.want {
 				res, body := do(t, request(t, http.MethodGet, r.url(path), "Origin", "https://app.example.com"))
 				if res.StatusCode != want {
@@ -52,7 +48,7 @@ func TestConsole(t *testing.T) {
 }
 
 func TestConsoleStats(t *testing.T) {
-	r := start(t, newComposed(t, localConfig()))
+	r := start(t, newWithConsole(t, &ConsoleParts{}))
 	_, body := r.get(t, "/console/stats")
 	for _, want := range []string{`"polling":0`, `"websocket":0`, `"rooms":{`, `"uptime":`, `"heap":`} {
 		if !strings.Contains(body, want) {

@@ -42,12 +42,12 @@ func serve(ctx context.Context, args []string, env environment) error {
 	log := newLogger(cfg, env.stderr)
 	cfg, madeUp := withSecret(cfg)
 	cfg, madeUpKey := withAPIKey(cfg, madeUp)
-	srv, err := build(cfg, log)
+	srv, err := build(cfg, madeUp, log)
 	if err != nil {
 		return err
 	}
 	defer srv.Close()
-	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())); err != nil {
+	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())+consoleText(cfg, madeUp, srv.Addr())); err != nil {
 		return err
 	}
 	if madeUp {
@@ -77,11 +77,11 @@ func serve(ctx context.Context, args []string, env environment) error {
 	return srv.Run(ctx)
 }
 
-// build makes the hub, the handlers and a server around them, which does not run yet.
-func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
+// build makes the hub, the handlers and a server around them, which does not run yet. cfg has a way to verify tokens;
+// tryOut tells that withSecret made it up.
+func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
 	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
-	cfg, _ = withSecret(cfg)
 	doors, err := buildDoors(cfg, h, log)
 	if err != nil {
 		return nil, err
@@ -96,6 +96,7 @@ func build(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 		Handlers: map[string]hub.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
 		Doors:    &doors.server,
 		API:      apiParts(doors.handlers, users),
+		Console:  consoleParts(cfg, tryOut),
 	})
 	if err != nil {
 		root.Close()
