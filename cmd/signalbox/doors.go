@@ -36,6 +36,9 @@ func buildDoors(cfg config.Config, h *hub.Hub, log *slog.Logger) (*doorParts, er
 	if err != nil {
 		return nil, err
 	}
+	if auth.ShortSecret(string(cfg.JWTSecret)) {
+		log.Warn("JWT_SECRET is short: make a longer one with `openssl rand -hex 32`", "goodBytes", auth.GoodSecretBytes)
+	}
 	history, err := store.NewMemoryHistory(store.HistoryLimits{})
 	if err != nil {
 		verifier.Close()

@@ -51,7 +51,7 @@ func openDoors(cfg config.Config) []openDoor {
 	add(cfg.HandshakesPerSecond == 0, "one address may connect as often as it likes", "HANDSHAKES_PER_SECOND=20")
 	add(cfg.Metrics && cfg.MetricsToken == "", "anybody may read /metrics", "METRICS_TOKEN=<secret>")
 	if len(open) > 0 {
-		add(true, "everybody may be any user, in any room", "keep the port behind your own sign-in")
+		add(!cfg.RequireAuth, "everybody may be any user on /, in any room of /ws", "REQUIRE_AUTH=true JWT_SECRET=<secret>")
 	}
 	return open
 }
