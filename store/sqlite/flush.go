@@ -281,7 +281,7 @@ func (h *History) settle(f *flusher, ok bool) {
 			data.place = b.at
 			h.rooms.Unpin(b.r, b.at.next)
 		}
-		h.stats.Lost += uint64(lost)
+		h.lostLocked(lost)
 		data.inFlight, data.gaveUp = 0, 0
 		h.rooms.Release(b.r)
 	}

@@ -46,7 +46,7 @@ type History struct {
 	// Static after construction.
 	options Options
 	read    *sql.DB
-	reads   *lookups
+	reads   lookups
 	quit    chan struct{} // closed by Close
 	done    chan struct{} // closed when the writer has ended
 	wake    chan struct{} // something waits to be written
@@ -91,12 +91,13 @@ func Open(options Options) (*History, error) {
 	return h, nil
 }
 
-func open(options Options) (h *History, err error) {
+// open does all of Open but start the goroutine that writes.
+func open(options Options) (_ *History, err error) {
 	path, err := openFile(options.Path)
 	if err != nil {
 		return nil, err
 	}
-	h = &History{
+	h := &History{
 		options: options,
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -121,7 +122,7 @@ func open(options Options) (h *History, err error) {
 	}
 	h.read.SetMaxOpenConns(maxReaders)
 	h.read.SetMaxIdleConns(maxReaders)
-	if h.reads, err = prepareLookups(ctx, h.read); err != nil {
+	if err = h.reads.prepare(ctx, h.read); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	err = h.tail.replay(h.writer.merged, func(m waiting) {
@@ -213,11 +214,16 @@ func (h *History) giveUpLocked() {
 		if r.Data.inFlight > 0 {
 			r.Data.gaveUp += k
 		} else {
-			h.stats.Lost += uint64(k)
+			h.lostLocked(k)
 		}
 		h.rooms.Unpin(r, r.Next()-uint64(r.Pinned())+uint64(k))
-		h.unwritten = max(0, h.unwritten-k)
 	}
+}
+
+// lostLocked counts messages that will never be written.
+func (h *History) lostLocked(n int) {
+	h.stats.Lost += uint64(n)
+	h.unwritten = max(0, h.unwritten-n)
 }
 
 // Stats implements [store.History].
@@ -257,7 +263,7 @@ func (h *History) Close(ctx context.Context) error {
 func (h *History) closeFiles() error {
 	var errs []error
 	if h.read != nil {
-		errs = append(errs, h.read.Close())
+		errs = append(errs, h.reads.close(), h.read.Close())
 	}
 	errs = append(errs, h.writer.close())
 	if h.tail != nil { // last: it holds the lock

@@ -16,6 +16,7 @@ func TestHistory(t *testing.T) {
 		"with memory for all of it": {mergeInterval: 300 * time.Millisecond, Cache: store.HistoryLimits{RoomMessages: 1000}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits for the disk
 			storetest.TestHistory(t, func(t *testing.T, limits store.HistoryLimits) store.History {
 				options := options
 				options.Limits, options.usedInterval = limits, 1

@@ -40,4 +40,7 @@ func closeHistory(t testing.TB, h *History) {
 	if err := h.Close(context.Background()); err != nil { // the test's own context has ended when it cleans up
 		t.Errorf("Close: %v", err)
 	}
+	if left, err := filepath.Glob(h.options.Path + "-[sw]*"); err != nil || len(left) > 0 {
+		t.Errorf("%v left behind: SQLite was not closed", left)
+	}
 }

@@ -21,7 +21,7 @@ type writer struct {
 
 	db   *sql.DB
 	conn *sql.Conn
-	*lookups
+	lookups
 	begin, commit, rollback *sql.Stmt
 	insertRoom, insertChunk *sql.Stmt
 	updateUsed, updateTotal *sql.Stmt
@@ -64,10 +64,10 @@ func (w *writer) open(ctx context.Context, path string, options Options) (err er
 	if err = prepareFile(ctx, w.conn); err != nil {
 		return err
 	}
-	if w.lookups, err = prepareLookups(ctx, w.conn); err != nil {
+	if err = w.lookups.prepare(ctx, w.conn); err != nil {
 		return err
 	}
-	err = prepare(ctx, w.conn, map[**sql.Stmt]string{
+	err = w.statements.prepare(ctx, w.conn, map[**sql.Stmt]string{
 		&w.begin:       `BEGIN IMMEDIATE`,
 		&w.commit:      `COMMIT`,
 		&w.rollback:    `ROLLBACK`,
@@ -104,7 +104,7 @@ func (w *writer) open(ctx context.Context, path string, options Options) (err er
 }
 
 func (w *writer) close() error {
-	var errs []error
+	errs := []error{w.statements.close()}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())
 	}

@@ -33,7 +33,7 @@ func TestHistory(t *testing.T, open func(t *testing.T, limits store.HistoryLimit
 		"a context that has ended ends a read":           {run: endedContext},
 		"a closed history says so":                       {run: closedHistory},
 		"the slice is the caller's own":                  {run: sliceIsACopy},
-		"many append and read at once and nothing lacks": {store.HistoryLimits{RoomMessages: 500}, concurrentHistory},
+		"many append and read at once and nothing lacks": {store.HistoryLimits{RoomMessages: 250}, concurrentHistory},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) { c.run(t, open(t, c.limits)) })
@@ -311,7 +311,7 @@ func sliceIsACopy(t *testing.T, h store.History) {
 }
 
 func concurrentHistory(t *testing.T, h store.History) {
-	const rooms, writers, each = 5, 4, 300
+	const rooms, writers, each = 5, 4, 150
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
