@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -33,20 +32,24 @@ const (
 	reasonShutdown = "server shutting down"
 )
 
-// What a client is told about an event that was refused.
-var (
-	errAuthentication = errors.New("Authentication failed") //nolint:staticcheck // the text that existing clients know
-	errAccess         = errors.New("Access denied")
-	errRoomName       = errors.New("Invalid room")
-	errNotMember      = errors.New("Not in this room")
-	errTooManyRooms   = errors.New("Too many rooms")
-	errMessage        = errors.New("Invalid message")
-	errBinary         = errors.New("Binary content is not supported")
-	errEvent          = errors.New("Unknown event")
-	errCursor         = errors.New("Unknown message")
-	errHistory        = errors.New("History is not available")
-	errTokenUser      = errors.New("The token says who you are")
-	errUserID         = errors.New("Invalid userId")
+// complaint is what a client is told about an event that was refused. Existing clients compare some of these texts.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
+
+const (
+	errAuthentication = complaint("Authentication failed")
+	errAccess         = complaint("Access denied")
+	errRoomName       = complaint("Invalid room")
+	errNotMember      = complaint("Not in this room")
+	errTooManyRooms   = complaint("Too many rooms")
+	errMessage        = complaint("Invalid message")
+	errBinary         = complaint("Binary content is not supported")
+	errEvent          = complaint("Unknown event")
+	errCursor         = complaint("Unknown message")
+	errHistory        = complaint("History is not available")
+	errTokenUser      = complaint("The token says who you are")
+	errUserID         = complaint("Invalid userId")
 )
 
 // Rooms is the one model of rooms behind the namespace /chat, the plain WebSocket /ws and the streams of rooms: whoever

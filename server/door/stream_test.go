@@ -115,7 +115,7 @@ func TestStreamRefusals(t *testing.T) {
 	if _, err := f.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("a stream that was closed before it began: %v, want EOF", err)
 	}
-	f = p.follow("/ok")
+	p.follow("/ok")
 	if f = p.follow("/ok"); f.resp.StatusCode != 403 {
 		t.Errorf("one connection too many: %d, want 403", f.resp.StatusCode)
 	}
