@@ -5,7 +5,7 @@ SHELL      := /bin/bash
 .DEFAULT_GOAL := all
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-FUZZTIME  ?= 2s
+FUZZTIME  ?= 1s
 GO        ?= go
 NPM_CI    := npm ci --no-audit --no-fund --loglevel=error
 # The race detector needs a C compiler.
@@ -35,12 +35,16 @@ test: check test-go fuzz test-js
 test-go:
 	$(GO) test $(RACE) ./...
 
-# fuzz runs every fuzz target for FUZZTIME each; findings stay in testdata/fuzz.
+# fuzz runs every fuzz target for FUZZTIME each, with one instrumented binary per package; findings stay in testdata/fuzz.
 fuzz:
-	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd config handlers server store | xargs -r -n1 dirname | sort -u); do \
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd config handlers server store | xargs -r -n1 dirname | sort -u); do \
+		$(GO) test -c -fuzz=. -o "$$work/fuzz.test" ./$$package; \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$package/*_test.go | cut -d' ' -f2); do \
-			echo "fuzz $$package $$target"; \
-			$(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) | tail -n 1; \
+			printf '%s %s: ' "$$package" "$$target"; \
+			(cd $$package && "$$work/fuzz.test" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$work/cache") \
+				>"$$work/log" 2>&1 || { cat "$$work/log"; exit 1; }; \
+			tail -n 1 "$$work/log"; \
 		done; \
 	done
 
