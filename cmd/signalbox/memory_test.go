@@ -48,3 +48,12 @@ func TestTidyFreesWhatAWaveLeft(t *testing.T) {
 		}
 	})
 }
+
+func TestGrowthLeavesSmallHeapsRoom(t *testing.T) {
+	const mb = 1 << 20
+	for live, want := range map[uint64]int{0: 800, mb: 800, 8 * mb: 400, 32 * mb: 100, 64 * mb: 50, 4000 * mb: 50} {
+		if got := growth(live); got != want {
+			t.Errorf("growth(%d MB) = %d, want %d", live/mb, got, want)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 
 	"signalbox/config"
@@ -15,13 +14,8 @@ import (
 	"signalbox/store"
 )
 
-const (
-	// settingsFile is read from the working directory where it exists.
-	settingsFile = ".env"
-	// gcPercent is set where GOGC is not. A server of many idle connections has a large heap that hardly changes, so
-	// collecting at half the usual growth saves memory and costs little.
-	gcPercent = 50
-)
+// settingsFile is read from the working directory where it exists.
+const settingsFile = ".env"
 
 // serve builds every part, serves until ctx is over, then stops.
 func serve(ctx context.Context, args []string, env environment) error {
@@ -35,9 +29,6 @@ func serve(ctx context.Context, args []string, env environment) error {
 	cfg, err := config.Load(getenv)
 	if err != nil {
 		return fmt.Errorf("settings that cannot be used (signalbox help describes all of them):\n%w", err)
-	}
-	if env.getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	log := newLogger(cfg, env.stderr)
 	cfg, madeUp := withSecret(cfg)
