@@ -27,9 +27,9 @@ func withAPIKey(cfg config.Config, tryOut bool) (config.Config, bool) {
 func apiKeyText(cfg config.Config, addr net.Addr) string {
 	return fmt.Sprintf(`
 API_KEY is not set: this run made one up, for what backends may do. It is good until the server ends:
-  API_KEY=%s \
-    signalbox emit --url %s --user 1 hello '{"text":"from a backend"}'
-`, string(cfg.APIKey), localURL(addr))
+  curl %s/api/emit -H 'Authorization: Bearer %s' \
+    -d '{"users":[1],"event":"hello","args":[{"text":"from a backend"}]}'
+`, localURL(addr), string(cfg.APIKey))
 }
 
 // apiParts returns what the API knows of the handlers.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"regexp"
 	"strings"
@@ -59,13 +60,17 @@ func (r *running) emit(t *testing.T, key string, args ...string) (printed, said 
 	return out.String(), log.String()
 }
 
-var printedKey = regexp.MustCompile(`API_KEY=([0-9a-f]{64}) \\\n    signalbox emit --url (\S+) --user 1 hello '\{`)
+var printedKey = regexp.MustCompile(`curl (\S+)/api/emit -H 'Authorization: Bearer ([0-9a-f]{64})' \\\n    -d '(.*)'\n`)
 
 func TestTryOutMakesAnAPIKey(t *testing.T) {
-	r := runServe(t, "signalbox emit")
+	r := runServe(t, "from a backend")
 	found := printedKey.FindStringSubmatch(r.text)
-	if found == nil || found[2] != r.url {
+	if found == nil || found[1] != r.url {
 		t.Fatalf("the start text has no command with a key and %s:\n%s", r.url, r.text)
+	}
+	key := found[2]
+	if !json.Valid([]byte(found[3])) {
+		t.Errorf("the command sends %s, which is not JSON", found[3])
 	}
 	for _, tt := range []struct {
 		args []string
@@ -75,7 +80,7 @@ func TestTryOutMakesAnAPIKey(t *testing.T) {
 		{[]string{"--namespace", "/chat", "--room", "a", "--ack", "hello"}, `{"ok":true,"delivered":0,"answers":[],"missing":0}`},
 		{[]string{"--channel", "user:1", "order", "7"}, `{"ok":true,"delivered":0}`},
 	} {
-		if printed, said := r.emit(t, found[1], tt.args...); printed != tt.want+"\n" {
+		if printed, said := r.emit(t, key, tt.args...); printed != tt.want+"\n" {
 			t.Errorf("emit %v printed %q, said %s", tt.args, printed, said)
 		}
 	}
@@ -84,7 +89,7 @@ func TestTryOutMakesAnAPIKey(t *testing.T) {
 		"--channel user:1 connect":   "invalid_request: the message cannot be published on this channel: the payload needs a type",
 		"--namespace x order":        "invalid_request: namespace must begin with a slash",
 	} {
-		if _, said := r.emit(t, found[1], strings.Fields(args)...); !strings.Contains(said, want) {
+		if _, said := r.emit(t, key, strings.Fields(args)...); !strings.Contains(said, want) {
 			t.Errorf("emit %s said %s, want %s", args, said, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -21,7 +22,7 @@ func (a *API) answer(f call) gin.HandlerFunc {
 		}
 		body, ok := v.(json.RawMessage)
 		if !ok {
-			if body, err = json.Marshal(v); err != nil {
+			if body, err = marshal(v); err != nil {
 				a.refuse(c, err)
 				return
 			}
@@ -41,12 +42,23 @@ func (a *API) refuse(c *gin.Context, err error) {
 		Code    Code   `json:"code"`
 		Message string `json:"message"`
 	}
-	body, _ := json.Marshal(struct { // of texts: it cannot fail
+	body, _ := marshal(struct { // of texts: it cannot fail
 		Error     detail `json:"error"`
 		RequestID string `json:"requestId"`
 	}{detail{f.code, f.message}, requestID(c)})
 	c.Abort()
 	send(c, statuses[f.code], body)
+}
+
+// marshal writes JSON without the escapes for HTML, which nobody needs here.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
 
 func send(c *gin.Context, status int, body []byte) {

@@ -100,6 +100,7 @@ func TestRoomUsers(t *testing.T) {
 		"team%2F1/users?kind=room":  `{"room":"team/1","users":[` + ann + `],"nameless":1}`,
 		"empty/users":               `{"room":"empty","users":[],"nameless":0}`,
 		"a+b%25/users":              `{"room":"a+b%","users":[],"nameless":0}`,
+		"%3Cb%3E&/users":            `{"room":"<b>&","users":[],"nameless":0}`,
 	} {
 		if status, got := ask(t, a, "GET", "/api/rooms/"+path, ""); status != 200 || got != want {
 			t.Errorf("GET %s = %d %s, want %s", path, status, got, want)
