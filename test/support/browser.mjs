@@ -36,9 +36,10 @@ const isProgram = (file) => {
   }
 };
 
-/** Returns the path of the browser, CHROMIUM or the first one in PATH; undefined without one. */
+/** Returns the path of the browser, CHROMIUM or the first one in PATH; undefined without one, or with CHROMIUM=none. */
 export function findBrowser() {
   const { CHROMIUM, PATH = "" } = process.env;
+  if (CHROMIUM === "none") return undefined;
   if (CHROMIUM) {
     if (!isProgram(CHROMIUM)) throw new Error(`CHROMIUM=${CHROMIUM} is no program`);
     return CHROMIUM;
@@ -54,7 +55,7 @@ export function findBrowser() {
 export function provideBrowser() {
   const found = findBrowser();
   if (found) return found;
-  if (process.getuid?.() === 0 && runs("apt-get", ["--version"])) {
+  if (process.env.CHROMIUM !== "none" && process.getuid?.() === 0 && runs("apt-get", ["--version"])) {
     console.error("browser tests: no chromium here, installing it with apt-get; this takes a while");
     const apt = (...args) => {
       execFileSync("apt-get", ["-qq", "-y", ...args], {

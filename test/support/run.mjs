@@ -1,8 +1,10 @@
 // `npm test`: builds the server once, then runs every *.test.mjs against it. Arguments go on to `node --test`, names of
-// test files included: `npm test -- broker.test.mjs`.
+// test files included: `npm test -- broker.test.mjs`. Tests in a browser need chromium, which is installed where that can be
+// done and else left out; see browser.mjs.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { provideBrowser } from "./browser.mjs";
 import { build, here, onReference, remove } from "./build.mjs";
 
 const args = process.argv.slice(2);
@@ -10,6 +12,8 @@ const named = args.some((a) => a.endsWith(".test.mjs"));
 const files = named ? [] : readdirSync(here).filter((f) => f.endsWith(".test.mjs")).sort();
 
 const env = { ...process.env };
+// Here and not in the tests: an installation may take longer than a test may.
+if (!onReference && (files.length > 0 || args.some((a) => a.includes("browser")))) env.CHROMIUM = provideBrowser() ?? "none";
 let built;
 if (!onReference && !env.SIGNALBOX_BIN) {
   built = build();

@@ -39,7 +39,8 @@ export class Log {
       make("span", { class: "hidden-text" }, word),
       " ",
       make("span", { class: "what" }, what),
-      details === "" ? "" : ` ${details}`,
+      what && details ? " " : "",
+      details,
     );
     this.#waiting.push(entry);
     if (this.#waiting.length === 1) {

@@ -62,7 +62,7 @@ export class Text {
       socket.send(JSON.stringify({ type: "jwt", token }));
       pane.log.add("sent", "the token");
     });
-    socket.addEventListener("message", ({ data }) => pane.log.add("got", typeof data === "string" ? data : "binary data"));
+    socket.addEventListener("message", ({ data }) => pane.log.add("got", "", typeof data === "string" ? data : "binary data"));
     socket.addEventListener("close", ({ code, reason }) => {
       pane.fields.path.disabled = false;
       pane.log.add("note", "closed", `${code}${reason ? ` ${reason}` : ""}`);
@@ -72,7 +72,7 @@ export class Text {
 
   #send(text) {
     this.#socket.send(text);
-    this.#pane.log.add("sent", text);
+    this.#pane.log.add("sent", "", text);
   }
 
   #say(type) {
