@@ -72,6 +72,7 @@ func TestLoadFault(t *testing.T) {
 		"too many proxies":              {"TRUSTED_PROXIES", "1000", `TRUSTED_PROXIES="1000": write the number of proxies in front of the server, 0 to 16`},
 		"debug address without a port":  {"DEBUG_ADDR", "127.0.0.1", `DEBUG_ADDR="127.0.0.1": not an address with a port; write 127.0.0.1:6060`},
 		"long value is cut":             {"PORT", strings.Repeat("9", 100), `PORT="` + strings.Repeat("9", 60) + `"...: not a whole number`},
+		"tokens nothing can verify":     {"REQUIRE_AUTH", "true", `REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET`},
 		"zero namespaces":               {"MAX_NAMESPACES_PER_CLIENT", "0", `MAX_NAMESPACES_PER_CLIENT="0": out of range; write a number from 1 to 10000`},
 		"payload limit below any event": {"MAX_PAYLOAD_BYTES", "10", `MAX_PAYLOAD_BYTES="10": out of range; write 1000 to 1000000000`},
 	}
