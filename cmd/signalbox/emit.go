@@ -86,7 +86,7 @@ func emit(ctx context.Context, args []string, env environment) error {
 		e.key = getenv("API_KEY")
 	}
 	if e.key == "" {
-		return errors.New("emit: API_KEY is not set. Give it the key that the server runs with: API_KEY=... signalbox emit ...")
+		return errors.New("emit: API_KEY is not set. Give it the key that the server runs with: API_KEY=... signalbox emit hello")
 	}
 	if e.url == "" {
 		port := getenv("PORT")

@@ -98,7 +98,7 @@ func TestEmitFaults(t *testing.T) {
 		"fault":          {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401); _, _ = w.Write(fault) }, "the server says unauthorized: wrong key (request r1)"},
 		"another server": {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, "the server answered 404, which is not"},
 		"another page":   {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "the server answered 200, which is not"},
-		"redirect":       {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, "the server answered 302"},
+		"redirect":       {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "the server answered 302"},
 		"cut off": {[]string{"API_KEY=x"}, nil, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "{")
