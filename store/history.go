@@ -84,9 +84,9 @@ type HistoryLimits struct {
 	// and an overhead of less than 100 bytes. Defaults: 1,000 messages and 4 MiB.
 	RoomMessages int
 	RoomBytes    int64
-	// Messages and Bytes bound all rooms; the rooms that waited longest for a new message go first, as a whole (on disk: to the
-	// minute), and the
-	// room that was written to last stays. Defaults in memory: 200,000 messages and 64 MiB.
+	// Messages and Bytes bound all rooms; the rooms that waited longest for a new message go first (on disk that is
+	// known to the minute), as a whole, and the room that was written to last stays. Defaults in memory: 200,000
+	// messages and 64 MiB.
 	Messages int
 	Bytes    int64
 }

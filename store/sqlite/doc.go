@@ -4,10 +4,11 @@
 //
 // Append puts a message into memory and returns; one goroutine writes what has gathered, every FlushInterval (250 ms
 // unless set otherwise) or as soon as a batch is full. So a process that is killed (kill -9) loses the messages of the
-// last interval and of the write that was under way. All older ones are there, without a gap, and the file is sound.
+// last interval; where a merge (see below) was under way, which takes some 100 ms, also those that came during it. All
+// older ones are there, without a gap, and the file is sound.
 //
 // A power cut or a crash of the system itself may also take what the system had not put on disk yet, at most what was
-// written since the last merge (see below): 30 s at most. The file stays sound, and what is missing is the newest part.
+// written since the last merge: 30 s at most. The file stays sound, and what is missing is the newest part.
 //
 // # How it is laid out
 //

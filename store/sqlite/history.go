@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ func Open(options Options) (*History, error) {
 	if err != nil {
 		return nil, fmt.Errorf("history file: %w", err)
 	}
-	options.Log.Info("history is on disk; a crash loses at most what was not yet written",
+	options.Log.Info("history is on disk; a crash loses what was said in about the last flush interval",
 		slog.String("file", options.Path), slog.Duration("flush_interval", options.FlushInterval),
 		slog.Int64("messages", h.stats.DiskMessages))
 	go h.run() // awaited by Close
@@ -93,7 +94,7 @@ func Open(options Options) (*History, error) {
 
 // open does all of Open but start the goroutine that writes.
 func open(options Options) (_ *History, err error) {
-	path, err := openFile(options.Path)
+	path, err := filepath.Abs(options.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,11 @@ func open(options Options) (_ *History, err error) {
 			err = errors.Join(err, h.closeFiles())
 		}
 	}()
+	// The lock comes first: looking into a database that this process has open already would end SQLite's own locks.
 	if h.tail, err = openTail(path); err != nil {
+		return nil, err
+	}
+	if err = checkFile(path); err != nil {
 		return nil, err
 	}
 	ctx := context.Background() // opening is not interrupted: it waits for nobody but, at most 5 s, a lock

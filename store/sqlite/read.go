@@ -44,11 +44,12 @@ type seek struct {
 
 // page returns the limit messages before a place, from memory and, where that is not enough, from disk.
 func (h *History) page(ctx context.Context, name string, s seek, limit int) ([]store.Message, error) {
-	if err := h.usable(ctx); err != nil {
-		return nil, err
-	}
 	limit = max(0, min(limit, h.options.Limits.RoomMessages))
 	h.mu.Lock()
+	if err := h.usableLocked(ctx); err != nil {
+		h.mu.Unlock()
+		return nil, err
+	}
 	if r := h.rooms.Get(name); r != nil {
 		if v := h.viewLocked(r, s, limit); v.whole {
 			h.mu.Unlock()
@@ -235,6 +236,10 @@ func (h *History) know(ctx context.Context, r *room) error {
 func (h *History) usable(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.usableLocked(ctx)
+}
+
+func (h *History) usableLocked(ctx context.Context) error {
 	if h.closed {
 		return store.ErrHistoryClosed
 	}

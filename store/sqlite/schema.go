@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -67,15 +66,12 @@ CREATE TABLE total (
 INSERT INTO total VALUES (0, 0);
 `
 
-// openFile checks the file at path, makes it where it is missing, and returns its absolute path.
-func openFile(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
+// checkFile checks that the file at path can be written and is or may become a database, and makes it where it is
+// missing.
+func checkFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePermissions)
 	if err != nil {
-		return "", err
+		return err
 	}
 	magic := []byte("SQLite format 3\x00")
 	head := make([]byte, len(magic))
@@ -86,7 +82,7 @@ func openFile(path string) (string, error) {
 	if err == nil && n > 0 && !bytes.Equal(head, magic) {
 		err = fmt.Errorf("%s: %w", path, ErrNotDatabase)
 	}
-	return path, errors.Join(err, f.Close())
+	return errors.Join(err, f.Close())
 }
 
 // source returns the data source name for a path: a URI, so that no character of the path has a meaning.
