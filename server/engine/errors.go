@@ -43,6 +43,7 @@ var (
 	refuseShutdown  = &refusal{http.StatusServiceUnavailable, 4, "Forbidden", "shutdown"}
 	refuseProtocol  = &refusal{http.StatusBadRequest, 5, "Unsupported protocol version", "protocol"}
 	refuseUpgrade   = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
+	refuseSecond    = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
 	refuseVersion   = &refusal{http.StatusUpgradeRequired, 3, "Bad request", "upgrade"}
 	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, 3, "Payload too large", "payload"}
 )

@@ -13,6 +13,9 @@ const (
 	// go on, and it should not make the client poll again at once.
 	probedPollWait = 20 * time.Millisecond
 
+	// partingWait is how long a session that its client has closed is kept for a poll that may be on its way.
+	partingWait = 500 * time.Millisecond
+
 	// responseChunk is what is written of a response between two looks at the clock: a slow client may take as long as
 	// it makes progress.
 	responseChunk = 32 * kiB
@@ -69,13 +72,16 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 	}
 	if r.Context().Err() != nil {
-		s.endPoll()
-		s.abort(ReasonTransportError)
+		s.cancelPoll()
 		return
 	}
 	body := borrowBody()
 	defer returnBody(body)
-	taken, last := s.takePoll(body)
+	taken, last, refused := s.takePoll(body)
+	if refused != nil {
+		s.srv.refuse(w, refused)
+		return
+	}
 	if err := s.srv.respond(w, r, body.Bytes()); err != nil {
 		s.abort(ReasonTransportError)
 		return
@@ -121,28 +127,34 @@ func (s *Session) checkPollingLocked() *refusal {
 	}
 }
 
-func (s *Session) endPoll() {
+// cancelPoll ends the session, unless it goes on by websocket and the poll is of no more use.
+func (s *Session) cancelPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ready = nil
+	if s.polling != nil {
+		s.abortLocked(ReasonTransportError)
+	}
 }
 
 // takePoll appends to body what the poll is answered with: what is queued up to about the largest payload, else a noop.
-// It returns the size of what it took, and whether nothing can follow.
-func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool) {
+// It returns the size of what it took, and whether nothing can follow. A poll that still waits when the websocket takes
+// over is refused like one that comes later.
+func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ready = nil
+	if s.polling == nil {
+		return 0, false, refuseRequest
+	}
 	body.Grow(int(min(int64(s.bytes), s.srv.cfg.MaxPayloadBytes)) + 1)
 	payload := body.AvailableBuffer()
-	if s.nc == nil {
-		for !s.queue.empty() && int64(len(payload)) < s.srv.cfg.MaxPayloadBytes {
-			m := s.queue.pop()
-			taken += m.Size()
-			payload = appendMessage(payload, m)
-		}
-		last = s.phase != phaseOpen && s.queue.empty()
+	for !s.queue.empty() && int64(len(payload)) < s.srv.cfg.MaxPayloadBytes {
+		m := s.queue.pop()
+		taken += m.Size()
+		payload = appendMessage(payload, m)
 	}
+	last = s.phase != phaseOpen && s.queue.empty()
 	switch {
 	case last && s.reason != ReasonTransportClose:
 		payload = appendPacket(payload, packetClose)
@@ -150,7 +162,7 @@ func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool) {
 		payload = append(payload, packetNoop) // the answer also to a client that has closed the session itself
 	}
 	body.Write(payload)
-	return taken, last
+	return taken, last, nil
 }
 
 func appendPacket(payload []byte, packet byte) []byte {
@@ -184,6 +196,10 @@ func (s *Session) endedLocked() {
 	case s.reason == ReasonForcedClose, s.reason == ReasonServerShutdown && !s.queue.empty():
 		p.draining = true
 		s.srv.clock.startLocked(&s.link, s.srv.drain, s.srv.clock.now())
+	case s.reason == ReasonTransportClose && s.ready == nil:
+		p.draining = true // a poll that was sent together with the close packet is to be answered
+		s.bytes -= s.queue.drop()
+		s.srv.clock.startLocked(&s.link, s.srv.parting, s.srv.clock.now())
 	case s.ready == nil:
 		s.phase = phaseDone
 		s.bytes -= s.queue.drop()

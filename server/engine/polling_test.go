@@ -475,6 +475,21 @@ func TestClientClosesPolling(t *testing.T) {
 	p.mustBeGone()
 }
 
+// TestPollBehindTheClosePacket: a client sends both at once, and they arrive in the wrong order.
+func TestPollBehindTheClosePacket(t *testing.T) {
+	a := newApp()
+	p := start(t, Config{CloseTimeout: time.Hour}, a).poller(t)
+	p.post("1")
+	a.mustClose(t, ReasonTransportClose)
+	if got := p.poll(); got != "6" {
+		t.Errorf("poll is %q, want a noop", got)
+	}
+	p.mustBeGone()
+	other := p.site.poller(t)
+	other.post("1")
+	until(t, "end", func() bool { return p.site.session(other.sid) == nil })
+}
+
 func TestWire31_CloseDeliversByPolling(t *testing.T) {
 	for _, waiting := range []bool{false, true} {
 		t.Run(fmt.Sprintf("waiting=%v", waiting), func(t *testing.T) {

@@ -19,6 +19,7 @@ type Server struct {
 	clock    *clock
 	heart    *heart     // of sessions
 	drain    *deadlines // until a closing session that polls is given up
+	parting  *deadlines // the same for one that its client has closed
 	peers    *admission
 	requests *interner
 	stop     chan struct{} // ends flushers and clock
@@ -71,6 +72,7 @@ func New(cfg Config, open func(*Session) Receiver) *Server {
 		last:     closeFrame(closeNoCode, ""),
 	}
 	s.drain = s.clock.queue(cfg.CloseTimeout)
+	s.parting = s.clock.queue(min(partingWait, cfg.CloseTimeout))
 	for range cfg.Flushers {
 		f := newFlusher()
 		s.flushers = append(s.flushers, f)
@@ -212,8 +214,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // refuse answers a request with an error and counts it.
 func (s *Server) refuse(w http.ResponseWriter, r *refusal) {
-	s.tally.mu.Lock()
-	s.tally.refused[r.cause]++
-	s.tally.mu.Unlock()
+	s.countRefusal(r)
 	r.write(w)
+}
+
+func (s *Server) countRefusal(r *refusal) {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	s.tally.refused[r.cause]++
 }

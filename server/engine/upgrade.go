@@ -47,6 +47,10 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 	if refused == nil {
 		refused = session.beginProbe()
 	}
+	if refused == refuseSecond {
+		s.refuseSecond(w, r)
+		return
+	}
 	if refused != nil {
 		s.refuse(w, refused)
 		return
@@ -62,15 +66,43 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 	s.spawn(func() { session.runProbe(nc, reader) })
 }
 
+// refuseSecond opens and closes a websocket for a session that has one, or is about to. It takes a place meanwhile.
+//
+// Rule: the protocol's test suite wants the websocket closed rather than its handshake refused.
+func (s *Server) refuseSecond(w http.ResponseWriter, r *http.Request) {
+	addr := s.cfg.ClientIP(r)
+	if refused := s.reserve(addr); refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	nc, early, err := s.switchProtocols(w, r, nil)
+	if err != nil {
+		s.cancel(addr)
+		return
+	}
+	s.countRefusal(refuseSecond)
+	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
+	s.spawn(func() {
+		defer s.cancel(addr)
+		farewell(nc, reader, errNoUpgrade, s.cfg.CloseTimeout)
+	})
+}
+
 // beginProbe takes the one place for an upgrade that a session has.
 func (s *Session) beginProbe() *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	switch {
+	case s.srv.cfg.DisableUpgrades:
+		return refuseRequest
+	case s.polling == nil && s.upgraded, s.polling != nil && s.polling.probe != nil:
+		return refuseSecond
+	}
 	if refused := s.checkPollingLocked(); refused != nil {
 		return refused
 	}
-	if s.srv.cfg.DisableUpgrades || s.polling.probe != nil || s.phase != phaseOpen {
-		return refuseRequest
+	if s.phase != phaseOpen {
+		return refuseSession
 	}
 	s.polling.probe = new(probe)
 	return nil

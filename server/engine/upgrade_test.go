@@ -76,24 +76,23 @@ func TestWire36_SecondUpgradeIsRefused(t *testing.T) {
 	p := start(t, Config{}, a).poller(t)
 	query := "EIO=4&transport=websocket&sid=" + p.sid
 	c := p.probe()
-	p.site.mustRefuseUpgrade(t, query, http.StatusBadRequest)
+	mustRefuse := func() {
+		t.Helper()
+		if code := readUntilClosed(t, p.site.dial(t, query)); code != int(websocket.StatusNoStatusRcvd) {
+			t.Errorf("close code of the second websocket %d, want none", code)
+		}
+	}
+	mustRefuse()
 	write(t, c, "5")
 	write(t, c, "4x")
 	if got := read(t, c); got != "4x" {
 		t.Fatalf("got %q", got)
 	}
-	p.site.mustRefuseUpgrade(t, query, http.StatusBadRequest)
+	mustRefuse()
 	write(t, c, "4x")
 	if got := read(t, c); got != "4x" {
 		t.Errorf("got %q", got)
 	}
-}
-
-func (s *site) mustRefuseUpgrade(t testing.TB, query string, status int) {
-	t.Helper()
-	r := s.raw(t)
-	r.send([]byte(upgradeRequest(query)))
-	r.head(status)
 }
 
 func TestWire36_FailedUpgradeLeavesPolling(t *testing.T) {
