@@ -32,9 +32,26 @@ type heap struct {
 	allocated uint64 // bytes allocated since the start
 }
 
-func readHeap(samples []metrics.Sample) heap {
-	metrics.Read(samples)
-	return heap{samples[0].Value.Uint64(), samples[1].Value.Uint64(), samples[2].Value.Uint64(), samples[3].Value.Uint64()}
+// runtimeMemory is the part of the runtime that tidy steers.
+type runtimeMemory struct {
+	read    func() heap
+	free    func()            // collects, and returns what is free to the operating system
+	percent func(percent int) // paces the collector
+}
+
+func goRuntime() runtimeMemory {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/gc/heap/allocs:bytes"},
+	}
+	return runtimeMemory{
+		read: func() heap {
+			metrics.Read(samples)
+			return heap{samples[0].Value.Uint64(), samples[1].Value.Uint64(), samples[2].Value.Uint64(), samples[3].Value.Uint64()}
+		},
+		free:    debug.FreeOSMemory,
+		percent: func(percent int) { debug.SetGCPercent(percent) },
+	}
 }
 
 // worthTidying reports whether a collection now would give much back: a wave of connections or messages has passed, and
@@ -57,31 +74,27 @@ func growth(live uint64) int {
 
 // tidy paces the collector, and returns memory to the operating system when a wave has passed, until ctx is over. The runtime would keep it for
 // minutes; 10,000 clients that have just connected weigh a third less after it.
-func tidy(ctx context.Context) {
-	samples := []metrics.Sample{
-		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/gc/heap/allocs:bytes"},
-	}
+func tidy(ctx context.Context, memory runtimeMemory) {
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
-	before := readHeap(samples)
+	before := memory.read()
 	percent := growth(before.live)
-	debug.SetGCPercent(percent)
+	memory.percent(percent)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := readHeap(samples)
+		now := memory.read()
 		if worthTidying(before, now) {
-			debug.FreeOSMemory()
-			now = readHeap(samples)
+			memory.free()
+			now = memory.read()
 		}
 		// Setting it stops the world for a moment, so small changes are not worth it.
 		if next := growth(now.live); next < percent*3/4 || next > percent*4/3 {
 			percent = next
-			debug.SetGCPercent(percent)
+			memory.percent(percent)
 		}
 		before = now
 	}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"runtime"
-	"runtime/metrics"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,24 +29,58 @@ func TestWorthTidying(t *testing.T) {
 }
 
 func TestTidyFreesWhatAWaveLeft(t *testing.T) {
+	const mb = 1 << 20
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		wave := make([][]byte, 64)
-		for i := range wave {
-			wave[i] = make([]byte, 1<<20)
+		var mu sync.Mutex
+		now := heap{live: 4 * mb}
+		frees, percents := 0, []int{}
+		memory := runtimeMemory{
+			read: func() heap {
+				mu.Lock()
+				defer mu.Unlock()
+				return now
+			},
+			free: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				frees++
+				now.objects, now.free = now.live, 0
+			},
+			percent: func(p int) { percents = append(percents, p) }, // read when tidy has returned
 		}
-		runtime.KeepAlive(wave)
-		wave = nil
-		go tidy(ctx)
-		time.Sleep(3 * tidyInterval) // the bubble's time
+		second := func(h heap, wantFrees int, when string) {
+			t.Helper()
+			mu.Lock()
+			now = h
+			mu.Unlock()
+			time.Sleep(tidyInterval) // the bubble's time
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if frees != wantFrees {
+				t.Errorf("%s: freed %d times, want %d", when, frees, wantFrees)
+			}
+		}
+		var done sync.WaitGroup
+		done.Go(func() { tidy(ctx, memory) })
 		synctest.Wait()
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-		metrics.Read(sample)
-		if got := sample[0].Value.Uint64(); got > 64<<20 {
-			t.Errorf("%d MB of objects are left of a wave that is over", got>>20)
+		second(heap{live: 4 * mb, objects: 90 * mb, allocated: 90 * mb}, 0, "while the wave runs")
+		second(heap{live: 45 * mb, objects: 90 * mb, allocated: 91 * mb}, 1, "when it is quiet again")
+		second(heap{live: 45 * mb, objects: 45 * mb, allocated: 91 * mb}, 1, "when there is nothing left to give back")
+		cancel()
+		done.Wait()
+		if want := []int{800, 71}; !slices.Equal(percents, want) {
+			t.Errorf("growth was set to %v, want %v", percents, want)
 		}
 	})
+}
+
+// The names of the runtime's figures are not checked by the compiler.
+func TestTheRuntimeTellsItsFigures(t *testing.T) {
+	if h := goRuntime().read(); h.objects == 0 || h.allocated == 0 {
+		t.Errorf("heap = %+v", h)
+	}
 }
 
 func TestGrowthLeavesSmallHeapsRoom(t *testing.T) {

@@ -61,7 +61,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 	if env.getenv("GOGC") == "" {
 		tidying, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup
-		done.Go(func() { tidy(tidying) })
+		done.Go(func() { tidy(tidying, goRuntime()) })
 		defer done.Wait()
 		defer stop()
 	}
