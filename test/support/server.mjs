@@ -10,6 +10,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { serverCommand } from "./build.mjs";
 import { within } from "./deadline.mjs";
 
+// The runner ends a file that takes too long by a signal. The servers that it started must end with it.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 const START_MS = 20_000;
 const STOP_MS = 15_000;
 
@@ -64,7 +67,10 @@ export class Server {
       detached: true,
     });
     this.child = child;
-    const kill = () => this.signal("SIGKILL");
+    const kill = () => {
+      this.signal("SIGKILL");
+      rmSync(dir, { recursive: true, force: true });
+    };
     process.once("exit", kill);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
