@@ -376,3 +376,35 @@ func waitFor(t *testing.T, holds func() bool) {
 		}
 	}
 }
+
+func TestWire6_NoNamespaceInTime(t *testing.T) {
+	_, url := newTestServer(t, echo(), func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	idle := dial(t, url)
+	stays, _ := connect(t, url, "/")
+	idle.wantClosed()
+	stays.send(`421["fine"]`)
+	stays.want(`431["fine"]`)
+}
+
+func TestRelayedBytes_42(t *testing.T) {
+	h := hub.New()
+	room := hub.Room{Kind: hub.KindUser, Name: "all"}
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		connect: func(p hub.Peer, _ hub.Handshake) error { h.Join(p.Member(), room); return nil },
+		event: func(p hub.Peer, e *hub.Event) {
+			h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, RawEvent: e.RawName, Args: e.Args})
+			if err := p.Emit("own", map[string]string{"html": "<a href='x'>&</a>"}); err != nil {
+				t.Error(err)
+			}
+		},
+	}}, func(c *Config) { c.Hub = h })
+	c, _ := connect(t, url, "/")
+	for _, packet := range []string{
+		`42["e",{"b":1.0,"a":1e2,"z":"<>&","n":12345678901234567890,"é":"\u00e9","s":"\/"}]`,
+		`42["\u0065v",[ 1 , {"x" : null} ]]`,
+		`42[7,-0]`,
+	} {
+		c.send(packet)
+		c.want(packet, `42["own",{"html":"<a href='x'>&</a>"}]`)
+	}
+}
