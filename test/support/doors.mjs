@@ -169,3 +169,10 @@ export async function publish(server, key, channel, message) {
   );
   return { status: res.status, body: await res.json() };
 }
+
+/** Changes a token for a ticket. */
+export async function ticketFor(server, token) {
+  const res = await within(fetch(`${server.url}/api/auth/token/ws`, { headers: { Authorization: `Bearer ${token}` } }), "a ticket");
+  if (res.status !== 200) throw new Error(`no ticket: ${res.status}`);
+  return (await res.json()).data.token;
+}
