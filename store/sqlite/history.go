@@ -85,8 +85,8 @@ func Open(options Options) (*History, error) {
 	if err != nil {
 		return nil, fmt.Errorf("history file: %w", err)
 	}
-	options.Log.Info("history is on disk; a crash loses what was said in about the last flush interval",
-		slog.String("file", options.Path), slog.Duration("flush_interval", options.FlushInterval),
+	options.Log.Info("history is on disk: a crash of the process loses what was said in about the last flush interval, a power cut at most what came since the last merge",
+		slog.String("file", options.Path), slog.Duration("flush_interval", options.FlushInterval), slog.Duration("merge_interval", options.mergeInterval),
 		slog.Int64("messages", h.stats.DiskMessages))
 	go h.run() // awaited by Close
 	return h, nil

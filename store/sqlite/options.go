@@ -59,6 +59,11 @@ type Options struct {
 	usedInterval, mergeInterval time.Duration // tests make them shorter
 }
 
+// DefaultLimits returns the limits of a history on disk.
+func DefaultLimits() store.HistoryLimits {
+	return store.HistoryLimits{RoomMessages: 1000, RoomBytes: 4 << 20, Messages: 5_000_000, Bytes: 1 << 30}
+}
+
 // resolve returns the options with every default in its place, or an error naming every field that is wrong.
 func (o Options) resolve() (Options, error) {
 	var errs []error
@@ -66,9 +71,7 @@ func (o Options) resolve() (Options, error) {
 	if o.Path == "" {
 		errs = append(errs, errors.New("no path"))
 	}
-	if o.Limits, err = o.Limits.Resolve(store.HistoryLimits{
-		RoomMessages: 1000, RoomBytes: 4 << 20, Messages: 5_000_000, Bytes: 1 << 30,
-	}); err != nil {
+	if o.Limits, err = o.Limits.Resolve(DefaultLimits()); err != nil {
 		errs = append(errs, fmt.Errorf("on disk: %w", err))
 	} else if o.Limits.Bytes < minBytes {
 		errs = append(errs, fmt.Errorf("on disk: history limits: Bytes is %d, must be at least %d", o.Limits.Bytes, minBytes))
