@@ -48,6 +48,13 @@ type Config struct {
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
 	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"events per second from one connection; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
+	// What is remembered of rooms. 0 is another default in memory than on disk.
+	HistoryDB           string `env:"HISTORY_DB" doc:"file to keep the messages of rooms in, such as /var/lib/signalbox/history.db; it is made where it is missing, its folder is not. Empty: they are in memory and end with the process"`
+	HistoryRoomMessages int    `env:"HISTORY_ROOM_MESSAGES" default:"1000" min:"1" max:"1000000" doc:"messages kept of one room; the oldest go first"`
+	HistoryRoomBytes    Bytes  `env:"HISTORY_ROOM_BYTES" default:"4MiB" min:"1KiB" max:"1GiB" doc:"what the messages kept of one room may take; the oldest go first. A message that is larger by itself is delivered and not kept"`
+	HistoryMessages     int    `env:"HISTORY_MESSAGES" default:"0" min:"0" max:"1000000000" doc:"messages kept of all rooms; the rooms that waited longest for a new one go first. 0: 200000, with HISTORY_DB 5000000"`
+	HistoryBytes        Bytes  `env:"HISTORY_BYTES" default:"0" min:"0" max:"1024GiB" doc:"what the messages kept of all rooms may take, 1MiB at least; the rooms that waited longest for a new one go first. 0: 64MiB, with HISTORY_DB 1GiB on disk, and up to 64MiB more for what is being written"`
+
 	// Backends.
 	APIKey Secret `env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
@@ -94,8 +101,14 @@ func Load(getenv func(string) string) (Config, error) {
 	if cfg.RequireAuth && cfg.JWTSecret == "" && cfg.JWKSURL == "" {
 		faults = append(faults, errors.New("REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET, made with `openssl rand -hex 32`, or JWKS_URL"))
 	}
+	if n := cfg.HistoryBytes; n > 0 && n < minHistoryBytes {
+		faults = append(faults, fmt.Errorf("HISTORY_BYTES=%d: too little; write 1MiB or more, or 0 for the default", n))
+	}
 	return cfg, errors.Join(faults...)
 }
+
+// minHistoryBytes is the least that a bound on the history of all rooms may be: an empty file takes some of it.
+const minHistoryBytes = 1 << 20
 
 // Origins returns the origins of ALLOWED_ORIGINS and ENDPOINT together; where neither is set that is every origin.
 func (c Config) Origins() Origins {
@@ -114,6 +127,12 @@ func (c Config) Warnings() []string {
 	var w []string
 	if c.MaxOutboxBytes < c.MaxPayloadBytes {
 		w = append(w, fmt.Sprintf("MAX_OUTBOX_BYTES=%d is less than MAX_PAYLOAD_BYTES=%d: whoever is sent a message above %d bytes is disconnected", c.MaxOutboxBytes, c.MaxPayloadBytes, c.MaxOutboxBytes))
+	}
+	if c.HistoryRoomBytes < c.MaxPayloadBytes {
+		w = append(w, fmt.Sprintf("HISTORY_ROOM_BYTES=%d is less than MAX_PAYLOAD_BYTES=%d: room messages above %d bytes are delivered and not kept", c.HistoryRoomBytes, c.MaxPayloadBytes, c.HistoryRoomBytes))
+	}
+	if c.HistoryBytes > 0 && c.HistoryBytes < c.HistoryRoomBytes {
+		w = append(w, fmt.Sprintf("HISTORY_BYTES=%d is less than HISTORY_ROOM_BYTES=%d: one room may take all of it", c.HistoryBytes, c.HistoryRoomBytes))
 	}
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")

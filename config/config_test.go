@@ -74,6 +74,8 @@ func TestLoadFault(t *testing.T) {
 		"long value is cut":             {"PORT", strings.Repeat("9", 100), `PORT="` + strings.Repeat("9", 60) + `"...: not a whole number`},
 		"tokens nothing can verify":     {"REQUIRE_AUTH", "true", `REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET`},
 		"zero namespaces":               {"MAX_NAMESPACES_PER_CLIENT", "0", `MAX_NAMESPACES_PER_CLIENT="0": out of range; write a number from 1 to 10000`},
+		"history without room for one":  {"HISTORY_BYTES", "64KiB", `HISTORY_BYTES=65536: too little; write 1MiB or more, or 0 for the default`},
+		"history of no messages":        {"HISTORY_ROOM_MESSAGES", "0", `HISTORY_ROOM_MESSAGES="0": out of range; write a number from 1 to 1000000`},
 		"payload limit below any event": {"MAX_PAYLOAD_BYTES", "10", `MAX_PAYLOAD_BYTES="10": out of range; write 1000 to 1000000000`},
 	}
 	for name, tt := range tests {

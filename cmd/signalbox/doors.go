@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -14,17 +13,14 @@ import (
 	"signalbox/store"
 )
 
-const (
-	// historyCloseTimeout bounds making the history durable when the server stops.
-	historyCloseTimeout = 3 * time.Second
-	// tryOutTokenLife is how long the token that an unconfigured server prints is good.
-	tryOutTokenLife = 24 * time.Hour
-)
+// tryOutTokenLife is how long the token that an unconfigured server prints is good.
+const tryOutTokenLife = 24 * time.Hour
 
 // doorParts is what stands behind the doors, and what has to be closed after them.
 type doorParts struct {
 	handlers *handlers.Doors
 	server   server.Doors
+	history  store.History
 	close    func()
 }
 
@@ -39,7 +35,7 @@ func buildDoors(cfg config.Config, h *hub.Hub, log *slog.Logger) (*doorParts, er
 	if auth.ShortSecret(string(cfg.JWTSecret)) {
 		log.Warn("JWT_SECRET is short: make a longer one with `openssl rand -hex 32`", "goodBytes", auth.GoodSecretBytes)
 	}
-	history, err := store.NewMemoryHistory(store.HistoryLimits{})
+	history, err := openHistory(cfg, log)
 	if err != nil {
 		verifier.Close()
 		return nil, err
@@ -56,12 +52,9 @@ func buildDoors(cfg config.Config, h *hub.Hub, log *slog.Logger) (*doorParts, er
 			Events: d.Events.All(), UserEvents: d.Events.User(), RoomEvents: d.Rooms.Watch(),
 			Verifier: verifier, Tickets: tickets,
 		},
+		history: history,
 		close: func() {
-			ctx, cancel := context.WithTimeout(context.Background(), historyCloseTimeout)
-			defer cancel()
-			if err := history.Close(ctx); err != nil {
-				log.Error("history not closed", "error", err)
-			}
+			closeHistory(history, log)
 			verifier.Close()
 		},
 	}, nil

@@ -98,6 +98,7 @@ func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, er
 	srv.OnClose(root.Close)
 	describeRoot(srv.Metrics(), root)
 	describeDoors(srv.Metrics(), doors.handlers)
+	describeHistory(srv.Metrics(), doors.history.Stats)
 	return srv, nil
 }
 
