@@ -29,7 +29,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // readFD reads once. again means that nothing is there yet.
 func readFD(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), p)
+		n, err = sysRead(fd, p)
 		switch err {
 		case syscall.EINTR:
 			continue
@@ -43,7 +43,7 @@ func readFD(fd uintptr, p []byte) (n int, again bool, err error) {
 // writeFD writes once, as much as the kernel takes: 0 if its buffer is full.
 func writeFD(fd uintptr, p []byte) (n int, err error) {
 	for {
-		n, err = syscall.Write(int(fd), p)
+		n, err = sysWrite(fd, p)
 		switch err {
 		case syscall.EINTR:
 			continue

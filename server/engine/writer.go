@@ -20,7 +20,7 @@ type writer struct {
 	cursor cursor
 
 	// The attempt: attempt writes piece once and leaves n and err.
-	attempt func(fd uintptr) bool
+	attempt func(fd uintptr)
 	piece   []byte
 	n       int
 	err     error
@@ -30,9 +30,8 @@ var writers = sync.Pool{New: func() any { return newWriter() }}
 
 func newWriter() *writer {
 	w := new(writer)
-	w.attempt = func(fd uintptr) bool {
+	w.attempt = func(fd uintptr) {
 		w.n, w.err = writeFD(fd, w.piece)
-		return true // never wait until the descriptor is writable
 	}
 	return w
 }
@@ -40,7 +39,8 @@ func newWriter() *writer {
 // try writes p once without blocking.
 func (w *writer) try(raw syscall.RawConn, p []byte) (int, error) {
 	w.piece, w.n, w.err = p, 0, nil
-	if err := raw.Write(w.attempt); err != nil {
+	// Control and not Write: l.writing keeps writers apart, and nothing waits until the descriptor is writable.
+	if err := raw.Control(w.attempt); err != nil {
 		return 0, err
 	}
 	w.piece = nil
