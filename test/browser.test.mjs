@@ -134,7 +134,7 @@ describe("the console", { skip }, () => {
     const [a, b] = [pane(page, "Member A"), pane(page, "Member B")];
     const room = "console-room";
     for (const p of [a, b]) {
-      await press(p, "Make a token for this user");
+      await press(p, "Make a token");
       await p.getByText(/for user [12], until/).first().waitFor();
       await press(p, "Connect");
       await status(p, "connected");
@@ -201,7 +201,7 @@ describe("the console", { skip }, () => {
     await status(b, "not connected");
     await b.getByLabel("Route").selectOption("/demo");
     await b.locator("summary", { hasText: "Token" }).click();
-    await press(b, "Make a token for this user");
+    await press(b, "Make a token");
     await b.getByText("for user 2, until").first().waitFor();
     await press(b, "Connect");
     await entry(b, "got", "authentication successfull");
@@ -217,7 +217,7 @@ describe("the console", { skip }, () => {
     const backend = pane(page, "Publish as a backend");
     await press(events, "Open");
     await entry(events, "got", "connected");
-    await press(user, "Make a token for this user");
+    await press(user, "Make a token");
     await user.getByText("for user 1, until").first().waitFor();
     await press(user, "Open");
     await status(user, "open");
@@ -366,7 +366,7 @@ describe("the console", { skip }, () => {
     // This server makes no tokens: they come from the application.
     await page.getByRole("tab", { name: "/chat with a token" }).click();
     const a = pane(page, "Member A");
-    assert.equal(await a.getByRole("button", { name: "Make a token for this user" }).count(), 0);
+    assert.equal(await a.getByRole("button", { name: "Make a token" }).count(), 0);
     await a.getByLabel("Token").fill(tokenOf("7", { name: "Grace", rooms: ["team-*"] }));
     await a.getByText("for user 7, rooms team-*, until").waitFor();
     await press(a, "Connect");

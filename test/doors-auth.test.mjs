@@ -161,7 +161,8 @@ describe("the user of a token", () => {
   }
 });
 
-describe("the end of a token", () => {
+// Each of these takes as long as its token is good, so they run side by side.
+describe("the end of a token", { concurrency: true }, () => {
   /** A token that is good for some seconds, from the next full one on. */
   const short = (sub, seconds, claims = {}) => tokenOf(sub, { exp: Math.ceil(Date.now() / 1000) + seconds, ...claims });
 

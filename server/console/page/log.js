@@ -13,6 +13,7 @@ const kinds = {
 
 /** A list of what went over a connection. Entries are added together, at most once per frame, and the oldest are dropped. */
 export class Log {
+  #box;
   #list;
   #waiting = [];
 
@@ -22,8 +23,9 @@ export class Log {
     const { log, clear } = named(part);
     log.setAttribute("aria-label", label);
     clear.setAttribute("aria-label", `Clear: ${label}`);
-    clear.addEventListener("click", () => log.replaceChildren());
-    this.#list = log;
+    this.#box = log;
+    this.#list = log.querySelector("ol");
+    clear.addEventListener("click", () => this.#list.replaceChildren());
     pane.append(part);
   }
 
@@ -51,10 +53,11 @@ export class Log {
   }
 
   #flush() {
+    const box = this.#box;
     const list = this.#list;
-    const follows = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const follows = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     list.append(...this.#waiting.splice(0).slice(-MOST_ENTRIES));
     while (list.childElementCount > MOST_ENTRIES) list.firstElementChild.remove();
-    if (follows) list.scrollTop = list.scrollHeight;
+    if (follows) box.scrollTop = box.scrollHeight;
   }
 }
