@@ -94,11 +94,24 @@ func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ = rw.Reader.Peek(n) // they are there
 	}
-	nc.SetDeadline(time.Now().Add(s.cfg.WriteTimeout))
-	if _, err := nc.Write(head.Bytes()); err != nil {
+	nc = bare(nc)
+	if err := s.writeAll(nc, head.Bytes()); err != nil {
 		nc.Close()
 		return nil, nil, errors.Join(errHijack, err)
 	}
-	nc.SetDeadline(time.Time{})
 	return nc, early, nil
+}
+
+// writeAll writes p to a connection that nobody else writes to yet. A deadline is set only where the kernel does not
+// take it at once.
+func (s *Server) writeAll(nc net.Conn, p []byte) error {
+	n, err := quickWrite(rawConn(nc), p)
+	if err != nil || n == len(p) {
+		return err
+	}
+	nc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	if _, err := nc.Write(p[n:]); err != nil {
+		return err
+	}
+	return nc.SetWriteDeadline(time.Time{})
 }

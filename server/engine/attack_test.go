@@ -323,7 +323,11 @@ func TestWire40_Shutdown(t *testing.T) {
 	s := New(Config{CloseTimeout: time.Second}, a.accept)
 	web := newListener(t, s)
 	ws, p := web.rawWebSocket(t), web.poller(t)
-	one, two := a.next(t), a.next(t)
+	for range 2 {
+		a.next(t) // in any order
+	}
+	two := s.session(p.sid)
+	one := s.otherThan(two)
 	bodies := make(chan string)
 	go func() { bodies <- p.poll() }()
 	waitPolling(t, two, true)
@@ -351,4 +355,16 @@ func TestWire40_Shutdown(t *testing.T) {
 	if err := s.Shutdown(context.Background()); err != nil {
 		t.Errorf("second Shutdown() = %v", err)
 	}
+}
+
+// otherThan returns a session that is not known by its id.
+func (s *Server) otherThan(known *Session) *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, session := range s.sessions {
+		if session != known {
+			return session
+		}
+	}
+	return nil
 }

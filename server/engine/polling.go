@@ -187,7 +187,10 @@ func (s *Session) endedLocked() {
 	}
 	if s.told {
 		p.probe.wake()
-		s.srv.spawn(func() { s.srv.remove(&s.link) })
+		if p.draining {
+			p.draining = false
+			s.srv.spawn(func() { s.srv.remove(&s.link) })
+		}
 		return
 	}
 	s.told = true

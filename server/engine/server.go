@@ -35,6 +35,7 @@ type Server struct {
 	links    map[*link]struct{}
 	hearts   map[beat]*heart // of plain websockets and streams
 	reserved int             // connections that are being set up
+	held     int             // what else Shutdown waits for
 	closed   bool
 }
 
@@ -159,9 +160,26 @@ func (s *Server) remove(l *link) {
 }
 
 func (s *Server) checkEmptyLocked() {
-	if s.closed && len(s.links)+s.reserved == 0 {
+	if s.closed && len(s.links)+s.reserved+s.held == 0 {
 		close(s.empty)
 	}
+}
+
+// hold makes Shutdown wait until release is called. It returns false if the server is closed.
+func (s *Server) hold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.held++
+	}
+	return !s.closed
+}
+
+func (s *Server) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held--
+	s.checkEmptyLocked()
 }
 
 // session returns the session with an id, nil if there is none.

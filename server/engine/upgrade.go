@@ -101,7 +101,7 @@ func (s *Session) beginProbe() *refusal {
 	if refused := s.checkPollingLocked(); refused != nil {
 		return refused
 	}
-	if s.phase != phaseOpen {
+	if s.phase != phaseOpen || !s.srv.hold() {
 		return refuseSession
 	}
 	s.polling.probe = new(probe)
@@ -124,7 +124,9 @@ func (s *Session) goneLocked() bool {
 	return s.phase == phaseDone || (s.phase == phaseClosing && !s.polling.draining)
 }
 
+// endProbe gives the place for an upgrade back.
 func (s *Session) endProbe() {
+	defer s.srv.release()
 	s.srv.tally.upgradesFailed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,10 +137,11 @@ func (s *Session) endProbe() {
 func (s *Session) runProbe(nc net.Conn, r *reader) {
 	err := s.awaitUpgrade(nc, r)
 	if err == nil && s.takeOver(nc) {
+		s.srv.release()
 		s.serve(r, s)
 		return
 	}
-	s.endProbe()
+	defer s.endProbe()
 	farewell(nc, r, err, s.srv.cfg.CloseTimeout)
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -19,32 +18,15 @@ type writer struct {
 	// cursor is what is being written.
 	cursor cursor
 
-	// The attempt: attempt writes piece once and leaves n and err.
-	attempt func(fd uintptr)
-	piece   []byte
-	n       int
-	err     error
+	attempt
 }
 
 var writers = sync.Pool{New: func() any { return newWriter() }}
 
 func newWriter() *writer {
 	w := new(writer)
-	w.attempt = func(fd uintptr) {
-		w.n, w.err = writeFD(fd, w.piece)
-	}
+	w.init()
 	return w
-}
-
-// try writes p once without blocking.
-func (w *writer) try(raw syscall.RawConn, p []byte) (int, error) {
-	w.piece, w.n, w.err = p, 0, nil
-	// Control and not Write: l.writing keeps writers apart, and nothing waits until the descriptor is writable.
-	if err := raw.Control(w.attempt); err != nil {
-		return 0, err
-	}
-	w.piece = nil
-	return w.n, w.err
 }
 
 // flush writes w.cursor, which the caller has taken from l after setting l.writing. On return that is clear again, or a
@@ -61,7 +43,7 @@ func (w *writer) flush(l *link) {
 	for c.head != nil {
 		piece := c.gather(w.scratch[:])
 		var n int
-		n, err = w.try(raw, piece)
+		n, err = w.write(raw, piece)
 		writes++
 		bytes += n
 		messages += c.advance(n)
