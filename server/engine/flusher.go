@@ -55,6 +55,13 @@ func (f *flusher) push(l *link) {
 	}
 }
 
+// dirty reports whether the list holds something.
+func (f *flusher) dirty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.head != nil
+}
+
 // take empties the list.
 func (f *flusher) take() *link {
 	f.mu.Lock()

@@ -47,7 +47,7 @@ func (s *Server) heartOf(b beat) *heart {
 // startHeartLocked makes the first ping due.
 func (l *link) startHeartLocked(h *heart) {
 	l.heart = h
-	if h != nil {
+	if l.phase == phaseOpen {
 		l.srv.clock.startLocked(l, h.interval, l.srv.clock.now())
 	}
 }

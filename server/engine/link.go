@@ -45,7 +45,8 @@ type link struct {
 	owner   owner
 	flusher *flusher
 
-	ended atomic.Bool // phase is not phaseOpen any more
+	ended   atomic.Bool // phase is not phaseOpen any more
+	pressed atomic.Bool // the answers of a batch fill the outbox
 
 	// Guarded by clock.mu.
 	waiting waiting
@@ -71,6 +72,8 @@ type link struct {
 	peerDone bool // the client has closed its side, or there is no close handshake
 	endWrite bool // the reader waits for the end of writing to close this side
 	wroteEnd bool // this side is closed
+
+	relief chan struct{} // closed when a reader that waits in relieve should look again, nil: none does
 
 	heart      *heart // nil: none
 	unanswered bool   // a ping is
@@ -102,6 +105,9 @@ func (l *link) sendLocked(m *wire.Message, batched bool) error {
 	}
 	l.queue.push(m)
 	l.bytes += m.Size()
+	if l.reading && l.bytes > l.srv.pressureBytes {
+		l.pressed.Store(true)
+	}
 	l.wakeWriterLocked(batched)
 	return nil
 }
@@ -201,6 +207,7 @@ func (l *link) shutLocked(reason Reason, last *wire.Message) {
 	}
 	l.wakeWriterLocked(false)
 	l.wakeReaderLocked()
+	l.relieveLocked()
 	l.owner.endedLocked()
 }
 
@@ -232,6 +239,7 @@ func (l *link) abortLocked(reason Reason) {
 		l.reason = reason
 		l.ended.Store(true)
 	}
+	l.relieveLocked()
 	l.owner.endedLocked()
 }
 

@@ -177,6 +177,7 @@ func (s *Session) wrotePoll(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bytes = max(0, s.bytes-bytes)
+	s.relieveLocked()
 }
 
 // endedLocked implements owner. A session with a websocket is ended by its reader.

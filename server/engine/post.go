@@ -141,6 +141,9 @@ func (s *Session) packets(body []byte) (err error) {
 		if err != nil {
 			return err
 		}
+		if s.pressed.Load() {
+			s.relieve()
+		}
 	}
 	return nil
 }

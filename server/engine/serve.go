@@ -64,6 +64,7 @@ func (l *link) read(r *reader, k sink) error {
 		if err != nil {
 			return err
 		}
+		l.srv.yield()
 		if quiet {
 			return errRest
 		}
@@ -120,6 +121,9 @@ func (l *link) batch(r *reader, k sink) (quiet bool, err error) {
 		case opText, opBinary:
 			if err := k.message(op, payload); err != nil {
 				return false, err
+			}
+			if l.pressed.Load() {
+				l.relieve()
 			}
 		case opPing:
 			l.queuePong(payload)

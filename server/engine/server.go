@@ -22,8 +22,10 @@ type Server struct {
 	parting  *deadlines // the same for one that its client has closed
 	peers    *admission
 	requests *interner
-	stop     chan struct{} // ends flushers and clock
-	empty    chan struct{} // closed when the server is closed and the last link is gone
+
+	pressureBytes int           // from which a client's own answers hold up its reader
+	stop          chan struct{} // ends flushers and clock
+	empty         chan struct{} // closed when the server is closed and the last link is gone
 
 	robin atomic.Uint32 // picks flushers
 	tally tally
@@ -59,6 +61,9 @@ func New(cfg Config, open func(*Session) Receiver) *Server {
 		clock:    newClock(min(cfg.PingInterval, cfg.PingTimeout)),
 		peers:    newAdmission(cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond),
 		requests: newInterner(),
+
+		pressureBytes: cfg.OutboxBytes / 4,
+
 		stop:     make(chan struct{}),
 		empty:    make(chan struct{}),
 		sessions: make(map[string]*Session),

@@ -86,6 +86,7 @@ func (l *link) wroteLocked(bytes int) {
 		l.bytes = 0
 		return
 	}
+	l.relieveLocked()
 	if !l.queue.empty() || l.pong != nil {
 		l.wakeWriterLocked(false)
 		return
@@ -108,6 +109,7 @@ func (l *link) writeFailedLocked(c *cursor, err error) {
 	l.pong = nil
 	l.bytes = 0
 	l.writing, l.blocked = false, false
+	l.relieveLocked()
 	if l.phase == phaseDone {
 		return
 	}
@@ -138,11 +140,11 @@ func (l *link) finishLocked(c *cursor) {
 
 // writeBlocking writes c and what is queued after it. A write may take as long as it makes progress.
 func (l *link) writeBlocking(c *cursor) {
-	w := writers.Get().(*writer)
-	defer writers.Put(w)
+	scratch := readBuffers.Get().(*[readBytes]byte) // small: there may be as many of these as slow clients
+	defer readBuffers.Put(scratch)
 	for more := true; more; more = l.again(c) {
 		for c.head != nil {
-			piece := c.gather(w.scratch[:])
+			piece := c.gather(scratch[:])
 			l.nc.SetWriteDeadline(time.Now().Add(l.srv.cfg.WriteTimeout))
 			n, err := l.nc.Write(piece)
 			l.flusher.counters.wrote(1, c.advance(n), n)
@@ -162,6 +164,7 @@ func (l *link) progress(c *cursor, n int, err error) bool {
 	defer l.mu.Unlock()
 	l.bytes -= n
 	if err == nil && l.phase != phaseDone {
+		l.relieveLocked()
 		return true
 	}
 	if err == nil {

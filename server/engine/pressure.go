@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"runtime"
+	"time"
+)
+
+// reliefWait bounds how long one message holds up the next. The client is served on even if others keep its outbox full.
+const reliefWait = time.Second
+
+// relieve is called by the reader, between two messages of a batch, when the outbox has filled: the answers to what has
+// been read must leave before more are made. So a client that asks for much at once is held up and not cut for being
+// slow, which it had no chance not to be.
+func (l *link) relieve() {
+	l.endBatch()
+	timeout := time.NewTimer(reliefWait)
+	defer timeout.Stop()
+	for waiting := true; waiting; {
+		l.mu.Lock()
+		if waiting = l.pressureLocked(); !waiting {
+			l.mu.Unlock()
+			break
+		}
+		if l.relief == nil {
+			l.relief = make(chan struct{})
+		}
+		relief := l.relief
+		l.mu.Unlock()
+		select {
+		case <-relief:
+		case <-timeout.C:
+			waiting = false
+		}
+	}
+	l.pressed.Store(false)
+	l.beginBatch()
+}
+
+// pressureLocked reports whether there is something to wait for in relieve.
+func (l *link) pressureLocked() bool {
+	return l.phase == phaseOpen && !l.broken && l.bytes > l.srv.pressureBytes
+}
+
+// relieveLocked wakes a reader that waits in relieve, if there is nothing to wait for any more.
+func (l *link) relieveLocked() {
+	if l.relief != nil && !l.pressureLocked() {
+		close(l.relief)
+		l.relief = nil
+	}
+}
+
+// yield lets the flusher run if it shares the only processor with the readers. A reader whose client keeps sending never
+// waits, and what it relays would pile up in the outboxes of others.
+func (s *Server) yield() {
+	if len(s.flushers) == 1 && s.flushers[0].dirty() {
+		runtime.Gosched()
+	}
+}
