@@ -27,8 +27,8 @@ func TestStream(t *testing.T) {
 			opened <- peer
 			return nil
 		},
-		closed: func(_ hub.StreamPeer, reason string) {
-			if p.hub.Count(room) != 1 {
+		closed: func(peer hub.StreamPeer, reason string) {
+			if !p.hub.Contains(peer.Member(), room) {
 				t.Error("the member has left its rooms before the handler was told")
 			}
 			closed <- reason
@@ -94,8 +94,7 @@ func TestStream(t *testing.T) {
 }
 
 func TestStreamRefusals(t *testing.T) {
-	p := newPlace(t, engine.Config{MaxConnections: 1})
-	closed := make(chan string, 1)
+	p := newPlace(t, engine.Config{})
 	p.mux.Handle("/401", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { return &hub.Refusal{Status: 401} }}))
 	p.mux.Handle("/panic", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { panic("connect") }}))
 	p.mux.Handle("/closing", p.doors.Stream(streams{connect: func(peer hub.StreamPeer, _ hub.Visit) error {
@@ -103,7 +102,6 @@ func TestStreamRefusals(t *testing.T) {
 		peer.Close()
 		return nil
 	}}))
-	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ hub.StreamPeer, reason string) { closed <- reason }}))
 	if f := p.follow("/401"); f.resp.StatusCode != 401 {
 		t.Errorf("/401: %d", f.resp.StatusCode)
 	}
@@ -115,8 +113,16 @@ func TestStreamRefusals(t *testing.T) {
 	if _, err := f.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("a stream that was closed before it began: %v, want EOF", err)
 	}
-	p.follow("/ok")
-	if f = p.follow("/ok"); f.resp.StatusCode != 403 {
+}
+
+func TestStreamBeyondTheLimitOfConnections(t *testing.T) {
+	p := newPlace(t, engine.Config{MaxConnections: 1})
+	closed := make(chan string, 2)
+	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ hub.StreamPeer, reason string) { closed <- reason }}))
+	if f := p.follow("/ok"); f.resp.StatusCode != 200 {
+		t.Fatalf("the first: %d, want 200", f.resp.StatusCode)
+	}
+	if f := p.follow("/ok"); f.resp.StatusCode != 403 {
 		t.Errorf("one connection too many: %d, want 403", f.resp.StatusCode)
 	}
 	receive(t, closed) // the handler had let it in

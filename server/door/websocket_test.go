@@ -11,12 +11,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"signalbox/server/engine"
 	"signalbox/server/hub"
+	"signalbox/server/wire"
 )
 
 func TestWebSocketEchoesInOrder(t *testing.T) {
@@ -192,8 +194,8 @@ func TestWebSocketClosing(t *testing.T) {
 				peer.Send(data)
 			}
 		},
-		closed: func(_ hub.TextPeer, reason string) {
-			if p.hub.Count(room) != 1 {
+		closed: func(peer hub.TextPeer, reason string) {
+			if !p.hub.Contains(peer.Member(), room) {
 				t.Error("the member has left its rooms before the handler was told")
 			}
 			closed <- reason
@@ -228,6 +230,8 @@ func TestWebSocketClosing(t *testing.T) {
 	}
 
 	c = p.client("/ws")
+	c.send("here") // the answer to the upgrade may come before the connection counts as open
+	c.want("here")
 	ended := make(chan error, 1)
 	go func() { _, err := c.read(); ended <- err }()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -271,7 +275,7 @@ func TestWebSocketPings(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	closed := make(chan string, 2)
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{closed: func(_ hub.TextPeer, reason string) { closed <- reason }},
-		engine.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 200 * time.Millisecond}))
+		engine.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 500 * time.Millisecond}))
 	good := p.client("/ws")
 	pings := make(chan bool, 1000)
 	o := &websocket.DialOptions{OnPingReceived: func(context.Context, []byte) bool { pings <- true; return true }}
@@ -282,7 +286,7 @@ func TestWebSocketPings(t *testing.T) {
 	defer ws.CloseNow()
 	ctx := ws.CloseRead(context.Background())
 	go good.read()
-	for range 20 { // twice the timeout
+	for range 30 { // longer than the timeout
 		receive(t, pings)
 	}
 	select {
@@ -332,28 +336,42 @@ func TestWebSocketOthersDoNotNoticeASlowHandler(t *testing.T) {
 	slow.want("slow", "next")
 }
 
+// fakeSocket takes what a peer sends.
+type fakeSocket struct{ sent []string }
+
+func (f *fakeSocket) Send(m *wire.Message) error {
+	f.sent = append(f.sent, string(m.Parts()[0].Payload()))
+	return nil
+}
+func (f *fakeSocket) Reply(m *wire.Message) error             { return f.Send(m) }
+func (f *fakeSocket) SendVolatile(m *wire.Message) bool       { return f.Send(m) == nil }
+func (f *fakeSocket) CloseWith(engine.Reason, uint16, string) {}
+
+// Two seconds' worth come at once, the rest at the rate that is allowed, and nothing is lost.
 func TestWebSocketThrottle(t *testing.T) {
-	var b bucket
-	now := time.Unix(0, 0)
-	var waited time.Duration
-	for range 100 {
-		waited += b.take(now.Add(waited), 10)
-	}
-	if waited < 7900*time.Millisecond || waited > 8100*time.Millisecond {
-		t.Errorf("100 messages at 10 a second waited %v, want 8s: 20 come at once", waited)
-	}
-	p := newPlace(t, engine.Config{}, func(c *Config) { c.MaxMessagesPerSecond = 500 })
-	p.mux.Handle("/echo", p.doors.WebSocket(texts{}, engine.WebSocketOptions{}))
-	c := p.client("/echo")
-	for i := range 1050 {
-		c.send(fmt.Sprint(i))
-	}
-	for i := range 1050 {
-		c.want(fmt.Sprint("echo ", i))
-	}
-	if p.doors.Stats().Throttled == 0 {
-		t.Error("nothing was throttled")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{Hub: hub.New(), MaxMessagesPerSecond: 10})
+		p, ws := newTextPeer(s), new(fakeSocket)
+		if err := p.connect(texts{}, hub.Visit{}); err != nil {
+			t.Fatal(err)
+		}
+		p.open(ws)
+		start := time.Now()
+		for i := range 100 {
+			p.receive([]byte(fmt.Sprint(i)))
+		}
+		if took := time.Since(start).Round(time.Millisecond); took != 8*time.Second {
+			t.Errorf("100 messages at 10 a second took %v, want 8s", took)
+		}
+		for i := range ws.sent {
+			if ws.sent[i] != fmt.Sprint("echo ", i) {
+				t.Fatalf("answer %d is %q", i, ws.sent[i])
+			}
+		}
+		if st := s.Stats(); st.TextsIn != 100 || st.Throttled != 80 || len(ws.sent) != 100 {
+			t.Errorf("received %d, throttled %d, answered %d; want 100, 80 and 100", st.TextsIn, st.Throttled, len(ws.sent))
+		}
+	})
 }
 
 // Clients come and go while messages are sent to them: nothing is left behind, and no message comes twice.
