@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { connect, fresh, newest } from "./support/clients.mjs";
+import { Cuttable } from "./support/cuttable.mjs";
 import { within } from "./support/deadline.mjs";
-import { StreamClient, TextClient } from "./support/doors.mjs";
+import { StreamClient, TextClient, ticketFor } from "./support/doors.mjs";
 import { useServer } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
 
@@ -54,6 +55,54 @@ describe("a restart", () => {
     await within(res.text(), "the end of the stream");
     await server.start();
   });
+});
+
+describe("a connection that is cut", () => {
+  test("is told to the room at once, and the ticket of the one who was cut still opens", async (t) => {
+    const server = await useServer({ t, env });
+    const way = await Cuttable.open(t, server);
+    const room = fresh("room");
+    const token = tokenOf("7");
+    const ticket = await ticketFor(server, token);
+    const witness = await connect(t, server, websocket, { namespace: "/chat", auth: { token: tokenOf("w") } });
+    await witness.ask("join_room", room);
+
+    const ws = await TextClient.rooms(t, way, { token });
+    ws.send({ type: "join", room });
+    await witness.next("user_joined");
+    const notify = async () => {
+      const note = await TextClient.open(t, way, `/notification?token=${ticket}`, { json: false });
+      note.send({ type: "jwt", token });
+      assert.deepEqual(await note.take(2), ["connection established", "authentication successfull"]);
+      return note;
+    };
+    const note = await notify();
+    way.cut();
+    assert.equal((await ws.end()).code, 1006);
+    await note.end();
+    assert.equal((await witness.next("user_left"))[0].userId, "7");
+    await notify();
+  });
+
+  // A client on polling may have no connection at that moment, and then loses nothing.
+  for (const row of newest.filter((row) => row.transports.includes("websocket"))) {
+    test(`${row.name}: /chat comes back by itself`, async (t) => {
+      const server = await useServer({ t, env });
+      const way = await Cuttable.open(t, server);
+      const room = fresh("room");
+      const witness = await connect(t, server, websocket, { namespace: "/chat", auth: { token: tokenOf("w") } });
+      await witness.ask("join_room", room);
+      const client = await connect(t, way, row, { namespace: "/chat", auth: { token: tokenOf("7") }, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 });
+      await client.ask("join_room", room);
+      await witness.next("user_joined");
+      way.cut();
+      await client.next("disconnect");
+      await client.connected();
+      await client.ask("join_room", room);
+      await witness.ask("message", { roomId: room, content: "welcome back" });
+      assert.equal((await client.next("message"))[0].content, "welcome back");
+    });
+  }
 });
 
 test("a crowd that is cut off at once leaves nobody behind", async (t) => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fresh } from "./support/clients.mjs";
+import { Cuttable } from "./support/cuttable.mjs";
 import { within } from "./support/deadline.mjs";
 import { StreamClient, TextClient } from "./support/doors.mjs";
 import { useServer } from "./support/server.mjs";
@@ -142,16 +143,23 @@ describe("streams that come back", () => {
 
   test("by themselves, after the connection was cut, lose nothing", async (t) => {
     const server = await start(t);
-    const source = await tap(t, server);
-    const stream = await StreamClient.events(t, server);
+    const way = await Cuttable.open(t, server);
+    const [source, witness] = [await tap(t, server), await StreamClient.events(t, server)];
+    const stream = await StreamClient.events(t, way);
     const id = fresh("tap");
-    source.send({ connectionId: id, n: 0 });
-    const first = await about(stream, id);
-    // A second reader that stops where the first one is, as one whose connection was cut.
-    stream.source.close();
-    source.send({ connectionId: id, n: 1 });
-    const again = await StreamClient.events(t, server, { lastEventId: first.id });
-    assert.equal(JSON.parse((await again.next()).data).n, 1);
+    const send = async (n) => {
+      source.send({ connectionId: id, n });
+      await witness.next();
+    };
+    await send(0);
+    await about(stream, id);
+    way.cut();
+    await send(1);
+    await send(2);
+    assert.equal((await stream.next("the second greeting")).type, "connected");
+    assert.deepEqual((await stream.take(2)).map((m) => JSON.parse(m.data).n), [1, 2]);
+    await send(3);
+    assert.equal(JSON.parse((await stream.next()).data).n, 3);
   });
 
   test("with an id that was never given get the live messages only", async (t) => {
