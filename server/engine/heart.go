@@ -68,11 +68,14 @@ func (l *link) dueLocked(now time.Duration) bool {
 
 func (l *link) beatLocked(now time.Duration) {
 	due := l.waiting.due
-	l.waiting.due = 0
+	l.srv.clock.stopLocked(l) // a request that comes before the clock finds l still in its queue
 	switch {
 	case l.phase == phaseClosing:
 		l.abortLocked(l.reason) // a client that polls did not fetch what was left for it
 	case l.phase == phaseDone:
+	case l.unanswered && l.reading:
+		// The pong may be behind the packet that is with the receiver: a slow receiver is not a client that has gone.
+		l.srv.clock.startLocked(l, l.heart.timeout, now)
 	case l.unanswered:
 		l.shutLocked(ReasonPingTimeout, l.heart.last)
 	case l.sendLocked(l.heart.ping, false) != nil:

@@ -53,7 +53,7 @@ func TestRequestFindsThePingTimeoutFirst(t *testing.T) {
 		s.mu.Lock()
 		s.startHeartLocked(srv.heart)
 		s.unanswered = true
-		srv.clock.startLocked(&s.link, srv.heart.timeout, -srv.heart.timeout.after) // due since the clock was made
+		srv.clock.startLocked(&s.link, srv.heart.timeout, 1-srv.heart.timeout.after) // due since the clock was made
 		s.mu.Unlock()
 		var wg sync.WaitGroup
 		wg.Go(func() { srv.clock.arm(0) })
