@@ -162,7 +162,9 @@ func (l *link) settle(err error) (reason Reason, done bool) {
 	switch {
 	case errors.As(err, &peer):
 		l.peerDone = true
-		l.bytes -= l.queue.drop()
+		if l.phase == phaseOpen { // else our close frame is on its way, and is the answer
+			l.bytes -= l.queue.drop()
+		}
 		l.shutLocked(ReasonTransportClose, closeFrame(peer.code, ""))
 	case errors.As(err, &frame):
 		l.shutLocked(frame.reason, closeFrame(frame.code, ""))
