@@ -45,6 +45,7 @@ var (
 	refuseUpgrade   = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
 	refuseSecond    = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
 	refuseVersion   = &refusal{http.StatusUpgradeRequired, 3, "Bad request", "upgrade"}
+	refuseHeaders   = &refusal{http.StatusRequestHeaderFieldsTooLarge, 3, "Bad request", "headers"}
 	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, 3, "Payload too large", "payload"}
 )
 

@@ -9,6 +9,9 @@ import (
 
 // admit applies what decides who may open a connection, and takes a place for it.
 func (s *Server) admit(r *http.Request, addr string) *refusal {
+	if requestBytes(r) > maxRequestBytes {
+		return refuseHeaders
+	}
 	if refused := s.gate(r); refused != nil {
 		return refused
 	}

@@ -70,6 +70,8 @@ func TestWire13_Errors(t *testing.T) {
 		"EIO=3":                          {"GET", "EIO=3&transport=polling", nil, 400, 5},
 		"EIO=abc":                        {"GET", "EIO=abc&transport=polling", nil, 400, 5},
 		"huge query":                     {"GET", pollingQuery + "&sid=" + strings.Repeat("x", 100_000), nil, 400, 1},
+		"huge headers":                   {"GET", pollingQuery, []string{"Cookie", strings.Repeat("x", maxRequestBytes)}, 431, 3},
+		"huge URL":                       {"GET", pollingQuery + "&x=" + strings.Repeat("x", maxRequestBytes), nil, 431, 3},
 		"upgrade of a polling handshake": {"GET", pollingQuery, upgradeHeader(), 400, 3},
 		"upgrade EIO=3":                  {"GET", "EIO=3&transport=websocket", upgradeHeader(), 400, 5},
 		"upgrade without version":        {"GET", "transport=websocket", upgradeHeader(), 400, 5},

@@ -34,6 +34,21 @@ var handshakeHeaders = map[string]bool{
 	"Sec-Websocket-Protocol":   true,
 }
 
+// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what the
+// reference implementation's HTTP server allows.
+const maxRequestBytes = 16 * kiB
+
+// requestBytes returns about how much of a request would be kept.
+func requestBytes(r *http.Request) int {
+	n := len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
 // newRequest returns the copy of r that its session keeps.
 func (s *Server) newRequest(r *http.Request) *Request {
 	header := make(http.Header, len(r.Header)+1)
