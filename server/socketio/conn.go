@@ -290,7 +290,7 @@ func (c *conn) write(e *encoded) {
 		c.remove(peer)
 	case peer.status() != left: // else it left by itself, or was told before
 		_ = c.session.Send(e.message)
-		peer.detach("server namespace disconnect")
+		peer.leave("server namespace disconnect") // under the library's lock: DelAll, which comes next, tells the handler
 	}
 }
 

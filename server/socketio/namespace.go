@@ -22,6 +22,7 @@ type namespace struct {
 	handler hub.Handler // nil: the program listens to the library's sockets
 
 	questions questions
+	listening sync.Once // for the namespace's own end of "connection"
 
 	mu sync.RWMutex
 	// mu guards the following.
@@ -41,11 +42,33 @@ func newNamespace(s *Server, nsp sio.Namespace) *namespace {
 // onConnect is the first that the library calls when it has connected a socket.
 func (n *namespace) onConnect(args ...any) {
 	if sock, ok := args[0].(*sio.Socket); ok {
+		if n.handler == nil { // now, so that it comes behind the listeners of the program
+			n.listening.Do(func() { _ = n.nsp.On("connection", n.onConnection) }) // registering never fails
+		}
 		if p := n.peerOf(sock); p != nil {
 			p.settle()
 		} else {
 			sock.Disconnect(false) // the connection ended meanwhile
 		}
+	}
+}
+
+// onConnection is the last that the library calls, where no handler serves the namespace: the program has registered its
+// listeners on the socket.
+func (n *namespace) onConnection(args ...any) {
+	sock, ok := args[0].(*sio.Socket)
+	if !ok {
+		return
+	}
+	p := n.peerOf(sock)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	session, ok := p.session.(*librarySession)
+	p.mu.Unlock()
+	if ok {
+		session.ready()
 	}
 }
 
@@ -87,7 +110,7 @@ func (n *namespace) middleware(sock *sio.Socket, next func(*sio.ExtendedError)) 
 func (n *namespace) connect(p *peer, auth []byte) (session hub.Session, err error) {
 	n.share(p)
 	if n.handler == nil {
-		return librarySession{p}, nil
+		return &librarySession{p: p, heard: make(chan struct{})}, nil
 	}
 	defer func() {
 		if r := recover(); r != nil {

@@ -48,7 +48,8 @@ type peer struct {
 	session  hub.Session
 	early    []*wire.Message // sent before CONNECT, in order
 	handling bool            // an event is with the handler
-	ending   string          // why Close has to be called when it returns
+	ending   string          // why it left
+	told     bool            // the handler knows that it left, or is about to
 	opened   bool            // the CONNECT packet was queued
 	settled  bool            // the library has entered the socket in all its lists
 	settling chan struct{}   // closed when it has; nil while nobody waits
@@ -97,19 +98,12 @@ func (p *peer) attach(ns *namespace, sock *sio.Socket) error {
 	}
 	p.mu.Lock()
 	p.session = session
-	gone := p.status() == left // the connection ended while the handler looked at it
+	missed, reason := p.told, p.ending // the connection ended while the handler looked at it
 	p.mu.Unlock()
-	if gone {
-		session.Close(p.endReason())
-		p.release()
+	if missed {
+		p.finish(session, reason)
 	}
 	return nil
-}
-
-func (p *peer) endReason() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ending
 }
 
 // open queues the CONNECT packet and behind it what was sent to the client before.
@@ -132,19 +126,32 @@ func (p *peer) open(connect *wire.Message) {
 // detach ends the client's stay. The handler is told once, after the event it has at hand; then the member leaves its
 // rooms. Calling it again does nothing.
 func (p *peer) detach(reason string) {
+	p.leave(reason)
+	p.conclude()
+}
+
+// leave is the first half of detach, for where a lock is held that a handler must not meet: nothing reaches the client
+// any more.
+func (p *peer) leave(reason string) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.status() == left {
-		p.mu.Unlock()
 		return
 	}
 	p.state.Store(uint32(left))
 	p.early = nil
 	p.ending = reason
-	session := p.session
-	if p.handling {
-		p.mu.Unlock() // handle calls finish when the handler has returned
+}
+
+// conclude is the second half.
+func (p *peer) conclude() {
+	p.mu.Lock()
+	if p.told || p.handling { // handle calls it again when the handler has returned
+		p.mu.Unlock()
 		return
 	}
+	p.told = true
+	session, reason := p.session, p.ending
 	p.mu.Unlock()
 	if session != nil {
 		p.finish(session, reason)
@@ -202,10 +209,9 @@ func (p *peer) handle(e *hub.Event) (err error) {
 		p.mu.Lock()
 		p.handling = false
 		ended := p.status() == left
-		reason := p.ending
 		p.mu.Unlock()
 		if ended {
-			p.finish(session, reason)
+			p.conclude()
 		}
 	}()
 	session.Event(e)
@@ -412,9 +418,37 @@ func disconnectPacket(namespace string) *wire.Message {
 
 // librarySession serves a namespace without a handler of ours: events go to the listeners that the program registered on
 // the library's Socket, in order and on the goroutine that reads.
-type librarySession struct{ p *peer }
+type librarySession struct {
+	p     *peer
+	once  sync.Once
+	heard chan struct{} // closed when the program's "connection" listeners have returned
+}
 
-func (s librarySession) Event(e *hub.Event) {
+// listenersWait is how long an event waits for a "connection" listener that does not return. It may itself wait for what
+// the client sends.
+const listenersWait = time.Second
+
+// ready lets events through.
+func (s *librarySession) ready() { s.once.Do(func() { close(s.heard) }) }
+
+// await waits for ready: the library sends CONNECT before the program hears of the socket and registers its listeners.
+func (s *librarySession) await() {
+	select {
+	case <-s.heard:
+		return
+	default:
+	}
+	timer := time.NewTimer(listenersWait)
+	defer timer.Stop()
+	select {
+	case <-s.heard:
+	case <-timer.C:
+		s.ready()
+	}
+}
+
+func (s *librarySession) Event(e *hub.Event) {
+	s.await()
 	sock := s.p.socket()
 	args, err := decodeArgs(e.Args, e.Attachments, newBinary)
 	if err != nil {
@@ -435,7 +469,7 @@ func (s librarySession) Event(e *hub.Event) {
 	}
 }
 
-func (librarySession) Close(string) {}
+func (*librarySession) Close(string) {}
 
 // authObject returns the payload of a CONNECT packet, {} without one.
 func authObject(payload []byte) json.RawMessage {

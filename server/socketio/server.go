@@ -78,7 +78,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.Se
 func (s *Server) Engine() *engine.Server { return s.engine }
 
 // Library returns the library's server: namespaces, middleware, sockets, broadcast operators. Listeners that a program
-// registers on the sockets of a namespace without a handler get their events in order, on the connection's goroutine;
+// registers on the sockets of a namespace without a handler get their events in order, on the connection's goroutine, and
+// miss none when its "connection" listener, made before the first client comes, registers them;
 // in a namespace with a handler events go to the handler alone. Socket.Use, the library's middleware for single events,
 // is not run.
 func (s *Server) Library() *sio.Server { return s.io }

@@ -1,0 +1,53 @@
+package socketio
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/hub"
+)
+
+// TestHandlerMayEndTheConnectionInClose: no lock of the library is held while a handler hears that its client has left.
+func TestHandlerMayEndTheConnectionInClose(t *testing.T) {
+	peers, closed := make(chan hub.Peer, 1), make(chan string, 1)
+	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		connect: func(p hub.Peer, _ hub.Handshake) error { peers <- p; return nil },
+		closed:  func(p hub.Peer, reason string) { p.Disconnect(true); closed <- reason },
+	}})
+	c, _ := connect(t, url, "/")
+	go receive(t, peers).Disconnect(false) // returns when the handler has heard of it
+	if got := receive(t, closed); got != "server namespace disconnect" {
+		t.Errorf("closed with %q", got)
+	}
+	c.want("41")
+	c.wantClosed()
+}
+
+// TestLibraryListenersMissNothing: an event that comes right behind CONNECT waits for the listeners that the program
+// registers when it hears of the socket.
+func TestLibraryListenersMissNothing(t *testing.T) {
+	s, url := newTestServer(t, nil)
+	const clients = 20
+	heard := make(chan any, clients)
+	nsp := s.Library().Of("/lib", nil)
+	err := nsp.On("connection", func(args ...any) {
+		sock := args[0].(*sio.Socket)
+		for s.Stats().EventsIn == 0 { // the first event is there, and has nobody yet
+			runtime.Gosched()
+		}
+		_ = sock.On("early", func(args ...any) { heard <- args[0] })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range clients {
+		c, _ := connect(t, url, "/lib")
+		c.send(fmt.Sprintf(`42/lib,["early",%d]`, i))
+		if got := receive(t, heard); got != float64(i) {
+			t.Fatalf("heard %v, want %d", got, i)
+		}
+	}
+}
