@@ -274,6 +274,7 @@ func (c *conn) write(e *encoded) {
 		return
 	}
 	peer := c.find([]byte(e.packet.Nsp))
+	// A client that knows it is out may ask again at once: it is out before it knows.
 	switch {
 	case peer == nil && kind == typeConnectError:
 		_ = c.session.Send(e.message)
@@ -285,12 +286,11 @@ func (c *conn) write(e *encoded) {
 		c.request = nil
 		c.mu.Unlock()
 	case kind == typeConnectError:
-		_ = c.session.Send(e.message)
 		peer.detach("refused")
 		c.remove(peer)
-	case peer.status() != left: // else it left by itself, or was told before
 		_ = c.session.Send(e.message)
-		peer.leave("server namespace disconnect") // under the library's lock: DelAll, which comes next, tells the handler
+	case peer.leave("server namespace disconnect"): // else it left by itself, or was told before
+		_ = c.session.Send(e.message) // DelAll, which comes next and without the library's lock, tells the handler
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -23,14 +24,13 @@ var (
 func newEmitServer(t *testing.T, rooms ...[]hub.Room) (*Server, string) {
 	t.Helper()
 	var s *Server
-	n := 0
+	var came atomic.Int64
 	handler := app{connect: func(p hub.Peer, _ hub.Handshake) error {
-		if n < len(rooms) {
+		if n := int(came.Add(1)) - 1; n < len(rooms) {
 			for _, r := range rooms[n] {
 				s.hub.Join(p.Member(), r)
 			}
 		}
-		n++
 		return nil
 	}}
 	s, url := newTestServer(t, map[string]hub.Handler{"/chat": handler, "/": app{}})

@@ -131,16 +131,17 @@ func (p *peer) detach(reason string) {
 }
 
 // leave is the first half of detach, for where a lock is held that a handler must not meet: nothing reaches the client
-// any more.
-func (p *peer) leave(reason string) {
+// any more. It reports whether the client was still there.
+func (p *peer) leave(reason string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.status() == left {
-		return
+		return false
 	}
 	p.state.Store(uint32(left))
 	p.early = nil
 	p.ending = reason
+	return true
 }
 
 // conclude is the second half.
@@ -307,10 +308,10 @@ func (p *peer) Disconnect(closeConnection bool) {
 		sock.Disconnect(false)
 		return
 	}
-	if p.status() != left {
+	if p.leave("server namespace disconnect") {
 		_ = p.conn.session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
 	}
-	p.detach("server namespace disconnect")
+	p.conclude()
 }
 
 // settle runs when the library has connected the socket and entered it in its lists. It does so in several steps on a

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -50,4 +51,30 @@ func TestLibraryListenersMissNothing(t *testing.T) {
 			t.Fatalf("heard %v, want %d", got, i)
 		}
 	}
+}
+
+// TestConnectAgainAtOnce: a client that was refused or disconnected may ask again as soon as it knows.
+func TestConnectAgainAtOnce(t *testing.T) {
+	const rounds = 300
+	t.Run("refused", func(t *testing.T) {
+		_, url := newTestServer(t, map[string]hub.Handler{"/": app{
+			connect: func(hub.Peer, hub.Handshake) error { return errors.New("no") },
+		}})
+		c := dial(t, url)
+		for range rounds {
+			c.send("40")
+			c.want(`44{"message":"no"}`)
+		}
+	})
+	t.Run("disconnected", func(t *testing.T) {
+		s, url := newTestServer(t, map[string]hub.Handler{"/": app{}})
+		c := dial(t, url)
+		for range rounds {
+			sid := c.join("/")
+			p := s.namespace("/").peer(sid)
+			waitFor(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.settled })
+			go p.Disconnect(false) // returns before the server ends
+			c.want("41")
+		}
+	})
 }
