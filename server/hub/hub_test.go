@@ -127,7 +127,8 @@ func TestEncodedOncePerForm(t *testing.T) {
 	msg := &Message{Text: []byte("text")}
 	calls := 0
 	encode := func(m *Message) *wire.Message { calls++; return EncodeText(m) }
-	if msg.Encoded(FormText, encode) != msg.Encoded(FormText, encode) || calls != 1 {
+	first := msg.Encoded(FormText, encode)
+	if again := msg.Encoded(FormText, encode); again != first || calls != 1 {
 		t.Errorf("encoded %d times, want once", calls)
 	}
 	if msg.Encoded(FormSSE, EncodeSSE) != nil {
