@@ -59,9 +59,16 @@ func acceptKey(key string) string {
 // client is gone.
 var errHijack = errors.New("connection could not be taken over")
 
-// switchProtocols takes the connection over from net/http and sends the 101 response with first, a frame or nothing,
-// right behind it. Headers that were set on w go along. early are the bytes that the client has sent already.
-func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (nc net.Conn, early []byte, err error) {
+// taken is a connection that was taken over from net/http.
+type taken struct {
+	nc       net.Conn
+	early    []byte // what the client has sent already
+	greeting []byte // what it has to be sent before anything else
+}
+
+// switchProtocols takes the connection over for a websocket. The greeting is the 101 response, with the headers that were
+// set on w, and first, a frame or nothing, right behind it.
+func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (taken, error) {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	head.WriteString(acceptKey(r.Header["Sec-Websocket-Key"][0]))
@@ -75,31 +82,56 @@ var notInTakenOver = map[string]bool{
 	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
 }
 
-// takeOver hijacks w's connection and sends head, the headers of w and extra, and first.
-func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.Header, first []byte) (nc net.Conn, early []byte, err error) {
+// takeOver hijacks w's connection. The greeting is head, the headers of w and extra, and first.
+func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.Header, first []byte) (t taken, err error) {
 	header := w.Header()
 	for name, values := range extra {
 		header[name] = values
 	}
 	if err := header.WriteSubset(head, notInTakenOver); err != nil { // values are made safe by it
-		return nil, nil, err
+		return t, err
 	}
 	head.WriteString("\r\n")
 	head.Write(first)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.refuse(w, refuseUpgrade) // HTTP/2, for one
-		return nil, nil, errors.Join(errHijack, err)
+		return t, errors.Join(errHijack, err)
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
-		early, _ = rw.Reader.Peek(n) // they are there
+		t.early, _ = rw.Reader.Peek(n) // they are there
 	}
-	nc = bare(nc)
-	if err := s.writeAll(nc, head.Bytes()); err != nil {
-		nc.Close()
-		return nil, nil, errors.Join(errHijack, err)
+	t.nc, t.greeting = bare(nc), head.Bytes()
+	return t, nil
+}
+
+// greet sends the greeting on a connection that nobody else writes to yet. It closes the connection if that fails.
+func (s *Server) greet(t taken) error {
+	if err := s.writeAll(t.nc, t.greeting); err != nil {
+		t.nc.Close()
+		return errors.Join(errHijack, err)
 	}
-	return nc, early, nil
+	return nil
+}
+
+// enroll gives l, in the place that was reserved for it, its connection, and sends the greeting. By then the connection
+// is registered: what its client does next finds it. It is l's only writer until the greeting has left. On an error the
+// place has been given back.
+func (s *Server) enroll(l *link, addr string, t taken) error {
+	l.attachLocked(t.nc) // nobody else knows l yet
+	l.writing = true
+	if !s.add(l, addr) {
+		t.nc.Close()
+		return refuseShutdown
+	}
+	if err := s.greet(t); err != nil {
+		s.forget(l)
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wroteLocked(0)
+	return nil
 }
 
 // writeAll writes p to a connection that nobody else writes to yet. A deadline is set only where the kernel does not

@@ -70,18 +70,17 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	session := s.newSession(r, addr)
 	first := wire.Text(s.openPacket(session.id, WebSocketTransport))
-	nc, early, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
+	t, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
 	if err != nil {
 		s.cancel(addr)
 		s.cfg.Log.Debug("websocket handshake failed", "error", err)
 		return
 	}
-	session.attachLocked(nc) // nobody else knows the session yet
-	if !s.add(&session.link, addr) {
-		nc.Close()
+	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
+	if err := s.enroll(&session.link, addr, t); err != nil {
+		s.cfg.Log.Debug("websocket handshake failed", "error", err)
 		return
 	}
-	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
 	s.begin(session)
 	s.spawn(func() { session.serve(reader, session) })
 }

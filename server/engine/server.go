@@ -142,26 +142,41 @@ func (s *Server) add(l *link, addr string) bool {
 	return true
 }
 
-// remove forgets a connection that has ended.
+// remove forgets a connection that has ended and counts its end. Doing it twice is harmless.
 func (s *Server) remove(l *link) {
 	l.mu.Lock()
 	reason := l.reason
 	l.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.links[l]; !ok {
+	if !s.forgetLocked(l) {
 		return
+	}
+	s.tally.closed[reason].Add(1)
+	if reason == ReasonSlowClient || reason == ReasonWriteTimeout {
+		s.tally.slowClients.Add(1)
+	}
+}
+
+// forget takes a connection off the books that has never begun.
+func (s *Server) forget(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetLocked(l)
+}
+
+// forgetLocked reports whether the connection was there.
+func (s *Server) forgetLocked(l *link) bool {
+	if _, ok := s.links[l]; !ok {
+		return false
 	}
 	delete(s.links, l)
 	if session, ok := l.owner.(*Session); ok {
 		delete(s.sessions, session.id)
 	}
 	s.peers.leave(l.owner.RemoteAddr())
-	s.tally.closed[reason].Add(1)
-	if reason == ReasonSlowClient || reason == ReasonWriteTimeout {
-		s.tally.slowClients.Add(1)
-	}
 	s.checkEmptyLocked()
+	return true
 }
 
 func (s *Server) checkEmptyLocked() {

@@ -60,18 +60,16 @@ func (s *Server) OpenStream(w http.ResponseWriter, r *http.Request, o StreamOpti
 		return nil, refused
 	}
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\n")
-	nc, early, err := s.takeOver(w, head, o.Header, nil)
+	t, err := s.takeOver(w, head, o.Header, nil)
 	if err != nil {
 		s.cancel(st.addr)
 		return nil, errors.Join(ErrRefused, err)
 	}
-	st.attachLocked(nc) // nobody else knows it yet
-	if !s.add(&st.link, st.addr) {
-		nc.Close()
-		return nil, refuseShutdown
+	reader := newReader(t.nc, maxStreamInput, t.early)
+	if err := s.enroll(&st.link, st.addr, t); err != nil {
+		return nil, errors.Join(ErrRefused, err)
 	}
 	s.tally.streamsOpened.Add(1)
-	reader := newReader(nc, maxStreamInput, early)
 	if o.KeepAlive != nil && o.KeepAliveInterval > 0 {
 		heart := s.heartOf(beat{interval: o.KeepAliveInterval, message: o.KeepAlive})
 		st.mu.Lock()

@@ -55,15 +55,18 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 		s.refuse(w, refused)
 		return
 	}
-	nc, early, err := s.switchProtocols(w, r, nil)
+	t, err := s.switchProtocols(w, r, nil)
+	if err == nil {
+		err = s.greet(t)
+	}
 	if err != nil {
 		session.endProbe()
 		s.cfg.Log.Debug("websocket handshake failed", "error", err)
 		return
 	}
-	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
-	session.setProbe(nc)
-	s.spawn(func() { session.runProbe(nc, reader) })
+	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
+	session.setProbe(t.nc)
+	s.spawn(func() { session.runProbe(t.nc, reader) })
 }
 
 // refuseSecond opens and closes a websocket for a session that has one, or is about to. It takes a place meanwhile.
@@ -75,16 +78,19 @@ func (s *Server) refuseSecond(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, refused)
 		return
 	}
-	nc, early, err := s.switchProtocols(w, r, nil)
+	t, err := s.switchProtocols(w, r, nil)
+	if err == nil {
+		err = s.greet(t)
+	}
 	if err != nil {
 		s.cancel(addr)
 		return
 	}
 	s.countRefusal(refuseSecond)
-	reader := newReader(nc, s.cfg.MaxPayloadBytes, early)
+	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
 	s.spawn(func() {
 		defer s.cancel(addr)
-		farewell(nc, reader, errNoUpgrade, s.cfg.CloseTimeout)
+		farewell(t.nc, reader, errNoUpgrade, s.cfg.CloseTimeout)
 	})
 }
 

@@ -82,18 +82,16 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 		s.refuse(w, refused)
 		return refused
 	}
-	nc, early, err := s.switchProtocols(w, r, nil)
+	t, err := s.switchProtocols(w, r, nil)
 	if err != nil {
 		s.cancel(ws.addr)
 		return errors.Join(ErrRefused, err)
 	}
-	ws.attachLocked(nc) // nobody else knows it yet
-	if !s.add(&ws.link, ws.addr) {
-		nc.Close()
-		return refuseShutdown
+	reader := newReader(t.nc, o.MaxPayloadBytes, t.early)
+	if err := s.enroll(&ws.link, ws.addr, t); err != nil {
+		return errors.Join(ErrRefused, err)
 	}
 	s.tally.webSocketsOpened.Add(1)
-	reader := newReader(nc, o.MaxPayloadBytes, early)
 	heart := s.heartOf(beat{interval: o.PingInterval, timeout: o.PingTimeout})
 	ws.mu.Lock()
 	ws.startHeartLocked(heart)
