@@ -291,3 +291,33 @@ func TestShutdownCuts(t *testing.T) {
 		b.stop()
 	})
 }
+
+// TestNothingLeavesBeforeTheHandshake: a session is known, and closed, while its 101 response is still being written.
+func TestNothingLeavesBeforeTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp()
+		b := newBubble(t, Config{}, a)
+		defer b.stop()
+		r := b.raw()
+		r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+		synctest.Wait() // net.Pipe has no buffer: the response waits to be read
+		session := b.allLinks()[0].owner.(*Session)
+		if err := session.Send(b.heart.ping); err != nil {
+			t.Fatal(err)
+		}
+		session.Close(ReasonForcedClose)
+		r.head(http.StatusSwitchingProtocols)
+		if _, got := r.frame(); got[0] != packetOpen {
+			t.Errorf("first frame is %q", got)
+		}
+		if _, got := r.frame(); string(got) != "2" {
+			t.Errorf("second frame is %q", got)
+		}
+		if got := codeOf(r.mustEnd()); got != closeNoCode {
+			t.Errorf("close code %d", got)
+		}
+		if got := <-a.closed; got != ReasonForcedClose {
+			t.Errorf("ended by %v", got)
+		}
+	})
+}
