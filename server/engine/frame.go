@@ -38,7 +38,6 @@ const (
 	closePolicy     = 1008
 	closeTooBig     = 1009
 	closeInternal   = 1011
-	closeTryLater   = 1013
 	closeNoCode     = 0 // a close frame without a payload
 	closeFrameBytes = 2 // of payload, the code alone
 )

@@ -4,7 +4,9 @@ package engine
 type Transport uint8
 
 const (
+	// Polling is HTTP long-polling.
 	Polling Transport = iota
+	// WebSocketTransport is a websocket, from the beginning or after an upgrade.
 	WebSocketTransport
 )
 
