@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,7 +60,8 @@ type lobby struct {
 	listed  uint64       // the change that list was read after
 	sent    uint64       // what listed was when the room got the list
 	sentAt  time.Time
-	length  int    // users in list
+	length  int // users in list
+	text    listText
 	failed  uint64 // the latest change after which the store could not be read
 	timer   *time.Timer
 	flushAt time.Time // when the timer is due; zero: it is not set
@@ -149,7 +151,7 @@ func (l *lobby) changed(self *hub.Member) {
 	case err != nil:
 		l.failed = max(l.failed, change)
 	case l.listed < change:
-		l.list, l.listed, l.length = listMessage(users), change, len(users)
+		l.list, l.listed, l.length = l.text.message(users), change, len(users)
 	}
 	if l.listed < change {
 		l.setTimerLocked(retryInterval)
@@ -212,24 +214,35 @@ func (l *lobby) flush() {
 	}
 }
 
-// listMessage returns the users as the event that names them.
-func listMessage(users []store.User) *hub.Message {
-	data := make([]byte, 0, 64*(len(users)+1))
-	data = append(data, '[')
-	for i := range users {
-		if i > 0 {
-			data = append(data, ',')
-		}
-		data = append(data, `{"id":`...)
-		data = appendJSONString(data, users[i].ID)
-		data = append(data, `,"name":`...)
-		data = appendJSONString(data, users[i].Name)
-		data = append(data, `,"room":`...)
-		data = appendJSONString(data, users[i].Room)
-		data = append(data, '}')
+// listText is a list of users as JSON. While users only come, which is when there are many lists, each list is the one
+// before and the users behind it.
+type listText struct {
+	users []store.User
+	open  []byte // the text of users, but for the bracket that closes it
+}
+
+// message returns the users as the event that names them.
+func (t *listText) message(users []store.User) *hub.Message {
+	if n := len(t.users); n == 0 || len(users) < n || !slices.Equal(users[:n], t.users) {
+		t.users, t.open = nil, append(t.open[:0], '[')
 	}
-	data = append(data, ']')
-	return &hub.Message{Namespace: rootNamespace, Event: "users", Args: []json.RawMessage{data}}
+	for i := len(t.users); i < len(users); i++ {
+		if i > 0 {
+			t.open = append(t.open, ',')
+		}
+		t.open = append(t.open, `{"id":`...)
+		t.open = appendJSONString(t.open, users[i].ID)
+		t.open = append(t.open, `,"name":`...)
+		t.open = appendJSONString(t.open, users[i].Name)
+		t.open = append(t.open, `,"room":`...)
+		t.open = appendJSONString(t.open, users[i].Room)
+		t.open = append(t.open, '}')
+	}
+	t.users = users
+	text := make([]byte, len(t.open)+1) // the message is shared, and open goes on changing
+	copy(text, t.open)
+	text[len(t.open)] = ']'
+	return &hub.Message{Namespace: rootNamespace, Event: "users", Args: []json.RawMessage{text}}
 }
 
 // appendJSONString appends s in quotes. What the chat lets in needs no escape; a shared store may hold more.
