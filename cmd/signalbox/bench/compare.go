@@ -49,7 +49,7 @@ func parseCompare(args []string, stderr io.Writer) (compareOptions, error) {
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&servers, "servers", strings.Join(compareServers[:], ","), "comma list of servers")
-	fs.StringVar(&names, "scenario", "all", "comma list of scenarios")
+	fs.StringVar(&names, "scenario", "all,doors", "comma list of scenarios; those of the doors run against signalbox alone")
 	fs.IntVar(&o.runs, "runs", 3, "runs of everything; the report has medians")
 	fs.StringVar(&o.out, "out", "docs/benchmarks.md", "report to write; - prints it instead")
 	fs.StringVar(&o.peers, "peers", "cmd/signalbox/bench/peers", "folder of the peers")
@@ -124,12 +124,18 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			return fmt.Errorf("prepare %s: %w", name, err)
 		}
 		specs = append(specs, spec)
+		if name == "signalbox" {
+			specs = append(specs, c.doorSpecs(spec)...)
+		}
 		c.results[name] = map[string][]Result{}
 	}
 	begin, others := time.Now(), newCompany()
 	for run := range o.runs {
 		for _, spec := range specs {
-			fmt.Fprintf(stderr, "bench: run %d of %d: %s\n", run+1, o.runs, spec.name)
+			if !c.serves(spec) {
+				continue
+			}
+			fmt.Fprintf(stderr, "bench: run %d of %d: %s%s\n", run+1, o.runs, spec.name, spec.as)
 			if err := c.measure(ctx, spec); err != nil {
 				return fmt.Errorf("measure %s: %w", spec.name, err)
 			}
@@ -156,6 +162,11 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return nil
 }
 
+// serves reports whether any of the chosen scenarios runs against a server.
+func (c *comparison) serves(spec serverSpec) bool {
+	return slices.ContainsFunc(c.opts.scenarios, spec.serves)
+}
+
 // measure runs every scenario once against one server. Scenarios that read memory get a process of their own.
 func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 	var srv *server
@@ -165,7 +176,7 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 		}
 	}()
 	for _, s := range c.opts.scenarios {
-		if spec.only != "" && !slices.Contains(strings.Split(spec.only, ","), s.name) {
+		if !spec.serves(s) {
 			continue
 		}
 		if srv != nil && (s.fresh || c.opts.cold || srv.dead()) {
@@ -177,11 +188,11 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 			if srv, err = startServer(ctx, spec, c.serverCPU, c.stderr); err != nil {
 				return err
 			}
-			if err := c.warmUp(ctx, srv); err != nil {
+			if err := c.warmUp(ctx, srv, spec.env); err != nil {
 				return fmt.Errorf("warm up: %w", err)
 			}
 		}
-		results, err := c.load(ctx, srv, []string{"--scenario", s.name})
+		results, err := c.load(ctx, srv, spec.env, []string{"--scenario", s.name})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -196,7 +207,7 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 			res.note("the server process ended")
 			fmt.Fprintf(c.stderr, "bench: %s ended by itself:\n%s\n", spec.name, srv.output)
 		}
-		c.results[spec.name][s.name] = append(c.results[spec.name][s.name], res)
+		c.results[spec.name][s.name+spec.as] = append(c.results[spec.name][s.name+spec.as], res)
 		if s.fresh {
 			srv.stop(5 * time.Second)
 			srv = nil
@@ -206,11 +217,11 @@ func (c *comparison) measure(ctx context.Context, spec serverSpec) error {
 }
 
 // warmUp lets a server compile what it compiles and fill its pools before anything is measured.
-func (c *comparison) warmUp(ctx context.Context, srv *server) error {
+func (c *comparison) warmUp(ctx context.Context, srv *server, env []string) error {
 	if c.opts.cold {
 		return nil
 	}
-	_, err := c.load(ctx, srv, []string{"--scenario", "churn,echo", "--churn-connects", "400", "--echo-trips", "4000"})
+	_, err := c.load(ctx, srv, env, []string{"--scenario", "churn,echo", "--churn-connects", "400", "--echo-trips", "4000"})
 	return err
 }
 
@@ -219,13 +230,16 @@ func (c *comparison) loadSizes() []string {
 	return []string{
 		"--deadline", "45s", "--idle-clients", strconv.Itoa(c.opts.idleClients),
 		"--steady-time", "4s", "--pairs-time", "4s", "--ack-time", "3s", "--polling-time", "4s",
+		"--mixed-time", "4s",
 	}
 }
 
-// load runs scenarios against a server in a process of its own, pinned away from the server.
-func (c *comparison) load(ctx context.Context, srv *server, flags []string) ([]Result, error) {
+// load runs scenarios against a server in a process of its own, pinned away from the server. env is what the server's
+// own environment has more: its secrets are in it.
+func (c *comparison) load(ctx context.Context, srv *server, env, flags []string) ([]Result, error) {
 	args := append([]string{"bench", "--json", "--url", srv.url, "--pid", strconv.Itoa(srv.pid())}, c.loadSizes()...)
 	cmd := exec.Command(c.self, append(args, flags...)...)
+	cmd.Env = append(os.Environ(), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, c.stderr
 	if err := startPinned(cmd, c.loadCPU); err != nil {

@@ -10,8 +10,20 @@ import (
 
 // runIdle connects clients that do nothing but answer heartbeats, and reads the server's memory before and after.
 func runIdle(ctx context.Context, r *runner, res *Result) error {
+	return r.idle(ctx, res, r.opts.idleClients, dialOptions{})
+}
+
+// runIdleDoor does the same at a door without Socket.IO.
+func runIdleDoor(d door) func(context.Context, *runner, *Result) error {
+	return func(ctx context.Context, r *runner, res *Result) error {
+		return r.idle(ctx, res, r.opts.doorClients, dialOptions{door: d})
+	}
+}
+
+// idle connects n clients and lets them rest.
+func (r *runner) idle(ctx context.Context, res *Result, n int, opts dialOptions) error {
 	o := &r.opts
-	res.About = fmt.Sprintf("%d connections", o.idleClients)
+	res.About = fmt.Sprintf("%d connections", n)
 	if r.proc != nil {
 		var err error
 		if res.RSSBefore, err = r.proc.rss(); err != nil {
@@ -22,18 +34,18 @@ func runIdle(ctx context.Context, r *runner, res *Result) error {
 	if err := m.begin(); err != nil {
 		return err
 	}
-	clients := r.connect(ctx, o.idleClients, 64, dialOptions{}, func(int) callbacks { return callbacks{} })
+	clients := r.connect(ctx, n, 64, opts, func(int) callbacks { return callbacks{} })
 	defer clients.close()
 	if err := m.end(0); err != nil {
 		return err
 	}
-	r.progress.phase("idle", fmt.Sprintf("%d connected, settling for %v", o.idleClients-clients.failed, o.idleSettle))
+	r.progress.phase("idle", fmt.Sprintf("%d connected, settling for %v", n-clients.failed, o.idleSettle))
 	if err := pause(ctx, o.idleSettle); err != nil {
 		return err
 	}
 	res.Disconnected = clients.gone.Load()
-	connected := int64(o.idleClients - clients.failed)
-	res.Counts = Counts{Expected: int64(o.idleClients), Delivered: connected - res.Disconnected}
+	connected := int64(n - clients.failed)
+	res.Counts = Counts{Expected: int64(n), Delivered: connected - res.Disconnected}
 	res.Counts.Lost = res.Counts.Expected - res.Counts.Delivered
 	res.Units = connected
 	res.Latency = clients.latency.latency()

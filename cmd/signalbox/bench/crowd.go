@@ -30,6 +30,11 @@ type crowd struct {
 // connect opens n clients, parallel of them at a time. on makes the callbacks of client i. Failed clients are counted;
 // need turns them into an error. The crowd must be closed, also after an error; the end of ctx cuts all connections.
 func (r *runner) connect(ctx context.Context, n, parallel int, opts dialOptions, on func(i int) callbacks) *crowd {
+	return r.connectEach(ctx, n, parallel, func(int) dialOptions { return opts }, on)
+}
+
+// connectEach is connect with options for each client.
+func (r *runner) connectEach(ctx context.Context, n, parallel int, opts func(i int) dialOptions, on func(i int) callbacks) *crowd {
 	c := &crowd{clients: make([]client, n), joined: make([]atomic.Bool, n)}
 	var connected, next atomic.Int64
 	r.progress.watch("clients connected", &connected, int64(n))
@@ -43,7 +48,7 @@ func (r *runner) connect(ctx context.Context, n, parallel int, opts dialOptions,
 					return
 				}
 				begin := r.clock.now()
-				cl, err := dial(ctx, r.target, r.clock, opts, c.wrap(i, on(i)))
+				cl, err := dial(ctx, r.target, r.clock, opts(i), c.wrap(i, on(i)))
 				if err != nil {
 					mu.Lock()
 					c.failed++
@@ -71,9 +76,7 @@ func (c *crowd) wrap(i int, on callbacks) callbacks {
 	on.ack = func(at int64, id uint64, arg []byte) {
 		switch {
 		case id == joinAck:
-			if !c.joined[i].Swap(true) {
-				c.joins.Add(1)
-			}
+			c.markJoined(i)
 		case ack != nil:
 			ack(at, id, arg)
 		}
@@ -87,6 +90,13 @@ func (c *crowd) wrap(i int, on callbacks) callbacks {
 		}
 	}
 	return on
+}
+
+// markJoined notes that the server has let client i join.
+func (c *crowd) markJoined(i int) {
+	if !c.joined[i].Swap(true) {
+		c.joins.Add(1)
+	}
 }
 
 // need returns an error unless every client is connected.

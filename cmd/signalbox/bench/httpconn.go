@@ -25,6 +25,7 @@ const keepAlive = 4 * time.Second
 // answer to polling and saves the cost of net/http, which would be most of the load on a small machine.
 type httpConn struct {
 	target target
+	header string // more header lines, each with its end
 
 	// Owned by the caller of do.
 	in   *bufio.Reader
@@ -54,11 +55,14 @@ func (h *httpConn) do(ctx context.Context, method, uri string, body []byte) ([]b
 	h.out = append(h.out, uri...)
 	h.out = append(h.out, " HTTP/1.1\r\nHost: "...)
 	h.out = append(h.out, h.target.host...)
+	h.out = append(h.out, "\r\n"...)
+	h.out = append(h.out, h.header...)
 	if method == "POST" {
-		h.out = append(h.out, "\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: "...)
+		h.out = append(h.out, "Content-Type: text/plain;charset=UTF-8\r\nContent-Length: "...)
 		h.out = strconv.AppendInt(h.out, int64(len(body)), 10)
+		h.out = append(h.out, "\r\n"...)
 	}
-	h.out = append(h.out, "\r\n\r\n"...)
+	h.out = append(h.out, "\r\n"...)
 	h.out = append(h.out, body...)
 	if _, err := conn.Write(h.out); err != nil {
 		return nil, err

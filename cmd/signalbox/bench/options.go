@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +22,8 @@ type options struct {
 	deadline  time.Duration // per scenario
 	quiet     time.Duration // without an arrival for so long, the rest counts as lost
 	padBytes  int
+	jwtSecret string
+	apiKey    string
 	sizes
 }
 
@@ -51,6 +55,15 @@ type sizes struct {
 	slowMessages   int
 	slowBytes      int
 	slowRate       float64
+	doorClients    int
+	mixedMembers   int
+	mixedRate      float64 // messages per second
+	mixedTime      time.Duration
+	publishClients int
+	publishCalls   int // all clients together
+	sayRooms       int
+	sayMembers     int // per room
+	sayMessages    int // all rooms together
 }
 
 // maxClients bounds every number of clients: what one process may hold open.
@@ -72,6 +85,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.deadline, "deadline", time.Minute, "limit per scenario")
 	fs.DurationVar(&o.quiet, "quiet", 3*time.Second, "what has not arrived after so long a silence is lost")
 	fs.IntVar(&o.padBytes, "payload", 64, "bytes of padding in each message")
+	fs.StringVar(&o.jwtSecret, "jwt-secret", "", "the server's JWT_SECRET, for chat, mixed and say; the environment's JWT_SECRET where it is empty")
+	fs.StringVar(&o.apiKey, "api-key", "", "the server's API_KEY, for publish; the environment's API_KEY where it is empty")
 	fs.IntVar(&o.idleClients, "idle-clients", 2000, "idle: connections")
 	fs.DurationVar(&o.idleSettle, "idle-settle", 3*time.Second, "idle: wait before memory is read")
 	fs.IntVar(&o.burstMembers, "burst-members", 500, "burst: members of the room")
@@ -98,9 +113,21 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.slowMessages, "slow-messages", 1500, "slow: messages")
 	fs.IntVar(&o.slowBytes, "slow-bytes", 8192, "slow: bytes of padding in each message")
 	fs.Float64Var(&o.slowRate, "slow-rate", 400, "slow: messages per second")
+	fs.IntVar(&o.doorClients, "door-clients", 5000, "ws, sse: connections")
+	fs.IntVar(&o.mixedMembers, "mixed-members", 1000, "chat, mixed: members of the room")
+	fs.Float64Var(&o.mixedRate, "mixed-rate", 20, "chat, mixed: messages per second")
+	fs.DurationVar(&o.mixedTime, "mixed-time", 5*time.Second, "chat, mixed: how long")
+	fs.IntVar(&o.publishClients, "publish-clients", 16, "publish: connections")
+	fs.IntVar(&o.publishCalls, "publish-calls", 40000, "publish: calls, all together")
+	fs.IntVar(&o.sayRooms, "say-rooms", 20, "say: rooms, one member of each sends")
+	fs.IntVar(&o.sayMembers, "say-members", 10, "say: members of each room")
+	fs.IntVar(&o.sayMessages, "say-messages", 100000, "say: messages, all rooms together")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
+	// Not the flags' defaults: the help would print them.
+	o.jwtSecret = cmp.Or(o.jwtSecret, os.Getenv("JWT_SECRET"))
+	o.apiKey = cmp.Or(o.apiKey, os.Getenv("API_KEY"))
 	if fs.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
@@ -117,21 +144,30 @@ func usage(fs *flag.FlagSet) {
 	fmt.Fprint(out, "Usage: signalbox bench [flags]\n       signalbox bench compare [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range scenarios() {
-		fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
+		if !s.door {
+			fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
+		}
+	}
+	fmt.Fprint(out, "\nScenarios of signalbox alone, or \"doors\" for all of them:\n")
+	for _, s := range scenarios() {
+		if s.door {
+			fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
+		}
 	}
 	fmt.Fprint(out, "\nFlags:\n")
 	fs.PrintDefaults()
 }
 
-// selectScenarios finds the scenarios of a comma list; "all" stands for those that load the server at --url.
+// selectScenarios finds the scenarios of a comma list; "all" stands for those that load any server at --url, "doors" for
+// those of signalbox alone.
 func selectScenarios(names string) ([]scenario, error) {
 	all := scenarios()
 	var chosen []scenario
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)
-		if name == "all" {
+		if name == "all" || name == "doors" {
 			for _, s := range all {
-				if !s.own {
+				if !s.own && s.door == (name == "doors") {
 					chosen = append(chosen, s)
 				}
 			}
@@ -139,7 +175,7 @@ func selectScenarios(names string) ([]scenario, error) {
 		}
 		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no scenario %q; choose from %s or all", name, strings.Join(scenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; choose from %s, all or doors", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -181,6 +217,13 @@ func (o *options) check() error {
 		{"slow-fast", o.slowFast, 1, maxClients},
 		{"slow-messages", o.slowMessages, 1, 1 << 20},
 		{"slow-bytes", o.slowBytes, 1, 500_000},
+		{"door-clients", o.doorClients, 1, maxClients},
+		{"mixed-members", o.mixedMembers, 1, maxClients},
+		{"publish-clients", o.publishClients, 1, maxClients},
+		{"publish-calls", o.publishCalls, 1, 1 << 30},
+		{"say-rooms", o.sayRooms, 1, maxClients},
+		{"say-members", o.sayMembers, 1, maxClients},
+		{"say-messages", o.sayMessages, 1, 1 << 30},
 	} {
 		if n.value < n.lo || n.value > n.hi {
 			errs = append(errs, fmt.Errorf("--%s %d: write a number from %d to %d", n.flag, n.value, n.lo, n.hi))
@@ -192,6 +235,7 @@ func (o *options) check() error {
 	}{
 		{"steady-rate", o.steadyRate}, {"pairs-rate", o.pairsRate},
 		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate},
+		{"mixed-rate", o.mixedRate},
 	} {
 		if !(r.value > 0 && r.value <= 10_000_000) {
 			errs = append(errs, fmt.Errorf("--%s %v: write a number above 0", r.flag, r.value))
@@ -203,6 +247,7 @@ func (o *options) check() error {
 	}{
 		{"deadline", o.deadline}, {"quiet", o.quiet}, {"steady-time", o.steadyTime},
 		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime},
+		{"mixed-time", o.mixedTime},
 	} {
 		if d.value <= 0 || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))

@@ -22,6 +22,8 @@ func TestFlagsThatAreRefused(t *testing.T) {
 		"no rate":                {[]string{"--pairs-rate", "0"}, "--pairs-rate 0"},
 		"rate that is no number": {[]string{"--pairs-rate", "NaN"}, "--pairs-rate NaN"},
 		"negative time":          {[]string{"--steady-time", "-1s"}, "--steady-time -1s"},
+		"no publishes":           {[]string{"--publish-calls", "0"}, "--publish-calls 0"},
+		"no messages in rooms":   {[]string{"--say-messages", "0"}, "--say-messages 0"},
 		"wrong scheme":           {[]string{"--url", "ftp://localhost"}, "write it as http://"},
 		"no host":                {[]string{"--url", "http://"}, "host is missing"},
 		"no such process":        {[]string{"--pid", "4194304"}, "process 4194304"},
@@ -61,8 +63,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(o.scenarios) != len(scenarios())-1 {
-		t.Errorf("%d scenarios by default, want all but limits", len(o.scenarios))
+	if doors := 6; len(o.scenarios) != len(scenarios())-1-doors {
+		t.Errorf("%d scenarios by default, want all but limits and the doors", len(o.scenarios))
 	}
 	if o.burstMembers != 500 || o.pairsRate != 15000 || o.url != "http://127.0.0.1:3000" {
 		t.Errorf("defaults = %+v", o.sizes)

@@ -73,7 +73,7 @@ func (c *pollClient) connect() error {
 		return fmt.Errorf("answer to CONNECT: %w", err)
 	}
 	first, _, _ := bytes.Cut(body, []byte{recordSeparator})
-	c.sid, err = connectedID(first)
+	c.sid, err = connectedID(first, "")
 	return err
 }
 

@@ -53,6 +53,7 @@ func (c *comparison) report(now time.Time) string {
 	var b strings.Builder
 	c.writeMachine(&b, now)
 	c.writeFigures(&b)
+	c.writeDoors(&b)
 	c.writeRates(&b)
 	c.writeFaults(&b)
 	c.writeNotes(&b)
@@ -187,7 +188,7 @@ func (c *comparison) writeRates(b *strings.Builder) {
 	b.WriteString("### Latency and rate\n\nFrom the moment a message was due to its arrival.\n\n")
 	row(b, []string{"scenario", "server", "rate", "p50", "p90", "p99", "max"})
 	row(b, slices.Repeat([]string{"---"}, 7))
-	for _, s := range c.opts.scenarios {
+	for _, s := range c.measured() {
 		for _, name := range c.opts.servers {
 			runs := c.results[name][s.name]
 			cells := []string{s.name, serverTitles[name], "-"}
@@ -221,7 +222,7 @@ func (c *comparison) writeRates(b *strings.Builder) {
 func (c *comparison) writeFaults(b *strings.Builder) {
 	b.WriteString("### Lost, doubled, reordered\n\nThe worst of the runs. What is not listed lost, doubled and reordered nothing.\n\n")
 	var rows [][]string
-	for _, s := range c.opts.scenarios {
+	for _, s := range c.measured() {
 		for _, name := range c.opts.servers {
 			runs := c.results[name][s.name]
 			w := worst(runs)
@@ -247,7 +248,7 @@ func (c *comparison) writeFaults(b *strings.Builder) {
 // writeNotes writes what the scenarios remarked, each remark once.
 func (c *comparison) writeNotes(b *strings.Builder) {
 	b.WriteString("### Remarks of the runs\n\n")
-	for _, s := range c.opts.scenarios {
+	for _, s := range c.measured() {
 		if runs := c.about(s.name); runs != "" {
 			fmt.Fprintf(b, "- %s: %s\n", s.name, runs)
 		}

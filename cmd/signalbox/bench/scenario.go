@@ -15,6 +15,7 @@ type scenario struct {
 	unit  string // what its processor time is divided by
 	fresh bool   // memory is measured: compare starts the server anew for it
 	own   bool   // brings its own server and ignores --url
+	door  bool   // needs what signalbox has beyond the two apps; some need --jwt-secret or --api-key
 
 	clients func(o *options) int                                    // connections it holds at a time
 	run     func(ctx context.Context, r *runner, res *Result) error // fills res
@@ -75,6 +76,36 @@ func scenarios() []scenario {
 			clients: func(o *options) int { return o.slowFast + o.slowClients + 1 },
 		},
 		{
+			name: "ws", about: "plain WebSockets on /ws that connect and stay: memory per connection",
+			unit: "connect", fresh: true, door: true, run: runIdleDoor(doorText),
+			clients: func(o *options) int { return o.doorClients },
+		},
+		{
+			name: "sse", about: "event streams of /events that connect and stay: memory per connection",
+			unit: "connect", fresh: true, door: true, run: runIdleDoor(doorEvents),
+			clients: func(o *options) int { return o.doorClients },
+		},
+		{
+			name: "chat", about: "messages to a room of /chat at a steady rate, all members over Socket.IO",
+			unit: "delivery", door: true, run: runChat,
+			clients: func(o *options) int { return o.mixedMembers },
+		},
+		{
+			name: "mixed", about: "the same with one third each of Socket.IO, plain WebSockets and event streams",
+			unit: "delivery", door: true, run: runMixed,
+			clients: func(o *options) int { return o.mixedMembers },
+		},
+		{
+			name: "publish", about: "POST /api/publish over connections that are kept, the next one when the last was answered",
+			unit: "publish", door: true, run: runPublish,
+			clients: func(o *options) int { return o.publishClients + 1 },
+		},
+		{
+			name: "say", about: "messages to many rooms of /chat, in each the next one when the last came back: what the history costs",
+			unit: "message", door: true, run: runSay,
+			clients: func(o *options) int { return o.sayRooms * o.sayMembers },
+		},
+		{
 			name: "limits", about: "the machine's own limit: steady, pairs, ack and echo against a server that does nothing else",
 			own: true, runs: runLimits,
 		},
@@ -106,14 +137,21 @@ func newArrivals(n int, limit int64, padBytes int, sender func(i int) int64) *ar
 
 // receiver returns the callbacks of receiver i.
 func (a *arrivals) receiver(i int) callbacks {
-	in := a.inboxes[i]
 	return callbacks{event: func(at int64, event []byte) {
-		m, ok := readStamp(event, a.padding)
-		if ok && in.record(m) {
-			a.latency.record(at - m.due)
-			a.delivered.Add(1)
+		if m, ok := readStamp(event, a.padding); ok {
+			a.record(i, at, m)
 		}
 	}}
+}
+
+// record notes a message that receiver i got, and reports whether it is one not seen before.
+func (a *arrivals) record(i int, at int64, m stamp) bool {
+	fresh := a.inboxes[i].record(m)
+	if fresh {
+		a.latency.record(at - m.due)
+		a.delivered.Add(1)
+	}
+	return fresh
 }
 
 // finish waits for stragglers and writes counts and latency into the result. sent tells how many messages the sender

@@ -19,7 +19,8 @@ type serverSpec struct {
 	command []string
 	env     []string // on top of this process's environment
 	dir     string
-	only    string // comma list of the scenarios it can serve; empty: all
+	only    string // comma list of the scenarios it can serve; empty: all but those of the doors
+	as      string // behind the names of scenarios in the results: what is special about this server
 }
 
 // server is a running server process.

@@ -12,11 +12,12 @@ var (
 	errServerClose      = errors.New("the server closed the connection")
 )
 
-// client is one Socket.IO client in the namespace "/", over websocket or polling.
+// client is one client, usually of Socket.IO in the namespace "/".
 type client interface {
-	// send sends one Engine.IO packet. It may block as long as the server does not read.
+	// send sends one Engine.IO packet, on a plain WebSocket one message. It may block as long as the server does not
+	// read.
 	send(packet []byte) error
-	// socketID returns the Socket.IO id.
+	// socketID returns the id that the server gave: of Socket.IO, or of /ws.
 	socketID() string
 	// start begins to read; callbacks come on a goroutine of the client from then on.
 	start()
@@ -30,7 +31,7 @@ type client interface {
 
 // callbacks get what a client receives. They are called one at a time per client; slices are valid until they return.
 type callbacks struct {
-	event func(at int64, event []byte)          // event: the JSON array
+	event func(at int64, event []byte)          // event: the JSON array; of a plain WebSocket or a stream: the text or the data
 	ack   func(at int64, id uint64, arg []byte) // arg: the JSON array
 	end   func(err error)                       // once, when the connection has ended; may be nil
 }
@@ -59,12 +60,22 @@ func (c *callbacks) packet(at int64, p []byte) (pong bool, err error) {
 	return false, fmt.Errorf("unexpected packet %.20q", p)
 }
 
-// message handles one Socket.IO packet of the namespace "/".
+// text handles one message of a plain WebSocket, or the data of one event of a stream.
+func (c *callbacks) text(at int64, p []byte) {
+	if c.event != nil {
+		c.event(at, p)
+	}
+}
+
+// message handles one Socket.IO packet. A client is in one namespace only, so its name says nothing.
 func (c *callbacks) message(at int64, p []byte) error {
 	if len(p) == 0 {
 		return errors.New("empty message")
 	}
 	kind, rest := p[0], p[1:]
+	if len(rest) > 0 && rest[0] == '/' {
+		_, rest, _ = bytes.Cut(rest, []byte{','})
+	}
 	var id uint64
 	numbered := false
 	for len(rest) > 0 && rest[0]-'0' <= 9 {
@@ -82,12 +93,12 @@ func (c *callbacks) message(at int64, p []byte) error {
 	return nil
 }
 
-// connectedID returns the socket id in the server's answer to CONNECT ("40{...}"), without the frame.
-func connectedID(p []byte) (string, error) {
+// connectedID returns the socket id in the server's answer to CONNECT ("40{...}", with "/chat," before the brace), without the frame.
+func connectedID(p []byte, namespace string) (string, error) {
 	if bytes.HasPrefix(p, []byte("44")) {
 		return "", fmt.Errorf("connect_error: %.200s", p[2:])
 	}
-	if !bytes.HasPrefix(p, []byte("40{")) {
+	if !bytes.HasPrefix(p, []byte("40"+namespace+"{")) {
 		return "", fmt.Errorf("answer to CONNECT is %.40q", p)
 	}
 	return stringAfter(p, []byte(`"sid":"`))

@@ -37,7 +37,13 @@ var (
 func appendAddressed(dst []byte, recipient string, s stamp, padding []byte) []byte {
 	dst = append(dst, `42["`+eventName+`",{"recipientUserId":"`...)
 	dst = append(dst, recipient...)
-	dst = append(dst, `","s":`...)
+	dst = append(dst, `",`...)
+	return append(appendStamp(dst, s, padding), `}]`...)
+}
+
+// appendStamp appends the members of a stamp.
+func appendStamp(dst []byte, s stamp, padding []byte) []byte {
+	dst = append(dst, `"s":`...)
 	dst = strconv.AppendInt(dst, s.sender, 10)
 	dst = append(dst, `,"q":`...)
 	dst = strconv.AppendInt(dst, s.seq, 10)
@@ -45,7 +51,24 @@ func appendAddressed(dst []byte, recipient string, s stamp, padding []byte) []by
 	dst = strconv.AppendInt(dst, s.due, 10)
 	dst = append(dst, `,"p":"`...)
 	dst = append(dst, padding...)
-	return append(dst, `"}]`...)
+	return append(dst, '"')
+}
+
+// appendRoomMessage appends the packet of a message to a room of /chat.
+func appendRoomMessage(dst []byte, room string, s stamp, padding []byte) []byte {
+	dst = append(dst, `42/chat,["message",{"roomId":"`...)
+	dst = append(dst, room...)
+	dst = append(dst, `","content":{`...)
+	return append(appendStamp(dst, s, padding), `}}]`...)
+}
+
+// appendJoinRoom appends the packet that joins a room of /chat, with a callback.
+func appendJoinRoom(dst []byte, ack uint64, room string) []byte {
+	dst = append(dst, "42/chat,"...)
+	dst = strconv.AppendUint(dst, ack, 10)
+	dst = append(dst, `["join_room","`...)
+	dst = append(dst, room...)
+	return append(dst, `"]`...)
 }
 
 // appendJoin appends the packet that makes the socket one of a user's, with a callback.
@@ -81,6 +104,24 @@ func readStamp(event, padding []byte) (s stamp, ok bool) {
 	if !bytes.HasPrefix(event, benchPrefix) {
 		return stamp{}, false
 	}
+	return findStamp(event, padding), true
+}
+
+// roomPrefixes are how a message to a room begins for the three kinds of members.
+var roomPrefixes = [][]byte{[]byte(`["message",`), []byte(`{"type":"message"`), []byte(`{"id":"`)}
+
+// readRoomStamp reads a message to a room in any of its forms. ok is false for anything else, such as who came and went.
+func readRoomStamp(text, padding []byte) (s stamp, ok bool) {
+	for _, prefix := range roomPrefixes {
+		if bytes.HasPrefix(text, prefix) {
+			return findStamp(text, padding), true
+		}
+	}
+	return stamp{}, false
+}
+
+// findStamp reads the members of a stamp wherever they stand.
+func findStamp(event, padding []byte) (s stamp) {
 	var found [3]bool
 	s.sender, found[0] = intAfter(event, keySender)
 	s.seq, found[1] = intAfter(event, keySequence)
@@ -88,7 +129,7 @@ func readStamp(event, padding []byte) (s stamp, ok bool) {
 	_, rest, padded := bytes.Cut(event, keyPadding)
 	s.intact = found == [3]bool{true, true, true} && padded &&
 		len(rest) > len(padding) && bytes.Equal(rest[:len(padding)], padding) && rest[len(padding)] == '"'
-	return s, true
+	return s
 }
 
 // intAfter returns the non-negative number right behind the first occurrence of key.

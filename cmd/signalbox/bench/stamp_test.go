@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -52,5 +53,34 @@ func BenchmarkReadStamp(b *testing.B) {
 		if _, ok := readStamp(event, padding); !ok {
 			b.Fatal("not a message")
 		}
+	}
+}
+
+func TestReadRoomStamp(t *testing.T) {
+	t.Parallel()
+	padding := []byte("xxxx")
+	packet := string(appendRoomMessage(nil, "bench", stamp{sender: 3, seq: 7, due: 99}, padding))
+	const begin, end = `42/chat,["message",{"roomId":"bench","content":`, `}]`
+	content, ok := strings.CutPrefix(strings.TrimSuffix(packet, end), begin)
+	if !ok {
+		t.Fatalf("packet = %s", packet)
+	}
+	want := stamp{sender: 3, seq: 7, due: 99, intact: true}
+	for name, text := range map[string]string{
+		"/chat":    `["message",{"id":"1","roomId":"bench","userId":"u","userName":"u","content":` + content + `,"timestamp":"now"}]`,
+		"/ws":      `{"type":"message","from":"u","content":` + content + `,"timestamp":5}`,
+		"a stream": `{"id":"1","roomId":"bench","userId":"u","userName":"u","content":` + content + `,"timestamp":"now"}`,
+	} {
+		if got, ok := readRoomStamp([]byte(text), padding); !ok || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, ok, want)
+		}
+	}
+	for _, text := range []string{`["user_joined",{"userId":"1"}]`, `{"type":"user_joined","userId":"1","room":"bench"}`, `{"userId":"1"}`, `{"type":"pong"}`, ``} {
+		if got, ok := readRoomStamp([]byte(text), padding); ok {
+			t.Errorf("%s is taken for a message: %+v", text, got)
+		}
+	}
+	if got, ok := readRoomStamp([]byte(`["message",{}]`), padding); !ok || got.intact {
+		t.Errorf("a message of somebody else: %+v, %v, want one that is not intact", got, ok)
 	}
 }

@@ -84,6 +84,8 @@ func plural(unit string, n int64) string {
 		return unit
 	case unit == "delivery":
 		return "deliveries"
+	case unit == "publish":
+		return "publishes"
 	}
 	return unit + "s"
 }

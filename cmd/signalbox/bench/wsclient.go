@@ -18,13 +18,14 @@ import (
 // handshakeTimeout bounds one connect, from the TCP connect to the namespace.
 const handshakeTimeout = 20 * time.Second
 
-// wsClient is a Socket.IO client over websocket only. Reading takes whatever the kernel has and calls back for every
+// wsClient is a client over websocket only: of Socket.IO, or plain. Reading takes whatever the kernel has and calls back for every
 // packet in it with one reading of the clock.
 type wsClient struct {
 	// Static after construction.
 	conn  net.Conn
 	clock clock
 	on    callbacks
+	door  door
 	sid   string
 	key   uint32
 	ended chan struct{}
@@ -39,7 +40,7 @@ type wsClient struct {
 	out []byte
 }
 
-// dialWebSocket connects to the server and to the namespace "/". The client does not read until start.
+// dialWebSocket connects to the server and to the namespace of the door. The client does not read until start.
 func dialWebSocket(ctx context.Context, t target, clk clock, opts dialOptions, on callbacks) (*wsClient, error) {
 	conn, err := t.dial(ctx, opts.recvBytes)
 	if err != nil {
@@ -47,16 +48,24 @@ func dialWebSocket(ctx context.Context, t target, clk clock, opts dialOptions, o
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	c := &wsClient{conn: conn, clock: clk, on: on, ended: make(chan struct{}), buf: make([]byte, max(opts.bufBytes, 1024))}
-	if err := c.connect(t); err != nil {
+	c := &wsClient{conn: conn, clock: clk, on: on, door: opts.door, ended: make(chan struct{}), buf: make([]byte, max(opts.bufBytes, 1024))}
+	if err := c.connect(t, opts.token); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// connect carries out the upgrade and the CONNECT exchange.
-func (c *wsClient) connect(t target) error {
+// namespace returns what stands before the data of a packet.
+func (c *wsClient) namespace() string {
+	if c.door == doorChat {
+		return "/chat,"
+	}
+	return ""
+}
+
+// connect carries out the upgrade, and the CONNECT exchange where there is one.
+func (c *wsClient) connect(t target, token string) error {
 	if err := c.conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
@@ -66,8 +75,12 @@ func (c *wsClient) connect(t target) error {
 	}
 	c.key = binary.LittleEndian.Uint32(nonce[16:])
 	wsKey := base64.StdEncoding.EncodeToString(nonce[:16])
-	_, err := fmt.Fprintf(c.conn, "GET %s?EIO=4&transport=websocket HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", t.path, t.host, wsKey)
+	uri := t.path + "?EIO=4&transport=websocket"
+	if c.door == doorText {
+		uri = "/ws"
+	}
+	_, err := fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
+		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", uri, t.host, wsKey)
 	if err != nil {
 		return err
 	}
@@ -75,13 +88,23 @@ func (c *wsClient) connect(t target) error {
 		return fmt.Errorf("upgrade: %w", err)
 	}
 	open, err := c.readPacket()
+	if err == nil && c.door == doorText {
+		if c.sid, err = stringAfter(open, []byte(`"clientId":"`)); err != nil {
+			return fmt.Errorf("greeting: %w", err)
+		}
+		return c.conn.SetDeadline(time.Time{})
+	}
 	if err != nil {
 		return fmt.Errorf("open packet: %w", err)
 	}
 	if !bytes.HasPrefix(open, []byte("0{")) {
 		return fmt.Errorf("open packet is %.40q", open)
 	}
-	if err := c.send([]byte("40")); err != nil {
+	hello := "40" + c.namespace()
+	if token != "" {
+		hello += `{"token":"` + token + `"}`
+	}
+	if err := c.send([]byte(hello)); err != nil {
 		return err
 	}
 	for {
@@ -95,7 +118,7 @@ func (c *wsClient) connect(t target) error {
 			}
 			continue
 		}
-		if c.sid, err = connectedID(p); err != nil {
+		if c.sid, err = connectedID(p, c.namespace()); err != nil {
 			return err
 		}
 		return c.conn.SetDeadline(time.Time{})
@@ -230,6 +253,10 @@ func (c *wsClient) read() error {
 			if !ok {
 				break
 			}
+			if c.door == doorText {
+				c.on.text(at, p)
+				continue
+			}
 			pong, err := c.on.packet(at, p)
 			if err != nil {
 				return err
@@ -269,7 +296,7 @@ func (c *wsClient) socketID() string { return c.sid }
 // leave sends DISCONNECT and a close frame, as a client that is closed by its program.
 func (c *wsClient) leave() {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	if c.send([]byte("41")) == nil {
+	if c.door == doorText || c.send([]byte("41"+c.namespace())) == nil {
 		_ = c.write(opClose, nil)
 	}
 	c.cut()

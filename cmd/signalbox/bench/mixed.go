@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+)
+
+// chatRoom is the room of the scenarios with one room.
+const chatRoom = "bench"
+
+// joinText makes a plain WebSocket join a room and answer when it has.
+const joinText = `{"type":"join","room":"%s"}`
+
+var (
+	askText  = []byte(`{"type":"ping"}`)
+	pongText = []byte(`{"type":"pong"`)
+)
+
+// seat is how a client comes to a room.
+type seat struct {
+	door door
+	room string
+}
+
+// runChat sends to a room of Socket.IO clients.
+func runChat(ctx context.Context, r *runner, res *Result) error {
+	return r.steadyRoom(ctx, res, "members over Socket.IO", func(int) door { return doorChat })
+}
+
+// runMixed sends to a room that is one third each of Socket.IO clients, plain WebSockets and streams.
+func runMixed(ctx context.Context, r *runner, res *Result) error {
+	doors := [...]door{doorChat, doorText, doorWatch}
+	return r.steadyRoom(ctx, res, "members, one third at each door", func(i int) door { return doors[i%len(doors)] })
+}
+
+// steadyRoom sends to one room at a steady rate; its first member is the sender.
+func (r *runner) steadyRoom(ctx context.Context, res *Result, who string, at func(i int) door) error {
+	o := &r.opts
+	n := o.mixedMembers
+	res.About = fmt.Sprintf("%d %s, %g messages/s for %v", n, who, o.mixedRate, o.mixedTime)
+	total := max(int64(o.mixedRate*o.mixedTime.Seconds()), 1)
+	a := newArrivals(n, total, o.padBytes, func(int) int64 { return 0 })
+	members, err := r.seats(ctx, n, a, func(i int) seat { return seat{at(i), chatRoom} }, nil)
+	defer members.close()
+	if err != nil {
+		return err
+	}
+	r.progress.watch("deliveries", &a.delivered, total*int64(n))
+	sent, m, err := r.sayTo(ctx, res, members, a, o.mixedRate, total)
+	res.Disconnected = members.gone.Load()
+	if err != nil {
+		return err
+	}
+	err = a.finish(ctx, res, func(int) int64 { return sent })
+	m.fill(res)
+	return err
+}
+
+// seats connects n clients, each to its room, and waits until the server has let all of them in and is calm. heard, if
+// there is one, is called on the client's goroutine when client i got a message for the first time.
+func (r *runner) seats(ctx context.Context, n int, a *arrivals, at func(i int) seat, heard func(i int)) (*crowd, error) {
+	tokens := make([]string, n)
+	for i := range tokens {
+		if d := at(i).door; d == doorChat || d == doorWatch {
+			var err error
+			if tokens[i], err = mint(r.opts.jwtSecret, pairUser(i)); err != nil {
+				return &crowd{}, err
+			}
+		}
+	}
+	var c *crowd
+	pongs := make(chan int, n) // plain WebSockets that are in
+	c = r.connectEach(ctx, n, 64, func(i int) dialOptions {
+		s := at(i)
+		return dialOptions{door: s.door, room: s.room, token: tokens[i], bufBytes: 4 << 10}
+	}, func(i int) callbacks {
+		return callbacks{event: func(now int64, text []byte) {
+			if m, ok := readRoomStamp(text, a.padding); ok {
+				if a.record(i, now, m) && heard != nil {
+					heard(i)
+				}
+			} else if bytes.HasPrefix(text, pongText) {
+				select {
+				case pongs <- i:
+				default: // one more than was asked for
+				}
+			}
+		}}
+	})
+	if err := c.need(); err != nil {
+		return c, err
+	}
+	asked := 0
+	for i, cl := range c.clients {
+		s := at(i)
+		var err error
+		switch s.door {
+		case doorChat:
+			err = cl.send(appendJoinRoom(nil, joinAck, s.room))
+		case doorText:
+			asked++
+			if err = cl.send(fmt.Appendf(nil, joinText, s.room)); err == nil {
+				err = cl.send(askText)
+			}
+		default: // the stream was answered when it was in
+			c.markJoined(i)
+		}
+		if err != nil {
+			return c, fmt.Errorf("join: %w", err)
+		}
+	}
+	late := time.NewTimer(max(10*time.Second, r.opts.quiet))
+	defer late.Stop()
+	for range asked {
+		select {
+		case i := <-pongs:
+			c.markJoined(i)
+		case <-late.C:
+			return c, fmt.Errorf("%d of %d joins were never answered", int64(n)-c.joins.Load(), n)
+		case <-ctx.Done():
+			return c, ctx.Err()
+		}
+	}
+	if await(ctx, &c.joins, int64(n), max(3*time.Second, r.opts.quiet)) != 0 {
+		return c, fmt.Errorf("%d of %d joins were never answered", int64(n)-c.joins.Load(), n)
+	}
+	return c, calm(ctx, r.proc, 5*time.Second)
+}
+
+// sayTo sends total messages to the room from its first member and waits for the deliveries. It returns how many it sent.
+func (r *runner) sayTo(ctx context.Context, res *Result, members *crowd, a *arrivals, rate float64, total int64) (int64, meter, error) {
+	m := meter{proc: r.proc}
+	if err := m.begin(); err != nil {
+		return 0, m, err
+	}
+	var packet []byte
+	sent, unsent := int64(0), int64(0)
+	late, err := r.pace(ctx, rate, total, func(_, due int64) {
+		packet = appendRoomMessage(packet[:0], chatRoom, stamp{seq: sent + 1, due: due}, a.padding)
+		if members.clients[0].send(packet) != nil {
+			unsent++
+			return
+		}
+		sent++
+	})
+	if err != nil {
+		return sent, m, err
+	}
+	noteLate(res, late)
+	if unsent > 0 {
+		res.note(fmt.Sprintf("%d messages could not be sent: the connection had ended", unsent))
+	}
+	return sent, m, m.end(await(ctx, &a.delivered, sent*int64(len(members.clients)), r.opts.quiet))
+}
