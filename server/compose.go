@@ -66,7 +66,7 @@ func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
 		BodyReadTimeout:     cfg.BodyReadTimeout,
 		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
-		MaxConnections:      cfg.MaxConnections,
+		MaxConnections:      maxConnections(cfg.MaxConnections, openFiles()),
 		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
 		Transports:          cfg.Transports,

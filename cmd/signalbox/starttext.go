@@ -46,7 +46,6 @@ func openDoors(cfg config.Config) []openDoor {
 		}
 	}
 	add(cfg.Origins().Any(), "pages of every website may connect", "ALLOWED_ORIGINS=https://app.example.com")
-	add(cfg.MaxConnections == 0, "clients are not limited in number", "MAX_CONNECTIONS=20000")
 	add(cfg.MaxConnectionsPerIP == 0, "one address may take all connections", "MAX_CONNECTIONS_PER_IP=100")
 	add(cfg.HandshakesPerSecond == 0, "one address may connect as often as it likes", "HANDSHAKES_PER_SECOND=20")
 	add(cfg.Metrics && cfg.MetricsToken == "", "anybody may read /metrics", "METRICS_TOKEN=<secret>")
