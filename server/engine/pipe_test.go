@@ -252,6 +252,29 @@ func TestSlowness(t *testing.T) {
 			}
 		})
 	})
+	t.Run("reading a poll", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp()
+			b := newBubble(t, Config{}, a)
+			defer b.stop()
+			_, open := b.request("GET", pollingQuery, "")
+			(<-a.sessions).Send(b.heart.ping)
+			began := time.Now()
+			r := b.raw()
+			defer r.Close()
+			r.send([]byte("GET /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\n\r\n"))
+			if got := <-a.closed; got != ReasonWriteTimeout {
+				t.Errorf("ended by %v", got)
+			}
+			if got := time.Since(began); got != 10*time.Second {
+				t.Errorf("ended after %v", got)
+			}
+			synctest.Wait()
+			if got := b.Stats().SlowClients; got != 1 {
+				t.Errorf("%d slow clients were counted, want 1", got)
+			}
+		})
+	})
 	t.Run("last poll", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()

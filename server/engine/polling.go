@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -45,7 +46,7 @@ func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request) {
 	s.begin(session)
 	session.deliver.Unlock()
 	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
-		session.abort(ReasonTransportError)
+		session.abort(writeReason(err))
 	}
 }
 
@@ -83,7 +84,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.srv.respond(w, r, body.Bytes()); err != nil {
-		s.abort(ReasonTransportError)
+		s.abort(writeReason(err))
 		return
 	}
 	s.wrotePoll(taken)
@@ -220,6 +221,14 @@ func (s *Session) endedLocked() {
 		defer s.deliver.Unlock()
 		s.tellClosed(s.receiver, reason)
 	})
+}
+
+// writeReason is why a session ends whose response could not be written.
+func writeReason(err error) Reason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ReasonWriteTimeout
+	}
+	return ReasonTransportError
 }
 
 // respond answers a request of a polling session with a payload.
