@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +206,23 @@ func TestWire38_ServerClosesAfterTheCloseHandshake(t *testing.T) {
 	}
 	a.mustClose(t, ReasonTransportClose)
 	until(t, "end", func() bool { return len(s.allLinks()) == 0 })
+}
+
+// TestRubbishBehindTheEnd breaks the rules of framing after the server's close frame: the client's own is lost in it, and
+// the client waits for the server to end the connection.
+func TestRubbishBehindTheEnd(t *testing.T) {
+	a := newApp()
+	s := start(t, Config{CloseTimeout: time.Minute}, a)
+	r := s.rawWebSocket(t)
+	r.send(text("unknown packet"))
+	if op, got := r.frame(); op != opClose {
+		t.Fatalf("got %v %q", op, got)
+	}
+	r.send(text("4\xff"), frame(opClose, true, nil))
+	if _, _, err := readFrame(r.Reader); !errors.Is(err, io.EOF) {
+		t.Errorf("connection is still open: %v", err)
+	}
+	a.mustClose(t, ReasonParseError)
 }
 
 // TestCloseIsNeverAnswered leaves the server's close frame unanswered: the close timeout ends the connection.

@@ -200,12 +200,14 @@ func (r *reader) whole(op opcode, payload []byte) (opcode, []byte, bool, error) 
 }
 
 // discard reads and forgets until the connection ends or fill fails, or until a close frame arrives: it reports which.
-// Frames are followed as long as they are well-formed; after that only the end is waited for.
+// Frames are followed as long as they are well-formed; after that only the end is waited for. It returns when that
+// begins, for the caller may have to ask for the end.
 func (r *reader) discard(wellFormed *bool) (closed bool, err error) {
 	for *wellFormed {
 		op, _, ok, err := r.next()
 		if err != nil {
 			*wellFormed = false
+			return false, nil
 		} else if !ok {
 			break
 		} else if op == opClose {
