@@ -71,6 +71,7 @@ func describeHub(m *Metrics, h *hub.Hub) {
 			yield(kind.String(), float64(n))
 		}
 	})
+	m.Counter("signalbox_joins_refused_total", "Joins over MAX_ROOMS_PER_CLIENT.", func() float64 { return float64(h.RefusedJoins()) })
 }
 
 // countLive adds what is open now to /debug/counts.

@@ -81,8 +81,8 @@ func TestJoinStopsAtTheLimit(t *testing.T) {
 			t.Errorf("Join of room %d = %v, want %v", i, joined, want)
 		}
 	}
-	if h.RefusedJoins() != 1 || a.RoomCount() != 2 {
-		t.Errorf("refused %d, rooms %d; want 1 and 2", h.RefusedJoins(), a.RoomCount())
+	if h.RefusedJoins() != 1 || len(a.Rooms()) != 2 {
+		t.Errorf("refused %d, rooms %v; want 1 and 2", h.RefusedJoins(), a.Rooms())
 	}
 }
 

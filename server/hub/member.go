@@ -55,13 +55,6 @@ func (m *Member) Rooms() []Room {
 	return rooms
 }
 
-// RoomCount returns how many rooms the member is in now.
-func (m *Member) RoomCount() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.rooms)
-}
-
 // Deliver hands a message to this member alone, and reports whether it will get it.
 func (m *Member) Deliver(msg *Message) bool { return m.sink.Deliver(msg) }
 
