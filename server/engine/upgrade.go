@@ -253,5 +253,8 @@ func farewell(nc net.Conn, r *reader, err error, timeout time.Duration) {
 		if closed, err := r.discard(&wellFormed); closed || err != nil {
 			return
 		}
+		if half, ok := nc.(interface{ CloseWrite() error }); ok && !wellFormed {
+			half.CloseWrite() // the client's close frame cannot be found: its end is asked for, see waitEnd
+		}
 	}
 }

@@ -310,3 +310,24 @@ func TestRaceUpgradeAgainstEverything(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestProbeThatBreaksTheRules sends a frame that the websocket of an upgrade cannot be read behind. The server ends that
+// websocket, and polling goes on.
+func TestProbeThatBreaksTheRules(t *testing.T) {
+	a := newApp().echo()
+	s := start(t, Config{CloseTimeout: time.Minute}, a)
+	p := s.poller(t)
+	r := s.raw(t)
+	r.send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + p.sid)))
+	r.head(http.StatusSwitchingProtocols)
+	r.send([]byte{0x81, 0x01, '2'}) // not masked
+	if got := codeOf(r.mustEnd()); got != closeProtocol {
+		t.Errorf("close code %d, want %d", got, closeProtocol)
+	}
+	if got := p.post("4still here"); got != http.StatusOK {
+		t.Errorf("post after the failed upgrade: %d", got)
+	}
+	if got := p.poll(); got != "4still here" {
+		t.Errorf("poll after the failed upgrade: %q", got)
+	}
+}
