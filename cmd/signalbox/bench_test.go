@@ -18,7 +18,7 @@ func TestBenchOfTheDoors(t *testing.T) {
 	args := []string{
 		"--url", r.url, "--scenario", "doors", "--json", "--strict", "--jwt-secret", apiTestSecret, "--api-key", key,
 		"--door-clients", "20", "--idle-settle", "10ms",
-		"--mixed-members", "9", "--mixed-rate", "100", "--mixed-time", "200ms",
+		"--mixed-members", "9", "--mixed-messages", "20",
 		"--publish-clients", "4", "--publish-calls", "200",
 		"--say-rooms", "3", "--say-members", "2", "--say-messages", "150",
 	}

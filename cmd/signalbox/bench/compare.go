@@ -230,7 +230,6 @@ func (c *comparison) loadSizes() []string {
 	return []string{
 		"--deadline", "45s", "--idle-clients", strconv.Itoa(c.opts.idleClients),
 		"--steady-time", "4s", "--pairs-time", "4s", "--ack-time", "3s", "--polling-time", "4s",
-		"--mixed-time", "4s",
 	}
 }
 

@@ -26,21 +26,21 @@ type seat struct {
 
 // runChat sends to a room of Socket.IO clients.
 func runChat(ctx context.Context, r *runner, res *Result) error {
-	return r.steadyRoom(ctx, res, "members over Socket.IO", func(int) door { return doorChat })
+	return r.lockStep(ctx, res, "members over Socket.IO", func(int) door { return doorChat })
 }
 
 // runMixed sends to a room that is one third each of Socket.IO clients, plain WebSockets and streams.
 func runMixed(ctx context.Context, r *runner, res *Result) error {
 	doors := [...]door{doorChat, doorText, doorWatch}
-	return r.steadyRoom(ctx, res, "members, one third at each door", func(i int) door { return doors[i%len(doors)] })
+	return r.lockStep(ctx, res, "members, one third at each door", func(i int) door { return doors[i%len(doors)] })
 }
 
-// steadyRoom sends to one room at a steady rate; its first member is the sender.
-func (r *runner) steadyRoom(ctx context.Context, res *Result, who string, at func(i int) door) error {
+// lockStep sends to one room, the next message when everybody has the last: every delivery is a write of its own, so
+// what it costs does not depend on how many messages the server finds at a time. The first member is the sender.
+func (r *runner) lockStep(ctx context.Context, res *Result, who string, at func(i int) door) error {
 	o := &r.opts
-	n := o.mixedMembers
-	res.About = fmt.Sprintf("%d %s, %g messages/s for %v", n, who, o.mixedRate, o.mixedTime)
-	total := max(int64(o.mixedRate*o.mixedTime.Seconds()), 1)
+	n, total := o.mixedMembers, int64(o.mixedMessages)
+	res.About = fmt.Sprintf("%d %s, %d messages", n, who, total)
 	a := newArrivals(n, total, o.padBytes, func(int) int64 { return 0 })
 	members, err := r.seats(ctx, n, a, func(i int) seat { return seat{at(i), chatRoom} }, nil)
 	defer members.close()
@@ -48,11 +48,28 @@ func (r *runner) steadyRoom(ctx context.Context, res *Result, who string, at fun
 		return err
 	}
 	r.progress.watch("deliveries", &a.delivered, total*int64(n))
-	sent, m, err := r.sayTo(ctx, res, members, a, o.mixedRate, total)
-	res.Disconnected = members.gone.Load()
-	if err != nil {
+	m := meter{proc: r.proc}
+	if err := m.begin(); err != nil {
 		return err
 	}
+	var packet []byte
+	var sent int64
+	var idle time.Duration
+	for sent < total && idle == 0 {
+		sent++
+		packet = appendRoomMessage(packet[:0], chatRoom, stamp{seq: sent, due: r.clock.now()}, a.padding)
+		if err := members.clients[0].send(packet); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+		idle = await(ctx, &a.delivered, sent*int64(n), o.quiet)
+	}
+	if err := m.end(idle); err != nil {
+		return err
+	}
+	if sent < total {
+		res.note(fmt.Sprintf("sending ended with message %d, which did not reach everybody", sent))
+	}
+	res.Disconnected = members.gone.Load()
 	err = a.finish(ctx, res, func(int) int64 { return sent })
 	m.fill(res)
 	return err
@@ -127,30 +144,4 @@ func (r *runner) seats(ctx context.Context, n int, a *arrivals, at func(i int) s
 		return c, fmt.Errorf("%d of %d joins were never answered", int64(n)-c.joins.Load(), n)
 	}
 	return c, calm(ctx, r.proc, 5*time.Second)
-}
-
-// sayTo sends total messages to the room from its first member and waits for the deliveries. It returns how many it sent.
-func (r *runner) sayTo(ctx context.Context, res *Result, members *crowd, a *arrivals, rate float64, total int64) (int64, meter, error) {
-	m := meter{proc: r.proc}
-	if err := m.begin(); err != nil {
-		return 0, m, err
-	}
-	var packet []byte
-	sent, unsent := int64(0), int64(0)
-	late, err := r.pace(ctx, rate, total, func(_, due int64) {
-		packet = appendRoomMessage(packet[:0], chatRoom, stamp{seq: sent + 1, due: due}, a.padding)
-		if members.clients[0].send(packet) != nil {
-			unsent++
-			return
-		}
-		sent++
-	})
-	if err != nil {
-		return sent, m, err
-	}
-	noteLate(res, late)
-	if unsent > 0 {
-		res.note(fmt.Sprintf("%d messages could not be sent: the connection had ended", unsent))
-	}
-	return sent, m, m.end(await(ctx, &a.delivered, sent*int64(len(members.clients)), r.opts.quiet))
 }

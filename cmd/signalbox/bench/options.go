@@ -57,8 +57,7 @@ type sizes struct {
 	slowRate       float64
 	doorClients    int
 	mixedMembers   int
-	mixedRate      float64 // messages per second
-	mixedTime      time.Duration
+	mixedMessages  int
 	publishClients int
 	publishCalls   int // all clients together
 	sayRooms       int
@@ -115,13 +114,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.slowRate, "slow-rate", 400, "slow: messages per second")
 	fs.IntVar(&o.doorClients, "door-clients", 5000, "ws, sse: connections")
 	fs.IntVar(&o.mixedMembers, "mixed-members", 1000, "chat, mixed: members of the room")
-	fs.Float64Var(&o.mixedRate, "mixed-rate", 20, "chat, mixed: messages per second")
-	fs.DurationVar(&o.mixedTime, "mixed-time", 5*time.Second, "chat, mixed: how long")
+	fs.IntVar(&o.mixedMessages, "mixed-messages", 100, "chat, mixed: messages")
 	fs.IntVar(&o.publishClients, "publish-clients", 16, "publish: connections")
 	fs.IntVar(&o.publishCalls, "publish-calls", 40000, "publish: calls, all together")
 	fs.IntVar(&o.sayRooms, "say-rooms", 20, "say: rooms, one member of each sends")
 	fs.IntVar(&o.sayMembers, "say-members", 10, "say: members of each room")
-	fs.IntVar(&o.sayMessages, "say-messages", 100000, "say: messages, all rooms together")
+	fs.IntVar(&o.sayMessages, "say-messages", 60000, "say: messages, all rooms together")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -219,6 +217,7 @@ func (o *options) check() error {
 		{"slow-bytes", o.slowBytes, 1, 500_000},
 		{"door-clients", o.doorClients, 1, maxClients},
 		{"mixed-members", o.mixedMembers, 1, maxClients},
+		{"mixed-messages", o.mixedMessages, 1, 1 << 20},
 		{"publish-clients", o.publishClients, 1, maxClients},
 		{"publish-calls", o.publishCalls, 1, 1 << 30},
 		{"say-rooms", o.sayRooms, 1, maxClients},
@@ -235,7 +234,6 @@ func (o *options) check() error {
 	}{
 		{"steady-rate", o.steadyRate}, {"pairs-rate", o.pairsRate},
 		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate},
-		{"mixed-rate", o.mixedRate},
 	} {
 		if !(r.value > 0 && r.value <= 10_000_000) {
 			errs = append(errs, fmt.Errorf("--%s %v: write a number above 0", r.flag, r.value))
@@ -247,7 +245,6 @@ func (o *options) check() error {
 	}{
 		{"deadline", o.deadline}, {"quiet", o.quiet}, {"steady-time", o.steadyTime},
 		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime},
-		{"mixed-time", o.mixedTime},
 	} {
 		if d.value <= 0 || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))

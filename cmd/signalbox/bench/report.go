@@ -87,7 +87,7 @@ func (c *comparison) writeMachine(b *strings.Builder, now time.Time) {
 	if c.opts.cold {
 		b.WriteString("- Every scenario on a server just started, not warmed up\n")
 	} else {
-		b.WriteString("- Every server warmed up by 400 visits and 4000 round trips; started anew for idle and slow\n")
+		b.WriteString("- Every server warmed up by 400 visits and 4000 round trips; started anew where memory is measured: idle, slow, ws, sse\n")
 	}
 	for _, name := range c.opts.servers {
 		fmt.Fprintf(b, "- %s: %s\n", capitalize(serverTitles[name]), c.versions[name])
@@ -97,6 +97,9 @@ func (c *comparison) writeMachine(b *strings.Builder, now time.Time) {
 
 // writeFigures writes the main table.
 func (c *comparison) writeFigures(b *strings.Builder) {
+	if !slices.ContainsFunc(figures(), func(f figure) bool { return c.ran(f.scenario) }) {
+		return
+	}
 	b.WriteString("### Figures\n\n")
 	head := []string{"work"}
 	for _, name := range c.opts.servers {

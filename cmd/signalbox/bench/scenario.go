@@ -86,7 +86,7 @@ func scenarios() []scenario {
 			clients: func(o *options) int { return o.doorClients },
 		},
 		{
-			name: "chat", about: "messages to a room of /chat at a steady rate, all members over Socket.IO",
+			name: "chat", about: "messages to a room of /chat, the next one when everybody has the last, all over Socket.IO",
 			unit: "delivery", door: true, run: runChat,
 			clients: func(o *options) int { return o.mixedMembers },
 		},
