@@ -250,7 +250,11 @@ func TestDoorsBeat(t *testing.T) {
 
 func TestLimitsHoldForDoors(t *testing.T) {
 	d, url := startDoors(t, Config{MaxConnections: 1})
-	dialPlain(t, url+"/ws")
+	first := dialPlain(t, url+"/ws")
+	write(t, first, "in") // its echo tells that the handshake is over on the server too
+	if got := read(t, first); got != "in" {
+		t.Errorf("echo is %q", got)
+	}
 	if _, _, err := websocket.Dial(t.Context(), url+"/ws", nil); err == nil {
 		t.Error("a second websocket was accepted")
 	}
