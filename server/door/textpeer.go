@@ -30,6 +30,7 @@ const (
 type socket interface {
 	Send(m *wire.Message) error
 	Reply(m *wire.Message) error
+	Flush()
 	SendVolatile(m *wire.Message) bool
 	CloseWith(reason engine.Reason, code uint16, text string)
 }
@@ -193,6 +194,7 @@ func (p *textPeer) throttle() {
 	}
 	if wait := p.bucket.take(time.Now(), limit); wait > 0 {
 		p.server.throttled.Add(1)
+		p.ws.Flush() // the answers to what came before need not wait too
 		time.Sleep(wait)
 	}
 }

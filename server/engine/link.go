@@ -153,6 +153,15 @@ func (l *link) wakeWriterLocked(batched bool) {
 	}
 }
 
+// flush sees to it that what was queued with batched set is written before the batch is over.
+func (l *link) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.queue.empty() {
+		l.wakeWriterLocked(false)
+	}
+}
+
 func (l *link) wakePollLocked() {
 	select {
 	case l.ready <- struct{}{}:

@@ -50,6 +50,9 @@ func (s *Session) Send(m *wire.Message) error { return s.send(m, false) }
 // handled what has arrived, and leaves with the other answers in one write.
 func (s *Session) Reply(m *wire.Message) error { return s.send(m, true) }
 
+// Flush lets what Reply holds back leave: for a receiver that is about to take its time.
+func (s *Session) Flush() { s.flush() }
+
 // SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a poll
 // waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
 func (s *Session) SendVolatile(m *wire.Message) bool { return s.sendVolatile(m) }

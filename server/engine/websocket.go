@@ -36,6 +36,9 @@ func (ws *WebSocket) Send(m *wire.Message) error { return ws.send(m, false) }
 // Reply is [Session.Reply].
 func (ws *WebSocket) Reply(m *wire.Message) error { return ws.send(m, true) }
 
+// Flush is [Session.Flush].
+func (ws *WebSocket) Flush() { ws.flush() }
+
 // SendVolatile is [Session.SendVolatile].
 func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.sendVolatile(m) }
 

@@ -185,6 +185,7 @@ func (c *conn) throttle() {
 	}
 	if wait := c.bucket.take(time.Now(), limit); wait > 0 {
 		c.server.counters.throttled.Add(1)
+		c.session.Flush() // the answers to what came before need not wait too
 		time.Sleep(wait)
 	}
 }
