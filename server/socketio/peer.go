@@ -14,6 +14,7 @@ import (
 	eio "github.com/zishang520/engine.io/v2/types"
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -454,6 +455,7 @@ func (s *librarySession) Event(e *hub.Event) {
 	args, err := decodeArgs(e.Args, e.Attachments, newBinary)
 	if err != nil {
 		s.p.conn.server.counters.badPackets.Add(1)
+		s.p.conn.session.Close(engine.ReasonParseError) // a number that Go cannot hold, for one
 		return
 	}
 	all := append([]any{e.Name}, args...)

@@ -78,3 +78,15 @@ func TestConnectAgainAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestLibraryArgumentsThatCannotBeRead: the listeners of the library get Go values; what has none is not lost in silence.
+func TestLibraryArgumentsThatCannotBeRead(t *testing.T) {
+	s, _, url, sockets := newLibraryServer(t)
+	c, _ := connect(t, url, "/lib")
+	receive(t, sockets)
+	c.send(`42/lib,["n",1e999]`)
+	c.wantClosed()
+	if got := s.Stats().BadPackets; got != 1 {
+		t.Errorf("%d bad packets were counted, want 1", got)
+	}
+}
