@@ -318,6 +318,45 @@ func TestManySlowBodies(t *testing.T) {
 	b.mustBeWell()
 }
 
+// TestPollWithABody sends a poll with a body, which nobody asked for. It is read before the poll waits: net/http would
+// wait for it otherwise, without a deadline, and would not look whether the client is still there.
+func TestPollWithABody(t *testing.T) {
+	tests := map[string]struct {
+		behind string // the request line
+		cut    bool
+	}{
+		"whole, then cut": {behind: "Content-Length: 5\r\n\r\nhello", cut: true},
+		"cut short":       {behind: "Content-Length: 100\r\n\r\nx"},
+		"never begun":     {behind: "Transfer-Encoding: chunked\r\n\r\n"},
+		"over the limit":  {behind: "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + strings.Repeat("x", 2000) + "\r\n"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			s := start(t, Config{BodyReadTimeout: 50 * time.Millisecond, MaxPayloadBytes: 1000}, a)
+			p := s.poller(t)
+			session := a.next(t)
+			r := s.raw(t)
+			r.send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\n" + test.behind))
+			if test.cut {
+				waitPolling(t, session, true)
+				r.Close()
+			} else {
+				r.head(http.StatusBadRequest)
+			}
+			a.mustClose(t, ReasonTransportError)
+			p.mustBeGone()
+		})
+	}
+	a := newApp()
+	s := start(t, Config{}, a)
+	p := s.poller(t)
+	a.next(t).Send(wire.Text([]byte("4hello")))
+	r := s.raw(t)
+	r.send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+	r.head(http.StatusOK)
+}
+
 func TestWire40_Shutdown(t *testing.T) {
 	a := newApp()
 	s := New(Config{CloseTimeout: time.Second}, a.accept)

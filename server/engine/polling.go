@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -65,6 +66,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	if hold {
 		timeout = time.After(probedPollWait)
 	}
+	if err := s.srv.skipBody(w, r); err != nil {
+		s.cancelPoll()
+		w.Header().Set("Connection", "close") // the rest of the body is not read
+		s.srv.refuse(w, refuseRequest)
+		return
+	}
 	// The time a poll may wait is the ping interval, whatever the http.Server allows for other requests.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	select {
@@ -91,6 +98,17 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	if last {
 		s.abort(ReasonNone) // it has ended before, and now for good
 	}
+}
+
+// skipBody reads what came with a request that needs no body, within the time and size of one that does. net/http reads
+// it before it answers, then without a deadline, and it does not notice before that the client has gone.
+func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyReadTimeout)) // where there are deadlines
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.cfg.MaxPayloadBytes))
+	return err
 }
 
 // beginPoll registers a poll. ready is signalled when there is something to take; hold is set if the poll must not wait
