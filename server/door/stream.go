@@ -2,10 +2,6 @@ package door
 
 import (
 	"net/http"
-	"sync"
-	"sync/atomic"
-
-	"github.com/google/uuid"
 
 	"signalbox/server/engine"
 	"signalbox/server/hub"
@@ -46,31 +42,11 @@ func (s *Server) Stream(h hub.StreamHandler) http.Handler {
 	})
 }
 
-// outlet is what a peer needs of [engine.Stream].
-type outlet interface {
-	Send(m *wire.Message) error
-	SendVolatile(m *wire.Message) bool
-	Close(reason engine.Reason)
-}
-
 // streamPeer is one client of a stream: a [hub.StreamPeer] for its handler and a [hub.Sink] for the hub.
 type streamPeer struct {
-	// Static after construction.
-	server  *Server
-	id      string
-	member  *hub.Member
+	guest
 	session hub.StreamSession // set before the stream is opened
-
-	state atomic.Uint32
-
-	// Set by open, before state says so.
-	st outlet
-
-	mu sync.Mutex
-	// mu guards the following.
-	early    []*wire.Message // sent before the stream was opened, in order
-	closing  bool            // Close was called before it was
-	released bool
+	st      *engine.Stream    // set before the guest's state says that it is open
 }
 
 var (
@@ -79,108 +55,40 @@ var (
 )
 
 func newStreamPeer(s *Server) *streamPeer {
-	p := &streamPeer{server: s, id: uuid.NewString()}
-	p.member = hub.NewMember(p.id, p)
+	p := new(streamPeer)
+	p.init(s, p)
 	return p
 }
 
-func (p *streamPeer) status() status { return status(p.state.Load()) }
-
-func (p *streamPeer) ID() string          { return p.id }
-func (p *streamPeer) Member() *hub.Member { return p.member }
-func (p *streamPeer) Closed() bool        { return p.status() == over }
-
 // connect asks the handler.
 func (p *streamPeer) connect(h hub.StreamHandler, v hub.Visit) error {
-	err := p.server.guard(p.id, func() (err error) {
+	return p.admit(func() (err error) {
 		p.session, err = h.Connect(p, v)
 		return err
 	})
-	if err != nil {
-		p.state.Store(uint32(over))
-		p.server.cfg.Hub.Remove(p.member)
-	}
-	return err
 }
 
 // open takes the stream, and sends what was held back for it.
-func (p *streamPeer) open(st outlet) {
-	p.mu.Lock()
-	for _, m := range p.early {
-		_ = st.Send(m) // an ended stream is told through end
-	}
-	p.early = nil
+func (p *streamPeer) open(st *engine.Stream) {
 	p.st = st
-	p.state.CompareAndSwap(uint32(asked), uint32(opened))
-	closing := p.closing
-	p.mu.Unlock()
-	if closing {
-		st.Close(engine.ReasonForcedClose)
-	}
+	p.guest.open(st)
 }
 
 // Deliver implements [hub.Sink].
 func (p *streamPeer) Deliver(m *hub.Message) bool {
 	encoded := m.Encoded(hub.FormSSE, hub.EncodeSSE)
-	switch {
-	case encoded == nil:
-		return false
-	case p.status() != opened:
-		return p.hold(encoded)
-	case m.Volatile:
-		return p.st.SendVolatile(encoded)
-	default:
-		return p.st.Send(encoded) == nil
-	}
+	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
 
 // Send implements [hub.StreamPeer].
 func (p *streamPeer) Send(records []byte) bool {
-	m := wire.Raw(append([]byte(nil), records...))
-	if p.status() != opened {
-		return p.hold(m)
-	}
-	return p.st.Send(m) == nil
-}
-
-// hold keeps a message for a stream that is not open yet.
-func (p *streamPeer) hold(m *wire.Message) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch p.status() {
-	case opened: // it just was
-		return p.st.Send(m) == nil
-	case over:
-		return false
-	}
-	if len(p.early) >= maxEarly {
-		return false
-	}
-	p.early = append(p.early, m)
-	return true
+	return p.deliver(wire.Raw(append([]byte(nil), records...)), false)
 }
 
 // Close implements [hub.StreamPeer].
 func (p *streamPeer) Close() {
-	p.mu.Lock()
-	before := status(p.state.Swap(uint32(over)))
-	p.closing = p.closing || before == asked
-	p.mu.Unlock()
-	if before == opened {
-		p.st.Close(engine.ReasonForcedClose)
-	}
+	p.leave(func() { p.st.Close(engine.ReasonForcedClose) })
 }
 
 // end tells the handler once that the client has gone.
-func (p *streamPeer) end(reason engine.Reason) {
-	p.mu.Lock()
-	p.state.Store(uint32(over))
-	again := p.released
-	p.released = true
-	p.mu.Unlock()
-	if again {
-		return
-	}
-	_ = p.server.guard(p.id, func() error { p.session.Close(reason.String()); return nil }) // counted there, and over anyway
-	p.server.cfg.Hub.Remove(p.member)
-}
+func (p *streamPeer) end(reason engine.Reason) { p.release(p.session, reason) }

@@ -2,57 +2,26 @@ package door
 
 import (
 	"bytes"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
 
-// maxEarly bounds what waits for one client's connection to be opened.
-const maxEarly = 256
-
-// status is how far a connection is. It only grows.
-type status uint32
-
-const (
-	asked  status = iota // the handler looks at it; what is sent to it waits
-	opened               // messages go straight to the outbox
-	over                 // it has ended or is about to
-)
-
 // socket is what a peer needs of [engine.WebSocket].
 type socket interface {
-	Send(m *wire.Message) error
+	outlet
 	Reply(m *wire.Message) error
 	Flush()
-	SendVolatile(m *wire.Message) bool
 	CloseWith(reason engine.Reason, code uint16, text string)
 }
 
 // textPeer is one client on a plain WebSocket: a [hub.TextPeer] for its handler and a [hub.Sink] for the hub.
 type textPeer struct {
-	// Static after construction.
-	server *Server
-	id     string
-	member *hub.Member
-
-	state atomic.Uint32
-
-	// Set by open, before state says so.
-	ws socket
-
-	mu sync.Mutex
-	// mu guards the following.
-	early     []*wire.Message // sent before the connection was opened, in order
-	closeCode hub.CloseCode   // asked for before it was; 0: it was not
-	closeText string
-	released  bool
+	guest
+	ws socket // set before the guest's state says that it is open
 
 	// Owned by the goroutine that reads.
 	session hub.TextSession
@@ -65,59 +34,29 @@ var (
 )
 
 func newTextPeer(s *Server) *textPeer {
-	p := &textPeer{server: s, id: uuid.NewString()}
-	p.member = hub.NewMember(p.id, p)
+	p := new(textPeer)
+	p.init(s, p)
 	return p
 }
 
-func (p *textPeer) status() status { return status(p.state.Load()) }
-
-func (p *textPeer) ID() string          { return p.id }
-func (p *textPeer) Member() *hub.Member { return p.member }
-func (p *textPeer) Closed() bool        { return p.status() == over }
-
 // connect asks the handler.
 func (p *textPeer) connect(h hub.TextHandler, v hub.Visit) error {
-	err := p.server.guard(p.id, func() (err error) {
+	return p.admit(func() (err error) {
 		p.session, err = h.Connect(p, v)
 		return err
 	})
-	if err != nil {
-		p.state.Store(uint32(over))
-		p.server.cfg.Hub.Remove(p.member)
-	}
-	return err
 }
 
 // open takes the connection, and sends what was held back for it.
 func (p *textPeer) open(ws socket) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.early {
-		_ = ws.Send(m) // an ended connection is told through Closed
-	}
-	p.early = nil
-	if p.closeCode != 0 {
-		ws.CloseWith(engine.ReasonForcedClose, uint16(p.closeCode), p.closeText)
-		return
-	}
 	p.ws = ws
-	p.state.CompareAndSwap(uint32(asked), uint32(opened))
+	p.guest.open(ws)
 }
 
 // Deliver implements [hub.Sink].
 func (p *textPeer) Deliver(m *hub.Message) bool {
 	encoded := m.Encoded(hub.FormText, hub.EncodeText)
-	switch {
-	case encoded == nil:
-		return false
-	case p.status() != opened:
-		return p.hold(encoded)
-	case m.Volatile:
-		return p.ws.SendVolatile(encoded)
-	default:
-		return p.ws.Send(encoded) == nil
-	}
+	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
 
 // Send implements [hub.TextPeer].
@@ -129,34 +68,9 @@ func (p *textPeer) Send(text []byte) bool {
 	return p.ws.Reply(m) == nil
 }
 
-// hold keeps a message for a connection that is not open yet.
-func (p *textPeer) hold(m *wire.Message) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch p.status() {
-	case opened: // it just was
-		return p.ws.Send(m) == nil
-	case over:
-		return false
-	}
-	if len(p.early) >= maxEarly {
-		return false
-	}
-	p.early = append(p.early, m)
-	return true
-}
-
 // Close implements [hub.TextPeer].
 func (p *textPeer) Close(code hub.CloseCode, reason string) {
-	p.mu.Lock()
-	before := status(p.state.Swap(uint32(over)))
-	if before == asked {
-		p.closeCode, p.closeText = code, reason
-	}
-	p.mu.Unlock()
-	if before == opened {
-		p.ws.CloseWith(engine.ReasonForcedClose, uint16(code), reason)
-	}
+	p.leave(func() { p.ws.CloseWith(engine.ReasonForcedClose, uint16(code), reason) })
 }
 
 // receive gives one message to the handler.
@@ -172,19 +86,7 @@ func (p *textPeer) receive(data []byte) {
 }
 
 // end tells the handler once that the client has gone.
-func (p *textPeer) end(reason engine.Reason) {
-	p.mu.Lock()
-	p.state.Store(uint32(over))
-	again := p.released
-	p.released = true
-	p.early = nil
-	p.mu.Unlock()
-	if again {
-		return
-	}
-	_ = p.server.guard(p.id, func() error { p.session.Close(reason.String()); return nil }) // counted there, and over anyway
-	p.server.cfg.Hub.Remove(p.member)
-}
+func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason) }
 
 // throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself.
 func (p *textPeer) throttle() {
