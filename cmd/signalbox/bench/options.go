@@ -117,9 +117,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.mixedMessages, "mixed-messages", 100, "chat, mixed: messages")
 	fs.IntVar(&o.publishClients, "publish-clients", 16, "publish: connections")
 	fs.IntVar(&o.publishCalls, "publish-calls", 40000, "publish: calls, all together")
-	fs.IntVar(&o.sayRooms, "say-rooms", 20, "say: rooms, one member of each sends")
+	fs.IntVar(&o.sayRooms, "say-rooms", 100, "say: rooms, one member of each sends")
 	fs.IntVar(&o.sayMembers, "say-members", 10, "say: members of each room")
-	fs.IntVar(&o.sayMessages, "say-messages", 60000, "say: messages, all rooms together")
+	fs.IntVar(&o.sayMessages, "say-messages", 40000, "say: messages, all rooms together")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
