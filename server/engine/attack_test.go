@@ -132,7 +132,7 @@ func TestWire35_VolatileToAClientThatDoesNotRead(t *testing.T) {
 	s := start(t, Config{}, a)
 	r := s.rawWebSocket(t)
 	session := a.next(t)
-	message := wire.TextWithAttachments([]byte("451-"), [][]byte{make([]byte, 50_000)})
+	message := withAttachments([]byte("451-"), [][]byte{make([]byte, 50_000)})
 	taken := 0
 	for dropped := 0; dropped < 100; {
 		if session.SendVolatile(message) {

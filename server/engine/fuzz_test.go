@@ -114,7 +114,7 @@ func FuzzOutbox(f *testing.F) {
 		var c cursor
 		var want []byte
 		for i, size := range sizes {
-			m := wire.TextWithAttachments(bytes.Repeat([]byte{byte(i)}, int(size)), [][]byte{{size}, nil})
+			m := withAttachments(bytes.Repeat([]byte{byte(i)}, int(size)), [][]byte{{size}, nil})
 			c.push(m)
 			for _, p := range m.Parts() {
 				want = append(want, p.Frame()...)

@@ -363,3 +363,10 @@ func together(n int, f func(i int)) {
 	}
 	wg.Wait()
 }
+
+// withAttachments returns a text part followed by one binary part for each attachment.
+func withAttachments(text []byte, attachments [][]byte) *wire.Message {
+	b := wire.NewBuilder(len(text))
+	b.Buf = append(b.Buf, text...)
+	return b.Message(attachments...)
+}

@@ -364,7 +364,7 @@ func TestWire34_PollingBurst(t *testing.T) {
 	session := a.next(t)
 	go func() {
 		for i := range n {
-			session.Send(wire.TextWithAttachments(fmt.Appendf(nil, "4%d", i), [][]byte{fmt.Append(nil, i)}))
+			session.Send(withAttachments(fmt.Appendf(nil, "4%d", i), [][]byte{fmt.Append(nil, i)}))
 		}
 	}()
 	for i := 0; i < n; {
@@ -374,7 +374,7 @@ func TestWire34_PollingBurst(t *testing.T) {
 		}
 		packets := strings.Split(body, "\x1e")
 		for ; len(packets) > 0; packets = packets[2:] {
-			want := string(appendMessage(nil, wire.TextWithAttachments(fmt.Appendf(nil, "4%d", i), [][]byte{fmt.Append(nil, i)})))
+			want := string(appendMessage(nil, withAttachments(fmt.Appendf(nil, "4%d", i), [][]byte{fmt.Append(nil, i)})))
 			if got := packets[0] + "\x1e" + packets[1]; got != want {
 				t.Fatalf("message %d is %q, want %q", i, got, want)
 			}

@@ -313,3 +313,19 @@ func isNil(v any) bool {
 		return false
 	}
 }
+
+// connectError encodes a refusal that the library has no part in.
+func connectError(namespace, message string) *wire.Message {
+	w := wire.NewBuilder(64)
+	w.Buf = appendHead(w.Buf, typeConnectError, 0, namespace, "")
+	w.Buf = append(w.Buf, `{"message":`...)
+	w.Buf = appendString(w.Buf, message)
+	w.Buf = append(w.Buf, '}')
+	return w.Message()
+}
+
+func disconnectPacket(namespace string) *wire.Message {
+	w := wire.NewBuilder(32)
+	w.Buf = appendHead(w.Buf, typeDisconnect, 0, namespace, "")
+	return w.Message()
+}

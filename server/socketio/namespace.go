@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -173,4 +174,12 @@ func (n *namespace) all() []*peer {
 func (n *namespace) libraryRoom(r hub.Room) (sio.Room, bool) {
 	name, ok := strings.CutPrefix(r.Name, n.name+"\x00")
 	return sio.Room(name), ok && r.Kind == hub.KindNamespace
+}
+
+// authObject returns the payload of a CONNECT packet, {} without one.
+func authObject(payload []byte) json.RawMessage {
+	if len(bytes.TrimSpace(payload)) == 0 {
+		return json.RawMessage("{}")
+	}
+	return payload
 }

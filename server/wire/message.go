@@ -53,19 +53,6 @@ func Binary(payload ...[]byte) *Message {
 	return m
 }
 
-// TextWithAttachments returns a text part followed by one binary part for each attachment.
-func TextWithAttachments(text []byte, attachments [][]byte) *Message {
-	m := &Message{parts: make([]Part, 0, 1+len(attachments))}
-	m.parts = append(m.parts, newPart(opText, text))
-	for _, a := range attachments {
-		m.parts = append(m.parts, newPart(opBinary, a))
-	}
-	for i := range m.parts {
-		m.size += len(m.parts[i].frame)
-	}
-	return m
-}
-
 // Raw returns a message that goes out as it is, without a frame header, for connections that are not websockets
 // (an SSE record). It must not be queued on a websocket.
 func Raw(data []byte) *Message {

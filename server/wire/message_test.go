@@ -58,19 +58,15 @@ func TestFramesOfEverySize(t *testing.T) {
 func TestAttachmentsFollowTheirText(t *testing.T) {
 	b := NewBuilder(8)
 	b.Buf = append(b.Buf, "text"...)
-	for name, m := range map[string]*Message{
-		"function": TextWithAttachments([]byte("text"), [][]byte{{1}, {2, 3}}),
-		"builder":  b.Message([]byte{1}, []byte{2, 3}),
-	} {
-		got, ops := decode(t, m)
-		want := [][]byte{[]byte("text"), {1}, {2, 3}}
-		if len(got) != 3 || ops[0] != ws.OpText || ops[1] != ws.OpBinary || ops[2] != ws.OpBinary {
-			t.Fatalf("%s: ops = %v", name, ops)
-		}
-		for i := range want {
-			if !bytes.Equal(got[i], want[i]) {
-				t.Errorf("%s: part %d = %q, want %q", name, i, got[i], want[i])
-			}
+	m := b.Message([]byte{1}, []byte{2, 3})
+	got, ops := decode(t, m)
+	want := [][]byte{[]byte("text"), {1}, {2, 3}}
+	if len(got) != 3 || ops[0] != ws.OpText || ops[1] != ws.OpBinary || ops[2] != ws.OpBinary {
+		t.Fatalf("ops = %v", ops)
+	}
+	for i := range want {
+		if !bytes.Equal(got[i], want[i]) {
+			t.Errorf("part %d = %q, want %q", i, got[i], want[i])
 		}
 	}
 }
