@@ -25,7 +25,7 @@ type textPeer struct {
 
 	// Owned by the goroutine that reads.
 	session hub.TextSession
-	bucket  bucket
+	bucket  engine.Bucket
 }
 
 var (
@@ -94,7 +94,7 @@ func (p *textPeer) throttle() {
 	if limit <= 0 {
 		return
 	}
-	if wait := p.bucket.take(time.Now(), limit); wait > 0 {
+	if wait := p.bucket.Fill(time.Now(), limit, 2*limit); wait > 0 {
 		p.server.throttled.Add(1)
 		p.ws.Flush() // the answers to what came before need not wait too
 		time.Sleep(wait)

@@ -21,8 +21,7 @@ type admission struct {
 
 type peer struct {
 	connections int
-	tokens      float64
-	at          time.Time // of tokens
+	handshakes  Bucket
 }
 
 func newAdmission(limit int, perSecond float64) *admission {
@@ -42,19 +41,14 @@ func (a *admission) enter(addr string) *refusal {
 		if len(a.peers) >= maxPeers {
 			a.evict(now)
 		}
-		p = &peer{tokens: a.burst(), at: now}
+		p = new(peer)
 		a.peers[key] = p
 	}
 	if a.limit > 0 && p.connections >= a.limit {
 		return refuseLimit
 	}
-	if a.perSecond > 0 {
-		p.tokens = min(a.burst(), p.tokens+now.Sub(p.at).Seconds()*a.perSecond)
-		p.at = now
-		if p.tokens < 1 {
-			return refuseRate
-		}
-		p.tokens--
+	if a.perSecond > 0 && !p.handshakes.Take(now, a.perSecond, a.burst()) {
+		return refuseRate
 	}
 	p.connections++
 	return nil
@@ -76,7 +70,7 @@ func (a *admission) leave(addr string) {
 	}
 }
 
-// evict makes room by forgetting addresses without connections: first those whose bucket is full again, which loses
+// evict makes room by forgetting addresses without connections: first those whose bucket is empty, which loses
 // nothing, else any. It looks at the whole table, so it runs once a second at most.
 func (a *admission) evict(now time.Time) {
 	if now.Sub(a.swept) < time.Second {
@@ -88,7 +82,7 @@ func (a *admission) evict(now time.Time) {
 		if p.connections > 0 {
 			continue
 		}
-		if p.tokens+now.Sub(p.at).Seconds()*a.perSecond >= a.burst() {
+		if p.handshakes.Empty(now, a.perSecond) {
 			delete(a.peers, key)
 		} else if len(spare) < maxPeers/16 {
 			spare = append(spare, key)

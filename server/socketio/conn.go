@@ -43,7 +43,7 @@ type conn struct {
 	// Owned by the goroutine that reads.
 	partial  *partial
 	lastName string // of the last event: most clients send few names
-	bucket   bucket
+	bucket   engine.Bucket
 }
 
 // partial is a binary packet whose attachments are still to come.
@@ -183,7 +183,7 @@ func (c *conn) throttle() {
 	if limit <= 0 {
 		return
 	}
-	if wait := c.bucket.take(time.Now(), limit); wait > 0 {
+	if wait := c.bucket.Fill(time.Now(), limit, 2*limit); wait > 0 {
 		c.server.counters.throttled.Add(1)
 		c.session.Flush() // the answers to what came before need not wait too
 		time.Sleep(wait)
@@ -343,20 +343,4 @@ func (c *conn) remove(p *peer) {
 			return
 		}
 	}
-}
-
-// bucket is a token bucket: limit events per second, twice that at once.
-type bucket struct {
-	level float64 // events taken and not yet paid back
-	at    time.Time
-}
-
-// take returns how long the event has to wait.
-func (b *bucket) take(now time.Time, perSecond float64) time.Duration {
-	b.level = max(0, b.level-now.Sub(b.at).Seconds()*perSecond) + 1
-	b.at = now
-	if over := b.level - 2*perSecond; over > 0 {
-		return time.Duration(over / perSecond * float64(time.Second))
-	}
-	return 0
 }

@@ -337,18 +337,6 @@ func TestTooManyNamespaces(t *testing.T) {
 }
 
 func TestThrottleSlowsAFloodAndLosesNothing(t *testing.T) {
-	var b bucket
-	now := time.Unix(0, 0)
-	var waited time.Duration
-	for range 100 {
-		wait := b.take(now.Add(waited), 10)
-		waited += wait
-	}
-	// 100 events at 10 a second with 20 at once take 8 seconds.
-	if waited < 7900*time.Millisecond || waited > 8100*time.Millisecond {
-		t.Errorf("100 events took %v, want 8s", waited)
-	}
-
 	s, url := newTestServer(t, echo(), func(c *Config) { c.MaxEventsPerSecond = 100 })
 	c, _ := connect(t, url, "/")
 	for i := range 300 { // within a second, on any machine
