@@ -2,11 +2,13 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +67,36 @@ func TestOddRequests(t *testing.T) {
 				t.Errorf("/healthz afterwards = %d", res.StatusCode)
 			}
 		})
+	}
+}
+
+// TestAnswersThatNobodyReads sends requests, one behind the other, and reads none of the answers. The write timeout ends
+// the connection.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	cfg := localConfig()
+	cfg.WriteTimeout = 50 * time.Millisecond
+	s := runServer(t, cfg, &fakeDoor{})
+	for _, path := range []string{"/time", "/metrics", "/nowhere", "/socket.io/?EIO=4&transport=polling"} {
+		t.Run(path, func(t *testing.T) {
+			conn, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			requests := []byte(strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", 1000))
+			for err == nil {
+				_, err = conn.Write(requests)
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection was not closed")
+			}
+		})
+	}
+	if res, _ := s.get(t, "/healthz"); res.StatusCode != http.StatusOK {
+		t.Errorf("/healthz afterwards = %d", res.StatusCode)
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *Server) OnClose(f func()) { s.closers = append(s.closers, f) }
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(engine.Listener(s.listener)) }() // awaited by drain, or right here
+	go func() { served <- s.http.Serve(engine.Listener(s.listener, s.cfg.WriteTimeout)) }() // awaited by drain, or right here
 	if s.debug != nil {
 		s.debug.start()
 		defer s.debug.close()

@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // attempt is one write that does not block.
@@ -37,15 +41,21 @@ var attempts = sync.Pool{New: func() any {
 }}
 
 // quickListener accepts connections of which a write that the kernel takes at once costs the scheduler nothing.
-type quickListener struct{ net.Listener }
+type quickListener struct {
+	net.Listener
+	writeTimeout time.Duration
+}
 
 // Listener returns l with connections that write as the engine does, for the http.Server in front of it: a poll or a
-// handshake takes less CPU. It does not change what the connections do. A listener that is not TCP is returned as it is.
-func Listener(l net.Listener) net.Listener {
+// handshake takes less CPU, and a write, of whatever answer, may take as long as it makes progress within writeTimeout.
+// After that it fails, and net/http closes the connection: one whose client sends requests and does not read the answers
+// would stay for ever. A write deadline that is set on a connection counts until its next blocked write. A listener that
+// is not TCP is returned as it is.
+func Listener(l net.Listener, writeTimeout time.Duration) net.Listener {
 	if _, ok := l.(*net.TCPListener); !ok {
 		return l
 	}
-	return quickListener{l}
+	return quickListener{l, writeTimeout}
 }
 
 func (l quickListener) Accept() (net.Conn, error) {
@@ -57,23 +67,37 @@ func (l quickListener) Accept() (net.Conn, error) {
 	if !ok {
 		return nc, nil
 	}
-	return &quickConn{TCPConn: tcp, raw: rawConn(tcp)}, nil
+	return &quickConn{TCPConn: tcp, raw: rawConn(tcp), writeTimeout: l.writeTimeout}, nil
 }
 
 // quickConn is a TCP connection until it is taken over from net/http.
 type quickConn struct {
 	*net.TCPConn
-	raw syscall.RawConn // nil where descriptors are not written to directly
+	raw          syscall.RawConn // nil where descriptors are not written to directly
+	writeTimeout time.Duration
 }
 
-// Write implements [net.Conn]. What does not fit into the kernel's buffer is written as usual, with its deadline.
+// Write implements [net.Conn]. What does not fit into the kernel's buffer is written in pieces that have the write timeout
+// each.
 func (c *quickConn) Write(p []byte) (int, error) {
 	n, err := quickWrite(c.raw, p)
-	if err != nil || n == len(p) {
-		return n, err
+	for err == nil && n < len(p) {
+		if err = c.TCPConn.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+			break
+		}
+		var more int
+		more, err = c.TCPConn.Write(p[n:min(n+responseChunk, len(p))])
+		if n += more; more > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil
+		}
 	}
-	rest, err := c.TCPConn.Write(p[n:])
-	return n + rest, err
+	return n, err
+}
+
+// ReadFrom implements [io.ReaderFrom], which net/http looks for, by way of Write: that of the TCP connection has no
+// timeout.
+func (c *quickConn) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
 // quickWrite writes what the kernel takes at once; nothing where raw is nil.

@@ -14,7 +14,7 @@ func TestQuickConnectionsWriteEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick := Listener(l)
+	quick := Listener(l, time.Minute)
 	defer quick.Close()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -50,12 +50,12 @@ func TestQuickConnectionsWriteEverything(t *testing.T) {
 	}
 }
 
-func TestQuickConnectionsKeepTheirDeadline(t *testing.T) {
+func TestQuickConnectionsThatNobodyReads(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick := Listener(l)
+	quick := Listener(l, 20*time.Millisecond)
 	defer quick.Close()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -67,16 +67,18 @@ func TestQuickConnectionsKeepTheirDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	nc.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 	n, err := nc.Write(make([]byte, 64<<20)) // the client reads nothing
 	if ne, ok := err.(net.Error); !ok || !ne.Timeout() || n == 0 {
 		t.Errorf("Write = %d, %v, want a part of it and a timeout", n, err)
+	}
+	if _, err := io.Copy(nc, bytes.NewReader([]byte("x"))); err == nil {
+		t.Error("a copy to a connection that nobody reads succeeded")
 	}
 }
 
 func TestListenersThatAreNotTCPStayAsTheyAre(t *testing.T) {
 	l := &net.UnixListener{}
-	if Listener(l) != net.Listener(l) {
+	if Listener(l, time.Second) != net.Listener(l) {
 		t.Error("a unix listener was wrapped")
 	}
 	one, two := net.Pipe()
