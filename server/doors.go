@@ -106,7 +106,7 @@ func (s *Server) serveDoor(path, param string) gin.HandlerFunc {
 // refuseStray answers an upgrade to a path without a WebSocket with 401, as the routes with tickets always did: who does
 // not know the way in is not told whether there is one.
 func (s *Server) refuseStray(c *gin.Context) {
-	if !door.IsUpgrade(c.Request) {
+	if !engine.IsUpgrade(c.Request) {
 		return
 	}
 	switch path := c.Request.URL.Path; {

@@ -2,37 +2,16 @@ package door
 
 import (
 	"net/http"
-	"strings"
 
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
 
-// IsUpgrade reports whether a request asks to become a WebSocket.
-//
-// Rule: [RFC 6455 section 4.2.1].
-//
-// [RFC 6455 section 4.2.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-func IsUpgrade(r *http.Request) bool {
-	return hasToken(r.Header.Values("Connection"), "upgrade") && hasToken(r.Header.Values("Upgrade"), "websocket")
-}
-
-func hasToken(values []string, token string) bool {
-	for _, value := range values {
-		for part := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), token) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // WebSocket returns a door for plain WebSockets that h serves. The handler is asked before the upgrade is answered; a
 // request that is no upgrade gets 426.
 func (s *Server) WebSocket(h hub.TextHandler, o engine.WebSocketOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !IsUpgrade(r) {
+		if !engine.IsUpgrade(r) {
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
 			Refuse(w, &hub.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})

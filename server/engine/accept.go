@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// wantsUpgrade reports whether a request asks to go on as a websocket.
-func wantsUpgrade(r *http.Request) bool {
+// IsUpgrade reports whether a request asks to go on as a websocket. Whether it asks properly is another question.
+//
+// Rule: [RFC 6455 section 4.2.1].
+//
+// [RFC 6455 section 4.2.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+func IsUpgrade(r *http.Request) bool {
 	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
 }
 
@@ -103,6 +107,15 @@ func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.
 	}
 	t.nc, t.greeting = bare(nc), head.Bytes()
 	return t, nil
+}
+
+// openWebSocket answers a handshake with a websocket that belongs to no connection yet. On an error nothing is open.
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) (taken, error) {
+	t, err := s.switchProtocols(w, r, nil)
+	if err == nil {
+		err = s.greet(t)
+	}
+	return t, err
 }
 
 // greet sends the greeting on a connection that nobody else writes to yet. It closes the connection if that fails.

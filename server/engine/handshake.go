@@ -29,7 +29,7 @@ func (s *Server) gate(r *http.Request) *refusal {
 	switch err := s.cfg.Authorize(r); {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrUnauthorized) && wantsUpgrade(r):
+	case errors.Is(err, ErrUnauthorized) && IsUpgrade(r):
 		return refuseNoLogin
 	default:
 		return refuseForbidden

@@ -25,7 +25,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSession(w, r, t, query.Get("sid"), query.Get("EIO"))
 	case r.Method != http.MethodGet:
 		s.refuse(w, refuseMethod)
-	case (t == WebSocketTransport) != wantsUpgrade(r), query.Has("j"):
+	case (t == WebSocketTransport) != IsUpgrade(r), query.Has("j"):
 		s.refuse(w, refuseRequest) // or the script form of polling, which EIO=4 does not have
 	case query.Get("EIO") != "4":
 		s.refuse(w, refuseProtocol)
@@ -46,7 +46,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transpor
 	switch {
 	case session == nil:
 		s.refuse(w, refuseSession)
-	case (t == WebSocketTransport) != wantsUpgrade(r):
+	case (t == WebSocketTransport) != IsUpgrade(r):
 		s.refuse(w, refuseRequest)
 	case t == WebSocketTransport && eio != "4":
 		s.refuse(w, refuseProtocol)

@@ -55,10 +55,7 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 		s.refuse(w, refused)
 		return
 	}
-	t, err := s.switchProtocols(w, r, nil)
-	if err == nil {
-		err = s.greet(t)
-	}
+	t, err := s.openWebSocket(w, r)
 	if err != nil {
 		session.endProbe()
 		s.cfg.Log.Debug("websocket handshake failed", "error", err)
@@ -78,10 +75,7 @@ func (s *Server) refuseSecond(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, refused)
 		return
 	}
-	t, err := s.switchProtocols(w, r, nil)
-	if err == nil {
-		err = s.greet(t)
-	}
+	t, err := s.openWebSocket(w, r)
 	if err != nil {
 		s.cancel(addr)
 		return

@@ -109,7 +109,7 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 
 // checkWebSocket decides about a plain websocket and takes a place for it.
 func (s *Server) checkWebSocket(r *http.Request, addr string) *refusal {
-	if !wantsUpgrade(r) {
+	if !IsUpgrade(r) {
 		return refuseUpgrade
 	}
 	if refused := checkUpgrade(r); refused != nil {
