@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
+
+	"signalbox/store/internal/list"
 )
 
 // Memory is a [UserStore] in the memory of this process. Its users end with the process. It never returns an error.
@@ -12,15 +15,15 @@ import (
 type Memory struct {
 	mu sync.RWMutex
 	// mu guards the following.
-	users map[string]*entry
-	rooms map[string]*userList
+	users map[string]*list.Item[User]
+	rooms map[string]*list.List[User] // in the order of login
 }
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{
-		users: make(map[string]*entry),
-		rooms: make(map[string]*userList),
+		users: make(map[string]*list.Item[User]),
+		rooms: make(map[string]*list.List[User]),
 	}
 }
 
@@ -32,7 +35,7 @@ func (s *Memory) FindUser(_ context.Context, id string) (User, bool, error) {
 	if !ok {
 		return User{}, false, nil
 	}
-	return e.user, true, nil
+	return e.Value, true, nil
 }
 
 // SaveUser implements [UserStore].
@@ -42,14 +45,14 @@ func (s *Memory) SaveUser(_ context.Context, u User) (bool, error) {
 	if _, ok := s.users[u.ID]; ok {
 		return false, nil
 	}
-	e := &entry{user: u}
+	e := &list.Item[User]{Value: u}
 	s.users[u.ID] = e
-	list := s.rooms[u.Room]
-	if list == nil {
-		list = new(userList)
-		s.rooms[u.Room] = list
+	room := s.rooms[u.Room]
+	if room == nil {
+		room = new(list.List[User])
+		s.rooms[u.Room] = room
 	}
-	list.append(e)
+	room.Push(e)
 	return true, nil
 }
 
@@ -62,63 +65,21 @@ func (s *Memory) DeleteUser(_ context.Context, id string) (User, bool, error) {
 		return User{}, false, nil
 	}
 	delete(s.users, id)
-	list := s.rooms[e.user.Room]
-	list.remove(e)
-	if list.len == 0 {
-		delete(s.rooms, e.user.Room)
+	room := s.rooms[e.Value.Room]
+	room.Remove(e)
+	if room.Len() == 0 {
+		delete(s.rooms, e.Value.Room)
 	}
-	return e.user, true, nil
+	return e.Value, true, nil
 }
 
 // GetRoomUsers implements [UserStore].
-func (s *Memory) GetRoomUsers(_ context.Context, room string) ([]User, error) {
+func (s *Memory) GetRoomUsers(_ context.Context, name string) ([]User, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	list := s.rooms[room]
-	if list == nil {
+	room := s.rooms[name]
+	if room == nil {
 		return nil, nil
 	}
-	users := make([]User, 0, list.len)
-	for e := list.first; e != nil; e = e.next {
-		users = append(users, e.user)
-	}
-	return users, nil
-}
-
-// entry is one user, linked to its neighbours in the order of login.
-type entry struct {
-	user       User
-	prev, next *entry
-}
-
-// userList is the users of one room. Links instead of a slice: anyone may leave at any time, and the order stays.
-type userList struct {
-	first, last *entry
-	len         int
-}
-
-func (l *userList) append(e *entry) {
-	e.prev = l.last
-	if l.last == nil {
-		l.first = e
-	} else {
-		l.last.next = e
-	}
-	l.last = e
-	l.len++
-}
-
-func (l *userList) remove(e *entry) {
-	if e.prev == nil {
-		l.first = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		l.last = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
-	l.len--
+	return slices.AppendSeq(make([]User, 0, room.Len()), room.All()), nil
 }

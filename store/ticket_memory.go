@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"signalbox/store/internal/list"
 )
 
 const (
@@ -24,10 +26,9 @@ type MemoryTickets struct {
 
 	mu sync.Mutex
 	// mu guards the following.
-	byHash map[TicketHash]*ticket
-	byUser map[string]*userTickets
-	oldest *ticket
-	newest *ticket
+	byHash  map[TicketHash]*ticket
+	byUser  map[string]*userTickets
+	tickets list.List[*ticket] // from oldest to newest
 }
 
 var _ Tickets = (*MemoryTickets)(nil)
@@ -38,15 +39,13 @@ type ticket struct {
 	user    *userTickets
 	expires time.Time
 
-	older, newer         *ticket
-	userOlder, userNewer *ticket
+	inAll, inUser list.Item[*ticket]
 }
 
 // userTickets are the tickets of one user, there while it has one.
 type userTickets struct {
-	id             string
-	count          int
-	oldest, newest *ticket
+	id      string
+	tickets list.List[*ticket]
 }
 
 // NewMemoryTickets returns an empty store for at most max tickets, maxPerUser of them for one user. Zero or less means
@@ -76,11 +75,11 @@ func (m *MemoryTickets) Issue(_ context.Context, userID string) (string, error) 
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.expireLocked(now)
-	if u := m.byUser[userID]; u != nil && u.count >= m.maxPerUser {
-		m.removeLocked(u.oldest)
+	if u := m.byUser[userID]; u != nil && u.tickets.Len() >= m.maxPerUser {
+		m.removeLocked(u.tickets.First())
 	}
 	if len(m.byHash) >= m.max {
-		m.removeLocked(m.oldest)
+		m.removeLocked(m.tickets.First())
 	}
 	m.addLocked(&ticket{hash: hash, expires: now.Add(TicketLife)}, userID)
 	return text, nil
@@ -107,8 +106,8 @@ func (m *MemoryTickets) Revoke(_ context.Context, userID string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if u := m.byUser[userID]; u != nil {
-		for u.oldest != nil {
-			m.removeLocked(u.oldest)
+		for u.tickets.Len() > 0 {
+			m.removeLocked(u.tickets.First())
 		}
 	}
 	return nil
@@ -124,8 +123,8 @@ func (m *MemoryTickets) Len() int {
 
 // expireLocked removes what is over. Each ticket is removed once, so a call costs what one Issue costs, on the average.
 func (m *MemoryTickets) expireLocked(now time.Time) {
-	for m.oldest != nil && !now.Before(m.oldest.expires) {
-		m.removeLocked(m.oldest)
+	for t := m.tickets.First(); t != nil && !now.Before(t.expires); t = m.tickets.First() {
+		m.removeLocked(t)
 	}
 }
 
@@ -137,54 +136,18 @@ func (m *MemoryTickets) addLocked(t *ticket, userID string) {
 		m.byUser[userID] = u
 	}
 	t.user = u
+	t.inAll.Value, t.inUser.Value = t, t
 	m.byHash[t.hash] = t
-
-	t.older = m.newest
-	if m.newest != nil {
-		m.newest.newer = t
-	} else {
-		m.oldest = t
-	}
-	m.newest = t
-
-	t.userOlder = u.newest
-	if u.newest != nil {
-		u.newest.userNewer = t
-	} else {
-		u.oldest = t
-	}
-	u.newest = t
-	u.count++
+	m.tickets.Push(&t.inAll)
+	u.tickets.Push(&t.inUser)
 }
 
 // removeLocked takes t out of everything, and its user with the last one.
 func (m *MemoryTickets) removeLocked(t *ticket) {
 	delete(m.byHash, t.hash)
-
-	if t.older != nil {
-		t.older.newer = t.newer
-	} else {
-		m.oldest = t.newer
-	}
-	if t.newer != nil {
-		t.newer.older = t.older
-	} else {
-		m.newest = t.older
-	}
-
-	u := t.user
-	if t.userOlder != nil {
-		t.userOlder.userNewer = t.userNewer
-	} else {
-		u.oldest = t.userNewer
-	}
-	if t.userNewer != nil {
-		t.userNewer.userOlder = t.userOlder
-	} else {
-		u.newest = t.userOlder
-	}
-	u.count--
-	if u.count == 0 {
-		delete(m.byUser, u.id)
+	m.tickets.Remove(&t.inAll)
+	t.user.tickets.Remove(&t.inUser)
+	if t.user.tickets.Len() == 0 {
+		delete(m.byUser, t.user.id)
 	}
 }

@@ -1,5 +1,7 @@
 package recent
 
+import "signalbox/store/internal/list"
+
 // Room holds the newest messages of one room. Its methods read; what changes a room goes through [Rooms].
 //
 // Each message has a position: the count of the messages before it. Positions of a room have no gaps.
@@ -14,8 +16,8 @@ type Room[T any] struct {
 	pinned int // so many of the newest entries must not be dropped
 	holds  int // while above zero the room itself must not be dropped
 
-	in         *list[T] // the list the room is on; nil: none, or no longer held at all
-	prev, next *Room[T]
+	in    *list.List[*Room[T]] // the list the room is on; nil: none, or no longer held at all
+	place list.Item[*Room[T]]  // on it
 }
 
 // Len returns the number of messages held.
@@ -60,29 +62,13 @@ func (r *Room[T]) FindTime(milli int64) (uint64, bool) {
 	return 0, false
 }
 
-// list is a doubly linked list of rooms.
-type list[T any] struct{ front, back *Room[T] }
-
-func (l *list[T]) pushBack(r *Room[T]) {
-	r.in, r.prev, r.next = l, l.back, nil
-	if l.back != nil {
-		l.back.next = r
-	} else {
-		l.front = r
+// move puts the room at the end of a list, nil: of none.
+func (r *Room[T]) move(to *list.List[*Room[T]]) {
+	if r.in != nil {
+		r.in.Remove(&r.place)
 	}
-	l.back = r
-}
-
-func (l *list[T]) remove(r *Room[T]) {
-	if r.prev != nil {
-		r.prev.next = r.next
-	} else {
-		l.front = r.next
+	r.in = to
+	if to != nil {
+		to.Push(&r.place)
 	}
-	if r.next != nil {
-		r.next.prev = r.prev
-	} else {
-		l.back = r.prev
-	}
-	r.in, r.prev, r.next = nil, nil, nil
 }

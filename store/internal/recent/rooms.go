@@ -5,7 +5,11 @@
 // not been written elsewhere yet.
 package recent
 
-import "strings"
+import (
+	"strings"
+
+	"signalbox/store/internal/list"
+)
 
 // roomBytes is what a room costs beside its name and messages: the struct, its place in the map, the smallest ring.
 const roomBytes = 400
@@ -23,8 +27,8 @@ type Rooms[T any] struct {
 	limits Limits
 	byName map[string]*Room[T]
 
-	idle  list[T] // rooms that may be dropped; the one that waited longest for a message is in front
-	dirty list[T] // rooms with pinned messages, in the same order
+	idle  list.List[*Room[T]] // rooms that may be dropped; the one that waited longest for a message is in front
+	dirty list.List[*Room[T]] // rooms with pinned messages, in the same order
 
 	messages    int
 	bytes       int64
@@ -63,6 +67,7 @@ func (rs *Rooms[T]) Ensure(name string) *Room[T] {
 		return r
 	}
 	r := &Room[T]{Name: strings.Clone(name)} // a name may be a piece of a large message
+	r.place.Value = r
 	rs.byName[r.Name] = r
 	rs.bytes += roomBytes + int64(len(r.Name))
 	rs.place(r)
@@ -125,13 +130,13 @@ func (rs *Rooms[T]) Unpin(r *Room[T], end uint64) {
 // Dirty calls yield for every room with pinned messages, the one that waited longest for a message first. yield may
 // hold the room and change nothing else.
 func (rs *Rooms[T]) Dirty(yield func(*Room[T])) {
-	for r := rs.dirty.front; r != nil; r = r.next {
+	for r := range rs.dirty.All() {
 		yield(r)
 	}
 }
 
 // OldestDirty returns the room with pinned messages that has waited longest for another one, or nil.
-func (rs *Rooms[T]) OldestDirty() *Room[T] { return rs.dirty.front }
+func (rs *Rooms[T]) OldestDirty() *Room[T] { return rs.dirty.First() }
 
 // Hold keeps the room itself (not its unpinned messages) until as many calls of [Rooms.Release].
 func (rs *Rooms[T]) Hold(r *Room[T]) {
@@ -151,7 +156,7 @@ func (rs *Rooms[T]) Drop(r *Room[T]) bool {
 	if r.in != &rs.idle {
 		return false
 	}
-	rs.idle.remove(r)
+	r.move(nil)
 	delete(rs.byName, r.Name)
 	rs.messages -= r.n
 	rs.bytes -= r.bytes + roomBytes + int64(len(r.Name))
@@ -160,30 +165,22 @@ func (rs *Rooms[T]) Drop(r *Room[T]) bool {
 
 // place puts a room on the list its state asks for.
 func (rs *Rooms[T]) place(r *Room[T]) {
-	var want *list[T]
-	switch {
-	case r.pinned > 0:
-		want = &rs.dirty
-	case r.holds == 0:
-		want = &rs.idle
-	}
-	if r.in == want {
-		return
-	}
-	if r.in != nil {
-		r.in.remove(r)
-	}
-	if want != nil {
-		want.pushBack(r)
+	if want := rs.listFor(r); r.in != want {
+		r.move(want)
 	}
 }
 
 // touch makes the room the last one of its list.
-func (rs *Rooms[T]) touch(r *Room[T]) {
-	if r.in != nil && r.in.back != r {
-		r.in.remove(r)
+func (rs *Rooms[T]) touch(r *Room[T]) { r.move(rs.listFor(r)) }
+
+func (rs *Rooms[T]) listFor(r *Room[T]) *list.List[*Room[T]] {
+	switch {
+	case r.pinned > 0:
+		return &rs.dirty
+	case r.holds == 0:
+		return &rs.idle
 	}
-	rs.place(r)
+	return nil
 }
 
 // trim drops the oldest messages of a room that is over its bounds.
@@ -201,7 +198,7 @@ func (rs *Rooms[T]) trim(r *Room[T]) {
 // evict drops whole rooms while there is too much in all, but not keep.
 func (rs *Rooms[T]) evict(keep *Room[T]) {
 	for rs.messages > rs.limits.Messages || rs.bytes > rs.limits.Bytes {
-		r := rs.idle.front
+		r := rs.idle.First()
 		if r == nil || r == keep {
 			return
 		}
