@@ -6,6 +6,7 @@ SHELL      := /bin/bash
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME  ?= 1s
+GUIDE     ?= -fuzz=.
 GO        ?= go
 NPM_CI    := npm ci --no-audit --no-fund --loglevel=error
 # The race detector needs a C compiler.
@@ -30,16 +31,20 @@ check:
 lint: check
 	$(GO) tool staticcheck ./...
 
-test: check test-go fuzz test-js
+# The short fuzzing of make test goes without the instrumentation that guides it, which is a build of everything again.
+test: check test-go
+	@$(MAKE) --no-print-directory fuzz GUIDE='$(RACE)'
+	@$(MAKE) --no-print-directory test-js
 
 test-go:
 	$(GO) test $(RACE) ./...
 
 # fuzz runs every fuzz target for FUZZTIME each, with one instrumented binary per package; findings stay in testdata/fuzz.
+# make fuzz FUZZTIME=5m is what finds things.
 fuzz:
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd config handlers server store | xargs -r -n1 dirname | sort -u); do \
-		$(GO) test -c -fuzz=. -o "$$work/fuzz.test" ./$$package; \
+		$(GO) test -c $(GUIDE) -o "$$work/fuzz.test" ./$$package; \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$package/*_test.go | cut -d' ' -f2); do \
 			printf '%s %s: ' "$$package" "$$target"; \
 			(cd $$package && "$$work/fuzz.test" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$work/cache") \
