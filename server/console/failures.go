@@ -41,7 +41,7 @@ func (f *failures) take(addr string, now time.Time) time.Duration {
 		return over
 	}
 	if !known && len(f.until) >= maxAddresses {
-		f.dropLocked(now)
+		dropOver(f.until, now, maxAddresses)
 	}
 	f.until[key] = until.Add(failureCost)
 	return 0
@@ -52,22 +52,6 @@ func (f *failures) forgive(addr string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.until, network(addr))
-}
-
-// dropLocked forgets the addresses that may try as if they had never done so, or else the one that is nearest to that.
-func (f *failures) dropLocked(now time.Time) {
-	var nearest netip.Prefix
-	var first time.Time
-	for key, until := range f.until {
-		if !until.After(now) {
-			delete(f.until, key)
-		} else if first.IsZero() || until.Before(first) {
-			nearest, first = key, until
-		}
-	}
-	if len(f.until) >= maxAddresses {
-		delete(f.until, nearest)
-	}
 }
 
 // network is what counts as one sender: an IPv4 address, or the 64 bits of IPv6 that one customer has at least. What is no

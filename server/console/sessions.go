@@ -30,25 +30,9 @@ func (s *sessions) begin(now time.Time) string {
 	if s.ends == nil {
 		s.ends = make(map[[sha256.Size]byte]time.Time)
 	}
-	s.dropLocked(now)
+	dropOver(s.ends, now, maxSessions)
 	s.ends[sha256.Sum256([]byte(key))] = now.Add(sessionLife)
 	return key
-}
-
-// dropLocked forgets what is over, and makes room for one more.
-func (s *sessions) dropLocked(now time.Time) {
-	var oldest [sha256.Size]byte
-	var first time.Time
-	for hash, end := range s.ends {
-		if !now.Before(end) {
-			delete(s.ends, hash)
-		} else if first.IsZero() || end.Before(first) {
-			oldest, first = hash, end
-		}
-	}
-	if len(s.ends) >= maxSessions {
-		delete(s.ends, oldest)
-	}
 }
 
 // has reports whether key is that of a session which is not over.
