@@ -120,13 +120,7 @@ func typedMessage(payload []byte) (*hub.Message, error) {
 	if data == nil {
 		data = payload
 	}
-	return &hub.Message{
-		Namespace: chatNamespace,
-		Event:     name,
-		Args:      []json.RawMessage{data},
-		Text:      payload,
-		SSE:       appendRecord(nil, "", name, data),
-	}, nil
+	return everywhere(name, data, payload), nil
 }
 
 // isEventName reports whether a published type can be the name of an event at every door.

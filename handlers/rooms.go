@@ -193,13 +193,7 @@ func (o *occupant) say(room string, raw, content json.RawMessage, except ...*hub
 		r.historyFailed(err)
 	}
 	r.gate.counters.roomMessages.Add(1)
-	r.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
-		Namespace: chatNamespace,
-		Event:     "message",
-		Args:      []json.RawMessage{chat},
-		Text:      m.text(),
-		SSE:       appendRecord(nil, "", "message", chat),
-	}, except...)
+	r.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, everywhere("message", chat, m.text()), except...)
 	return nil
 }
 

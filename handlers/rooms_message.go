@@ -55,13 +55,18 @@ func (o *occupant) notice(event string, room json.RawMessage) *hub.Message {
 	text = appendMember(text, "userId", o.userID)
 	text = appendMember(text, "room", room)
 	text = append(text, '}')
-	user := o.user(true)
+	return everywhere(event, o.user(true), text)
+}
+
+// everywhere returns a message for every door: an event with data on /chat, its record on streams, and text on plain
+// WebSockets.
+func everywhere(event string, data json.RawMessage, text []byte) *hub.Message {
 	return &hub.Message{
 		Namespace: chatNamespace,
 		Event:     event,
-		Args:      []json.RawMessage{user},
+		Args:      []json.RawMessage{data},
 		Text:      text,
-		SSE:       appendRecord(nil, "", event, user),
+		SSE:       appendRecord(nil, "", event, data),
 	}
 }
 
