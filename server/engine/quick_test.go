@@ -71,7 +71,7 @@ func TestQuickConnectionsThatNobodyReads(t *testing.T) {
 	if ne, ok := err.(net.Error); !ok || !ne.Timeout() || n == 0 {
 		t.Errorf("Write = %d, %v, want a part of it and a timeout", n, err)
 	}
-	if _, err := io.Copy(nc, bytes.NewReader([]byte("x"))); err == nil {
+	if _, err := io.Copy(nc, bytes.NewReader(make([]byte, 64<<20))); err == nil {
 		t.Error("a copy to a connection that nobody reads succeeded")
 	}
 }
