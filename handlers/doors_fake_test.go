@@ -328,9 +328,10 @@ func (c *texter) send(text string) {
 	scribble(b)
 }
 
-func (c *texter) leave() {
+func (c *texter) leave() { c.leaveWith("transport close") }
+func (c *texter) leaveWith(reason string) {
 	if c.session != nil {
-		c.session.Close("transport close")
+		c.session.Close(reason)
 		c.session = nil
 		c.house.hub.Remove(c.member)
 	}

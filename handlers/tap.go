@@ -77,9 +77,13 @@ func (c *tapClient) Text(data []byte) {
 	c.tap.send(bytes.TrimSpace(data))
 }
 
-// Close implements [hub.TextSession].
-func (c *tapClient) Close(string) {
+// Close implements [hub.TextSession]. Nobody is told about a client that was not let in after all: with that anybody
+// could fill the streams, and push out what is kept for those who come back.
+func (c *tapClient) Close(reason string) {
 	stopLease(c.lease)
+	if reason == hub.ReasonNotOpened {
+		return
+	}
 	b := appendFirst([]byte(`{"close":{`), "connectionId", c.id)
 	c.tap.send(append(b, "}}"...))
 }

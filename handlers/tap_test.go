@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"signalbox/server/hub"
 )
 
 func TestTapReachesEveryStream(t *testing.T) {
@@ -35,6 +37,14 @@ func TestTapCloseOfOneThatNeverSpoke(t *testing.T) {
 	tap.send(`{"connectionId":0}`)
 	tap.leave()
 	c.want(`id: RUN-1 | data: {"close":{}}`)
+}
+
+// Who may come in and then is refused for its origin or a limit never was there: nobody hears of it.
+func TestTapIsQuietAboutOneThatNeverCame(t *testing.T) {
+	h := newHouse(t)
+	c := h.events()
+	h.text(h.doors.Tap.Text(), "").leaveWith(hub.ReasonNotOpened)
+	wantNothing(c)
 }
 
 func TestTapConnectionID(t *testing.T) {

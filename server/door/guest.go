@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -131,7 +130,7 @@ func (g *guest) leave(parting func()) {
 }
 
 // release tells the handler's session once that the client has gone.
-func (g *guest) release(session interface{ Close(reason string) }, reason engine.Reason) {
+func (g *guest) release(session interface{ Close(reason string) }, reason string) {
 	g.mu.Lock()
 	g.state.Store(uint32(over))
 	again := g.released
@@ -141,6 +140,6 @@ func (g *guest) release(session interface{ Close(reason string) }, reason engine
 	if again {
 		return
 	}
-	_ = g.server.guard(g.id, func() error { session.Close(reason.String()); return nil }) // counted there, and over anyway
+	_ = g.server.guard(g.id, func() error { session.Close(reason); return nil }) // counted there, and over anyway
 	g.server.cfg.Hub.Remove(g.member)
 }

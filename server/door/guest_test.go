@@ -91,8 +91,8 @@ func TestGuestIsReleasedOnce(t *testing.T) {
 	rooms := g.server.cfg.Hub
 	rooms.Join(g.Member(), room)
 	g.deliver(text("never"), false)
-	g.release(told, engine.ReasonTransportError) // the connection ends before open is told of it
-	g.release(told, engine.ReasonForcedClose)
+	g.release(told, engine.ReasonTransportError.String()) // the connection ends before open is told of it
+	g.release(told, engine.ReasonForcedClose.String())
 	if want := []string{engine.ReasonTransportError.String()}; !slices.Equal(*told, want) {
 		t.Errorf("the session was told %q, want %q", *told, want)
 	}

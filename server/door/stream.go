@@ -35,7 +35,7 @@ func (s *Server) Stream(h hub.StreamHandler) http.Handler {
 		}
 		st, err := s.cfg.Engine.OpenStream(w, r, options, p.end)
 		if err != nil { // it has been answered
-			p.end(engine.ReasonTransportError)
+			p.release(p.session, hub.ReasonNotOpened)
 			return
 		}
 		p.open(st)
@@ -91,4 +91,4 @@ func (p *streamPeer) Close() {
 }
 
 // end tells the handler once that the client has gone.
-func (p *streamPeer) end(reason engine.Reason) { p.release(p.session, reason) }
+func (p *streamPeer) end(reason engine.Reason) { p.release(p.session, reason.String()) }

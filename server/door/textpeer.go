@@ -86,7 +86,7 @@ func (p *textPeer) receive(data []byte) {
 }
 
 // end tells the handler once that the client has gone.
-func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason) }
+func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason.String()) }
 
 // throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself.
 func (p *textPeer) throttle() {

@@ -41,7 +41,7 @@ func TestWebSocketEchoesInOrder(t *testing.T) {
 }
 
 func TestWebSocketRefusals(t *testing.T) {
-	p := newPlace(t, engine.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }})
+	p := newPlace(t, engine.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }, MaxConnections: 1})
 	refuse := func(err error) http.Handler {
 		return p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
 			p.hub.Join(peer.Member(), hub.Room{Kind: hub.KindTopic, Name: "x"})
@@ -49,12 +49,15 @@ func TestWebSocketRefusals(t *testing.T) {
 			return err
 		}}, engine.WebSocketOptions{})
 	}
-	closed := make(chan string, 1)
+	asked, closed := 0, make(chan string, 2)
 	p.mux.Handle("/401", refuse(&hub.Refusal{Status: 401}))
 	p.mux.Handle("/403", refuse(fmt.Errorf("wrapped: %w", &hub.Refusal{Status: 403, Message: "no <entry>"})))
 	p.mux.Handle("/500", refuse(errors.New("a secret")))
 	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(hub.TextPeer, hub.Visit) error { panic("connect") }}, engine.WebSocketOptions{}))
-	p.mux.Handle("/ok", p.doors.WebSocket(texts{closed: func(_ hub.TextPeer, reason string) { closed <- reason }}, engine.WebSocketOptions{}))
+	p.mux.Handle("/ok", p.doors.WebSocket(texts{
+		connect: func(hub.TextPeer, hub.Visit) error { asked++; return nil },
+		closed:  func(_ hub.TextPeer, reason string) { closed <- reason },
+	}, engine.WebSocketOptions{}))
 	for path, want := range map[string]struct {
 		status int
 		body   string
@@ -80,7 +83,17 @@ func TestWebSocketRefusals(t *testing.T) {
 	if err == nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a page of another origin: %v", err)
 	}
-	receive(t, closed) // the handler had let it in
+	if asked != 0 {
+		t.Error("the handler was asked about a page of another origin")
+	}
+	p.client("/ok")
+	_, resp, err = p.dial("/ok", nil)
+	if err == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("one client too many: %v", err)
+	}
+	if reason := receive(t, closed); reason != hub.ReasonNotOpened { // the handler had let it in
+		t.Errorf("closed with %q, want %q", reason, hub.ReasonNotOpened)
+	}
 	plain, err := http.Get(p.http.URL + "/ok")
 	if err != nil {
 		t.Fatal(err)

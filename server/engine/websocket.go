@@ -81,7 +81,11 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 	setDefault(&o.MaxPayloadBytes, s.cfg.MaxPayloadBytes)
 	ws := &WebSocket{addr: s.cfg.ClientIP(r)}
 	ws.init(s, ws)
-	if refused := s.checkWebSocket(r, ws.addr); refused != nil {
+	refused := s.checkWebSocket(r)
+	if refused == nil {
+		refused = s.reserve(ws.addr)
+	}
+	if refused != nil {
 		s.refuse(w, refused)
 		return refused
 	}
@@ -107,8 +111,18 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 	return nil
 }
 
-// checkWebSocket decides about a plain websocket and takes a place for it.
-func (s *Server) checkWebSocket(r *http.Request, addr string) *refusal {
+// RefuseWebSocket answers a handshake that breaks the rules or comes from a page that [Config.CheckOrigin] refuses, and
+// reports whether it did. UpgradeWebSocket refuses those as well; this is for who has something to do before it.
+func (s *Server) RefuseWebSocket(w http.ResponseWriter, r *http.Request) bool {
+	refused := s.checkWebSocket(r)
+	if refused != nil {
+		s.refuse(w, refused)
+	}
+	return refused != nil
+}
+
+// checkWebSocket decides about the handshake of a plain websocket.
+func (s *Server) checkWebSocket(r *http.Request) *refusal {
 	if !IsUpgrade(r) {
 		return refuseUpgrade
 	}
@@ -118,7 +132,7 @@ func (s *Server) checkWebSocket(r *http.Request, addr string) *refusal {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		return refuseOrigin
 	}
-	return s.reserve(addr)
+	return nil
 }
 
 // message implements sink.

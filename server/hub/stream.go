@@ -26,7 +26,7 @@ type StreamHandler interface {
 
 // StreamSession is what a handler keeps for one client.
 type StreamSession interface {
-	// Close is called once when the stream has ended, and also where it could not be opened after Connect. The member is
-	// still in its rooms then.
+	// Close is called once when the stream has ended, and also where it could not be opened after Connect, with
+	// [ReasonNotOpened]. The member is still in its rooms then.
 	Close(reason string)
 }

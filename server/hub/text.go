@@ -35,6 +35,10 @@ const (
 	CloseInternal CloseCode = 1011
 )
 
+// ReasonNotOpened is the reason that a session's Close gets where the connection was refused, or broke, after Connect had
+// let the client in: the client never was there, and nobody has to be told that it has gone.
+const ReasonNotOpened = "not opened"
+
 // TextHandler serves the clients of one route of plain WebSockets.
 type TextHandler interface {
 	// Connect is called before the upgrade is answered. What is sent meanwhile is held back until then. A [*Refusal]
@@ -49,6 +53,6 @@ type TextSession interface {
 	// returns. A panic ends that client's connection only.
 	Text(data []byte)
 	// Close is called once, after the last Text, when the connection has ended, and also where the upgrade failed after
-	// Connect. The member is still in its rooms then.
+	// Connect, with [ReasonNotOpened]. The member is still in its rooms then.
 	Close(reason string)
 }
