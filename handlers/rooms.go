@@ -22,6 +22,9 @@ const (
 	historyLength = 50
 	// maxPage is the most messages that room_history_before gives at once.
 	maxPage = 200
+	// maxPageBytes bounds the messages that a client gets at once: a quarter of what may wait for it by default, so that
+	// who joins a room full of long messages is not taken for one who does not read.
+	maxPageBytes = 1 << 20
 	// maxRoomBytes bounds the JSON of a room's name: names are kept as long as somebody is in the room.
 	maxRoomBytes = 512
 	// maxUserBytes bounds the JSON of an id that a client of /ws gives itself, for the same reason.
@@ -231,7 +234,7 @@ func (r *Rooms) last(room string, n int) (page []byte, err error) {
 	if err != nil {
 		r.historyFailed(err)
 	}
-	return store.AppendMessages(nil, messages), err
+	return pageOf(messages), err
 }
 
 func (r *Rooms) historyFailed(err error) {

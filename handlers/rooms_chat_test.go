@@ -261,6 +261,42 @@ type chatMessage struct {
 	Content int
 }
 
+// A room full of long messages must not fill the outbox of everybody who joins it.
+func TestChatPagesOfLongMessagesAreShort(t *testing.T) {
+	h := newHouse(t)
+	ann := h.chat(h.token("ann"))
+	ann.send("join_room", `"tea"`)
+	long := strings.Repeat("x", maxPageBytes/3)
+	for i := range 5 {
+		ann.send("message", fmt.Sprintf(`{"roomId":"tea","content":"%d%s"}`, i, long))
+	}
+	ann.send("message", `{"roomId":"tea","content":"5`+strings.Repeat("x", 2*maxPageBytes)+`"}`)
+	ann.take()
+	bob := h.chat(h.token("bob"))
+	bob.send("join_room", `"tea"`)
+	text := strings.TrimPrefix(bob.take()[0], "room_history ")
+	// One that is longer than a page is a page by itself; of the others two are in each.
+	for _, want := range []string{"5", "34", "12", "0", ""} {
+		var page struct {
+			Messages []struct{ ID, Content string }
+		}
+		if err := json.Unmarshal([]byte(text), &page); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, m := range page.Messages {
+			got += m.Content[:1]
+		}
+		if got != want {
+			t.Fatalf("a page has the messages %q, want %q", got, want)
+		}
+		if len(page.Messages) > 0 {
+			bob.ask("room_history_before", `{"roomId":"tea","limit":200,"before":"`+page.Messages[0].ID+`"}`)
+			text = strings.TrimPrefix(bob.take()[0], "ack ")
+		}
+	}
+}
+
 func historyOf(t *testing.T, text string) []chatMessage {
 	t.Helper()
 	var h struct{ Messages []chatMessage }

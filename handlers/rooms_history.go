@@ -13,6 +13,7 @@ import (
 
 // older answers room_history_before {roomId, before, limit}: the messages of a room before a message's id, a timestamp
 // or milliseconds since 1970; without before the newest ones. limit is 50 where it is left out and at most 200.
+// A page of long messages is shorter, see maxPageBytes; one without messages is the end.
 //
 // Nothing is read for a client that does not listen to the answer.
 func (s *chatClient) older(e *hub.Event) (json.RawMessage, error) {
@@ -69,7 +70,20 @@ func (r *Rooms) before(room, cursor string, limit int) (page []byte, complete bo
 	default:
 		r.historyFailed(err)
 	}
-	return store.AppendMessages(nil, messages), err == nil, nil
+	return pageOf(messages), err == nil, nil
+}
+
+// pageOf returns the newest of messages as a JSON array: as many as maxPageBytes hold, and one in any case.
+func pageOf(messages []store.Message) []byte {
+	first, size := len(messages), 0
+	for first > 0 {
+		size += len(messages[first-1].JSON)
+		if size > maxPageBytes && first < len(messages) {
+			break
+		}
+		first--
+	}
+	return store.AppendMessages(nil, messages[first:])
 }
 
 // cursorText returns what a client says it wants the messages before; "" where it says nothing.
