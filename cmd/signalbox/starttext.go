@@ -49,9 +49,7 @@ func openDoors(cfg config.Config) []openDoor {
 	add(cfg.MaxConnectionsPerIP == 0, "one address may take all connections", "MAX_CONNECTIONS_PER_IP=100")
 	add(cfg.HandshakesPerSecond == 0, "one address may connect as often as it likes", "HANDSHAKES_PER_SECOND=20")
 	add(cfg.Metrics && cfg.MetricsToken == "", "anybody may read /metrics", "METRICS_TOKEN=<secret>")
-	if len(open) > 0 {
-		add(!cfg.RequireAuth, "everybody may be any user on /, in any room of /ws", "REQUIRE_AUTH=true JWT_SECRET=<secret>")
-	}
+	add(!cfg.RequireAuth, "everybody may be any user on /, in any room of /ws", "REQUIRE_AUTH=true JWT_SECRET=<secret>")
 	return open
 }
 

@@ -13,12 +13,14 @@ func TestStartText(t *testing.T) {
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000}
 	all := &net.TCPAddr{IP: net.IPv6unspecified, Port: 3000}
 	closed, err := config.Load(env("ALLOWED_ORIGINS=https://app.example.com", "MAX_CONNECTIONS=1000", "MAX_CONNECTIONS_PER_IP=10",
-		"HANDSHAKES_PER_SECOND=5", "METRICS_TOKEN=hush"))
+		"HANDSHAKES_PER_SECOND=5", "METRICS_TOKEN=hush", "REQUIRE_AUTH=true", "JWT_SECRET="+testSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
 	noMetrics := closed
 	noMetrics.Metrics, noMetrics.MetricsToken = false, ""
+	anybody := closed
+	anybody.RequireAuth = false
 	tests := map[string]struct {
 		cfg        config.Config
 		addr       net.Addr
@@ -30,6 +32,7 @@ func TestStartText(t *testing.T) {
 		"version 6":     {config.Default(), &net.TCPAddr{IP: net.IPv6loopback, Port: 1}, []string{"http://[::1]:1\n"}, nil},
 		"closed":        {closed, local, []string{"http://127.0.0.1:4000"}, []string{"OPEN", "hush"}},
 		"no metrics":    {noMetrics, local, nil, []string{"OPEN"}},
+		"no tokens":     {anybody, local, []string{"OPEN FOR TRYING OUT", "any room of /ws", "REQUIRE_AUTH=true"}, []string{"ALLOWED_ORIGINS="}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
