@@ -134,6 +134,9 @@ func (c Config) Warnings() []string {
 	if c.HistoryBytes > 0 && c.HistoryBytes < c.HistoryRoomBytes {
 		w = append(w, fmt.Sprintf("HISTORY_BYTES=%d is less than HISTORY_ROOM_BYTES=%d: one room may take all of it", c.HistoryBytes, c.HistoryRoomBytes))
 	}
+	if o := c.Origins(); !o.Any() && o.Contains("null") {
+		w = append(w, "ALLOWED_ORIGINS: null lets pages of every website connect: each can put a frame without an origin on itself")
+	}
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")
 	}
