@@ -49,10 +49,14 @@ func (l *link) relieveLocked() {
 	}
 }
 
-// yield lets the flusher run if it shares the only processor with the readers. A reader whose client keeps sending never
+// yieldBatches is how many batches a reader handles without waiting before it lets the flusher run.
+const yieldBatches = 8
+
+// yield lets the flusher run if it shares the only processor with a reader whose client keeps sending. Such a reader never
 // waits, and what it relays would pile up in the outboxes of others.
-func (s *Server) yield() {
-	if len(s.flushers) == 1 && s.flushers[0].dirty() {
+func (r *reader) yield(s *Server) {
+	if r.busy >= yieldBatches && len(s.flushers) == 1 && s.flushers[0].waiting() > 0 {
+		r.busy = 0
 		runtime.Gosched()
 	}
 }

@@ -34,6 +34,7 @@ type reader struct {
 	need       int // what the frame at start takes, as far as it is known
 	err        error
 	begun      bool // a first batch has been handled
+	busy       int  // reads since the last that had to wait
 
 	// A message that comes in several frames.
 	message   []byte
@@ -91,12 +92,14 @@ func (r *reader) readOnce(fd uintptr) bool {
 	}
 	n, again, err := readFD(fd, r.buf[r.end:])
 	if again {
+		r.busy = 0
 		if r.end == 0 {
 			r.release()
 		}
 		return false
 	}
 	r.end += n
+	r.busy++
 	if n == 0 && err == nil {
 		err = io.EOF
 	}

@@ -64,7 +64,7 @@ func (l *link) read(r *reader, k sink) error {
 		if err != nil {
 			return err
 		}
-		l.srv.yield()
+		r.yield(l.srv)
 		if quiet {
 			return errRest
 		}
