@@ -17,7 +17,7 @@ func (s *Server) WebSocket(h hub.TextHandler, o engine.WebSocketOptions) http.Ha
 			Refuse(w, &hub.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})
 			return
 		}
-		if s.cfg.Engine.RefuseWebSocket(w, r) {
+		if s.cfg.Engine.RefuseOrigin(w, r) {
 			return
 		}
 		p := newTextPeer(s)

@@ -105,6 +105,21 @@ func TestWebSocketRefusals(t *testing.T) {
 	if c := p.hub.Counts(); len(c) != 0 {
 		t.Errorf("rooms left behind: %v", c)
 	}
+	// Who has no ticket is told so, however badly it asks: as the servers did that clients were written for.
+	bad, err := http.NewRequest(http.MethodGet, p.http.URL+"/401", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad.Header.Set("Connection", "Upgrade")
+	bad.Header.Set("Upgrade", "websocket")
+	res, err := http.DefaultClient.Do(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("an upgrade without a key: %d, want 401", res.StatusCode)
+	}
 	if n := p.doors.Stats().Panics; n != 1 {
 		t.Errorf("Panics = %d, want 1", n)
 	}

@@ -111,14 +111,14 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 	return nil
 }
 
-// RefuseWebSocket answers a handshake that breaks the rules or comes from a page that [Config.CheckOrigin] refuses, and
-// reports whether it did. UpgradeWebSocket refuses those as well; this is for who has something to do before it.
-func (s *Server) RefuseWebSocket(w http.ResponseWriter, r *http.Request) bool {
-	refused := s.checkWebSocket(r)
-	if refused != nil {
-		s.refuse(w, refused)
+// RefuseOrigin answers a request from a page that [Config.CheckOrigin] refuses, and reports whether it did.
+// UpgradeWebSocket refuses those as well; this is for who has something to do before it.
+func (s *Server) RefuseOrigin(w http.ResponseWriter, r *http.Request) bool {
+	if s.cfg.CheckOrigin == nil || s.cfg.CheckOrigin(r) {
+		return false
 	}
-	return refused != nil
+	s.refuse(w, refuseOrigin)
+	return true
 }
 
 // checkWebSocket decides about the handshake of a plain websocket.
