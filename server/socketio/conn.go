@@ -205,7 +205,9 @@ func (c *conn) ack(p *packet, attachments [][]byte) error {
 func (c *conn) connect(p *packet) error {
 	name := string(p.namespace)
 	auth := map[string]any{}
-	if p.payload != nil {
+	// A handler gets the payload as it came. The library would keep it, decoded, as long as the client stays: many times
+	// its size on the wire, and a token in it.
+	if p.payload != nil && c.server.handlers[name] == nil {
 		if err := json.Unmarshal(p.payload, &auth); err != nil {
 			return errJSON
 		}

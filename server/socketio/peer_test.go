@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	sio "github.com/zishang520/socket.io/v2/socket"
@@ -88,5 +89,29 @@ func TestLibraryArgumentsThatCannotBeRead(t *testing.T) {
 	c.wantClosed()
 	if got := s.Stats().BadPackets; got != 1 {
 		t.Errorf("%d bad packets were counted, want 1", got)
+	}
+}
+
+// The library keeps what a CONNECT brings as long as the client stays, decoded and so many times its size. A handler has
+// had it by then.
+func TestConnectPayloadIsNotKept(t *testing.T) {
+	got := make(chan string, 1)
+	s, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(_ hub.Peer, hs hub.Handshake) error {
+		got <- string(hs.Auth)
+		return nil
+	}}})
+	payload := `{"token":"t","pad":[` + strings.Repeat("{},", 1000) + `{}]}`
+	c := dial(t, url)
+	c.send("40" + payload)
+	if auth := receive(t, got); auth != payload {
+		t.Errorf("the handler got %.60s", auth)
+	}
+	if answer := c.read(); !strings.HasPrefix(answer, "40") {
+		t.Fatalf("answer = %.60q", answer)
+	}
+	for _, p := range s.namespace("/").all() {
+		if auth, _ := p.socket().Handshake().Auth.(map[string]any); len(auth) != 0 {
+			t.Errorf("the library keeps %d members", len(auth))
+		}
 	}
 }
