@@ -46,7 +46,7 @@ type Config struct {
 	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
 	MaxNamespacesPerClient int     `env:"MAX_NAMESPACES_PER_CLIENT" default:"16" min:"1" max:"10000" doc:"namespaces one connection may be in"`
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
-	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"events per second from one connection; one that sends faster is made to wait, and loses nothing; 0: no limit"`
+	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"20000" min:"0" max:"1000000" doc:"events per second from one connection, twice as many at once; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
 	// What is remembered of rooms. 0 is another default in memory than on disk.
 	HistoryDB           string `env:"HISTORY_DB" doc:"file to keep the messages of rooms in, such as /var/lib/signalbox/history.db; it is made where it is missing, its folder is not. Empty: they are in memory and end with the process"`
