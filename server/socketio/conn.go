@@ -48,8 +48,7 @@ type conn struct {
 
 // partial is a binary packet whose attachments are still to come.
 type partial struct {
-	text        []byte
-	missing     int
+	packet      packet
 	attachments [][]byte
 }
 
@@ -71,12 +70,16 @@ func (c *conn) Text(data []byte) error {
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	p, err := decode(data, s.args[:0])
+	args := s.args[:0]
+	if isBinary(data) { // it waits for its attachments, longer than data and s last
+		data, args = bytes.Clone(data), nil
+	}
+	p, err := decode(data, args)
 	if err != nil {
 		return c.refuse(err)
 	}
 	if p.attachments > 0 {
-		c.partial = &partial{text: bytes.Clone(data), missing: p.attachments}
+		c.partial = &partial{packet: p}
 		return nil
 	}
 	if err := c.handle(&p, nil, s); err != nil {
@@ -94,19 +97,16 @@ func (c *conn) Binary(data []byte) error {
 		return c.refuse(errAttachments)
 	}
 	c.partial.attachments = append(c.partial.attachments, bytes.Clone(data))
-	if len(c.partial.attachments) < c.partial.missing {
+	if len(c.partial.attachments) < c.partial.packet.attachments {
 		return nil
 	}
 	whole := c.partial
 	c.partial = nil
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	p, err := decode(whole.text, s.args[:0]) // it was read before: this cannot fail, but is no place to be sure
+	err := checkPlaceholders(whole.packet.args, len(whole.attachments))
 	if err == nil {
-		err = checkPlaceholders(p.args, len(whole.attachments))
-	}
-	if err == nil {
-		err = c.handle(&p, whole.attachments, s)
+		err = c.handle(&whole.packet, whole.attachments, s)
 	}
 	if err != nil {
 		return c.refuse(err)

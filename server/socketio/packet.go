@@ -52,6 +52,11 @@ type packet struct {
 
 var rootNamespace = []byte("/")
 
+// isBinary reports whether data begins a packet that may have attachments.
+func isBinary(data []byte) bool {
+	return len(data) > 0 && (packetType(data[0]) == typeBinaryEvent || packetType(data[0]) == typeBinaryAck)
+}
+
 // decode reads one packet strictly. args is storage for the packet's arguments.
 //
 // Rule: what the reference parser refuses is refused: unknown types, payloads of the wrong shape, reserved event names,
@@ -65,7 +70,7 @@ func decode(data []byte, args []json.RawMessage) (packet, error) {
 		return p, fmt.Errorf("%w: unknown type", errPacket)
 	}
 	rest := data[1:]
-	if p.kind == typeBinaryEvent || p.kind == typeBinaryAck {
+	if isBinary(data) {
 		var err error
 		if p.attachments, rest, err = cutAttachments(rest); err != nil {
 			return p, err
