@@ -14,6 +14,8 @@ import (
 type Hub struct {
 	// MaxRoomsPerMember bounds how many rooms one member may be in; 0: no limit. It is set before the hub is used.
 	MaxRoomsPerMember int
+	// Bus takes messages to the other nodes; nil: there are none. It is set before the hub is used.
+	Bus Bus
 
 	refused atomic.Uint64 // joins over the limit
 	seed    maphash.Seed
@@ -66,7 +68,21 @@ func (h *Hub) find(r Room) *room {
 
 // Join puts m into a room and reports whether it was not there before. A member that was removed, or that is in as many
 // rooms as a member may be, joins nothing: [Hub.Contains] tells that from having been there.
+//
+// In a cluster it may wait a moment for the other nodes to know, see [Bus].
 func (h *Hub) Join(m *Member, r Room) bool {
+	if h.Bus == nil {
+		return h.join(m, r)
+	}
+	h.Bus.Want(r)
+	if !h.join(m, r) {
+		h.Bus.Unwant(r)
+		return false
+	}
+	return true
+}
+
+func (h *Hub) join(m *Member, r Room) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.removed || m.indexLocked(r) >= 0 {
@@ -119,6 +135,16 @@ func (h *Hub) forget(rm *room) {
 
 // Leave takes m out of a room and reports whether it was there.
 func (h *Hub) Leave(m *Member, r Room) bool {
+	if !h.leave(m, r) {
+		return false
+	}
+	if h.Bus != nil {
+		h.Bus.Unwant(r)
+	}
+	return true
+}
+
+func (h *Hub) leave(m *Member, r Room) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := m.indexLocked(r)
@@ -133,6 +159,16 @@ func (h *Hub) Leave(m *Member, r Room) bool {
 
 // Remove takes m out of every room, for good, and returns the rooms it was in.
 func (h *Hub) Remove(m *Member) []Room {
+	left := h.remove(m)
+	if h.Bus != nil {
+		for _, r := range left {
+			h.Bus.Unwant(r)
+		}
+	}
+	return left
+}
+
+func (h *Hub) remove(m *Member) []Room {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.removed = true

@@ -104,7 +104,7 @@ func TestSendReachesEachMemberOnceInOrder(t *testing.T) {
 	for range 100 {
 		msg := new(Message)
 		want = append(want, msg)
-		n := h.SendSelection(Selection{Rooms: []Room{r1, r2}, Except: []Room{not}, ExceptMembers: []*Member{sender}}, msg)
+		n := h.SendSelectionHere(Selection{Rooms: []Room{r1, r2}, Except: []Room{not}, ExceptMembers: []*Member{sender}}, msg)
 		if n != 2 {
 			t.Fatalf("SendSelection = %d, want 2", n)
 		}

@@ -41,6 +41,9 @@ type Message struct {
 	// SSE is the record that SSE members get, its closing empty line included; nil: nothing.
 	SSE []byte
 
+	// ID is the id of a message that is also in a history, "" elsewhere: who gets both can tell them apart.
+	ID string
+
 	// Volatile lets a member that is not ready to receive miss the message.
 	Volatile bool
 

@@ -17,6 +17,9 @@ const (
 	KindTopic
 	// KindNamespace is a room that the Socket.IO library joined; its name is the namespace, a NUL and the room.
 	KindNamespace
+	// KindSocket is one socket by its id; its name is the namespace, a NUL and the id. It stands in selections: nobody
+	// joins it.
+	KindSocket
 )
 
 func (k Kind) String() string {
@@ -33,6 +36,8 @@ func (k Kind) String() string {
 		return "topic"
 	case KindNamespace:
 		return "namespace"
+	case KindSocket:
+		return "socket"
 	default:
 		return "unknown"
 	}
@@ -47,4 +52,9 @@ type Room struct {
 // NamespaceRoom returns the address of a room that the Socket.IO library knows as room in namespace.
 func NamespaceRoom(namespace, room string) Room {
 	return Room{Kind: KindNamespace, Name: namespace + "\x00" + room}
+}
+
+// SocketRoom returns the address of one socket in a namespace.
+func SocketRoom(namespace, sid string) Room {
+	return Room{Kind: KindSocket, Name: namespace + "\x00" + sid}
 }

@@ -2,10 +2,31 @@ package hub
 
 import "slices"
 
-// Send queues msg for every member of a room but the ones in except, and returns for how many. It never blocks: what a
-// member does with a message it cannot take is its sink's affair. Messages of one sender reach each member in the
-// order in which they were sent.
+// Send queues msg for every member of a room but the ones in except, on every node of the cluster, and returns for how many
+// on this one. It never blocks: what a member does with a message it cannot take is its sink's affair. Messages of one
+// sender reach each member in the order in which they were sent.
 func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
+	delivered := h.SendHere(r, msg, except...)
+	if h.Bus != nil {
+		h.Bus.Send(r, msg)
+	}
+	return delivered
+}
+
+// SendCounted is Send, and calls counted once with the number of members on all nodes for which the message was queued.
+// complete is false where a node did not tell. It is called before SendCounted returns where no other node is asked, and
+// on another goroutine otherwise; it must not block.
+func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, complete bool)) {
+	here := h.SendHere(r, msg)
+	if h.Bus == nil {
+		counted(here, true)
+		return
+	}
+	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
+}
+
+// SendHere is Send for the members on this node alone.
+func (h *Hub) SendHere(r Room, msg *Message, except ...*Member) int {
 	rm := h.find(r)
 	if rm == nil {
 		return 0
@@ -31,6 +52,8 @@ type Selection struct {
 	Rooms         []Room
 	Except        []Room
 	ExceptMembers []*Member
+	// ExceptSockets are the ids of sockets, on whichever node, in the namespace of the message.
+	ExceptSockets []string
 }
 
 // Select returns the members a selection names.
@@ -59,11 +82,11 @@ func (h *Hub) Select(sel Selection) []*Member {
 	return members
 }
 
-// SendSelection queues msg once for every member a selection names, and returns for how many. One room without
-// exceptions costs as much as [Hub.Send].
-func (h *Hub) SendSelection(sel Selection, msg *Message) int {
+// SendSelectionHere queues msg once for every member on this node that a selection names, and returns for how many. One room
+// without exceptions costs as much as [Hub.SendHere]. Socket ids in the selection are not known to the hub.
+func (h *Hub) SendSelectionHere(sel Selection, msg *Message) int {
 	if len(sel.Rooms) == 1 && len(sel.Except) == 0 {
-		return h.Send(sel.Rooms[0], msg, sel.ExceptMembers...)
+		return h.SendHere(sel.Rooms[0], msg, sel.ExceptMembers...)
 	}
 	delivered := 0
 	for _, m := range h.Select(sel) {

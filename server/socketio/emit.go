@@ -15,7 +15,7 @@ import (
 // has been in has no clients. It may be called from any goroutine.
 func (s *Server) Emit(to hub.Selection, msg *hub.Message) int {
 	if len(to.Rooms) > 0 {
-		return s.hub.SendSelection(to, msg)
+		return s.hub.SendSelectionHere(to, msg)
 	}
 	n := s.namespace(msg.Namespace)
 	if n == nil {

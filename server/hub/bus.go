@@ -1,0 +1,51 @@
+package hub
+
+import "context"
+
+// Bus takes what happens in the hub of this node to the other nodes of a cluster. All methods may be called from any
+// goroutine. The arguments are read before a method returns, so they may alias a buffer that is used again afterwards.
+type Bus interface {
+	// Want tells the other nodes that a member of this one is about to join r, and returns when none of them keeps a
+	// message for r to itself any more. Only the first member of a room may have to wait, and not for long: a node that
+	// does not answer is not waited for. Each Want is paid back with one Unwant.
+	Want(r Room)
+	// Unwant says that a member has left r, or did not join it after all. It never waits.
+	Unwant(r Room)
+	// Send queues msg for the members of r on other nodes. It never waits. What cannot be taken to them is counted.
+	Send(r Room, msg *Message)
+	// SendCounted is Send, and calls counted once: with the number of members on other nodes for which the message was
+	// queued, and whether every node has told its number. Where there is nobody to wait for, it is called before
+	// SendCounted returns; otherwise on another goroutine, soon, whatever happens. counted must not block.
+	SendCounted(r Room, msg *Message, counted func(delivered int, complete bool))
+	// SendSelection is Send for a selection; where sel has no rooms, for everybody in the namespace of msg. ExceptMembers
+	// are members of this node and mean nothing elsewhere. counted may be nil.
+	SendSelection(sel Selection, msg *Message, counted func(delivered int, complete bool))
+}
+
+// Nodes are the other signalbox nodes of a cluster, as handlers and the API see them. Servers of other kinds that share the
+// cluster are not among them. All methods may be called from any goroutine.
+type Nodes interface {
+	// Tell takes body to every other node, behind the messages that were sent before and ahead of those after. It never
+	// waits; while nobody can be told, nobody is.
+	Tell(topic string, body []byte)
+	// Ask asks every other node, and returns what they answered until ctx is over, or a second. complete: all of them did.
+	Ask(ctx context.Context, topic string, body []byte) (answers [][]byte, complete bool)
+	// OnTell and OnAsk register what another node's Tell and Ask call; one for each topic, before the first client comes.
+	// OnTell is called in the order of messages, on the goroutine that delivers them, and must not wait for anything.
+	// OnAsk is called on a goroutine of its own and returns its answer before ctx is over. body is the callee's.
+	OnTell(topic string, call func(body []byte))
+	OnAsk(topic string, call func(ctx context.Context, body []byte) []byte)
+	// Up reports whether the other nodes can be reached. Without a cluster there are none, and it is true.
+	Up() bool
+}
+
+// Alone is a cluster of one node: nobody is told, and nobody answers.
+var Alone Nodes = alone{}
+
+type alone struct{}
+
+func (alone) Tell(string, []byte)                                  {}
+func (alone) Ask(context.Context, string, []byte) ([][]byte, bool) { return nil, true }
+func (alone) OnTell(string, func([]byte))                          {}
+func (alone) OnAsk(string, func(context.Context, []byte) []byte)   {}
+func (alone) Up() bool                                             { return true }
