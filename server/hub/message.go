@@ -47,6 +47,9 @@ type Message struct {
 	// Volatile lets a member that is not ready to receive miss the message.
 	Volatile bool
 
+	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
+	Foreign bool
+
 	encoded [forms]atomic.Pointer[wire.Message]
 	mu      sync.Mutex // held while encoding
 }

@@ -24,6 +24,15 @@ type Peer interface {
 	Closed() bool
 }
 
+// Holder is a [Peer] whose deliveries can wait.
+type Holder interface {
+	// Hold keeps back what the hub delivers to this client from now on, in order. What is emitted to it alone still goes
+	// out. It is called on the goroutine that handles the client's events, and paid back with one Release there.
+	Hold()
+	// Release delivers what was kept back, but for the messages whose ID skip knows, and ends the hold. nil: all of it.
+	Release(skip func(id string) bool)
+}
+
 // Handshake is what a client said when it came.
 type Handshake struct {
 	// Auth is the payload of its CONNECT packet: a JSON object, {} where it sent none.

@@ -25,6 +25,14 @@ func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, comp
 	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
 }
 
+// SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's.
+func (h *Hub) SendForeign(r Room, msg *Message) {
+	if h.Bus != nil {
+		msg.Foreign = true
+		h.Bus.Send(r, msg)
+	}
+}
+
 // SendHere is Send for the members on this node alone.
 func (h *Hub) SendHere(r Room, msg *Message, except ...*Member) int {
 	rm := h.find(r)
