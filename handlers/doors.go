@@ -24,7 +24,15 @@ type Verifier interface {
 // DefaultPingInterval is how often clients of /demo and /notification are pinged.
 const DefaultPingInterval = 5 * time.Second
 
-// DoorsOptions are what the handlers of the doors stand on. All but RequireAuth and PingInterval are needed.
+// Channels are the publish channels of Redis, on which any program may listen.
+type Channels interface {
+	// Publish takes payload, which it keeps, to everybody who listens to channel, and reports false where it could not.
+	// It never waits.
+	Publish(channel string, payload []byte) bool
+}
+
+// DoorsOptions are what the handlers of the doors stand on. All but RequireAuth, PingInterval and what a cluster brings are
+// needed.
 type DoorsOptions struct {
 	Hub      RoomHub
 	History  store.History
@@ -36,6 +44,13 @@ type DoorsOptions struct {
 	// interval. 0: [DefaultPingInterval].
 	PingInterval time.Duration
 	Log          *slog.Logger
+
+	// Nodes are the other nodes of a cluster; nil: there are none.
+	Nodes hub.Nodes
+	// Wills keeps what the others are to tell when this node dies; nil: nobody does.
+	Wills store.Wills
+	// Channels takes what is published to other programs; nil: there are none.
+	Channels Channels
 }
 
 // Doors are the handlers behind every door but "/": they share the hub, so what comes in at one is seen at the others.
