@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,15 @@ type Config struct {
 	HistoryMessages     int    `env:"HISTORY_MESSAGES" default:"0" min:"0" max:"1000000000" doc:"messages kept of all rooms; the rooms that waited longest for a new one go first. 0: 200000, with HISTORY_DB 5000000"`
 	HistoryBytes        Bytes  `env:"HISTORY_BYTES" default:"0" min:"0" max:"1024GiB" doc:"what the messages kept of all rooms may take, 1MiB at least; the rooms that waited longest for a new one go first. 0: 64MiB, with HISTORY_DB 1GiB on disk, and up to 64MiB more for what is being written"`
 
+	// Many servers.
+	RedisURL       Secret        `env:"REDIS_URL" doc:"Redis that makes servers one cluster: redis://[user:password@]host:port[/db], rediss:// with TLS; redis+sentinel://host:port,host:port/master and redis+cluster://host:port,host:port for these (rediss+sentinel, rediss+cluster with TLS). Empty: this server is alone"`
+	RedisPrefix    string        `env:"REDIS_PREFIX" default:"socket.io" doc:"what the cluster's channels and keys begin with: the option key of @socket.io/redis-adapter; the same on all servers"`
+	RedisMode      string        `env:"REDIS_MODE" default:"classic" oneof:"classic,sharded" doc:"classic: as createAdapter of @socket.io/redis-adapter, any Redis; sharded: as its createShardedAdapter, Redis 7. The same on all servers, Node's among them"`
+	RedisTLSVerify bool          `env:"REDIS_TLS_VERIFY" default:"true" doc:"false takes any certificate of a Redis with TLS: Heroku's are self-signed"`
+	HandoverGrace  time.Duration `env:"HANDOVER_GRACE" default:"10s" min:"0s" max:"10m" doc:"with REDIS_URL: how long the users of a server that stops stay in lists, to come back on another one; then they have left"`
+	DrainDelay     time.Duration `env:"DRAIN_DELAY" default:"0s" min:"0s" max:"10m" doc:"from SIGTERM, when /readyz turns to 503, until clients are told to go: what the load balancer takes to notice. It is a part of SHUTDOWN_TIMEOUT"`
+	DrainSpread    time.Duration `env:"DRAIN_SPREAD" default:"3s" min:"0s" max:"10m" doc:"with REDIS_URL: the time over which the clients of a server that stops are handed over, in waves, so that they do not all come to the others at once; at most half of SHUTDOWN_TIMEOUT"`
+
 	// Backends.
 	APIKey Secret `env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
@@ -101,6 +111,12 @@ func Load(getenv func(string) string) (Config, error) {
 	if cfg.RequireAuth && cfg.JWTSecret == "" && cfg.JWKSURL == "" {
 		faults = append(faults, errors.New("REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET, made with `openssl rand -hex 32`, or JWKS_URL"))
 	}
+	if cfg.RedisURL != "" && cfg.HistoryDB != "" {
+		faults = append(faults, errors.New("HISTORY_DB with REDIS_URL: a file belongs to one server, and in a cluster the history is in Redis; leave one of the two empty"))
+	}
+	if cfg.DrainDelay > 0 && cfg.DrainDelay >= cfg.ShutdownTimeout {
+		faults = append(faults, fmt.Errorf("DRAIN_DELAY=%s: all of SHUTDOWN_TIMEOUT, %s; write a shorter one, or make that longer", cfg.DrainDelay, cfg.ShutdownTimeout))
+	}
 	if n := cfg.HistoryBytes; n > 0 && n < minHistoryBytes {
 		faults = append(faults, fmt.Errorf("HISTORY_BYTES=%d: too little; write 1MiB or more, or 0 for the default", n))
 	}
@@ -109,6 +125,18 @@ func Load(getenv func(string) string) (Config, error) {
 
 // minHistoryBytes is the least that a bound on the history of all rooms may be: an empty file takes some of it.
 const minHistoryBytes = 1 << 20
+
+// Clustered reports whether this server is one of a cluster.
+func (c Config) Clustered() bool { return c.RedisURL != "" }
+
+// Spread returns the part of DRAIN_SPREAD that counts: at most half of the time that is left after DRAIN_DELAY, and none of
+// it without a cluster, where there is nobody to hand clients over to.
+func (c Config) Spread() time.Duration {
+	if !c.Clustered() {
+		return 0
+	}
+	return min(c.DrainSpread, (c.ShutdownTimeout-c.DrainDelay)/2)
+}
 
 // Origins returns the origins of ALLOWED_ORIGINS and ENDPOINT together; where neither is set that is every origin.
 func (c Config) Origins() Origins {
@@ -136,6 +164,9 @@ func (c Config) Warnings() []string {
 	}
 	if o := c.Origins(); !o.Any() && o.Contains("null") {
 		w = append(w, "ALLOWED_ORIGINS: null lets pages of every website connect: each can put a frame without an origin on itself")
+	}
+	if c.Clustered() && !c.RedisTLSVerify && !strings.HasPrefix(string(c.RedisURL), "rediss") {
+		w = append(w, "REDIS_TLS_VERIFY=false does nothing without a REDIS_URL that begins with rediss")
 	}
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")

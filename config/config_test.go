@@ -73,6 +73,8 @@ func TestLoadFault(t *testing.T) {
 		"debug address without a port":  {"DEBUG_ADDR", "127.0.0.1", `DEBUG_ADDR="127.0.0.1": not an address with a port; write 127.0.0.1:6060`},
 		"long value is cut":             {"PORT", strings.Repeat("9", 100), `PORT="` + strings.Repeat("9", 60) + `"...: not a whole number`},
 		"tokens nothing can verify":     {"REQUIRE_AUTH", "true", `REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET`},
+		"a mode that is none":           {"REDIS_MODE", "cluster", `REDIS_MODE="cluster": write classic or sharded`},
+		"a delay that is everything":    {"DRAIN_DELAY", "10s", `DRAIN_DELAY=10s: all of SHUTDOWN_TIMEOUT, 10s; write a shorter one, or make that longer`},
 		"zero namespaces":               {"MAX_NAMESPACES_PER_CLIENT", "0", `MAX_NAMESPACES_PER_CLIENT="0": out of range; write a number from 1 to 10000`},
 		"history without room for one":  {"HISTORY_BYTES", "64KiB", `HISTORY_BYTES=65536: too little; write 1MiB or more, or 0 for the default`},
 		"history of no messages":        {"HISTORY_ROOM_MESSAGES", "0", `HISTORY_ROOM_MESSAGES="0": out of range; write a number from 1 to 1000000`},
@@ -195,4 +197,28 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("Load(%q everywhere) = %+v without an error", value, cfg)
 		}
 	})
+}
+
+func TestSpread(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env  []string
+		want time.Duration
+	}{
+		"alone":                 {nil, 0},
+		"in a cluster":          {[]string{"REDIS_URL", "redis://127.0.0.1"}, 3 * time.Second},
+		"with little time":      {[]string{"REDIS_URL", "redis://127.0.0.1", "SHUTDOWN_TIMEOUT", "3s", "DRAIN_DELAY", "1s"}, time.Second},
+		"with a spread of none": {[]string{"REDIS_URL", "redis://127.0.0.1", "DRAIN_SPREAD", "0s"}, 0},
+	} {
+		cfg, err := Load(env(tc.env...))
+		if err != nil || cfg.Spread() != tc.want {
+			t.Errorf("%s: Spread() = %v, %v, want %v", name, cfg.Spread(), err, tc.want)
+		}
+	}
+}
+
+func TestHistoryFileInACluster(t *testing.T) {
+	_, err := Load(env("REDIS_URL", "redis://u:hush@127.0.0.1", "HISTORY_DB", "/x/h.db"))
+	if err == nil || !strings.Contains(err.Error(), "HISTORY_DB with REDIS_URL") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("Load = %v, want a fault that names both settings and no password", err)
+	}
 }
