@@ -24,12 +24,19 @@ type Peer interface {
 	Closed() bool
 }
 
+// HoldGrace is how long a [Holder] at least remembers what a client has from the history already.
+const HoldGrace = 5 * time.Second
+
 // Holder is a [Peer] whose deliveries can wait.
 type Holder interface {
 	// Hold keeps back what the hub delivers to this client from now on, in order. What is emitted to it alone still goes
 	// out. It is called on the goroutine that handles the client's events, and paid back with one Release there.
 	Hold()
 	// Release delivers what was kept back, but for the messages whose ID skip knows, and ends the hold. nil: all of it.
+	//
+	// Messages with an ID that come within [HoldGrace] after that are shown to skip too: a history that nodes share can
+	// have a message before the message itself has come from the other node. skip answers from memory, may be called from
+	// any goroutine, and is forgotten after that time.
 	Release(skip func(id string) bool)
 }
 
