@@ -15,7 +15,11 @@ type Hub interface {
 	Join(m *hub.Member, r hub.Room) bool
 	Leave(m *hub.Member, r hub.Room) bool
 	Contains(m *hub.Member, r hub.Room) bool
+	Members(r hub.Room) []*hub.Member
 	Send(r hub.Room, msg *hub.Message, except ...*hub.Member) int
+	SendCounted(r hub.Room, msg *hub.Message, counted func(delivered int, complete bool))
+	SendHere(r hub.Room, msg *hub.Message, except ...*hub.Member) int
+	SendForeign(r hub.Room, msg *hub.Message)
 }
 
 // Identity is who a client has proved to be. The zero value is a client of an open server, which may be anybody.
