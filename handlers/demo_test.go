@@ -83,7 +83,7 @@ func TestTicketRoutesFirstMessage(t *testing.T) {
 			c.send(first)
 			c.want("connection established", "close 1008 authentication failed")
 			c.leave()
-			if h.doors.Presence.IsOnline("ann") {
+			if h.doors.Presence.isOnlineHere("ann") {
 				t.Errorf("%s: the client is online", name)
 			}
 		}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -14,6 +15,7 @@ type RoomHub interface {
 	Hub
 	Members(r hub.Room) []*hub.Member
 	Count(r hub.Room) int
+	Rooms(kind hub.Kind) []hub.Room
 }
 
 // Verifier says whom a token speaks for; [auth.Verifier] is one.
@@ -69,7 +71,9 @@ type Doors struct {
 	// Presence answers who is where.
 	Presence *Presence
 
-	gate gatekeeper
+	hub   RoomHub
+	nodes hub.Nodes
+	gate  gatekeeper
 }
 
 // NewDoors returns the handlers of the doors. They own no goroutine: what they have started ends with their clients.
@@ -77,21 +81,31 @@ func NewDoors(o DoorsOptions) *Doors {
 	if o.PingInterval == 0 {
 		o.PingInterval = DefaultPingInterval
 	}
+	if o.Nodes == nil {
+		o.Nodes = hub.Alone
+	}
 	c := new(doorCounters)
 	gate := gatekeeper{verifier: o.Verifier, required: o.RequireAuth, counters: c, log: o.Log}
-	presence := NewPresence(o.Hub)
+	presence := NewPresence(o.Hub, o.Nodes)
+	wills := roomWills{wills: o.Wills, run: presence.run}
 	tap := newTap(o.Hub, gate)
 	lobby := newTicketGate(gate, o.Tickets, presence, o.PingInterval)
-	return &Doors{
-		Rooms:        newRooms(o.Hub, o.History, presence, gate),
+	d := &Doors{
+		Rooms:        newRooms(o.Hub, o.History, presence, wills, o.Nodes, gate),
 		Tap:          tap,
 		Events:       newEvents(o.Hub, tap, presence, gate),
 		Demo:         newDemo(o.Hub, lobby),
 		Notification: newNotification(o.Hub, lobby),
 		Publisher:    NewPublisher(o.Hub),
 		Presence:     presence,
+		hub:          o.Hub,
+		nodes:        o.Nodes,
 		gate:         gate,
 	}
+	o.Nodes.OnAsk(topicRooms, func(_ context.Context, body []byte) []byte {
+		return answerTo(body, func(q roomsQuestion) any { return d.roomsHere(q) })
+	})
+	return d
 }
 
 // Stats returns what was done so far. It may be called from any goroutine.

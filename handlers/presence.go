@@ -2,10 +2,10 @@ package handlers
 
 import (
 	"encoding/json"
-	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"signalbox/server/hub"
 )
@@ -20,11 +20,15 @@ const (
 	DoorEvents       = "events"       // a stream: /events/user/:userId or /events/room/:room
 )
 
-// Presence knows who is connected to this process, whichever door they came through. A client of /ws that has not said
-// who it is is not among them. Its methods may be called from any goroutine.
+// Presence knows who is connected, whichever door they came through: to this process by itself, and to the other nodes of
+// a cluster by asking them. A client of /ws that has not said who it is is not among them. Its methods may be called from
+// any goroutine.
 type Presence struct {
 	// Static after construction.
-	hub RoomHub
+	hub     RoomHub
+	nodes   hub.Nodes
+	run     string // names this process among the nodes
+	leaving *leaving
 
 	mu sync.RWMutex
 	// mu guards the following.
@@ -48,9 +52,14 @@ type person struct {
 	index    int // in users[userID]
 }
 
-// NewPresence returns a presence in which nobody is.
-func NewPresence(h RoomHub) *Presence {
-	return &Presence{hub: h, people: make(map[*hub.Member]*person), users: make(map[string][]*person)}
+// NewPresence returns a presence in which nobody is. It answers the other nodes: each has one.
+func NewPresence(h RoomHub, nodes hub.Nodes) *Presence {
+	p := &Presence{
+		hub: h, nodes: nodes, run: uuid.NewString(), leaving: newLeaving(),
+		people: make(map[*hub.Member]*person), users: make(map[string][]*person),
+	}
+	p.answer()
+	return p
 }
 
 // enter adds a connection whose token names a user.
@@ -123,110 +132,6 @@ type Place struct {
 	Rooms []string `json:"rooms"`
 	// Verified tells that a token names the user. On an open server the broker takes everybody's word.
 	Verified bool `json:"verified"`
-}
-
-// Online returns the connections of a user; none: the user is not online. Those who only say that they are the user,
-// without a token, are listed for the broker alone, where nothing else is asked of them on an open server.
-func (p *Presence) Online(userID string) []Place {
-	p.mu.RLock()
-	list := slices.Clone(p.users[userID])
-	p.mu.RUnlock()
-	places := make([]Place, 0, len(list))
-	for _, c := range list {
-		since := c.since
-		places = append(places, Place{Door: c.door, ClientID: c.member.ID(), Since: &since, Rooms: roomNames(c.member), Verified: true})
-	}
-	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
-		places = append(places, Place{Door: DoorBroker, ClientID: m.ID(), Rooms: []string{}})
-	}
-	slices.SortFunc(places, func(a, b Place) int {
-		return strings.Compare(a.Door+a.ClientID, b.Door+b.ClientID)
-	})
-	return places
-}
-
-// IsOnline reports whether a user has a connection. It costs less than Online.
-func (p *Presence) IsOnline(userID string) bool {
-	p.mu.RLock()
-	_, ok := p.users[userID]
-	p.mu.RUnlock()
-	return ok || p.hub.Count(hub.Room{Kind: hub.KindUser, Name: userID}) > 0
-}
-
-func roomNames(m *hub.Member) []string {
-	names := []string{}
-	for _, r := range m.Rooms() {
-		if r.Kind == hub.KindRoom {
-			names = append(names, r.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// RoomUser is somebody in a room of /chat and /ws.
-type RoomUser struct {
-	// UserID has the JSON type that the client gave it: a token's is text.
-	UserID json.RawMessage `json:"userId"`
-	Name   string          `json:"userName"`
-	// Connections is how many sockets of the user are in the room.
-	Connections int `json:"connections"`
-	// Verified tells that a token names the user; a /ws client without one may call itself anything.
-	Verified bool `json:"verified"`
-}
-
-// RoomUsers returns who is in a room, each once, in the order of their ids, and how many are there without having said
-// who they are. Watchers of the room's stream are not in it.
-func (p *Presence) RoomUsers(room string) (users []RoomUser, nameless int) {
-	members := p.hub.Members(hub.Room{Kind: hub.KindRoom, Name: room})
-	type key struct {
-		id       string
-		verified bool
-	}
-	index := make(map[key]int)
-	users = []RoomUser{}
-	p.mu.RLock()
-	for _, m := range members {
-		c := p.people[m]
-		switch {
-		case c == nil || c.userJSON == nil:
-			nameless++
-			continue
-		case c.door == DoorEvents:
-			continue
-		}
-		k := key{string(c.userJSON), c.proven}
-		i, ok := index[k]
-		if !ok {
-			i = len(users)
-			index[k] = i
-			users = append(users, RoomUser{UserID: c.userJSON, Name: c.name, Verified: c.proven})
-		}
-		users[i].Connections++
-	}
-	p.mu.RUnlock()
-	slices.SortFunc(users, func(a, b RoomUser) int { return strings.Compare(string(a.UserID), string(b.UserID)) })
-	return users, nameless
-}
-
-// Disconnect ends every connection of a user, those of the broker among them, and returns how many it were. Without
-// closeConnection a Socket.IO client only leaves the namespace in which it is that user, and keeps its others.
-func (p *Presence) Disconnect(userID string, closeConnection bool) int {
-	p.mu.RLock()
-	list := slices.Clone(p.users[userID])
-	p.mu.RUnlock()
-	for _, c := range list {
-		if !disconnect(c.member, closeConnection) {
-			c.end()
-		}
-	}
-	n := len(list)
-	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
-		if disconnect(m, closeConnection) {
-			n++
-		}
-	}
-	return n
 }
 
 // disconnect tells a Socket.IO client to go, and reports whether the member is one.

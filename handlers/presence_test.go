@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 func TestPresenceAcrossDoors(t *testing.T) {
 	h := newHouse(t)
-	if places := h.doors.Presence.Online("ann"); len(places) != 0 {
+	if places := h.online("ann"); len(places) != 0 {
 		t.Errorf("Online = %v before anybody came", places)
 	}
 	chat, ws := h.chat(h.token("ann")), h.ws(h.token("ann"))
@@ -22,7 +23,7 @@ func TestPresenceAcrossDoors(t *testing.T) {
 	broker := h.chat(h.token("broker"))
 	h.hub.Join(broker.member, hub.Room{Kind: hub.KindUser, Name: "ann"})
 
-	places := h.doors.Presence.Online("ann")
+	places := h.online("ann")
 	var got []string
 	for _, p := range places {
 		got = append(got, p.Door+" "+strings.Join(p.Rooms, ","))
@@ -37,7 +38,7 @@ func TestPresenceAcrossDoors(t *testing.T) {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
 
-	if n := h.doors.Presence.Disconnect("ann", true); n != 5 {
+	if n, complete := h.doors.Presence.Disconnect(t.Context(), "ann", true); n != 5 || !complete {
 		t.Errorf("Disconnect = %d, want 5: the sink of the fake broker socket cannot be told", n)
 	}
 	for _, g := range []*guest{chat.guest, ws.guest, note.guest, demo.guest, stream.guest} {
@@ -51,9 +52,19 @@ func TestPresenceAcrossDoors(t *testing.T) {
 	for _, leave := range []func(){chat.leave, ws.leave, note.leave, demo.leave, stream.leave, broker.leave, liar.leave} {
 		leave()
 	}
-	if h.doors.Presence.IsOnline("ann") || len(h.doors.Presence.people) != 0 || len(h.doors.Presence.users) != 0 {
+	if len(h.online("ann")) > 0 || len(h.doors.Presence.people) != 0 || len(h.doors.Presence.users) != 0 {
 		t.Error("somebody is left behind")
 	}
+}
+
+// online returns the connections of a user, of which nothing may be missing.
+func (h *house) online(userID string) []Place {
+	h.t.Helper()
+	places, complete := h.doors.Presence.Online(context.Background(), userID)
+	if !complete {
+		h.t.Errorf("Online(%q) is not complete", userID)
+	}
+	return places
 }
 
 func TestPresenceOfARoom(t *testing.T) {
@@ -91,7 +102,7 @@ func TestPresenceOfManyConnectionsOfOneUser(t *testing.T) {
 	}
 	for i := range clients {
 		clients[(i*7)%20].leave()
-		if n := len(h.doors.Presence.Online("ann")); n != 19-i {
+		if n := len(h.online("ann")); n != 19-i {
 			t.Fatalf("%d are online after %d left", n, i+1)
 		}
 	}

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"encoding/json"
 	"hash/maphash"
 	"log/slog"
@@ -29,7 +28,7 @@ const (
 	maxRoomBytes = 512
 	// maxUserBytes bounds the JSON of an id that a client of /ws gives itself, for the same reason.
 	maxUserBytes = 512
-	// historyTimeout bounds reading the history while a room waits for it.
+	// historyTimeout bounds reading the history for one client.
 	historyTimeout = 2 * time.Second
 	// reasonShutdown is the reason with which connections end when the server does.
 	reasonShutdown = "server shutting down"
@@ -62,18 +61,21 @@ type Rooms struct {
 	hub      RoomHub
 	history  store.History
 	presence *Presence
+	wills    roomWills
+	nodes    hub.Nodes
 	gate     gatekeeper
 	log      *slog.Logger
 	seed     maphash.Seed
 
-	// locks make one step of what belongs together in a room: a message and its place in the history, a join and the
-	// history that goes with it. So who joins gets each message either in the history or after it, never both, and
-	// all see messages in the order of the history.
+	// locks make one step of a message and its place in the history, so that all see messages in the order of the
+	// history. Nobody waits for anything but a processor under one.
 	locks [64]sync.Mutex
 }
 
-func newRooms(h RoomHub, history store.History, p *Presence, gate gatekeeper) *Rooms {
-	return &Rooms{hub: h, history: history, presence: p, gate: gate, log: gate.log, seed: maphash.MakeSeed()}
+func newRooms(h RoomHub, history store.History, p *Presence, wills roomWills, nodes hub.Nodes, gate gatekeeper) *Rooms {
+	return &Rooms{
+		hub: h, history: history, presence: p, wills: wills, nodes: nodes, gate: gate, log: gate.log, seed: maphash.MakeSeed(),
+	}
 }
 
 // lock returns the lock of a room, which some other rooms share.
@@ -113,28 +115,48 @@ func roomName(raw json.RawMessage) (string, error) {
 func (o *occupant) may(room string) bool { return o.identity == nil || o.identity.CanJoin(room) }
 
 func (o *occupant) isIn(room string) bool {
-	return o.rooms.hub.Contains(o.member, hub.Room{Kind: hub.KindRoom, Name: room})
+	return o.rooms.hub.Contains(o.member, roomAddress(room))
 }
 
-// join puts the client into a room and tells the others, unless it is there already. welcome is called before anything
-// can happen in the room that the client is to hear of afterwards; nil: there is none.
-func (o *occupant) join(room string, raw json.RawMessage, welcome func()) error {
-	if !o.may(room) {
-		return errAccess
+func roomAddress(room string) hub.Room { return hub.Room{Kind: hub.KindRoom, Name: room} }
+
+// join puts the client into a room and tells the others, unless it is there already.
+func (o *occupant) join(room string, raw json.RawMessage) error {
+	came, err := o.enter(room)
+	if came {
+		o.announce(room, raw)
 	}
-	r, address := o.rooms, hub.Room{Kind: hub.KindRoom, Name: room}
+	return err
+}
+
+// enter puts the client into a room without telling anybody, and reports whether it was not there before. In a cluster it
+// may wait a moment for the other nodes.
+func (o *occupant) enter(room string) (came bool, err error) {
+	if !o.may(room) {
+		return false, errAccess
+	}
+	address := roomAddress(room)
+	if o.rooms.hub.Join(o.member, address) {
+		return true, nil
+	}
+	if !o.rooms.hub.Contains(o.member, address) {
+		return false, errTooManyRooms
+	}
+	return false, nil
+}
+
+// announce tells the others in a room that the client has come, unless it only has changed nodes, and leaves a will for
+// it.
+func (o *occupant) announce(room string, raw json.RawMessage) {
+	o.bequeath(room)
+	if o.returns(room) {
+		return
+	}
+	r := o.rooms
 	l := r.lock(room)
 	l.Lock()
 	defer l.Unlock()
-	if r.hub.Join(o.member, address) {
-		r.hub.Send(address, o.notice("user_joined", raw), o.member)
-	} else if !r.hub.Contains(o.member, address) {
-		return errTooManyRooms
-	}
-	if welcome != nil {
-		welcome()
-	}
-	return nil
+	r.hub.Send(roomAddress(room), o.notice("user_joined", raw), o.member)
 }
 
 // leave takes the client out of a room and tells the others.
@@ -143,13 +165,15 @@ func (o *occupant) leave(room string, raw json.RawMessage) error {
 		return errNotMember
 	}
 	o.stopTyping(room)
-	r, address := o.rooms, hub.Room{Kind: hub.KindRoom, Name: room}
+	r, address := o.rooms, roomAddress(room)
+	if !r.hub.Leave(o.member, address) {
+		return nil
+	}
+	o.takeBack(room)
 	l := r.lock(room)
 	l.Lock()
 	defer l.Unlock()
-	if r.hub.Leave(o.member, address) {
-		r.hub.Send(address, o.notice("user_left", raw))
-	}
+	r.hub.Send(address, o.notice("user_left", raw))
 	return nil
 }
 
@@ -168,7 +192,8 @@ func (o *occupant) leaveAll(keep func(room string) bool) []string {
 }
 
 // gone is leaveAll for a client that has gone. When the server ends, everybody goes at once and nobody is told: n
-// clients would cost n times n messages that nobody reads.
+// clients would cost n times n messages that nobody reads. In a cluster they come back at another node; the wills of those
+// who do not are carried out there.
 func (o *occupant) gone(reason string) {
 	o.rooms.presence.leave(o.member)
 	if reason != reasonShutdown {
@@ -196,7 +221,9 @@ func (o *occupant) say(room string, raw, content json.RawMessage, except ...*hub
 		r.historyFailed(err)
 	}
 	r.gate.counters.roomMessages.Add(1)
-	r.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, everywhere("message", chat, m.text()), except...)
+	msg := everywhere("message", chat, m.text())
+	msg.ID = m.id
+	r.hub.Send(roomAddress(room), msg, except...)
 	return nil
 }
 
@@ -209,8 +236,8 @@ func (o *occupant) startTyping(room string) error {
 		o.typing = make(map[string]struct{})
 	}
 	o.typing[room] = struct{}{}
-	o.rooms.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
-		Namespace: chatNamespace, Event: "user_typing", Args: []json.RawMessage{o.user(true)},
+	o.rooms.hub.Send(roomAddress(room), &hub.Message{
+		Namespace: chatNamespace, Event: "user_typing", Args: []json.RawMessage{userObject(o.userID, o.userName)},
 	}, o.member)
 	return nil
 }
@@ -221,20 +248,9 @@ func (o *occupant) stopTyping(room string) {
 		return
 	}
 	delete(o.typing, room)
-	o.rooms.hub.Send(hub.Room{Kind: hub.KindRoom, Name: room}, &hub.Message{
-		Namespace: chatNamespace, Event: "user_stopped_typing", Args: []json.RawMessage{o.user(false)},
+	o.rooms.hub.Send(roomAddress(room), &hub.Message{
+		Namespace: chatNamespace, Event: "user_stopped_typing", Args: []json.RawMessage{userObject(o.userID, nil)},
 	}, o.member)
-}
-
-// last returns the newest messages of a room as a JSON array. What cannot be read is missing and counted.
-func (r *Rooms) last(room string, n int) (page []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
-	defer cancel()
-	messages, err := r.history.Last(ctx, room, n)
-	if err != nil {
-		r.historyFailed(err)
-	}
-	return pageOf(messages), err
 }
 
 func (r *Rooms) historyFailed(err error) {

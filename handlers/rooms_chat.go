@@ -11,6 +11,9 @@ import (
 // okAnswer answers a callback whose event was carried out.
 var okAnswer = json.RawMessage(`{"ok":true}`)
 
+// partialAnswer does so while the other nodes of the cluster, and who is there, cannot be told.
+var partialAnswer = json.RawMessage(`{"ok":true,"partial":true}`)
+
 // Chat returns the handler of the namespace /chat.
 func (r *Rooms) Chat() hub.Handler { return chatDoor{r} }
 
@@ -57,6 +60,7 @@ type chatClient struct {
 	occupant
 	peer  hub.Peer
 	lease *auth.Lease
+	seen  seen // what it got as history a moment ago
 }
 
 // Event implements [hub.Session].
@@ -92,8 +96,10 @@ func (s *chatClient) Event(e *hub.Event) {
 		e.Ack.Send(refusal(err))
 	case answer != nil:
 		e.Ack.Send(answer)
-	default:
+	case s.rooms.nodes.Up():
 		e.Ack.Send(okAnswer)
+	default:
+		e.Ack.Send(partialAnswer)
 	}
 }
 
@@ -101,21 +107,6 @@ func (s *chatClient) Event(e *hub.Event) {
 func (s *chatClient) Close(reason string) {
 	stopLease(s.lease)
 	s.gone(reason)
-}
-
-func (s *chatClient) joinRoom(e *hub.Event) error {
-	raw := argument(e)
-	room, err := roomName(raw)
-	if err != nil {
-		return err
-	}
-	return s.join(room, raw, func() {
-		page, _ := s.rooms.last(room, historyLength) // counted there; what could be read is better than nothing
-		b := append([]byte(`{"roomId":`), raw...)
-		b = append(b, `,"messages":`...)
-		b = append(b, page...)
-		_ = s.peer.Emit("room_history", json.RawMessage(append(b, '}'))) // an ended connection is told through Close
-	})
 }
 
 // inRoom is for events whose argument is the name of a room that the client is in.
@@ -159,8 +150,7 @@ func (s *chatClient) renew(e *hub.Event) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.prove(id)
-	s.rooms.presence.rename(s.member, id.Name())
+	s.proveAgain(id)
 	return renewed(id, s.leaveAll(id.CanJoin)), nil
 }
 

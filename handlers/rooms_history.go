@@ -54,15 +54,18 @@ func (s *chatClient) older(e *hub.Event) (json.RawMessage, error) {
 
 // before reads a page as a JSON array, and reports whether it is all that there is in its place.
 func (r *Rooms) before(room, cursor string, limit int) (page []byte, complete bool, err error) {
-	if cursor == "" {
-		page, err = r.last(room, limit)
-		return page, err == nil, nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
 	defer cancel()
-	messages, err := r.history.Before(ctx, room, store.ParseCursor(cursor), limit)
+	var messages []store.Message
+	if cursor == "" {
+		messages, err = r.history.Last(ctx, room, limit)
+	} else {
+		messages, err = r.history.Before(ctx, room, store.ParseCursor(cursor), limit)
+	}
 	switch {
 	case err == nil:
+	case cursor == "":
+		r.historyFailed(err) // what could be read is better than nothing
 	case errors.Is(err, store.ErrUnknownMessage):
 		return nil, false, errCursor
 	case errors.Is(err, store.ErrHistoryClosed):
@@ -70,11 +73,11 @@ func (r *Rooms) before(room, cursor string, limit int) (page []byte, complete bo
 	default:
 		r.historyFailed(err)
 	}
-	return pageOf(messages), err == nil, nil
+	return store.AppendMessages(nil, pageOf(messages)), err == nil, nil
 }
 
-// pageOf returns the newest of messages as a JSON array: as many as maxPageBytes hold, and one in any case.
-func pageOf(messages []store.Message) []byte {
+// pageOf returns the newest of messages: as many as maxPageBytes hold, and one in any case.
+func pageOf(messages []store.Message) []store.Message {
 	first, size := len(messages), 0
 	for first > 0 {
 		size += len(messages[first-1].JSON)
@@ -83,7 +86,7 @@ func pageOf(messages []store.Message) []byte {
 		}
 		first--
 	}
-	return store.AppendMessages(nil, messages[first:])
+	return messages[first:]
 }
 
 // cursorText returns what a client says it wants the messages before; "" where it says nothing.

@@ -50,12 +50,21 @@ func (m *roomMessage) text() []byte {
 
 // notice returns that the client has come or gone, for the others in a room.
 func (o *occupant) notice(event string, room json.RawMessage) *hub.Message {
+	return notice(event, room, o.userID, o.userName)
+}
+
+// notice returns that somebody has come or gone, for the others in a room.
+func notice(event string, room, userID, userName json.RawMessage) *hub.Message {
+	return everywhere(event, userObject(userID, userName), noticeText(event, room, userID))
+}
+
+// noticeText returns the form of /ws.
+func noticeText(event string, room, userID json.RawMessage) []byte {
 	text := append([]byte(`{"type":"`), event...)
 	text = append(text, '"')
-	text = appendMember(text, "userId", o.userID)
+	text = appendMember(text, "userId", userID)
 	text = appendMember(text, "room", room)
-	text = append(text, '}')
-	return everywhere(event, o.user(true), text)
+	return append(text, '}')
 }
 
 // everywhere returns a message for every door: an event with data on /chat, its record on streams, and text on plain
@@ -70,15 +79,13 @@ func everywhere(event string, data json.RawMessage, text []byte) *hub.Message {
 	}
 }
 
-// user returns {userId, userName}, or {userId} alone.
-func (o *occupant) user(name bool) json.RawMessage {
-	b := appendFirst([]byte{'{'}, "userId", o.userID)
-	if name {
-		if len(b) > 1 {
-			b = appendMember(b, "userName", o.userName)
-		} else {
-			b = appendFirst(b, "userName", o.userName)
-		}
+// userObject returns {userId, userName}, or {userId} alone where the name is nil.
+func userObject(userID, userName json.RawMessage) json.RawMessage {
+	b := appendFirst([]byte{'{'}, "userId", userID)
+	if len(b) > 1 {
+		b = appendMember(b, "userName", userName)
+	} else {
+		b = appendFirst(b, "userName", userName)
 	}
 	return append(b, '}')
 }

@@ -74,7 +74,7 @@ func (s *textClient) Text(data []byte) {
 	case "message":
 		err = s.inRoom(f, func(room string) error { return s.say(room, f[fieldRoom], f[fieldContent], s.member) })
 	case "join":
-		err = s.inRoom(f, func(room string) error { return s.join(room, f[fieldRoom], nil) })
+		err = s.inRoom(f, func(room string) error { return s.join(room, f[fieldRoom]) })
 	case "leave":
 		err = s.inRoom(f, func(room string) error { return s.leave(room, f[fieldRoom]) })
 	case "authenticate":
@@ -117,11 +117,13 @@ func (s *textClient) authenticate(userID json.RawMessage) error {
 	case len(userID) > maxUserBytes || len(userID) > 0 && (userID[0] == '{' || userID[0] == '['):
 		return errUserID
 	}
-	s.userID = bytes.Clone(userID)
-	s.userName = nil
-	if userID != nil {
-		s.userName = jsonText(string(appendJSString(nil, userID)))
-	}
+	s.rewrite(func() {
+		s.userID = bytes.Clone(userID)
+		s.userName = nil
+		if userID != nil {
+			s.userName = jsonText(string(appendJSString(nil, userID)))
+		}
+	})
 	s.rooms.presence.guest(s.member, DoorText, s.userID)
 	return nil
 }
@@ -136,8 +138,7 @@ func (s *textClient) renew(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	s.prove(id)
-	s.rooms.presence.rename(s.member, id.Name())
+	s.proveAgain(id)
 	left := s.leaveAll(id.CanJoin)
 	s.peer.Send(append([]byte(`{"type":"renewed",`), renewed(id, left)[1:]...))
 	return nil

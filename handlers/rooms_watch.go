@@ -24,8 +24,9 @@ func (d watchDoor) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, er
 	if room == "" || !id.CanJoin(room) {
 		return nil, errForbidden
 	}
-	r.hub.Join(p.Member(), hub.Room{Kind: hub.KindRoom, Name: room})
-	return openStream(&r.gate, r.presence, p, id), nil
+	s := openStream(&r.gate, r.presence, p, id) // first: in the room it is known for a stream
+	r.hub.Join(p.Member(), roomAddress(room))
+	return s, nil
 }
 
 // openStream registers the stream of a user and holds its token.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ type apiPresence struct{ presence *handlers.Presence }
 
 // Online implements [api.Presence].
 func (p apiPresence) Online(userID string) []api.Place {
-	online := p.presence.Online(userID)
+	online, _ := p.presence.Online(context.Background(), userID)
 	places := make([]api.Place, len(online))
 	for i, at := range online {
 		places[i] = api.Place(at)
@@ -67,7 +68,7 @@ func (p apiPresence) Online(userID string) []api.Place {
 
 // RoomUsers implements [api.Presence].
 func (p apiPresence) RoomUsers(room string) (users []api.RoomUser, nameless int) {
-	list, nameless := p.presence.RoomUsers(room)
+	list, nameless, _ := p.presence.RoomUsers(context.Background(), room)
 	users = make([]api.RoomUser, len(list))
 	for i, u := range list {
 		users[i] = api.RoomUser{
@@ -79,5 +80,6 @@ func (p apiPresence) RoomUsers(room string) (users []api.RoomUser, nameless int)
 
 // Disconnect implements [api.Presence].
 func (p apiPresence) Disconnect(userID string, closeConnection bool) int {
-	return p.presence.Disconnect(userID, closeConnection)
+	n, _ := p.presence.Disconnect(context.Background(), userID, closeConnection)
+	return n
 }

@@ -36,7 +36,7 @@ type Holder interface {
 	//
 	// Messages with an ID that come within [HoldGrace] after that are shown to skip too: a history that nodes share can
 	// have a message before the message itself has come from the other node. skip answers from memory, may be called from
-	// any goroutine, and is forgotten after that time.
+	// any goroutine, and is forgotten after that time or with the next Release.
 	Release(skip func(id string) bool)
 }
 

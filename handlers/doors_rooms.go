@@ -1,0 +1,96 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"signalbox/server/hub"
+)
+
+// topicRooms asks a node which rooms it has.
+const topicRooms = "rooms.list"
+
+// RoomCount is a room and how many connections are in it.
+type RoomCount struct {
+	Room    hub.Room
+	Members int
+}
+
+// roomsQuestion asks for rooms of some kinds; the prefix is that of their names, byte for byte.
+type roomsQuestion struct {
+	Kinds  []int  `json:"kinds"`
+	Prefix []byte `json:"prefix"`
+}
+
+// roomsAnswer is the rooms of one kind at one node, and how many members each has there.
+type roomsAnswer struct {
+	Kind    hub.Kind `json:"kind"`
+	Names   [][]byte `json:"names"`
+	Members []int    `json:"members"`
+}
+
+// ListRooms returns the rooms of some kinds that have members on any node, each once, by kind and name. The prefix is that
+// of a room's own name: of one that the Socket.IO library joined, without the namespace. complete is false where a node of
+// the cluster has not answered in time. What it costs grows with the rooms there are.
+func (d *Doors) ListRooms(ctx context.Context, kinds []hub.Kind, prefix string) (rooms []RoomCount, complete bool) {
+	counts := make(map[hub.Room]int)
+	question := roomsQuestion{Prefix: []byte(prefix)}
+	for _, k := range kinds {
+		question.Kinds = append(question.Kinds, int(k))
+	}
+	for _, part := range d.roomsHere(question) {
+		part.sum(counts)
+	}
+	complete = gather(ctx, d.nodes, topicRooms, compactJSON(question), func(answer []byte) error {
+		var parts []roomsAnswer
+		err := json.Unmarshal(answer, &parts)
+		for _, part := range parts {
+			part.sum(counts)
+		}
+		return err
+	})
+	rooms = make([]RoomCount, 0, len(counts))
+	for r, n := range counts {
+		rooms = append(rooms, RoomCount{r, n})
+	}
+	slices.SortFunc(rooms, func(a, b RoomCount) int {
+		return cmp.Or(cmp.Compare(a.Room.Kind, b.Room.Kind), strings.Compare(a.Room.Name, b.Room.Name))
+	})
+	return rooms, complete
+}
+
+func (d *Doors) roomsHere(q roomsQuestion) []roomsAnswer {
+	parts := make([]roomsAnswer, 0, len(q.Kinds))
+	for _, k := range q.Kinds {
+		part := roomsAnswer{Kind: hub.Kind(k)}
+		for _, r := range d.hub.Rooms(part.Kind) {
+			if !strings.HasPrefix(ownName(r), string(q.Prefix)) {
+				continue
+			}
+			if n := d.hub.Count(r); n > 0 { // else everybody has just left
+				part.Names, part.Members = append(part.Names, []byte(r.Name)), append(part.Members, n)
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// sum adds the rooms to counts.
+func (a *roomsAnswer) sum(counts map[hub.Room]int) {
+	for i := range min(len(a.Names), len(a.Members)) {
+		counts[hub.Room{Kind: a.Kind, Name: string(a.Names[i])}] += a.Members[i]
+	}
+}
+
+// ownName returns the name of a room without its namespace.
+func ownName(r hub.Room) string {
+	if r.Kind == hub.KindNamespace {
+		_, name, _ := strings.Cut(r.Name, "\x00")
+		return name
+	}
+	return r.Name
+}
