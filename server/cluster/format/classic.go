@@ -1,0 +1,214 @@
+package format
+
+import (
+	"encoding/json"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// packetType is the type of every packet between servers: EVENT, whether or not it has attachments.
+const packetType = 2
+
+// wireBroadcast is the type of a broadcast that asks for answers, as the classic adapter numbers requests.
+const wireBroadcast = 7
+
+// AppendClassic appends a broadcast as the classic adapter publishes it: [uid, packet, opts], or where an answer is wanted
+// a request of type 7. The result is always what Node servers can decode, for they end over anything else. It returns an
+// error, and dst as it was, for an event without a name, arguments that are not JSON, and JSON that nests deeper than
+// [MaxDepth].
+//
+// Rule: the array has exactly three elements; key order is that of Node's.
+func AppendClassic(dst []byte, b *Broadcast) ([]byte, error) {
+	size := sizeOfPacket(&b.Packet) + sizeOfOpts(b) + len(b.UID) + len(b.Namespace) + len(b.RequestID) + 64
+	p := newPacker(slices.Grow(dst, size), &b.Packet)
+	if b.RequestID == "" {
+		p.dst = append(p.dst, codeFixArray|3)
+		p.dst = msgp.AppendString(p.dst, b.UID)
+	} else {
+		p.dst = append(p.dst, codeFixMap|5)
+		p.dst = msgp.AppendString(msgp.AppendString(p.dst, "uid"), b.UID)
+		p.dst = msgp.AppendString(msgp.AppendString(p.dst, "requestId"), b.RequestID)
+		p.dst = append(msgp.AppendString(p.dst, "type"), wireBroadcast)
+		p.dst = msgp.AppendString(p.dst, "packet")
+	}
+	p.dst = append(p.dst, codeFixMap|3)
+	if err := p.event(b.Args); err != nil {
+		return dst, err
+	}
+	p.dst = msgp.AppendString(msgp.AppendString(p.dst, "nsp"), b.Namespace)
+	if b.RequestID != "" {
+		p.dst = msgp.AppendString(p.dst, "opts")
+	}
+	p.packOpts(b)
+	return p.dst, nil
+}
+
+// event writes the members of a packet that all modes have.
+func (p *packer) event(args []json.RawMessage) error {
+	if !isEvent(args) {
+		return ErrEvent
+	}
+	p.dst = append(msgp.AppendString(p.dst, "type"), packetType)
+	p.dst = msgp.AppendString(p.dst, "data")
+	return p.array(args)
+}
+
+// isEvent reports whether args begin with the name of an event.
+func isEvent(args []json.RawMessage) bool {
+	if len(args) == 0 {
+		return false
+	}
+	i := skipSpace(args[0], 0)
+	return i < len(args[0]) && (args[0][i] == '"' || args[0][i] == '-' || isDigit(args[0][i]))
+}
+
+func sizeOfPacket(p *Packet) int {
+	size := 0
+	for _, arg := range p.Args {
+		size += len(arg) + len(arg)/8 + 5
+	}
+	for _, a := range p.Attachments {
+		size += len(a)
+	}
+	return size
+}
+
+// PeekClassic reads a broadcast of the classic adapter or the Redis emitter, but its event: that is what [Peeked.Packet]
+// is for. So a message of one's own, or for rooms that nobody is in, costs little. msg must not change afterwards.
+func PeekClassic(msg []byte) (Peeked, error) {
+	p := Peeked{packed: true}
+	c := cursor{b: msg}
+	n := c.array()
+	if n < 3 {
+		return Peeked{}, ErrFormat
+	}
+	p.UID = string(c.text())
+	p.peekPacket(&c)
+	p.peekOpts(&c)
+	for ; n > 3 && !c.bad; n-- {
+		c.skip()
+	}
+	if !c.done() || p.data == nil {
+		return Peeked{}, ErrFormat
+	}
+	return p, nil
+}
+
+// peekPacket reads a packet but its data.
+func (p *Peeked) peekPacket(c *cursor) {
+	p.Namespace = "/"
+	isEvent := false
+	for n := c.mapping(); n > 0 && !c.bad; n-- {
+		switch string(c.text()) {
+		case "type":
+			kind, _ := c.number()
+			isEvent = kind == packetType
+		case "data":
+			if c.kind() != kindArray {
+				c.fail()
+			}
+			p.data = c.span()
+		case "nsp":
+			if nsp := c.text(); len(nsp) != 1 || nsp[0] != '/' {
+				p.Namespace = string(nsp)
+			}
+		default:
+			c.skip()
+		}
+	}
+	if !isEvent {
+		c.fail()
+	}
+}
+
+// Packet decodes the event. Its attachments, and arguments that came as JSON, alias the message.
+func (p *Peeked) Packet() (Packet, error) {
+	packet, err := p.packet()
+	if err == nil && !isEvent(packet.Args) {
+		err = ErrEvent
+	}
+	if err != nil {
+		return Packet{}, err
+	}
+	return packet, nil
+}
+
+func (p *Peeked) packet() (packet Packet, err error) {
+	if !p.packed {
+		return splitArray(p.data)
+	}
+	if p.raw == nil {
+		return unpackArray(p.data)
+	}
+	if packet.Args, err = unpackRaw(p.raw); err != nil {
+		return Packet{}, err
+	}
+	if p.extra != nil {
+		packet.Attachments, err = unpackBins(p.extra)
+	} else {
+		var data Packet
+		data, err = unpackArray(p.data)
+		packet.Attachments = data.Attachments
+	}
+	return packet, err
+}
+
+// unpackRaw reads arguments that are JSON already.
+func unpackRaw(b []byte) ([]json.RawMessage, error) {
+	bins, err := unpackBins(b)
+	if err != nil {
+		return nil, err
+	}
+	args := make([]json.RawMessage, len(bins))
+	for i, arg := range bins {
+		end, err := skipValue(arg, skipSpace(arg, 0))
+		if err != nil || skipSpace(arg, end) != len(arg) || !utf8.Valid(arg) {
+			return nil, ErrFormat
+		}
+		args[i] = arg
+	}
+	return args, nil
+}
+
+// unpackBins reads an array of bytes.
+func unpackBins(b []byte) ([][]byte, error) {
+	c := cursor{b: b}
+	bins := make([][]byte, c.array())
+	for i := range bins {
+		bins[i] = c.bin()
+	}
+	if !c.done() {
+		return nil, ErrFormat
+	}
+	return bins, nil
+}
+
+// splitArray reads an array of JSON values. They alias b.
+func splitArray(b []byte) (Packet, error) {
+	i := skipSpace(b, 0)
+	if i >= len(b) || b[i] != '[' {
+		return Packet{}, ErrFormat
+	}
+	args := make([]json.RawMessage, 0, 4)
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == ']' {
+		return Packet{Args: args}, nil
+	}
+	for {
+		end, err := skipValue(b, i)
+		if err != nil {
+			return Packet{}, err
+		}
+		args = append(args, b[i:end:end])
+		i = skipSpace(b, end)
+		if i >= len(b) || b[i] != ',' && b[i] != ']' {
+			return Packet{}, ErrFormat
+		}
+		if b[i] == ']' {
+			return Packet{Args: args}, nil
+		}
+		i = skipSpace(b, i+1)
+	}
+}
