@@ -144,18 +144,30 @@ func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
 	}
 	msg := &hub.Message{Namespace: rootNamespace, Event: e.Name, RawEvent: e.RawName}
 	msg.Args, msg.Attachments = firstArgument(e)
-	delivered := b.deliver(s.room(appendJSString(buf[:0], a.recipient)), msg)
 	b.counters.relayed.Add(1)
-	b.counters.delivered.Add(uint64(delivered))
-	if e.Ack.Wanted() {
-		text := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(delivered), 10)
-		e.Ack.Send(json.RawMessage(append(text, '}')))
+	room := s.room(appendJSString(buf[:0], a.recipient))
+	if !e.Ack.Wanted() {
+		b.counters.delivered.Add(uint64(b.hub.Send(room, msg)))
+		return
 	}
+	ack := e.Ack // e is not ours any more where other nodes have to be asked
+	b.hub.SendCounted(room, msg, func(delivered int, complete bool) {
+		b.counters.delivered.Add(uint64(delivered))
+		ack.Send(deliveredTo(delivered, complete))
+	})
 }
 
-// deliver is the only place where the broker hands a message over: N in an answer's delivered is what it returns, the
-// number of sockets the message was queued for.
-func (b *broker) deliver(r hub.Room, msg *hub.Message) int { return b.hub.Send(r, msg) }
+// deliveredTo is the answer to an event that was queued for so many sockets. Without complete there may be more: a node of
+// the cluster did not tell.
+func deliveredTo(delivered int, complete bool) json.RawMessage {
+	text := make([]byte, 0, len(`{"ok":true,"delivered":1234567890,"partial":true}`))
+	text = append(text, `{"ok":true,"delivered":`...)
+	text = strconv.AppendInt(text, int64(delivered), 10)
+	if !complete {
+		text = append(text, `,"partial":true`...)
+	}
+	return append(text, '}')
+}
 
 // room returns the address of a user.
 func (s *brokerSession) room(id []byte) hub.Room {

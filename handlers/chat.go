@@ -17,11 +17,19 @@ const MaxNameBytes = 1024
 // storeTimeout is how long the user store may take for one call.
 const storeTimeout = 5 * time.Second
 
+// returner is a [store.UserStore] whose nodes may leave on purpose.
+type returner interface {
+	// SaveUserBack is SaveUser. back reports that u has taken over, in its place in the room, a user of the same name
+	// whose node is leaving: nobody was told that they had gone.
+	SaveUserBack(ctx context.Context, u store.User) (added, back bool, err error)
+}
+
 // chat is rooms with users who have logged in under a name. What it stores is in a [store.UserStore].
 type chat struct {
 	// Static after construction.
 	hub      Hub
 	users    store.UserStore
+	nodes    hub.Nodes
 	lobbies  *lobbies
 	log      *slog.Logger
 	counters *counters
@@ -37,11 +45,12 @@ type chatSession struct {
 	ended bool
 }
 
-func newChat(h Hub, users store.UserStore, log *slog.Logger, counters *counters) chat {
+func newChat(h Hub, users store.UserStore, o RootOptions, log *slog.Logger, counters *counters) chat {
 	return chat{
 		hub:      h,
 		users:    users,
-		lobbies:  newLobbies(h, users, log, counters),
+		nodes:    o.Nodes,
+		lobbies:  newLobbies(h, users, o, log, counters),
 		log:      log,
 		counters: counters,
 	}
@@ -80,7 +89,7 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 	}
 	user := store.User{ID: s.peer.ID(), Name: name, Room: room}
 	l := c.lobbies.enter(room)
-	added, err := c.save(user)
+	added, back, err := c.save(user)
 	if err != nil {
 		c.storeFailed("chat user not saved", err)
 		c.delete(user.ID) // it may have been saved all the same
@@ -95,13 +104,20 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 	}
 	if !c.hub.Join(s.peer.Member(), l.address) {
 		c.delete(user.ID)
+		if back {
+			c.gone(l.address, name) // who was there all the time
+		}
 		c.left(l)
 		c.refuseLogin(e, tooManyRooms)
 		return
 	}
 	s.user, s.lobby = user, l
 	c.counters.logins.Add(1)
-	c.notify(l, "Someone's here", name+" just entered the room", s.peer.Member())
+	if back {
+		c.counters.returns.Add(1)
+	} else {
+		c.entered(l.address, name, s.peer.Member())
+	}
 	l.changed(s.peer.Member())
 	e.Ack.Send(struct {
 		User store.User `json:"user"`
@@ -127,13 +143,16 @@ func (c *chat) leave(s *chatSession) {
 	c.delete(user.ID)
 	c.counters.logouts.Add(1)
 	c.hub.Leave(s.peer.Member(), l.address)
-	c.notify(l, "Someone just left", user.Name+" just left the room")
+	c.gone(l.address, user.Name)
 	c.left(l)
 }
 
 // left is called after a user was deleted: who is still in the room gets the list, as any may have named that user.
 func (c *chat) left(l *lobby) {
-	if !c.lobbies.exit(l) {
+	if c.lobbies.clustered {
+		l.changed(nil) // though nobody may be left here
+		c.lobbies.exit(l)
+	} else if !c.lobbies.exit(l) {
 		l.changed(nil)
 	}
 }
@@ -165,7 +184,11 @@ func (c *chat) roomMessage(s *chatSession, e *hub.Event) {
 		Attachments: attachments,
 	})
 	c.counters.roomMessages.Add(1)
-	answer(e, accepted)
+	if c.nodes.Up() {
+		answer(e, accepted)
+	} else {
+		answer(e, `{"ok":true,"partial":true}`)
+	}
 }
 
 // ping answers with the socket's id.
@@ -191,10 +214,15 @@ func (c *chat) refuseLogin(e *hub.Event, text string) {
 	e.Ack.Send(json.RawMessage(`{"error":"` + text + `"}`))
 }
 
-func (c *chat) save(user store.User) (bool, error) {
+// save adds a user to the store. back: nobody has to be told.
+func (c *chat) save(user store.User) (added, back bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return c.users.SaveUser(ctx, user)
+	if r, ok := c.users.(returner); ok {
+		return r.SaveUserBack(ctx, user)
+	}
+	added, err = c.users.SaveUser(ctx, user)
+	return added, false, err
 }
 
 // delete takes a user out of the store. Nobody could do anything about a failure but an operator.
@@ -211,13 +239,23 @@ func (c *chat) storeFailed(what string, err error) {
 	c.log.Error(what, "error", err)
 }
 
-// notify tells everybody in a room but the ones in except. Title and text are in need of no escape.
-func (c *chat) notify(l *lobby, title, description string, except ...*hub.Member) {
-	data := `{"title":"` + title + `","description":"` + description + `"}`
-	c.hub.Send(l.address, &hub.Message{
+// entered tells a room, but for the one who has come, that somebody has.
+func (c *chat) entered(room hub.Room, name string, self *hub.Member) {
+	c.notify(room, "Someone's here", name+" just entered the room", self)
+}
+
+// gone tells a room that somebody has left it.
+func (c *chat) gone(room hub.Room, name string) {
+	c.notify(room, "Someone just left", name+" just left the room")
+}
+
+// notify tells everybody in a room, on every node, but the ones in except. The title is in need of no escape.
+func (c *chat) notify(room hub.Room, title, description string, except ...*hub.Member) {
+	data := appendJSONString([]byte(`{"title":"`+title+`","description":`), description)
+	c.hub.Send(room, &hub.Message{
 		Namespace: rootNamespace,
 		Event:     "notification",
-		Args:      []json.RawMessage{json.RawMessage(data)},
+		Args:      []json.RawMessage{append(data, '}')},
 	}, except...)
 }
 

@@ -2,9 +2,6 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
-	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,45 +17,40 @@ const (
 	retryInterval = time.Second
 	// promptUsers is how many users a room may have and still get a list for each change: so few cost nothing.
 	promptUsers = 10
+	// maxReaders is how many may read the list of a lobby at once: one that hangs does not hold up all others.
+	maxReaders = 2
 )
 
-// lobbies are the chat rooms that have users on this process.
-type lobbies struct {
-	// Static after construction.
-	hub      Hub
-	users    store.UserStore
-	log      *slog.Logger
-	counters *counters
-	// ctx ends with close, and reading the store with it.
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	// mu is taken before a lobby's.
-	mu sync.Mutex
-	// mu guards the following.
-	rooms  map[string]*lobby
-	closed bool
-}
-
-// lobby sends the list of a room's users to the room: for every change while the room is small, and for the latest state
-// at intervals while many come and go. A list is made at most once for each state and shared by all who get it.
+// lobby sends the list of a room's users to those who are in the room on this node: for every change while the room is
+// small, and for the latest state at intervals while many come and go. A list is made at most once for each state and
+// shared by all who get it. Each node of a cluster does that for its own; the one that made a change tells the others, and
+// sends the list to servers of other kinds.
 //
 // Lists are numbered by the change they were read after, and are handed to the hub under the lock and in that order. So
-// a list never overtakes a later one, and the last that anyone gets is the last there is.
+// a list never overtakes a later one, and the last that anyone gets is the last there is. Of two that were read at the
+// same time only the first counts, as nobody knows which of them is of the later state: so no list goes back behind
+// another either.
 type lobby struct {
 	// Static after construction.
 	all     *lobbies
 	address hub.Room
 
-	// inside is how many sessions are in, or on their way in or out. Guarded by all.mu.
-	inside int
+	// inside is how many sessions are in, or on their way in or out. followed tells that a goroutine reads the list because
+	// of other nodes, and again that it has to do so once more. Guarded by all.mu.
+	inside          int
+	followed, again bool
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	read sync.Cond // one who reads has finished, or the lobby is over
 	// mu guards the following.
 	changes uint64       // how often the room has changed
+	ours    uint64       // the latest change that servers of other kinds hear of from this node; 0 on a single node
 	list    *hub.Message // the latest list; nil before the first
 	listed  uint64       // the change that list was read after
-	sent    uint64       // what listed was when the room got the list
+	lists   uint64       // how many there were
+	readers int
+	sent    uint64 // what listed was when the room got the list
+	foreign uint64 // what listed was when servers of other kinds got it
 	sentAt  time.Time
 	length  int // users in list
 	text    listText
@@ -68,112 +60,111 @@ type lobby struct {
 	over    bool      // nobody is left, or the server closes
 }
 
-func newLobbies(h Hub, users store.UserStore, log *slog.Logger, counters *counters) *lobbies {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &lobbies{
-		hub:      h,
-		users:    users,
-		log:      log,
-		counters: counters,
-		ctx:      ctx,
-		cancel:   cancel,
-		rooms:    make(map[string]*lobby),
-	}
-}
-
-// enter returns the lobby of a room. Each call is paid back with one of exit.
-func (ls *lobbies) enter(room string) *lobby {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.rooms[room]
-	if l == nil {
-		l = &lobby{all: ls, address: hub.Room{Kind: hub.KindLobby, Name: room}, over: ls.closed}
-		ls.rooms[room] = l
-	}
-	l.inside++
+func newLobby(all *lobbies, room string) *lobby {
+	l := &lobby{all: all, address: lobbyRoom(room)}
+	l.read.L = &l.mu
 	return l
 }
 
-// exit pays one enter back, and reports whether nobody is left to be told anything.
-func (ls *lobbies) exit(l *lobby) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l.inside--
-	if l.inside > 0 {
-		return false
-	}
-	delete(ls.rooms, l.address.Name)
-	// Before the lock is given back: a lobby that is made after this one must be the only one to send.
-	l.end()
-	return true
-}
-
-// close stops all timers, for good.
-func (ls *lobbies) close() {
-	ls.cancel()
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	ls.closed = true
-	for _, l := range ls.rooms {
-		l.end()
-	}
-}
-
-func (l *lobby) end() {
+// end stops the timer for good. Unless it is forced it does not while a list is owed to servers of other kinds, and
+// reports false.
+func (l *lobby) end(force bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !force && l.foreign < l.ours && (l.readers > 0 || !l.flushAt.IsZero()) {
+		return false
+	}
 	l.over = true
 	if l.timer != nil {
 		l.timer.Stop()
 	}
+	l.read.Broadcast()
+	return true
 }
 
-// changed is called after a user was saved or deleted. The room gets the new list now or soon, and self, who is in the
-// room already, before changed returns; nil: nobody has come.
+// changed is called after this node has saved or deleted a user. The room gets the new list now or soon, and self, who is
+// in the room already, before changed returns; nil: nobody has come.
 func (l *lobby) changed(self *hub.Member) {
-	l.mu.Lock()
-	if l.over {
-		l.mu.Unlock()
-		return
-	}
-	l.changes++
-	change := l.changes
-	l.mu.Unlock()
+	l.all.nodes.Tell(tellLobby, []byte(l.address.Name))
+	l.refresh(l.all.clustered, self)
+}
 
-	users, err := l.read() // no lock is held: a store may be far away
-
+// refresh is changed for this node. ours tells that servers of other kinds get the list as well.
+func (l *lobby) refresh(ours bool, self *hub.Member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.changes++
+	if ours {
+		l.ours = l.changes
+	}
+	l.updateLocked(self)
+}
+
+// updateLocked has the room get a list that was read after the latest change.
+func (l *lobby) updateLocked(self *hub.Member) {
+	change := l.changes
+	if wait := l.waitLocked(); self == nil && wait > 0 {
+		l.setTimerLocked(wait) // reading can wait as well
+		return
+	}
+	for l.listed < change && l.failed < change && !l.over {
+		if l.readers < maxReaders {
+			l.readLocked()
+		} else {
+			l.read.Wait()
+		}
+	}
 	if l.over || l.sent >= change {
 		return // everybody has a list that was read after this change
 	}
-	switch {
-	case err != nil:
-		l.failed = max(l.failed, change)
-	case l.listed < change:
-		l.list, l.listed, l.length = l.text.message(users), change, len(users)
-	}
 	if l.listed < change {
 		l.setTimerLocked(retryInterval)
+	}
+	if l.sent == l.listed {
 		return
 	}
-	wait := listInterval - time.Since(l.sentAt)
-	if wait <= 0 || l.length <= promptUsers {
+	wait := l.waitLocked()
+	if wait <= 0 {
 		l.sendLocked()
 		return
 	}
-	if self != nil && self.Deliver(l.list) {
+	if self != nil && l.listed >= change && self.Deliver(l.list) {
 		l.all.counters.userLists.Add(1)
 	}
 	l.setTimerLocked(wait)
 }
 
-// read returns the users of the room.
-func (l *lobby) read() ([]store.User, error) {
+// waitLocked returns how long the room has to wait for its next list.
+func (l *lobby) waitLocked() time.Duration {
+	if l.length <= promptUsers {
+		return 0
+	}
+	return listInterval - time.Since(l.sentAt)
+}
+
+// readLocked reads the users of the room. It gives the lock away meanwhile: a store may be far away.
+func (l *lobby) readLocked() {
+	change, lists := l.changes, l.lists
+	l.readers++
+	l.mu.Unlock()
+	users, err := l.fetch()
+	l.mu.Lock()
+	l.readers--
+	l.read.Broadcast()
+	switch {
+	case err != nil:
+		l.failed = max(l.failed, change)
+	case l.lists == lists:
+		l.list, l.listed, l.length = l.text.message(users), change, len(users)
+		l.lists++
+	}
+}
+
+func (l *lobby) fetch() ([]store.User, error) {
 	ctx, cancel := context.WithTimeout(l.all.ctx, storeTimeout)
 	defer cancel()
 	users, err := l.all.users.GetRoomUsers(ctx, l.address.Name)
-	if err != nil {
+	if err != nil && l.all.ctx.Err() == nil {
 		l.all.counters.storeErrors.Add(1)
 		l.all.log.Error("chat users not read", "error", err)
 	}
@@ -184,11 +175,18 @@ func (l *lobby) read() ([]store.User, error) {
 func (l *lobby) sendLocked() {
 	l.sent = l.listed
 	l.sentAt = time.Now()
-	l.all.counters.userLists.Add(uint64(l.all.hub.Send(l.address, l.list)))
+	l.all.counters.userLists.Add(uint64(l.all.hub.SendHere(l.address, l.list)))
+	if l.foreign < l.ours {
+		l.foreign = l.listed
+		l.all.hub.SendForeign(l.address, &hub.Message{Namespace: l.list.Namespace, Event: l.list.Event, Args: l.list.Args})
+	}
 }
 
 // setTimerLocked has flush called after wait, or before.
 func (l *lobby) setTimerLocked(wait time.Duration) {
+	if l.over {
+		return
+	}
 	at := time.Now().Add(wait)
 	if l.timer == nil {
 		l.timer = time.AfterFunc(wait, l.flush)
@@ -204,59 +202,14 @@ func (l *lobby) setTimerLocked(wait time.Duration) {
 func (l *lobby) flush() {
 	l.mu.Lock()
 	l.flushAt = time.Time{}
-	retry := l.failed > l.listed
-	if !l.over && l.sent < l.listed {
-		l.sendLocked()
+	if !l.over && l.sent < l.changes {
+		if l.failed >= l.changes {
+			l.changes++ // so that it is read once more
+		}
+		l.updateLocked(nil)
 	}
 	l.mu.Unlock()
-	if retry {
-		l.changed(nil)
+	if l.all.clustered {
+		l.all.forget(l)
 	}
-}
-
-// listText is a list of users as JSON. While users only come, which is when there are many lists, each list is the one
-// before and the users behind it.
-type listText struct {
-	users []store.User
-	open  []byte // the text of users, but for the bracket that closes it
-}
-
-// message returns the users as the event that names them.
-func (t *listText) message(users []store.User) *hub.Message {
-	if n := len(t.users); n == 0 || len(users) < n || !slices.Equal(users[:n], t.users) {
-		t.users, t.open = nil, append(t.open[:0], '[')
-	}
-	for i := len(t.users); i < len(users); i++ {
-		if i > 0 {
-			t.open = append(t.open, ',')
-		}
-		t.open = append(t.open, `{"id":`...)
-		t.open = appendJSONString(t.open, users[i].ID)
-		t.open = append(t.open, `,"name":`...)
-		t.open = appendJSONString(t.open, users[i].Name)
-		t.open = append(t.open, `,"room":`...)
-		t.open = appendJSONString(t.open, users[i].Room)
-		t.open = append(t.open, '}')
-	}
-	t.users = users
-	text := make([]byte, len(t.open)+1) // the message is shared, and open goes on changing
-	copy(text, t.open)
-	text[len(t.open)] = ']'
-	return &hub.Message{Namespace: rootNamespace, Event: "users", Args: []json.RawMessage{text}}
-}
-
-// appendJSONString appends s in quotes. What the chat lets in needs no escape; a shared store may hold more.
-func appendJSONString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				return append(dst, `""`...) // never: any string can be written
-			}
-			return append(dst, quoted...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }

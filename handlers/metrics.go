@@ -76,13 +76,18 @@ func (r Reason) Label() string {
 type Stats struct {
 	// Joins, Times and Relayed are the events of the broker that were carried out.
 	Joins, Times, Relayed uint64
-	// Delivered is how many sockets the relayed events were queued for.
+	// Delivered is how many sockets the relayed events were queued for. Those on other nodes of a cluster are in it where
+	// the sender asked for an answer: only then are they counted.
 	Delivered uint64
 	// Undeliverable is how many events delivered nothing, by reason.
 	Undeliverable map[Reason]uint64
 
 	// Logins and Logouts count users of the chat; who disconnects logs out.
 	Logins, Logouts uint64
+	// Returns are the logins that took over, unnoticed, the place of a user whose node is leaving the cluster.
+	Returns uint64
+	// Released counts users of nodes that have died, whose rooms this node has told.
+	Released uint64
 	// LoginsRefused counts the logins that were answered with an error.
 	LoginsRefused uint64
 	// RoomMessages are the messages sent to a chat room.
@@ -101,6 +106,7 @@ type counters struct {
 	undeliverable                    [reasons]atomic.Uint64
 
 	logins, logouts, loginsRefused            atomic.Uint64
+	returns, released                         atomic.Uint64
 	roomMessages, userLists, missingCallbacks atomic.Uint64
 	storeErrors                               atomic.Uint64
 }
@@ -114,6 +120,8 @@ func (c *counters) stats() Stats {
 		Undeliverable:    make(map[Reason]uint64, reasons),
 		Logins:           c.logins.Load(),
 		Logouts:          c.logouts.Load(),
+		Returns:          c.returns.Load(),
+		Released:         c.released.Load(),
 		LoginsRefused:    c.loginsRefused.Load(),
 		RoomMessages:     c.roomMessages.Load(),
 		UserLists:        c.userLists.Load(),

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
 
 	"signalbox/server/hub"
@@ -37,6 +38,11 @@ type RootOptions struct {
 	// return an identity without a UserID. With it a client joins only as itself, and a senderUserId in what it
 	// relays must be its own. nil: everybody may be anybody.
 	Authenticate func(hub.Handshake) (Identity, error)
+	// Nodes are the other nodes of a cluster; nil: there are none.
+	Nodes hub.Nodes
+	// Clustered says that the users are kept where other nodes find them. A user whose connection ends because this
+	// server does then stays in its room: another node is about to take it over, or to release it with [Root.Release].
+	Clustered bool
 }
 
 // Root serves the namespace "/": the broker and the chat. It is a [hub.Handler].
@@ -53,14 +59,26 @@ type Root struct {
 // NewRoot returns the handler of "/". Users of the chat are kept in users. The caller closes it after the last session
 // has ended.
 func NewRoot(h Hub, users store.UserStore, options RootOptions, log *slog.Logger) *Root {
+	if options.Nodes == nil {
+		options.Nodes = hub.Alone
+	}
 	r := &Root{options: options, log: log}
 	r.broker = broker{hub: h, log: log, counters: &r.counters}
-	r.chat = newChat(h, users, log, &r.counters)
+	r.chat = newChat(h, users, options, log, &r.counters)
 	return r
 }
 
-// Close stops the timers of the chat. Lists of users that were still to be sent are not.
+// Close stops the timers of the chat and waits for what reads its lists. Lists of users that were still to be sent are not.
 func (r *Root) Close() { r.chat.lobbies.close() }
+
+// Release tells the rooms of users that they have left, on all nodes: their own has died. They are out of the store already.
+// It returns when this node's lists were read again. It may be called from any goroutine, by one node of the cluster.
+func (r *Root) Release(users []store.User) { r.chat.release(users) }
+
+// Returned sends the lists of all rooms that have users here again, on all nodes: the store had forgotten them, and knows
+// them again. With declaredDead the others were told that the users here have left, so they are told that they are back. It
+// returns when the lists were read, or ctx is over. It may be called from any goroutine.
+func (r *Root) Returned(ctx context.Context, declaredDead bool) { r.chat.returned(ctx, declaredDead) }
 
 // Stats returns what was done so far. It may be called from any goroutine.
 func (r *Root) Stats() Stats { return r.counters.stats() }
@@ -114,4 +132,10 @@ func (s *rootSession) Event(e *hub.Event) {
 }
 
 // Close implements [hub.Session].
-func (s *rootSession) Close(string) { s.root.chat.leave(&s.chat) }
+func (s *rootSession) Close(reason string) {
+	if s.root.options.Clustered && reason == reasonShutdown {
+		s.root.chat.abandon(&s.chat)
+		return
+	}
+	s.root.chat.leave(&s.chat)
+}
