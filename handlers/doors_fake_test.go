@@ -28,6 +28,7 @@ type house struct {
 	tickets  *store.MemoryTickets
 	verifier *auth.Verifier
 	clients  int
+	unheld   bool // clients of /chat cannot keep back what is delivered
 }
 
 const houseSecret = "a secret that only the tests know"
@@ -177,16 +178,62 @@ func wantNothing(clients ...interface{ want(...string) }) {
 // chatter is a client of /chat.
 type chatter struct {
 	*guest
+	*chatSink
 	session hub.Session
 }
 
-type chatSink struct{ *guest }
+// chatSink gets what is delivered to a chatter, and can keep it back.
+type chatSink struct {
+	guest *guest
 
-func (s chatSink) Deliver(m *hub.Message) bool {
+	mu sync.Mutex
+	// mu guards the following.
+	holding bool
+	held    []*hub.Message
+	skip    func(id string) bool
+	until   time.Time // when skip is forgotten
+}
+
+func (s *chatSink) Deliver(m *hub.Message) bool {
 	if m.Namespace != chatNamespace || m.Event == "" {
 		return false
 	}
-	return s.add(line(m.Event, m.Args))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holding {
+		s.held = append(s.held, copied(m))
+		return true
+	}
+	return s.deliverLocked(m)
+}
+
+func (s *chatSink) deliverLocked(m *hub.Message) bool {
+	if m.ID != "" && s.skip != nil && time.Now().Before(s.until) && s.skip(m.ID) {
+		return true
+	}
+	return s.guest.add(line(m.Event, m.Args))
+}
+
+func (s *chatSink) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holding {
+		panic("held twice")
+	}
+	s.holding = true
+}
+
+func (s *chatSink) Release(skip func(id string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.holding {
+		panic("released without a hold")
+	}
+	s.holding, s.skip, s.until = false, skip, time.Now().Add(hub.HoldGrace)
+	for _, m := range s.held {
+		s.deliverLocked(m)
+	}
+	s.held = nil
 }
 
 func line(event string, args []json.RawMessage) string {
@@ -209,10 +256,14 @@ func (c *chatter) Disconnect(closeConnection bool) {
 func (c *chatter) Answer(_ string, args ...any) { c.add(line("ack", marshal(args))) }
 
 func (h *house) tryChat(auth string, header ...string) (*chatter, error) {
-	c := new(chatter)
-	c.guest = h.guest(func(g *guest) hub.Sink { return chatSink{g} })
+	c := &chatter{chatSink: new(chatSink)}
+	c.guest = h.guest(func(g *guest) hub.Sink { c.chatSink.guest = g; return c.chatSink })
+	var peer hub.Peer = c
+	if h.unheld {
+		peer = struct{ hub.Peer }{c}
+	}
 	var err error
-	c.session, err = h.doors.Rooms.Chat().Connect(c, hub.Handshake{
+	c.session, err = h.doors.Rooms.Chat().Connect(peer, hub.Handshake{
 		Auth:   json.RawMessage(auth),
 		Query:  func(string) string { return "" },
 		Header: func(name string) string { return strings.Join(header, "") },

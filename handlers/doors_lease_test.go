@@ -18,7 +18,7 @@ func (i inner) Close(string)                                       { *i.closed++
 
 func (h *house) leased(auth string) (*chatter, error) {
 	c := new(chatter)
-	c.guest = h.guest(func(g *guest) hub.Sink { return chatSink{g} })
+	c.guest = h.guest(func(g *guest) hub.Sink { return &chatSink{guest: g} })
 	var err error
 	c.session, err = h.doors.Leased(inner{}).Connect(c, hub.Handshake{
 		Auth: json.RawMessage(auth), Header: func(string) string { return "" },
