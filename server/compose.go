@@ -64,6 +64,7 @@ func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
 		UpgradeTimeout:      cfg.UpgradeTimeout,
 		WriteTimeout:        cfg.WriteTimeout,
 		BodyReadTimeout:     cfg.BodyReadTimeout,
+		ShutdownSpread:      cfg.Spread(),
 		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
 		MaxConnections:      maxConnections(cfg.MaxConnections, openFiles()),

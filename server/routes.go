@@ -80,11 +80,17 @@ func sendTime(c *gin.Context) {
 	noStore(c, http.StatusOK, strconv.FormatInt(time.Now().UnixMilli(), 10))
 }
 
-// sendReady says whether the process may be sent clients: not while it stops.
+// sendReady says whether the process may be sent clients: not while it stops, and not while other servers are better off.
 func (s *Server) sendReady(c *gin.Context) {
 	if s.draining.Load() {
 		noStore(c, http.StatusServiceUnavailable, "draining")
 		return
+	}
+	if s.degraded != nil {
+		if fault := s.degraded(); fault != "" {
+			noStore(c, http.StatusServiceUnavailable, fault)
+			return
+		}
 	}
 	noStore(c, http.StatusOK, "ready")
 }

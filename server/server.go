@@ -41,7 +41,10 @@ type Server struct {
 	api      http.Handler // nil: there is none
 
 	// Owned by the caller of New, until Run.
-	closers []func()
+	closers  []func()
+	drainers []func(context.Context)
+	// degraded says what does not work although clients are served; "": nothing. nil: nobody can know.
+	degraded func() string
 
 	draining    atomic.Bool
 	connections connections
@@ -138,9 +141,17 @@ func (s *Server) Metrics() *Metrics { return s.metrics }
 // must be used before Run.
 func (s *Server) OnClose(f func()) { s.closers = append(s.closers, f) }
 
-// Run serves until ctx is over and then stops, within SHUTDOWN_TIMEOUT: /readyz answers 503 and no new client is let in,
-// clients are told and what waits for them is sent, the port is closed, open requests end, handlers are closed. What takes
-// longer is cut.
+// OnDrain has f called when the server begins to stop, before the first client is told. It must not take long. It must be
+// used before Run.
+func (s *Server) OnDrain(f func(context.Context)) { s.drainers = append(s.drainers, f) }
+
+// OnReady has f asked by /readyz: a text other than "" says what does not work, and is answered with 503. It must be used
+// before Run.
+func (s *Server) OnReady(f func() string) { s.degraded = f }
+
+// Run serves until ctx is over and then stops, within SHUTDOWN_TIMEOUT: /readyz answers 503; after DRAIN_DELAY no new client
+// is let in, clients are told and what waits for them is sent, the port is closed, open requests end, handlers are closed.
+// What takes longer is cut.
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
@@ -169,6 +180,12 @@ func (s *Server) drain(served <-chan error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
 	s.draining.Store(true)
+	for _, f := range s.drainers {
+		f(ctx)
+	}
+	if s.cfg.DrainDelay > 0 {
+		time.Sleep(s.cfg.DrainDelay) // clients come and go as before: load balancers have not noticed yet
+	}
 
 	// The port stays open meanwhile, or a client between two polls could not fetch what waits for it, nor learn that the
 	// server ends; the door itself refuses new clients. A tenth is kept for requests that are not the door's, and for handlers.

@@ -292,3 +292,21 @@ func TestConnectionsAreCounted(t *testing.T) {
 		t.Error("/metrics does not count its own connection")
 	}
 }
+
+// TestReadyWhileDegraded has something amiss that other servers may not have.
+func TestReadyWhileDegraded(t *testing.T) {
+	fault := ""
+	idle := newTestServer(t, localConfig(), &fakeDoor{})
+	idle.OnReady(func() string { return fault })
+	s := start(t, idle)
+	if res, body := s.get(t, "/readyz"); res.StatusCode != 200 || body != "ready" {
+		t.Errorf("/readyz = %d %q, want 200 ready", res.StatusCode, body)
+	}
+	fault = "redis is away"
+	if res, body := s.get(t, "/readyz"); res.StatusCode != 503 || body != fault {
+		t.Errorf("/readyz = %d %q, want 503 and the fault", res.StatusCode, body)
+	}
+	if res, _ := s.get(t, "/healthz"); res.StatusCode != 200 {
+		t.Errorf("/healthz = %d, want 200: the process lives", res.StatusCode)
+	}
+}

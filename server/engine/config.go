@@ -23,6 +23,8 @@ type Config struct {
 	// CloseTimeout bounds the end of a connection: what is queued must have left, and the client must have
 	// answered the close frame or fetched its last poll, within this time. Default 5s.
 	CloseTimeout time.Duration
+	// ShutdownSpread is the time over which Shutdown ends the connections, in waves. 0: all at once.
+	ShutdownSpread time.Duration
 
 	// MaxPayloadBytes is the largest message a client may send, and the largest body of a POST. Default 1,000,000.
 	MaxPayloadBytes int64

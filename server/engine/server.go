@@ -219,7 +219,8 @@ func (s *Server) allLinks() []*link {
 	return links
 }
 
-// Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, and returns
+// Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, in waves where
+// [Config.ShutdownSpread] says so, and returns
 // when all goroutines of the server have ended. Once ctx is done it cuts the connections and returns ctx's error, when
 // the receivers have returned. Calling it again waits as well.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -230,9 +231,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.checkEmptyLocked()
 	}
 	s.mu.Unlock()
-	for _, l := range s.allLinks() {
-		l.owner.Close(ReasonServerShutdown)
-	}
+	s.endAll(ctx, s.cfg.ShutdownSpread)
 	var err error
 	select {
 	case <-s.empty:
