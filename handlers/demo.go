@@ -45,10 +45,10 @@ func (d *Demo) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
 	return c, nil
 }
 
-// beat sends the next broadcast.
+// beat sends the next broadcast, to the clients of this node: each node counts for itself.
 func (d *Demo) beat() bool {
 	n := d.sent.Add(1) - 1
-	d.hub.Send(topicDemo, &hub.Message{Text: numbered("broadcast message ", n)})
+	d.hub.SendHere(topicDemo, &hub.Message{Text: numbered("broadcast message ", n)})
 	return true
 }
 

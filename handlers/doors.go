@@ -96,7 +96,7 @@ func NewDoors(o DoorsOptions) *Doors {
 		Events:       newEvents(o.Hub, tap, presence, gate),
 		Demo:         newDemo(o.Hub, lobby),
 		Notification: newNotification(o.Hub, lobby),
-		Publisher:    NewPublisher(o.Hub),
+		Publisher:    NewPublisher(o.Hub, o.Nodes, o.Channels),
 		Presence:     presence,
 		hub:          o.Hub,
 		nodes:        o.Nodes,

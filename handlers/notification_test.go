@@ -34,7 +34,7 @@ func TestNotificationHearsNothingBeforeItHasProvedWhoItIs(t *testing.T) {
 	h := newHouse(t)
 	c := h.text(h.doors.Notification, h.ticket("ann"))
 	for _, channel := range []string{"user:ann", "broadcast"} {
-		if n, err := h.doors.Publisher.Publish(channel, []byte(`{"type":"event","data":{}}`)); n != 0 || err != nil {
+		if n, _, err := h.doors.Publisher.Publish(t.Context(), channel, []byte(`{"type":"event","data":{}}`)); n != 0 || err != nil {
 			t.Errorf("Publish(%s) = %d, %v", channel, n, err)
 		}
 	}

@@ -28,7 +28,7 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 		"user:tea":  {},
 	} {
 		payload := `{"type":"news","data":{"n": 1.0}}`
-		n, err := h.doors.Publisher.Publish(channel, []byte(payload))
+		n, complete, err := h.doors.Publisher.Publish(t.Context(), channel, []byte(payload))
 		if err != nil {
 			t.Fatalf("%s: %v", channel, err)
 		}
@@ -50,8 +50,8 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 		check(room.guest, to.room, `event: news | data: {"n": 1.0}`)
 		check(notification.guest, to.notification, payload)
 		check(demo.guest, to.demo, payload)
-		if n != want {
-			t.Errorf("Publish(%s) = %d, want %d", channel, n, want)
+		if n != want || !complete {
+			t.Errorf("Publish(%s) = %d, %v, want %d, true", channel, n, complete, want)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func TestPublishForms(t *testing.T) {
 	user := h.userEvents("ann")
 	events := h.events()
 	publish := func(channel, payload string) error {
-		_, err := h.doors.Publisher.Publish(channel, []byte(payload))
+		_, _, err := h.doors.Publisher.Publish(t.Context(), channel, []byte(payload))
 		return err
 	}
 	for name, tc := range map[string]struct {
@@ -109,13 +109,13 @@ func TestSubscribe(t *testing.T) {
 	var got []string
 	cancel := h.doors.Publisher.Subscribe("room:*", func(channel string, payload []byte) { got = append(got, channel+" "+string(payload)) })
 	for _, channel := range []string{"room:1", "user:1", "room:a:b", "broadcast"} {
-		if _, err := h.doors.Publisher.Publish(channel, []byte(`{"type":"a"}`)); err != nil {
+		if _, _, err := h.doors.Publisher.Publish(t.Context(), channel, []byte(`{"type":"a"}`)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cancel()
 	cancel()
-	_, _ = h.doors.Publisher.Publish("room:1", []byte(`{"type":"late"}`))
+	_, _, _ = h.doors.Publisher.Publish(t.Context(), "room:1", []byte(`{"type":"late"}`))
 	if want := []string{`room:1 {"type":"a"}`, `room:a:b {"type":"a"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -140,7 +140,7 @@ func FuzzPublish(f *testing.F) {
 	h := newHouse(f)
 	user, note := h.userEvents("ann"), h.proved(h.doors.Notification, "ann")
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		n, err := h.doors.Publisher.Publish("user:ann", payload)
+		n, _, err := h.doors.Publisher.Publish(t.Context(), "user:ann", payload)
 		if (err == nil) != (n == 2) {
 			t.Fatalf("Publish = %d, %v", n, err)
 		}

@@ -43,7 +43,7 @@ type apiPublisher struct{ publisher *handlers.Publisher }
 
 // Publish implements [api.Publisher].
 func (p apiPublisher) Publish(channel string, message []byte) (int, error) {
-	delivered, err := p.publisher.Publish(channel, message)
+	delivered, _, err := p.publisher.Publish(context.Background(), channel, message)
 	switch {
 	case errors.Is(err, handlers.ErrChannel):
 		return 0, api.ErrChannel
