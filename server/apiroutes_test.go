@@ -35,7 +35,7 @@ func TestAPIRoutes(t *testing.T) {
 	cfg.MaxPayloadBytes = 1000
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: handlers.NewPublisher(h), Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,15 +42,15 @@ func apiParts(d *handlers.Doors, users store.UserStore) *server.APIParts {
 type apiPublisher struct{ publisher *handlers.Publisher }
 
 // Publish implements [api.Publisher].
-func (p apiPublisher) Publish(channel string, message []byte) (int, error) {
-	delivered, _, err := p.publisher.Publish(context.Background(), channel, message)
+func (p apiPublisher) Publish(ctx context.Context, channel string, message []byte) (int, bool, error) {
+	delivered, complete, err := p.publisher.Publish(ctx, channel, message)
 	switch {
 	case errors.Is(err, handlers.ErrChannel):
-		return 0, api.ErrChannel
+		return 0, false, api.ErrChannel
 	case errors.Is(err, handlers.ErrType), errors.Is(err, handlers.ErrPayload):
-		return 0, fmt.Errorf("%w: %w", api.ErrMessage, err)
+		return 0, false, fmt.Errorf("%w: %w", api.ErrMessage, err)
 	}
-	return delivered, err
+	return delivered, complete, err
 }
 
 // apiPresence is a presence in the words of the API.

@@ -52,9 +52,9 @@ func (a *API) emit(c *gin.Context) (any, error) {
 	}
 	if !e.ack {
 		if e.nobody() {
-			return okDelivered(0), nil
+			return okDelivered(0, true), nil
 		}
-		return okDelivered(a.cfg.Emitter.Emit(e.selection(a.cfg.Emitter), msg)), nil
+		return okDelivered(a.cfg.Emitter.Emit(e.selection(a.cfg.Emitter), msg), true), nil
 	}
 	if e.nobody() {
 		return new(answers).reply(0), nil

@@ -77,7 +77,7 @@ func open(t *testing.T) *house {
 		Handlers: map[string]hub.Handler{"/": root, "/chat": chatStub{h}}})
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
-	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h), Emitter: s, Rooms: h,
+	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: h,
 		Presence: people{handlers.NewPresence(h)}, Lobbies: users, Log: quiet}))
 	web := httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -303,7 +303,7 @@ func BenchmarkPublishLive(b *testing.B) {
 	h.Join(m, hub.Room{Kind: hub.KindAccount, Name: "42"})
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet}})
 	defer s.Shutdown(context.Background())
-	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h), Emitter: s, Rooms: h,
+	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: h,
 		Presence: people{handlers.NewPresence(h)}, Lobbies: store.NewMemory(), Log: quiet}))
 	defer web.Close()
 	client := &http.Client{Transport: &http.Transport{}}

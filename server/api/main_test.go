@@ -23,6 +23,7 @@ const testKey = "0123456789abcdef-the-key"
 // fake stands in for everything behind the API. What is not set does nothing.
 type fake struct {
 	publish     func(channel string, message []byte) (int, error)
+	partial     bool // not every node has told how many Publish reached
 	emit        func(to hub.Selection, msg *hub.Message) int
 	emitWithAck func(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int
 	members     map[string]*hub.Member // by namespace and sid with a space between
@@ -33,11 +34,12 @@ type fake struct {
 	cut         []string // what Disconnect was called with
 }
 
-func (f *fake) Publish(channel string, message []byte) (int, error) {
+func (f *fake) Publish(_ context.Context, channel string, message []byte) (int, bool, error) {
 	if f.publish == nil {
-		return 0, nil
+		return 0, true, nil
 	}
-	return f.publish(channel, message)
+	n, err := f.publish(channel, message)
+	return n, !f.partial, err
 }
 
 func (f *fake) Emit(to hub.Selection, msg *hub.Message) int {

@@ -21,8 +21,9 @@ var (
 // Publisher takes messages to everybody who listens to a channel, by whichever door.
 type Publisher interface {
 	// Publish sends message, the bytes of {"type":...,"data":...} as they came, and returns for how many clients it was
-	// queued. It does not keep message. Errors that are the caller's wrap [ErrChannel] or [ErrMessage].
-	Publish(channel string, message []byte) (delivered int, err error)
+	// queued, on all nodes of a cluster; without complete there may be more. It waits for the other nodes until ctx is
+	// over or a second, and does not keep message. Errors that are the caller's wrap [ErrChannel] or [ErrMessage].
+	Publish(ctx context.Context, channel string, message []byte) (delivered int, complete bool, err error)
 }
 
 // Emitter takes events to Socket.IO clients.

@@ -29,7 +29,7 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	if kind == "" {
 		return nil, faultf(CodeInvalidRequest, "type is missing: it names the event that listeners get")
 	}
-	delivered, err := a.cfg.Publisher.Publish(channel, body)
+	delivered, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
 	switch {
 	case errors.Is(err, ErrChannel):
 		return nil, &fault{CodeInvalidChannel, err.Error()}
@@ -38,11 +38,15 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	return okDelivered(delivered), nil
+	return okDelivered(delivered, complete), nil
 }
 
-func okDelivered(n int) json.RawMessage {
+// okDelivered answers for how many clients something was queued; without complete, a node of the cluster did not tell.
+func okDelivered(n int, complete bool) json.RawMessage {
 	b := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(n), 10)
+	if !complete {
+		b = append(b, `,"partial":true`...)
+	}
 	return append(b, '}')
 }
 

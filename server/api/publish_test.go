@@ -74,4 +74,8 @@ func TestPublish(t *testing.T) {
 			t.Errorf("data %s = %d %s", data, status, body)
 		}
 	}
+	f.partial = true
+	if status, body := ask(t, a, "POST", "/api/publish/update", message); status != 200 || body != `{"ok":true,"delivered":3,"partial":true}` {
+		t.Errorf("publish that not every node has answered = %d %s, want it to say partial", status, body)
+	}
 }
