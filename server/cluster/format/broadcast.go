@@ -82,6 +82,7 @@ type Peeked struct {
 	Ext           *Ext
 
 	packed bool   // data is msgpack
+	one    bool   // data is one value, not an array; nil: none
 	data   []byte // packet.data
 	raw    []byte // the arguments' JSON, as the extension has it; nil: data gives it back
 	extra  []byte // the attachments that go with raw; nil: those in data

@@ -3,16 +3,12 @@ package format
 import (
 	"encoding/json"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
 )
 
 // packetType is the type of every packet between servers: EVENT, whether or not it has attachments.
 const packetType = 2
-
-// wireBroadcast is the type of a broadcast that asks for answers, as the classic adapter numbers requests.
-const wireBroadcast = 7
 
 // AppendClassic appends a broadcast as the classic adapter publishes it: [uid, packet, opts], or where an answer is wanted
 // a request of type 7. The result is always what Node servers can decode, for they end over anything else. It returns an
@@ -90,7 +86,7 @@ func PeekClassic(msg []byte) (Peeked, error) {
 	for ; n > 3 && !c.bad; n-- {
 		c.skip()
 	}
-	if !c.done() || p.data == nil {
+	if !c.done() {
 		return Peeked{}, ErrFormat
 	}
 	return p, nil
@@ -98,7 +94,6 @@ func PeekClassic(msg []byte) (Peeked, error) {
 
 // peekPacket reads a packet but its data.
 func (p *Peeked) peekPacket(c *cursor) {
-	p.Namespace = "/"
 	isEvent := false
 	for n := c.mapping(); n > 0 && !c.bad; n-- {
 		switch string(c.text()) {
@@ -113,102 +108,17 @@ func (p *Peeked) peekPacket(c *cursor) {
 		case "nsp":
 			if nsp := c.text(); len(nsp) != 1 || nsp[0] != '/' {
 				p.Namespace = string(nsp)
+			} else {
+				p.Namespace = "/"
 			}
 		default:
 			c.skip()
 		}
 	}
-	if !isEvent {
+	if p.Namespace == "" {
+		p.Namespace = "/"
+	}
+	if !isEvent || p.data == nil {
 		c.fail()
-	}
-}
-
-// Packet decodes the event. Its attachments, and arguments that came as JSON, alias the message.
-func (p *Peeked) Packet() (Packet, error) {
-	packet, err := p.packet()
-	if err == nil && !isEvent(packet.Args) {
-		err = ErrEvent
-	}
-	if err != nil {
-		return Packet{}, err
-	}
-	return packet, nil
-}
-
-func (p *Peeked) packet() (packet Packet, err error) {
-	if !p.packed {
-		return splitArray(p.data)
-	}
-	if p.raw == nil {
-		return unpackArray(p.data)
-	}
-	if packet.Args, err = unpackRaw(p.raw); err != nil {
-		return Packet{}, err
-	}
-	if p.extra != nil {
-		packet.Attachments, err = unpackBins(p.extra)
-	} else {
-		var data Packet
-		data, err = unpackArray(p.data)
-		packet.Attachments = data.Attachments
-	}
-	return packet, err
-}
-
-// unpackRaw reads arguments that are JSON already.
-func unpackRaw(b []byte) ([]json.RawMessage, error) {
-	bins, err := unpackBins(b)
-	if err != nil {
-		return nil, err
-	}
-	args := make([]json.RawMessage, len(bins))
-	for i, arg := range bins {
-		end, err := skipValue(arg, skipSpace(arg, 0))
-		if err != nil || skipSpace(arg, end) != len(arg) || !utf8.Valid(arg) {
-			return nil, ErrFormat
-		}
-		args[i] = arg
-	}
-	return args, nil
-}
-
-// unpackBins reads an array of bytes.
-func unpackBins(b []byte) ([][]byte, error) {
-	c := cursor{b: b}
-	bins := make([][]byte, c.array())
-	for i := range bins {
-		bins[i] = c.bin()
-	}
-	if !c.done() {
-		return nil, ErrFormat
-	}
-	return bins, nil
-}
-
-// splitArray reads an array of JSON values. They alias b.
-func splitArray(b []byte) (Packet, error) {
-	i := skipSpace(b, 0)
-	if i >= len(b) || b[i] != '[' {
-		return Packet{}, ErrFormat
-	}
-	args := make([]json.RawMessage, 0, 4)
-	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == ']' {
-		return Packet{Args: args}, nil
-	}
-	for {
-		end, err := skipValue(b, i)
-		if err != nil {
-			return Packet{}, err
-		}
-		args = append(args, b[i:end:end])
-		i = skipSpace(b, end)
-		if i >= len(b) || b[i] != ',' && b[i] != ']' {
-			return Packet{}, ErrFormat
-		}
-		if b[i] == ']' {
-			return Packet{Args: args}, nil
-		}
-		i = skipSpace(b, i+1)
 	}
 }

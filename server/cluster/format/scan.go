@@ -25,10 +25,13 @@ func trimSpace(b []byte) []byte {
 	return b[start:end:end]
 }
 
-// skipValue returns where the JSON value ends that starts at b[i]. It does not recurse: open objects and arrays are bits,
-// one for each level.
-func skipValue(b []byte, i int) (end int, err error) {
-	var isObject [MaxDepth / 64]uint64
+// maxEnvelope is how deep what is around arguments nests in a message.
+const maxEnvelope = 64
+
+// skipValue returns where the JSON value ends that starts at b[i] and may nest as deep as limit, which is [MaxDepth], or
+// maxEnvelope more. It does not recurse: open objects and arrays are bits, one for each level.
+func skipValue(b []byte, i, limit int) (end int, err error) {
+	var isObject [(MaxDepth + maxEnvelope) / 64]uint64
 	depth := 0
 	for {
 		// b[i] is where a value has to start.
@@ -41,7 +44,7 @@ func skipValue(b []byte, i int) (end int, err error) {
 				return 0, err
 			}
 		case c == '{' || c == '[':
-			if depth == MaxDepth {
+			if depth == limit {
 				return 0, ErrDepth
 			}
 			isObject[depth>>6] &^= 1 << (depth & 63)

@@ -133,17 +133,7 @@ func (u *unpacker) key() {
 func appendName(dst []byte, c *cursor) []byte {
 	switch c.kind() {
 	case kindReal:
-		switch f := c.real(); {
-		case math.IsNaN(f):
-			return append(dst, "NaN"...)
-		case math.IsInf(f, 0):
-			if f < 0 {
-				dst = append(dst, '-')
-			}
-			return append(dst, "Infinity"...)
-		default:
-			return appendFloat(dst, f)
-		}
+		return appendNumberName(dst, c.real())
 	case kindInt:
 		return appendInteger(dst, c)
 	case kindBool:
@@ -154,6 +144,19 @@ func appendName(dst []byte, c *cursor) []byte {
 	}
 	c.fail()
 	return dst
+}
+
+// appendNumberName is appendFloat for numbers that may be infinite or none.
+func appendNumberName(dst []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(dst, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(dst, "Infinity"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-Infinity"...)
+	}
+	return appendFloat(dst, f)
 }
 
 func appendInteger(dst []byte, c *cursor) []byte {

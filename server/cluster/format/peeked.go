@@ -1,0 +1,81 @@
+package format
+
+import "encoding/json"
+
+// Packet decodes the event. Its attachments, and arguments that came as JSON, alias the message.
+func (p *Peeked) Packet() (Packet, error) {
+	packet, err := p.packet()
+	if err == nil && !isEvent(packet.Args) {
+		err = ErrEvent
+	}
+	if err != nil {
+		return Packet{}, err
+	}
+	return packet, nil
+}
+
+func (p *Peeked) packet() (packet Packet, err error) {
+	if !p.packed {
+		return splitArray(p.data)
+	}
+	if p.raw == nil {
+		return p.unpack()
+	}
+	if packet.Args, err = unpackRaw(p.raw); err != nil {
+		return Packet{}, err
+	}
+	if p.extra != nil {
+		packet.Attachments, err = unpackBins(p.extra)
+	} else {
+		var data Packet
+		data, err = p.unpack()
+		packet.Attachments = data.Attachments
+	}
+	return packet, err
+}
+
+// unpack reads the arguments, or the one value, that msgpack gives.
+func (p *Peeked) unpack() (Packet, error) {
+	switch {
+	case !p.one:
+		return unpackArray(p.data)
+	case p.data == nil:
+		return Packet{}, nil
+	}
+	value, attachments, err := unpackValue(p.data, false)
+	if err != nil {
+		return Packet{}, err
+	}
+	return Packet{Args: []json.RawMessage{value}, Attachments: attachments}, nil
+}
+
+// parse reads a packet, but its data, and opts as JSON.
+func (p *Peeked) parse(packet, opts []byte) error {
+	isEvent := false
+	m := walk(packet)
+	for {
+		key, value, ok := m.next()
+		if !ok {
+			break
+		}
+		switch string(key) {
+		case "type":
+			isEvent = string(value) == "2"
+		case "data":
+			p.data = value
+		case "nsp":
+			if p.Namespace, ok = text(value); !ok {
+				return ErrFormat
+			}
+		}
+	}
+	if m.bad || !isEvent || p.data == nil {
+		return ErrFormat
+	}
+	if p.Namespace == "" {
+		p.Namespace = "/"
+	}
+	o, err := parseOpts(opts)
+	p.Rooms, p.Except, p.Flags, p.Ext = o.rooms, o.except, o.flags, o.ext
+	return err
+}
