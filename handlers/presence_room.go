@@ -1,10 +1,10 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"signalbox/server/hub"
 )
@@ -45,7 +45,15 @@ func (p *Presence) RoomUsers(ctx context.Context, room string) (users []RoomUser
 	for _, r := range reports[1:] {
 		sum.merge(r)
 	}
-	slices.SortFunc(sum.Users, func(a, b RoomUser) int { return strings.Compare(string(a.UserID), string(b.UserID)) })
+	slices.SortFunc(sum.Users, func(a, b RoomUser) int {
+		if c := bytes.Compare(a.UserID, b.UserID); c != 0 || a.Verified == b.Verified {
+			return c
+		}
+		if a.Verified {
+			return -1
+		}
+		return 1
+	})
 	return sum.Users, sum.Nameless, complete
 }
 
