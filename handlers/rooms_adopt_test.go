@@ -30,14 +30,14 @@ func TestAdopt(t *testing.T) {
 		"an empty one":    {"tea", "message", []string{`{}`}, `{"type":"message","timestamp":NOW}`, `{}`},
 		"text alone":      {"tea", "message", []string{`"hi"`}, `{"type":"message","data":"hi"}`, `"hi"`},
 		"nothing":         {"tea", "message", nil, `{"type":"message"}`, `null`},
-		"to an account":   {"", "message", []string{`{"content":1}`}, `{"type":"message","data":{"content":1}}`, `{"content":1}`},
+		"to an account":   {"user:7", "message", []string{`{"content":1}`}, `{"type":"message","data":{"content":1}}`, `{"content":1}`},
 		"who has come": {"t\"ea", "user_joined", []string{`{"userId":"u","userName":"n"}`},
 			`{"type":"user_joined","userId":"u","room":"t\"ea"}`, `{"userId":"u","userName":"n"}`},
 		"who has gone":       {"tea", "user_left", []string{`{"userId":[1]}`, `2`}, `{"type":"user_left","userId":[1],"room":"tea"}`, `{"userId":[1]}`},
 		"nobody has gone":    {"tea", "user_left", []string{`{}`}, `{"type":"user_left","room":"tea"}`, `{}`},
 		"nothing has gone":   {"tea", "user_left", []string{`null`}, `{"type":"user_left","data":null}`, `null`},
 		"no data about it":   {"tea", "user_left", nil, `{"type":"user_left"}`, `null`},
-		"about an account":   {"", "user_left", []string{`{"userId":1}`}, `{"type":"user_left","data":{"userId":1}}`, `{"userId":1}`},
+		"about an account":   {"user:7", "user_left", []string{`{"userId":1}`}, `{"type":"user_left","data":{"userId":1}}`, `{"userId":1}`},
 		"another event":      {"tea", "news", []string{"{\"a\":\n[1.0]}", `2`}, "{\"type\":\"news\",\"data\":{\"a\":\n[1.0]}}", `{"a":[1.0]}`},
 		"a name with quotes": {"tea", `a"b<é`, []string{`1`}, `{"type":"a\"b\u003cé","data":1}`, `1`},
 		"typing":             {"tea", "user_typing", []string{`{"userId":1}`}, "", ""},
@@ -107,7 +107,7 @@ func TestAdoptedMessagesAtEveryDoor(t *testing.T) {
 func FuzzAdopt(f *testing.F) {
 	f.Add("tea", "message", `{"userId":1,"content":2,"timestamp":3}`)
 	f.Add("tea", "user_left", `{"userId":"x"}`)
-	f.Add("", "a\nb", `[]`)
+	f.Add("user:", "a\nb", `[]`)
 	h := newHouse(f)
 	f.Fuzz(func(t *testing.T, room, event, arg string) {
 		if !json.Valid([]byte(arg)) {
