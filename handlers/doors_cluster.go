@@ -41,6 +41,10 @@ func (d *Doors) Leaving(node string, wills []store.Will) {
 	d.Presence.leaving.add(wills)
 }
 
+// Draining is called when this node begins to leave, before it ends its clients. Who goes by itself from then on is taken out
+// of the lists that other nodes keep of those who leave with it.
+func (d *Doors) Draining() { d.Rooms.draining.Store(true) }
+
 // Returned is called when this node is among the others again after they could not see it. Where they have declared it
 // dead, the rooms were told that its people have left: they hear that they are there.
 func (d *Doors) Returned(declaredDead bool) {

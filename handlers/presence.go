@@ -50,6 +50,7 @@ type person struct {
 	userJSON json.RawMessage // the id in its own JSON type; nil: not told yet
 	name     string
 	index    int // in users[userID]
+	offline  bool
 }
 
 // NewPresence returns a presence in which nobody is. It answers the other nodes: each has one.
@@ -100,14 +101,22 @@ func (p *Presence) rename(m *hub.Member, name string) {
 func (p *Presence) leave(m *hub.Member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.people[m]
-	if c == nil {
-		return
-	}
+	p.goOfflineLocked(p.people[m])
 	delete(p.people, m)
-	if !c.proven {
+}
+
+// goOffline has a connection not counted as one of its user's any more. In its rooms it is known until it leaves.
+func (p *Presence) goOffline(m *hub.Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.goOfflineLocked(p.people[m])
+}
+
+func (p *Presence) goOfflineLocked(c *person) {
+	if c == nil || !c.proven || c.offline {
 		return
 	}
+	c.offline = true
 	list := p.users[c.userID]
 	last := len(list) - 1
 	list[c.index] = list[last]

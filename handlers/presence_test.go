@@ -107,3 +107,23 @@ func TestPresenceOfManyConnectionsOfOneUser(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who goes is in a room as who it is, until it is not there any more.
+func TestPresenceOfARoomWhileSomebodyGoes(t *testing.T) {
+	for _, reason := range []string{"transport close", reasonShutdown} {
+		h := newHouse(t)
+		ann := h.chat(h.token("ann"))
+		ann.send("join_room", `"tea"`)
+		for range 2 {
+			h.doors.Presence.goOffline(ann.member)
+			users, nameless, _ := h.doors.Presence.RoomUsers(t.Context(), "tea")
+			if len(users) != 1 || nameless != 0 || len(h.online("ann")) != 0 {
+				t.Errorf("%d users in the room, %d without a name, online: %v, want one and offline", len(users), nameless, h.online("ann"))
+			}
+		}
+		ann.session.Close(reason)
+		if n := h.hub.Count(roomAddress("tea")); n != 0 || len(h.doors.Presence.people) != 0 || len(h.doors.Presence.users) != 0 {
+			t.Errorf("%s: somebody is left behind", reason)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,6 +67,8 @@ type Rooms struct {
 	gate     gatekeeper
 	log      *slog.Logger
 	seed     maphash.Seed
+
+	draining atomic.Bool
 
 	// locks make one step of a message and its place in the history, so that all see messages in the order of the
 	// history. Nobody waits for anything but a processor under one.
@@ -195,10 +198,15 @@ func (o *occupant) leaveAll(keep func(room string) bool) []string {
 // clients would cost n times n messages that nobody reads. In a cluster they come back at another node; the wills of those
 // who do not are carried out there.
 func (o *occupant) gone(reason string) {
-	o.rooms.presence.leave(o.member)
-	if reason != reasonShutdown {
+	o.rooms.presence.goOffline(o.member)
+	if reason == reasonShutdown {
+		for _, room := range roomNames(o.member) {
+			o.rooms.hub.Leave(o.member, roomAddress(room))
+		}
+	} else {
 		o.leaveAll(func(string) bool { return false })
 	}
+	o.rooms.presence.leave(o.member) // last: in a room it would be one who has not said who it is
 }
 
 // say sends a message to a room and puts it into the history. The sender is among the receivers unless it is excepted.

@@ -62,8 +62,14 @@ func (o *occupant) bequeath(room string) {
 }
 
 func (o *occupant) takeBack(room string) {
-	if w := o.rooms.wills.wills; w != nil {
-		w.Unwill(o.willKey(room))
+	r := o.rooms
+	if r.wills.wills == nil {
+		return
+	}
+	key := o.willKey(room)
+	r.wills.wills.Unwill(key)
+	if r.draining.Load() {
+		r.presence.claimed(key)
 	}
 }
 

@@ -192,6 +192,26 @@ func TestWhoOnlyChangesNodesIsNotNoticed(t *testing.T) {
 	})
 }
 
+// Somebody who goes while the node leaves does not come back.
+func TestWhoGoesWhileTheNodeLeavesIsGone(t *testing.T) {
+	w := newTown(t, 2)
+	a, b := w.houses[0], w.houses[1]
+	see := a.chat(a.token("see"))
+	ann, bob := b.chat(b.token("ann")), b.chat(b.token("bob"))
+	for _, c := range []*chatter{see, ann, bob} {
+		c.send("join_room", `"tea"`)
+	}
+	w.settle()
+	b.doors.Draining()
+	w.leave(1)
+	ann.leave()
+	bob.send("leave_room", `"tea"`)
+	w.settle()
+	see.take()
+	see.ask("presence", `{"roomId":"tea"}`)
+	see.want(`ack {"ok":true,"roomId":"tea","users":[{"userId":"see","userName":"Name-see","connections":1,"verified":true}],"nameless":0}`)
+}
+
 func TestWhoLeavesIsForgottenAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 2)
