@@ -88,7 +88,7 @@ func NewDoors(o DoorsOptions) *Doors {
 	gate := gatekeeper{verifier: o.Verifier, required: o.RequireAuth, counters: c, log: o.Log}
 	presence := NewPresence(o.Hub, o.Nodes)
 	wills := roomWills{wills: o.Wills, run: presence.run}
-	tap := newTap(o.Hub, gate)
+	tap := newTap(o.Hub, o.Nodes, o.Wills, gate)
 	lobby := newTicketGate(gate, o.Tickets, presence, o.PingInterval)
 	d := &Doors{
 		Rooms:        newRooms(o.Hub, o.History, presence, wills, o.Nodes, gate),

@@ -18,9 +18,9 @@ func (d *Doors) Execute(wills []store.Will) {
 				continue
 			}
 			runs[run] = struct{}{}
-		case "tap":
-			if t, ok := any(d.Tap).(interface{ execute(body []byte) }); ok {
-				t.execute(w.Body)
+		case willTap:
+			if !d.Tap.execute(w.Body) {
+				bad++
 			}
 		default:
 			bad++

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,10 +57,13 @@ func TestPublishOverNodes(t *testing.T) {
 	near, far := houses[0].userEvents("ann"), houses[1].userEvents("ann")
 	note := houses[2].proved(houses[2].doors.Notification, "ann")
 	updates := houses[2].events()
+	var mu sync.Mutex
 	var subscribed []string
 	for _, h := range houses[:2] {
 		defer h.doors.Publisher.Subscribe("user:*", func(channel string, payload []byte) {
-			subscribed = append(subscribed, channel+" "+string(payload)) // the second call is ordered by settle
+			mu.Lock()
+			defer mu.Unlock()
+			subscribed = append(subscribed, channel+" "+string(payload))
 		})()
 	}
 	payload := []byte(`{"type":"order","data":{"n":1.0}}`)
@@ -73,6 +77,8 @@ func TestPublishOverNodes(t *testing.T) {
 	far.want(`event: order | data: {"n":1.0}`)
 	note.want(`{"type":"order","data":{"n":1.0}}`)
 	wantNothing(updates)
+	mu.Lock()
+	defer mu.Unlock()
 	if len(subscribed) != 2 || subscribed[0] != subscribed[1] || subscribed[0] != `user:ann {"type":"order","data":{"n":1.0}}` {
 		t.Errorf("subscribers got %q, want the payload at both nodes", subscribed)
 	}

@@ -4,40 +4,42 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"sync"
-	"time"
 
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/store"
 )
+
+// maxConnectionID bounds the JSON of a connectionId, which is kept as long as its client is there.
+const maxConnectionID = 1024
 
 const (
-	// maxConnectionID bounds the JSON of a connectionId, which is kept as long as its client is there.
-	maxConnectionID = 1024
-	// replayMessages and replayBytes bound what is kept for streams that come back.
-	replayMessages = 256
-	replayBytes    = 1 << 20
+	// tellTap is the topic on which nodes tell each other what came in on /tap.
+	tellTap = "tap"
+	// willTap is the topic of the wills of clients of /tap: that they have gone.
+	willTap = "tap"
 )
 
-// Tap serves the plain WebSocket /tap: what its clients send goes to all who listen to /events.
+// Tap serves the plain WebSocket /tap: what its clients send goes to all who listen to /events, on every node of a cluster.
 type Tap struct {
 	// Static after construction.
-	hub  RoomHub
-	gate gatekeeper
-	// began, in milliseconds since 1970, tells the ids of this process from those of an earlier one.
-	began int64
+	hub   RoomHub
+	nodes hub.Nodes
+	wills store.Wills // nil: nobody reads them
+	gate  gatekeeper
 
-	// mu is held while a message is sent, so that a stream that comes back gets it either from the buffer or live.
+	// mu is held while a message is sent, so that a stream that comes back gets it either from the buffer or live, and
+	// other nodes get messages in the order of the buffer.
 	mu sync.Mutex
 	// mu guards the following.
-	last   uint64   // the number of the newest message
-	recent [][]byte // the records before and with it, oldest first
-	size   int      // their bytes
+	recent tapBuffer
 }
 
-func newTap(h RoomHub, gate gatekeeper) *Tap {
-	return &Tap{hub: h, gate: gate, began: time.Now().UnixMilli()}
+func newTap(h RoomHub, nodes hub.Nodes, wills store.Wills, gate gatekeeper) *Tap {
+	t := &Tap{hub: h, nodes: nodes, wills: wills, gate: gate, recent: newTapBuffer(nodes != hub.Alone)}
+	nodes.OnTell(tellTap, t.receive)
+	return t
 }
 
 // Text returns the handler of /tap. Where tokens are required it asks for one with the scope tap.
@@ -52,14 +54,35 @@ func (d tapDoor) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
 		return nil, err
 	}
 	lease := d.tap.gate.watch(id, nil, func() { p.Close(hub.ClosePolicy, "token expired") })
-	return &tapClient{tap: d.tap, lease: lease}, nil
+	c := &tapClient{tap: d.tap, lease: lease, will: willTap + " " + p.ID()}
+	c.bequeath()
+	return c, nil
 }
 
 // tapClient is one client of /tap.
 type tapClient struct {
 	tap   *Tap
 	lease *auth.Lease
+	will  string          // the key of its will
 	id    json.RawMessage // the last connectionId; nil: it has not spoken yet
+}
+
+// bequeath has another node tell that the client has gone, should this one die. takeBack undoes it.
+func (c *tapClient) bequeath() {
+	if w := c.tap.wills; w != nil {
+		w.Will(store.Will{Key: c.will, Topic: willTap, Body: c.end()})
+	}
+}
+
+func (c *tapClient) takeBack() {
+	if w := c.tap.wills; w != nil {
+		w.Unwill(c.will)
+	}
+}
+
+// end returns that the client has gone.
+func (c *tapClient) end() []byte {
+	return append(appendFirst([]byte(`{"close":{`), "connectionId", c.id), "}}"...)
 }
 
 // Text implements [hub.TextSession]. Nothing is ever sent back.
@@ -71,7 +94,9 @@ func (c *tapClient) Text(data []byte) {
 		return
 	}
 	if !bytes.Equal(id, c.id) {
+		c.takeBack()
 		c.id = bytes.Clone(id)
+		c.bequeath()
 	}
 	counters.tapMessages.Add(1)
 	c.tap.send(bytes.TrimSpace(data))
@@ -81,11 +106,11 @@ func (c *tapClient) Text(data []byte) {
 // could fill the streams, and push out what is kept for those who come back.
 func (c *tapClient) Close(reason string) {
 	stopLease(c.lease)
+	c.takeBack()
 	if reason == hub.ReasonNotOpened {
 		return
 	}
-	b := appendFirst([]byte(`{"close":{`), "connectionId", c.id)
-	c.tap.send(append(b, "}}"...))
+	c.tap.send(c.end())
 }
 
 // connectionID returns the connectionId of a frame, and whether the frame is JSON and has one that JavaScript takes for
@@ -112,61 +137,60 @@ func connectionID(data []byte) (json.RawMessage, bool) {
 	}
 }
 
-// send gives one message, a JSON value, to all who listen, and keeps it for those who come back.
+// send gives one message, a JSON value, to all who listen, and keeps it for those who come back, on every node.
 func (t *Tap) send(data []byte) {
+	data = oneLine(data)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last++
-	record := appendRecord(nil, recordID(t.began, t.last), "", data)
-	t.recent = append(t.recent, record)
-	t.size += len(record)
-	drop := 0
-	for len(t.recent)-drop > replayMessages || t.size > replayBytes {
-		t.size -= len(t.recent[drop])
-		t.recent[drop] = nil
-		drop++
+	place := t.recent.next()
+	t.deliverLocked(place, data)
+	t.nodes.Tell(tellTap, appendTold(nil, place, data))
+}
+
+// receive takes what came in on /tap at another node.
+func (t *Tap) receive(body []byte) {
+	place, data, ok := parseTold(body)
+	if !ok {
+		t.gate.log.Debug("message of another node's tap dropped")
+		return
 	}
-	t.recent = t.recent[drop:]
-	t.hub.Send(topicTap, &hub.Message{SSE: record})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.deliverLocked(place, data)
+}
+
+func (t *Tap) deliverLocked(place tapPlace, data []byte) {
+	t.hub.SendHere(topicTap, &hub.Message{SSE: t.recent.add(place, data)})
+}
+
+// execute tells that a client of /tap has gone, with its node: body is from its will. It reports whether it is one.
+func (t *Tap) execute(body []byte) bool {
+	if !json.Valid(body) {
+		return false
+	}
+	t.send(body)
+	return true
 }
 
 // listen gives a stream what is sent from now on, and before it what it has missed since lastID, if that says something.
 func (t *Tap) listen(p hub.StreamPeer, lastID string) {
+	if t.nodes != hub.Alone {
+		// The first member of a room may have to wait for other nodes, who may be busy telling what came in there. That
+		// needs the lock, so somebody is in the room before.
+		first := hub.NewMember("", nobody{})
+		t.hub.Join(first, topicTap)
+		defer t.hub.Leave(first, topicTap)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if missed := t.missedLocked(lastID); len(missed) > 0 {
-		p.Send(bytes.Join(missed, nil))
+	if missed := t.recent.missed(lastID); len(missed) > 0 {
+		p.Send(missed)
 	}
 	t.hub.Join(p.Member(), topicTap)
 }
 
-// recordID is what a stream sends back as Last-Event-ID.
-func recordID(began int64, number uint64) string {
-	return strconv.FormatInt(began, 36) + "-" + strconv.FormatUint(number, 10)
-}
+// nobody is a member that gets nothing.
+type nobody struct{}
 
-// missedLocked returns the kept records after the one with this id. An id of an earlier process makes all of them new to
-// the client; one that was never given out gets nothing.
-//
-// Rule: [WHATWG HTML, Last-Event-ID].
-//
-// [WHATWG HTML, Last-Event-ID]: https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
-func (t *Tap) missedLocked(lastID string) [][]byte {
-	run, number, _ := strings.Cut(lastID, "-")
-	began, err := strconv.ParseInt(run, 36, 64)
-	if err != nil {
-		return nil
-	}
-	seen, err := strconv.ParseUint(number, 10, 64)
-	if err != nil {
-		return nil
-	}
-	switch {
-	case began < t.began:
-		return t.recent
-	case began > t.began || seen > t.last:
-		return nil
-	}
-	missed := min(t.last-seen, uint64(len(t.recent)))
-	return t.recent[uint64(len(t.recent))-missed:]
-}
+// Deliver implements [hub.Sink].
+func (nobody) Deliver(*hub.Message) bool { return false }
