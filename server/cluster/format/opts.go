@@ -93,7 +93,7 @@ func (w *mapWriter) raw(p *Packet, attachments bool) {
 	w.key(extArgs)
 	w.dst = msgp.AppendArrayHeader(w.dst, uint32(len(p.Args)))
 	for _, arg := range p.Args {
-		w.dst = msgp.AppendBytes(w.dst, trimSpace(arg))
+		w.dst = msgp.AppendBytes(w.dst, clean(arg))
 	}
 	if attachments {
 		w.key(extAttachments)

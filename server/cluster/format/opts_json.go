@@ -224,7 +224,7 @@ func appendValues[T ~[]byte](dst []byte, values []T) ([]byte, error) {
 
 // appendValue is appendValues for one value.
 func appendValue(dst, value []byte) ([]byte, error) {
-	value = trimSpace(value)
+	value = clean(value)
 	end, err := skipValue(value, 0, MaxDepth)
 	if err != nil {
 		return dst, err
@@ -232,8 +232,15 @@ func appendValue(dst, value []byte) ([]byte, error) {
 	if end != len(value) {
 		return dst, ErrJSON
 	}
-	if !utf8.Valid(value) {
-		value = bytes.ToValidUTF8(value, []byte("\uFFFD"))
-	}
 	return append(dst, value...), nil
+}
+
+// clean returns JSON without the space around it, and with U+FFFD for bytes that are not UTF-8: they would break the
+// connections of the clients that they come to.
+func clean(value []byte) []byte {
+	value = trimSpace(value)
+	if utf8.Valid(value) {
+		return value
+	}
+	return bytes.ToValidUTF8(value, []byte("\uFFFD"))
 }
