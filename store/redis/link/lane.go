@@ -1,0 +1,325 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// chunk is how many channels one command subscribes to: so that the answers to very many do not have to be held back by Redis.
+const chunk = 256
+
+// lane is one connection of a subscriber, from its beginning to its end. Two goroutines work on it: one connects and receives, the
+// other subscribes and asks whether Redis is there.
+type lane struct {
+	// Static after construction.
+	s    *Subscriber
+	node string        // "": any
+	wake chan struct{} // some entries have changed
+	done chan struct{} // the receiving goroutine has ended
+
+	heard atomic.Uint64         // answers and messages received
+	busy  atomic.Bool           // handle is running
+	cause atomic.Pointer[error] // why the sending goroutine has cut the connection
+
+	// Subscriber.mu guards the following.
+	connected bool
+	since     time.Time // of connected
+	dirty     []*entry  // wanted and not subscribed, or the other way round, and nothing under way
+	sent      []batch   // commands that are not answered in full, in the order they were written
+}
+
+// batch is one command that subscribes or unsubscribes.
+type batch struct {
+	kind    Kind
+	on      bool
+	entries []*entry // not yet answered
+}
+
+func newLane(s *Subscriber, node string) *lane {
+	return &lane{s: s, node: node, wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+func (n *lane) lived() time.Duration {
+	if n.since.IsZero() {
+		return 0
+	}
+	return time.Since(n.since)
+}
+
+// adoptLocked takes an entry in.
+func (n *lane) adoptLocked(e *entry) {
+	e.lane, e.stage = n, absent
+	n.touchLocked(e)
+}
+
+// touchLocked has the sending goroutine look at an entry.
+func (n *lane) touchLocked(e *entry) {
+	n.dirty = append(n.dirty, e)
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the receiving goroutine.
+func (n *lane) run() {
+	err := n.live()
+	if cause := n.cause.Load(); cause != nil {
+		err = *cause
+	}
+	close(n.done)
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	n.s.endLocked(n, err)
+}
+
+// live connects and receives until the connection ends.
+func (n *lane) live() error {
+	l := n.s.link
+	ctx, cancel := context.WithTimeout(l.ctx, 2*l.options.Timeout)
+	defer cancel()
+	w, err := l.topology.wire(ctx, n.node)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	pubsub := w.client.Subscribe(ctx)
+	defer pubsub.Close()
+	if err := pubsub.Ping(ctx); err != nil { // connects
+		return err
+	}
+	if _, err := pubsub.ReceiveTimeout(ctx, l.options.Timeout); err != nil {
+		return err
+	}
+	n.begin()
+	select {
+	case l.retry <- struct{}{}: // a writer that waits to connect can do so now
+	default:
+	}
+	l.running.Go(func() { n.send(w, pubsub) }) // awaited by Close; ends with done
+	for {
+		got, err := pubsub.ReceiveTimeout(context.Background(), 0)
+		if err == nil {
+			n.heard.Add(1)
+			err = n.receive(got)
+		} else if isReply(err) {
+			err = n.refused(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// begin says that the connection stands.
+func (n *lane) begin() {
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	n.connected, n.since = true, time.Now()
+	n.s.reportLocked(nil)
+}
+
+// receive takes what has come.
+func (n *lane) receive(got any) error {
+	switch got := got.(type) {
+	case *goredis.Message:
+		n.busy.Store(true)
+		n.s.handling.Lock()
+		n.s.handle(Message{
+			Channel: got.Channel, Pattern: got.Pattern, Payload: bytesOf(got.Payload),
+			Sharded: n.node != "" || got.Pattern == "" && n.s.isSharded(got.Channel),
+		})
+		n.s.handling.Unlock()
+		n.busy.Store(false)
+		n.heard.Add(1)
+	case *goredis.Subscription:
+		return n.confirmed(got)
+	}
+	return nil
+}
+
+// verbs are what Redis calls what a batch does.
+var verbs = [kinds][2]string{Plain: {"unsubscribe", "subscribe"}, Pattern: {"punsubscribe", "psubscribe"}, Sharded: {"sunsubscribe", "ssubscribe"}}
+
+func (b *batch) verb() string {
+	if b.on {
+		return verbs[b.kind][1]
+	}
+	return verbs[b.kind][0]
+}
+
+// confirmed takes the answer for one channel. Answers come in the order of the commands, and of the channels within one.
+func (n *lane) confirmed(got *goredis.Subscription) error {
+	s := n.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(n.sent) == 0 || n.sent[0].verb() != got.Kind || n.sent[0].entries[0].name != got.Channel {
+		return n.takenAwayLocked(got)
+	}
+	b := &n.sent[0]
+	e := b.entries[0]
+	b.entries = b.entries[1:]
+	if len(b.entries) == 0 {
+		n.sent = n.sent[1:]
+	}
+	if !b.on {
+		e.stage = absent
+		if e.wanted {
+			n.touchLocked(e)
+		} else {
+			s.forgetLocked(e)
+		}
+		return nil
+	}
+	e.stage = subscribed
+	s.paidLocked(e)
+	for _, w := range e.waits {
+		w.one()
+	}
+	e.waits = nil
+	if !e.wanted {
+		n.touchLocked(e)
+	}
+	s.reportLocked(nil)
+	return nil
+}
+
+// takenAwayLocked takes an answer nobody has asked for: a node of a cluster says so of channels that another has now.
+func (n *lane) takenAwayLocked(got *goredis.Subscription) error {
+	e := n.s.entries[Sharded][got.Channel]
+	if got.Kind != verbs[Sharded][0] || e == nil || e.lane != n || e.stage != subscribed {
+		return errProtocol
+	}
+	n.s.freeLocked(e)
+	n.s.failLocked(errMoved)
+	return nil
+}
+
+// refused takes an error in place of answers. Where another node of the cluster has the channel it is sought again; anything else,
+// which is mostly that the user may not subscribe to it, ends the lane: without it the link is not up.
+func (n *lane) refused(err error) error {
+	s := n.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !isMoved(err) && !turnsAway(err) || len(n.sent) == 0 {
+		return err
+	}
+	b := n.sent[0]
+	n.sent = n.sent[1:]
+	for _, e := range b.entries {
+		s.freeLocked(e)
+	}
+	s.failLocked(err)
+	return nil
+}
+
+// send is the sending goroutine.
+func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
+	l := n.s.link
+	beat := time.NewTicker(l.options.Beat)
+	defer beat.Stop()
+	answer := time.NewTimer(0)
+	answer.Stop()
+	defer answer.Stop()
+	var before uint64
+	for {
+		var err error
+		select {
+		case <-n.done:
+			return
+		case <-n.wake:
+			err = n.flush(pubsub)
+		case <-beat.C:
+			if home := l.home.Load(); l.topology.address.kind == sentinel && home != nil && *home != w.addr {
+				err = errFailover // the writer has noticed
+				break
+			}
+			before = n.heard.Load()
+			if err = pubsub.Ping(l.ctx); err == nil {
+				answer.Reset(l.options.Timeout)
+			}
+		case <-answer.C:
+			if n.heard.Load() == before && !n.busy.Load() {
+				err = errNoAnswer
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, goredis.ErrClosed) { // otherwise the receiving goroutine has ended, and knows why
+				n.cause.CompareAndSwap(nil, &err)
+			}
+			w.cut()
+		}
+	}
+}
+
+// flush writes what has changed.
+func (n *lane) flush(pubsub *goredis.PubSub) error {
+	var todo [kinds][2][]*entry
+	n.s.mu.Lock()
+	for _, e := range n.dirty {
+		switch {
+		case e.lane != n:
+		case e.wanted && e.stage == absent:
+			e.stage = subscribing
+			todo[e.kind][1] = append(todo[e.kind][1], e)
+		case !e.wanted && e.stage == subscribed:
+			e.stage = unsubscribing
+			todo[e.kind][0] = append(todo[e.kind][0], e)
+		case !e.wanted && e.stage == absent:
+			n.s.forgetLocked(e)
+		}
+	}
+	n.dirty = nil
+	n.s.mu.Unlock()
+	for k := range todo {
+		for on, entries := range todo[k] {
+			if err := n.command(pubsub, Kind(k), on == 1, entries); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// command writes the commands for entries of one kind.
+func (n *lane) command(pubsub *goredis.PubSub, k Kind, on bool, entries []*entry) error {
+	most := chunk
+	if n.node != "" {
+		most = 1 // a cluster wants all channels of a command to be of one slot
+	}
+	for len(entries) > 0 {
+		some := entries[:min(most, len(entries))]
+		entries = entries[len(some):]
+		names := make([]string, len(some))
+		for i, e := range some {
+			names[i] = e.name
+		}
+		n.s.mu.Lock()
+		n.sent = append(n.sent, batch{kind: k, on: on, entries: some})
+		n.s.mu.Unlock()
+		if err := subscribe(n.s.link.ctx, pubsub, k, on, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func subscribe(ctx context.Context, pubsub *goredis.PubSub, k Kind, on bool, names []string) error {
+	switch {
+	case k == Plain && on:
+		return pubsub.Subscribe(ctx, names...)
+	case k == Plain:
+		return pubsub.Unsubscribe(ctx, names...)
+	case k == Pattern && on:
+		return pubsub.PSubscribe(ctx, names...)
+	case k == Pattern:
+		return pubsub.PUnsubscribe(ctx, names...)
+	case on:
+		return pubsub.SSubscribe(ctx, names...)
+	}
+	return pubsub.SUnsubscribe(ctx, names...)
+}

@@ -1,0 +1,177 @@
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// clientName is what CLIENT LIST shows.
+const clientName = "signalbox"
+
+// topology knows where Redis is and makes connections to it. Its methods may be called from any goroutine.
+type topology struct {
+	// Static after construction.
+	ctx     context.Context // ends with the link
+	address address
+	timeout time.Duration
+	tls     *tls.Config               // nil: none
+	asking  []*goredis.SentinelClient // one for each host, where they are Sentinels
+
+	// mu guards the following.
+	mu     sync.Mutex
+	client goredis.UniversalClient // the pool, or the pools
+}
+
+var quiet sync.Once
+
+func newTopology(ctx context.Context, o Options, a address) *topology {
+	// go-redis writes failures to stderr, one by one, whatever becomes of them. All of them reach the link as errors, and
+	// it says once what is the matter.
+	quiet.Do(func() { goredis.SetLogger(voidLogger{}) })
+	t := &topology{ctx: ctx, address: a, timeout: o.Timeout}
+	if a.tls {
+		t.tls = tlsConfig(a, o.InsecureTLS)
+	}
+	t.client = t.newClient()
+	if a.kind == sentinel {
+		t.asking = t.newSentinels()
+	}
+	return t
+}
+
+type voidLogger struct{}
+
+func (voidLogger) Printf(context.Context, string, ...any) {}
+
+// pool returns the client for commands somebody waits for.
+func (t *topology) pool() goredis.UniversalClient {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.client
+}
+
+// cluster returns the same where it is a Redis Cluster, and nil otherwise.
+func (t *topology) cluster() *goredis.ClusterClient {
+	c, _ := t.pool().(*goredis.ClusterClient)
+	return c
+}
+
+// renew replaces the pool: its idle connections may be as dead as the one that has just been found to be. Commands that wait
+// for an answer fail.
+func (t *topology) renew() {
+	t.mu.Lock()
+	old := t.client
+	t.client = t.newClient()
+	t.mu.Unlock()
+	_ = old.Close()
+}
+
+func (t *topology) close() {
+	_ = t.pool().Close()
+	for _, s := range t.asking {
+		_ = s.Close()
+	}
+}
+
+func (t *topology) newClient() goredis.UniversalClient {
+	a := &t.address
+	switch a.kind {
+	case sentinel:
+		return goredis.NewFailoverClient(&goredis.FailoverOptions{
+			MasterName: a.master, SentinelAddrs: a.hosts,
+			SentinelUsername: a.sentinelUser, SentinelPassword: a.sentinelPassword,
+			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
+			Username: a.user, Password: a.password, DB: a.db,
+			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1,
+			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
+			ContextTimeoutEnabled: true,
+		})
+	case cluster:
+		return goredis.NewClusterClient(&goredis.ClusterOptions{
+			Addrs:  a.hosts,
+			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
+			Username: a.user, Password: a.password,
+			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, DisableRoutingPolicies: true,
+			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
+			ContextTimeoutEnabled:    true,
+			MaintNotificationsConfig: noMaintenance(),
+		})
+	}
+	return goredis.NewClient(t.options(a.hosts[0]))
+}
+
+// options are those of a client of one Redis. Nothing is tried twice: whether a command may be repeated is for its sender to
+// know, and when to connect again for the link.
+func (t *topology) options(addr string) *goredis.Options {
+	return &goredis.Options{
+		Addr:   addr,
+		Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
+		Username: t.address.user, Password: t.address.password, DB: t.address.db,
+		MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1,
+		DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: noMaintenance(),
+	}
+}
+
+func noMaintenance() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// wire prepares a connection of its own to node, a host:port. An empty node is the Redis itself, wherever the Sentinels say
+// that it is, or any master of a cluster.
+func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
+	var err error
+	switch {
+	case node != "":
+	case t.address.kind == cluster:
+		node, err = anyMaster(ctx, t.cluster())
+	case t.address.kind == sentinel:
+		node, err = t.askSentinels(ctx)
+	default:
+		node = t.address.hosts[0]
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.newWire(node), nil
+}
+
+// dial connects to addr, and does the handshake of TLS where the URL wants it.
+func (t *topology) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil || t.tls == nil {
+		return conn, err
+	}
+	config := t.tls
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// tlsConfig verifies certificates unless that was renounced.
+func tlsConfig(a address, insecure bool) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure}
+}

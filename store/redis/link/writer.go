@@ -1,0 +1,333 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	// A batch is what is written before its answers are read. Larger ones save nothing (a batch of this size is one or a few
+	// writes to the kernel) and make what is lost with a connection more.
+	batchItems = 512
+	batchBytes = 256 << 10
+	// keptItems is how large a queue's memory stays after a burst.
+	keptItems = 8192
+)
+
+// sender writes for the writer over the connections of one life of Redis. It is used by the writer's goroutine alone.
+type sender interface {
+	// check asks whether Redis is there and is one to write to.
+	check() error
+	// subscribers asks how many there are of each channel.
+	subscribers(sharded bool, channels []string) ([]int64, error)
+	// send carries the commands out in order, of which items are the source, one for each. What has an error afterwards that is no
+	// reply of Redis was not answered. It returns an error where the connection is of no use any more.
+	send(items []*item, cmds []goredis.Cmder) error
+	close()
+}
+
+// write is the writer's goroutine: it connects, writes what is queued, and connects again, until the link closes.
+func (l *Link) write() {
+	defer l.cancel() // the subscribers end with the writer
+	w := writer{link: l, asked: map[*Gate]bool{}}
+	wait := backoff{}
+	for first := true; ; first = false {
+		s, err := l.open()
+		if err == nil {
+			if !first {
+				l.reconnects.Add(1)
+			}
+			began := time.Now()
+			l.queue.start()
+			if l.isClosing() { // Close may have been faster
+				l.queue.stop()
+			}
+			l.state.setWriter(true, nil)
+			l.hurry()
+			err = w.serve(s)
+			s.close()
+			l.queue.stop()
+			if err == nil {
+				return
+			}
+			l.down(err)
+			w.drop()
+			l.topology.renew()
+			if time.Since(began) > steady {
+				wait = backoff{}
+			}
+		} else {
+			l.down(err)
+		}
+		if !wait.sleep(l.closing, l.retry) {
+			return
+		}
+	}
+}
+
+// down says that the writer has no connection, unless it is the link that ends.
+func (l *Link) down(err error) {
+	if !l.isClosing() {
+		l.state.setWriter(false, err)
+	}
+}
+
+func (l *Link) isClosing() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// open makes what the writer writes with.
+func (l *Link) open() (sender, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, 3*l.options.Timeout) // to find it, to connect, and to ask
+	defer cancel()
+	w, err := l.topology.wire(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var s sender = newLineSender(w, l.topology)
+	if c := l.topology.cluster(); c != nil {
+		s = newClusterSender(w, l.topology, c)
+	}
+	if err := s.check(); err != nil {
+		s.close()
+		return nil, err
+	}
+	l.home.Store(&w.addr)
+	return s, nil
+}
+
+// writer is what the goroutine of write needs to make batches of items.
+type writer struct {
+	link  *Link
+	taken []item          // what was taken from the queue
+	left  []item          // of these, what was not yet written
+	kept  []*item         // the batch, without what a gate has dropped
+	cmds  []goredis.Cmder // one for each of these
+	pool  []*publication
+	asked map[*Gate]bool // the gates of the batch, and whether they let things through
+}
+
+// publication is a PUBLISH or SPUBLISH that is used again and again: for each message a command of its own would be four
+// allocations.
+type publication struct {
+	channel, payload string
+	args             [3]any
+	cmd              *goredis.IntCmd
+}
+
+func newPublication() *publication {
+	p := &publication{}
+	p.args[1], p.args[2] = &p.channel, &p.payload
+	p.cmd = goredis.NewIntCmd(context.Background(), p.args[:]...)
+	return p
+}
+
+func (p *publication) set(i *item) goredis.Cmder {
+	p.args[0] = "publish"
+	if i.verb == spublish {
+		p.args[0] = "spublish"
+	}
+	p.channel, p.payload = i.channel, view(i.payload)
+	return p.cmd
+}
+
+func (p *publication) clear() { p.channel, p.payload = "", "" }
+
+// serve writes until the connection breaks or, with no error, until the link closes and nothing waits any more.
+func (w *writer) serve(s sender) error {
+	l := w.link
+	beat := time.NewTicker(l.options.Beat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+			if err := s.check(); err != nil {
+				return err
+			}
+		case <-l.suspect:
+			if err := s.check(); err != nil {
+				return err
+			}
+		default:
+		}
+		w.taken = l.queue.take(w.reuse())
+		if len(w.taken) == 0 {
+			if l.isClosing() {
+				return nil
+			}
+			select {
+			case <-l.queue.wake:
+			case <-l.closing:
+				l.queue.awake()
+			case <-beat.C:
+				l.queue.awake()
+				if err := s.check(); err != nil {
+					return err
+				}
+			case <-l.suspect:
+				l.queue.awake()
+				if err := s.check(); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		for w.left = w.taken; len(w.left) > 0; {
+			if err := w.batch(s); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// reuse gives the memory of the last items back, unless a burst has made it large.
+func (w *writer) reuse() []item {
+	clear(w.taken)
+	if cap(w.taken) > keptItems {
+		return nil
+	}
+	return w.taken
+}
+
+// batch writes the first of what is left.
+func (w *writer) batch(s sender) error {
+	n, bytes, gated := 0, 0, false
+	for n < len(w.left) && n < batchItems && (n == 0 || bytes+w.left[n].size <= batchBytes) {
+		bytes += w.left[n].size
+		gated = gated || w.left[n].gate != nil
+		n++
+	}
+	items := w.left[:n]
+	if gated {
+		if err := w.ask(s, items); err != nil {
+			return err // nothing of it was written: drop counts it
+		}
+	}
+	w.left = w.left[n:]
+	w.prepare(items)
+	var err error
+	if len(w.cmds) > 0 {
+		err = s.send(w.kept, w.cmds)
+	}
+	w.link.queue.free(items)
+	w.settle()
+	return err
+}
+
+// ask puts the question of each gate of the batch, and notes the answers for prepare.
+func (w *writer) ask(s sender, items []item) error {
+	clear(w.asked)
+	var gates [2][]*Gate // plain, sharded
+	for i := range items {
+		g := items[i].gate
+		if _, known := w.asked[g]; known || g == nil {
+			continue
+		}
+		w.asked[g] = true
+		if g.Sharded {
+			gates[1] = append(gates[1], g)
+		} else {
+			gates[0] = append(gates[0], g)
+		}
+	}
+	for sharded, gates := range gates {
+		if len(gates) == 0 {
+			continue
+		}
+		channels := make([]string, len(gates))
+		for i, g := range gates {
+			channels[i] = g.Channel
+		}
+		counts, err := s.subscribers(sharded == 1, channels)
+		if isReply(err) { // it may not be asked: then somebody may be there
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, g := range gates {
+			w.asked[g] = g.Decide(counts[i])
+		}
+	}
+	return nil
+}
+
+// prepare makes a command of each item that no gate has dropped.
+func (w *writer) prepare(items []item) {
+	w.kept, w.cmds = w.kept[:0], w.cmds[:0]
+	used := 0
+	for i := range items {
+		it := &items[i]
+		if it.gate != nil && !w.asked[it.gate] {
+			it.finish(nil, ErrNotWanted)
+			continue
+		}
+		var cmd goredis.Cmder
+		if it.verb == command {
+			cmd = goredis.NewCmd(context.Background(), it.args...)
+		} else {
+			if used == len(w.pool) {
+				w.pool = append(w.pool, newPublication())
+			}
+			cmd = w.pool[used].set(it)
+			used++
+		}
+		cmd.SetErr(errUnanswered)
+		w.kept, w.cmds = append(w.kept, it), append(w.cmds, cmd)
+	}
+}
+
+// settle counts and tells what became of the batch.
+func (w *writer) settle() {
+	var sent, lost uint64
+	for i, cmd := range w.cmds {
+		err := cmd.Err()
+		if isBroken(err) {
+			lost++
+			w.kept[i].finish(nil, awayWith(err))
+			continue
+		}
+		sent++
+		if turnsAway(err) {
+			w.link.doubt()
+		}
+		if w.kept[i].done == nil {
+			continue
+		}
+		if c, ok := cmd.(*goredis.Cmd); ok && err == nil {
+			w.kept[i].finish(c.Val(), nil)
+		} else {
+			w.kept[i].finish(nil, err)
+		}
+	}
+	w.link.sent.Add(sent)
+	w.link.queue.lost.Add(lost)
+	clear(w.cmds)
+	for _, p := range w.pool {
+		p.clear()
+	}
+}
+
+// drop counts all that waits as lost, once Redis is away.
+func (w *writer) drop() {
+	for {
+		for i := range w.left {
+			w.left[i].finish(nil, ErrAway)
+		}
+		w.link.queue.lost.Add(uint64(len(w.left)))
+		w.link.queue.free(w.left)
+		w.left = nil
+		if w.taken = w.link.queue.take(w.reuse()); len(w.taken) == 0 {
+			w.link.queue.awake()
+			return
+		}
+		w.left = w.taken
+	}
+}
