@@ -98,8 +98,8 @@ func TestPresenceTakesIDsAsTheyAre(t *testing.T) {
 			t.Errorf("%q: the rooms %v", name, rooms)
 		}
 	}
-	see := a.watch(name, a.token("see"))
 	w.settle()
+	see := a.watch(name, a.token("see"))
 	w.cloud.all()[1].setAway(true)
 	w.die(1, 0)
 	see.want(`event: user_left | data: {"userId":1,"userName":"1"}`)
