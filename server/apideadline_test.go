@@ -28,7 +28,7 @@ func runAPI(t *testing.T, cfg config.Config) *running {
 	h, users := hub.New(), store.NewMemory()
 	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h, Handlers: map[string]hub.Handler{"/": root},
-		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Presence: nobody{}, Lobbies: users}})
+		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: users}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func BenchmarkAPIPublish(b *testing.B) {
 	cfg.APIKey = apiTestKey
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: store.NewMemory()}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 // APIParts are what the API for backends knows of handlers. All of them are needed.
 type APIParts struct {
 	Publisher api.Publisher
+	Rooms     api.Rooms
 	Presence  api.Presence
 	Lobbies   api.Lobbies
 }
@@ -50,7 +51,7 @@ func newAPI(o Options, door *socketio.Server) http.Handler {
 		MaxBodyBytes: int64(o.Config.MaxPayloadBytes),
 		Publisher:    o.API.Publisher,
 		Emitter:      door,
-		Rooms:        o.Hub,
+		Rooms:        o.API.Rooms,
 		Presence:     o.API.Presence,
 		Lobbies:      o.API.Lobbies,
 		Log:          o.Log,

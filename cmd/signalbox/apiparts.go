@@ -35,7 +35,20 @@ API_KEY is not set: this run made one up, for what backends may do. It is good u
 
 // apiParts returns what the API knows of the handlers.
 func apiParts(d *handlers.Doors, users store.UserStore) *server.APIParts {
-	return &server.APIParts{Publisher: apiPublisher{d.Publisher}, Presence: apiPresence{d.Presence}, Lobbies: users}
+	return &server.APIParts{Publisher: apiPublisher{d.Publisher}, Rooms: apiRooms{d}, Presence: apiPresence{d.Presence}, Lobbies: users}
+}
+
+// apiRooms is the list of rooms in the words of the API.
+type apiRooms struct{ doors *handlers.Doors }
+
+// List implements [api.Rooms].
+func (r apiRooms) List(ctx context.Context, kinds []hub.Kind, prefix string) ([]api.RoomCount, bool) {
+	list, complete := r.doors.ListRooms(ctx, kinds, prefix)
+	rooms := make([]api.RoomCount, len(list))
+	for i, room := range list {
+		rooms[i] = api.RoomCount(room)
+	}
+	return rooms, complete
 }
 
 // apiPublisher is a publisher with the errors of the API.
@@ -57,29 +70,28 @@ func (p apiPublisher) Publish(ctx context.Context, channel string, message []byt
 type apiPresence struct{ presence *handlers.Presence }
 
 // Online implements [api.Presence].
-func (p apiPresence) Online(userID string) []api.Place {
-	online, _ := p.presence.Online(context.Background(), userID)
+func (p apiPresence) Online(ctx context.Context, userID string) ([]api.Place, bool) {
+	online, complete := p.presence.Online(ctx, userID)
 	places := make([]api.Place, len(online))
 	for i, at := range online {
 		places[i] = api.Place(at)
 	}
-	return places
+	return places, complete
 }
 
 // RoomUsers implements [api.Presence].
-func (p apiPresence) RoomUsers(room string) (users []api.RoomUser, nameless int) {
-	list, nameless, _ := p.presence.RoomUsers(context.Background(), room)
+func (p apiPresence) RoomUsers(ctx context.Context, room string) (users []api.RoomUser, nameless int, complete bool) {
+	list, nameless, complete := p.presence.RoomUsers(ctx, room)
 	users = make([]api.RoomUser, len(list))
 	for i, u := range list {
 		users[i] = api.RoomUser{
 			Kind: hub.KindRoom.String(), UserID: u.UserID, Name: u.Name, Connections: u.Connections, Verified: u.Verified,
 		}
 	}
-	return users, nameless
+	return users, nameless, complete
 }
 
 // Disconnect implements [api.Presence].
-func (p apiPresence) Disconnect(userID string, closeConnection bool) int {
-	n, _ := p.presence.Disconnect(context.Background(), userID, closeConnection)
-	return n
+func (p apiPresence) Disconnect(ctx context.Context, userID string, closeConnection bool) (int, bool) {
+	return p.presence.Disconnect(ctx, userID, closeConnection)
 }

@@ -18,7 +18,8 @@ func (a *API) ask(ctx context.Context, to hub.Selection, msg *hub.Message, timeo
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	got := new(answers)
-	return got.reply(a.cfg.Emitter.EmitWithAck(ctx, to, msg, got.add))
+	asked, complete := a.cfg.Emitter.EmitWithAck(ctx, to, msg, got.add)
+	return got.reply(asked, complete)
 }
 
 // answers are what clients have answered, written as elements of a JSON array.
@@ -68,9 +69,9 @@ func (l *answers) add(sid string, args []json.RawMessage, attachments [][]byte) 
 	l.list = append(l.list, '}')
 }
 
-// reply returns the answer to the call, for so many clients that were asked.
-func (l *answers) reply(asked int) json.RawMessage {
-	b := make([]byte, 0, len(l.list)+96)
+// reply returns the answer to the call, for so many clients that were asked; without complete, at least so many.
+func (l *answers) reply(asked int, complete bool) json.RawMessage {
+	b := make([]byte, 0, len(l.list)+112)
 	b = append(b, `{"ok":true,"delivered":`...)
 	b = strconv.AppendInt(b, int64(asked), 10)
 	b = append(b, `,"answers":[`...)
@@ -80,6 +81,9 @@ func (l *answers) reply(asked int) json.RawMessage {
 	if l.dropped > 0 {
 		b = append(b, `,"dropped":`...)
 		b = strconv.AppendInt(b, int64(l.dropped), 10)
+	}
+	if !complete {
+		b = append(b, partialMember...)
 	}
 	return append(b, '}')
 }

@@ -91,7 +91,7 @@ func (a *audience) nobody() bool {
 }
 
 // selection returns the audience as the hub names it. Without users and rooms it is everybody in the namespace.
-func (a *audience) selection(e Emitter) hub.Selection {
+func (a *audience) selection() hub.Selection {
 	k := kindsOf(a.namespace)
 	add := func(to []hub.Room, users, rooms ids) []hub.Room {
 		for _, u := range users {
@@ -112,10 +112,6 @@ func (a *audience) selection(e Emitter) hub.Selection {
 		sel.Rooms = add(sel.Rooms, nil, *a.rooms)
 	}
 	sel.Except = add(nil, a.except.users, a.except.rooms)
-	for _, sid := range a.except.sockets {
-		if m := e.Member(a.namespace, sid); m != nil {
-			sel.ExceptMembers = append(sel.ExceptMembers, m)
-		}
-	}
+	sel.ExceptSockets = a.except.sockets
 	return sel
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -25,6 +26,8 @@ func (a *API) readBody(c *gin.Context) ([]byte, error) {
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
+		// The deadline for the body is on the connection still: passing it would look like a caller who has gone.
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{}) // fails in tests without a connection only
 		return buf.Bytes(), nil
 	case errors.As(err, &over):
 		return nil, a.tooLarge()

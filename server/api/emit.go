@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 
@@ -50,18 +49,16 @@ func (a *API) emit(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !e.ack {
-		if e.nobody() {
-			return okDelivered(0, true), nil
-		}
-		return okDelivered(a.cfg.Emitter.Emit(e.selection(a.cfg.Emitter), msg), true), nil
+	switch {
+	case e.nobody() && e.ack:
+		return new(answers).reply(0, true), nil
+	case e.nobody():
+		return okDelivered(0, true), nil
+	case e.ack:
+		return a.ask(c.Request.Context(), e.selection(), msg, timeout), nil
+	default:
+		return okDelivered(a.cfg.Emitter.Emit(c.Request.Context(), e.selection(), msg)), nil
 	}
-	if e.nobody() {
-		return new(answers).reply(0), nil
-	}
-	// The deadline for the body is on the connection still: passing it would look like a caller who has gone.
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{}) // fails in tests without a connection only
-	return a.ask(c.Request.Context(), e.selection(a.cfg.Emitter), msg, timeout), nil
 }
 
 func parseEmission(body []byte) (*emission, error) {

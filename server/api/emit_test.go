@@ -19,14 +19,9 @@ func account(name string) hub.Room { return hub.Room{Kind: hub.KindAccount, Name
 func inChat(name string) hub.Room  { return hub.Room{Kind: hub.KindRoom, Name: name} }
 
 func TestEmitSelects(t *testing.T) {
-	ann, bob := hub.NewMember("ann", nil), hub.NewMember("bob", nil)
 	nobody := hub.Selection{Rooms: []hub.Room{user("nobody was selected")}}
 	var to hub.Selection
-	f := &fake{
-		emit:    func(s hub.Selection, _ *hub.Message) int { to = s; return 1 },
-		members: map[string]*hub.Member{"/ ann": ann, "/chat bob": bob},
-	}
-	a := newTestAPI(f)
+	a := newTestAPI(&fake{emit: func(s hub.Selection, _ *hub.Message) int { to = s; return 1 }})
 	for body, want := range map[string]hub.Selection{
 		`{"event":"e"}`:                                                  {},
 		`{"event":"e","users":[42,"ann"]}`:                               {Rooms: []hub.Room{user("42"), user("ann")}},
@@ -41,13 +36,13 @@ func TestEmitSelects(t *testing.T) {
 		`{"event":"e","namespace":"/lib","rooms":["a"]}`:                 {Rooms: []hub.Room{hub.NamespaceRoom("/lib", "a")}},
 		`{"event":"e","except":["ann","x"]}`: {
 			Except:        []hub.Room{user("ann"), user("x"), lobby("ann"), lobby("x")},
-			ExceptMembers: []*hub.Member{ann},
+			ExceptSockets: []string{"ann", "x"},
 		},
 		`{"event":"e","except":{"users":["x"]}}`:                         {Except: []hub.Room{user("x")}},
 		`{"event":"e","except":{"rooms":["x"]}}`:                         {Except: []hub.Room{lobby("x")}},
-		`{"event":"e","except":{"sockets":["ann","bob"]}}`:               {ExceptMembers: []*hub.Member{ann}},
-		`{"event":"e","namespace":"/chat","except":{"sockets":["bob"]}}`: {ExceptMembers: []*hub.Member{bob}},
-		`{"event":"e","namespace":"/lib","except":["x"]}`:                {Except: []hub.Room{hub.NamespaceRoom("/lib", "x")}},
+		`{"event":"e","except":{"sockets":["ann","bob"]}}`:               {ExceptSockets: []string{"ann", "bob"}},
+		`{"event":"e","namespace":"/chat","except":{"sockets":["bob"]}}`: {ExceptSockets: []string{"bob"}},
+		`{"event":"e","namespace":"/lib","except":["x"]}`:                {Except: []hub.Room{hub.NamespaceRoom("/lib", "x")}, ExceptSockets: []string{"x"}},
 		`{"event":"e","namespace":"/lib","except":{"rooms":["x"]}}`:      {Except: []hub.Room{hub.NamespaceRoom("/lib", "x")}},
 		`{"event":"e","users":["a"],"except":{}}`:                        {Rooms: []hub.Room{user("a")}},
 	} {
@@ -164,7 +159,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	got.add("b", []json.RawMessage{half}, nil)
 	got.add("c", nil, [][]byte{make([]byte, maxAnswerBytes)})
 	got.add("d", nil, nil)
-	reply := string(got.reply(5))
+	reply := string(got.reply(5, true))
 	if !strings.HasSuffix(reply, `{"sid":"d","args":[]}],"missing":1,"dropped":2}`) {
 		t.Errorf("reply ends %s", reply[len(reply)-80:])
 	}

@@ -53,15 +53,28 @@ func (idle) Close(string)     {}
 // people is a presence over the hub alone.
 type people struct{ *handlers.Presence }
 
-func (p people) Online(userID string) []api.Place {
+func (p people) Online(ctx context.Context, userID string) ([]api.Place, bool) {
+	online, complete := p.Presence.Online(ctx, userID)
 	var places []api.Place
-	for _, at := range p.Presence.Online(userID) {
+	for _, at := range online {
 		places = append(places, api.Place(at))
 	}
-	return places
+	return places, complete
 }
 
-func (p people) RoomUsers(string) ([]api.RoomUser, int) { return nil, 0 }
+func (people) RoomUsers(context.Context, string) ([]api.RoomUser, int, bool) { return nil, 0, true }
+
+// rooms are those of one hub.
+type rooms struct{ hub *hub.Hub }
+
+func (r rooms) List(_ context.Context, kinds []hub.Kind, _ string) (list []api.RoomCount, complete bool) {
+	for _, kind := range kinds {
+		for _, room := range r.hub.Rooms(kind) {
+			list = append(list, api.RoomCount{Room: room, Members: r.hub.Count(room)})
+		}
+	}
+	return list, true
+}
 
 // house is a server with the broker and the chat on "/", a stub on /chat, and the API.
 type house struct {
@@ -77,8 +90,8 @@ func open(t *testing.T) *house {
 		Handlers: map[string]hub.Handler{"/": root, "/chat": chatStub{h}}})
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
-	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: h,
-		Presence: people{handlers.NewPresence(h)}, Lobbies: users, Log: quiet}))
+	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: rooms{h},
+		Presence: people{handlers.NewPresence(h, hub.Alone)}, Lobbies: users, Log: quiet}))
 	web := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -303,8 +316,8 @@ func BenchmarkPublishLive(b *testing.B) {
 	h.Join(m, hub.Room{Kind: hub.KindAccount, Name: "42"})
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet}})
 	defer s.Shutdown(context.Background())
-	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: h,
-		Presence: people{handlers.NewPresence(h)}, Lobbies: store.NewMemory(), Log: quiet}))
+	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: rooms{h},
+		Presence: people{handlers.NewPresence(h, hub.Alone)}, Lobbies: store.NewMemory(), Log: quiet}))
 	defer web.Close()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()

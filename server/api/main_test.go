@@ -23,10 +23,9 @@ const testKey = "0123456789abcdef-the-key"
 // fake stands in for everything behind the API. What is not set does nothing.
 type fake struct {
 	publish     func(channel string, message []byte) (int, error)
-	partial     bool // not every node has told how many Publish reached
+	partial     bool // not every node has told
 	emit        func(to hub.Selection, msg *hub.Message) int
 	emitWithAck func(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int
-	members     map[string]*hub.Member // by namespace and sid with a space between
 	hub         *hub.Hub
 	online      map[string][]Place
 	roomUsers   map[string][]RoomUser
@@ -42,34 +41,45 @@ func (f *fake) Publish(_ context.Context, channel string, message []byte) (int, 
 	return n, !f.partial, err
 }
 
-func (f *fake) Emit(to hub.Selection, msg *hub.Message) int {
+func (f *fake) Emit(_ context.Context, to hub.Selection, msg *hub.Message) (int, bool) {
 	if f.emit == nil {
-		return 0
+		return 0, !f.partial
 	}
-	return f.emit(to, msg)
+	return f.emit(to, msg), !f.partial
 }
 
-func (f *fake) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int {
+func (f *fake) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) (int, bool) {
 	if f.emitWithAck == nil {
-		return 0
+		return 0, !f.partial
 	}
-	return f.emitWithAck(ctx, to, msg, answer)
+	return f.emitWithAck(ctx, to, msg, answer), !f.partial
 }
 
-func (f *fake) Member(namespace, sid string) *hub.Member { return f.members[namespace+" "+sid] }
-func (f *fake) Online(userID string) []Place             { return f.online[userID] }
-
-func (f *fake) RoomUsers(room string) ([]RoomUser, int) {
-	return f.roomUsers[room], len(f.roomUsers[room])
+// List knows the rooms of one hub, and sends more than it is asked for.
+func (f *fake) List(context.Context, []hub.Kind, string) (rooms []RoomCount, complete bool) {
+	for _, kind := range listedKinds {
+		for _, r := range f.hub.Rooms(kind) {
+			rooms = append(rooms, RoomCount{r, f.hub.Count(r)})
+		}
+	}
+	return rooms, !f.partial
 }
 
-func (f *fake) Disconnect(userID string, closeConnection bool) int {
+func (f *fake) Online(_ context.Context, userID string) ([]Place, bool) {
+	return f.online[userID], !f.partial
+}
+
+func (f *fake) RoomUsers(_ context.Context, room string) ([]RoomUser, int, bool) {
+	return f.roomUsers[room], len(f.roomUsers[room]), !f.partial
+}
+
+func (f *fake) Disconnect(_ context.Context, userID string, closeConnection bool) (int, bool) {
 	how := "leave"
 	if closeConnection {
 		how = "close"
 	}
 	f.cut = append(f.cut, how+" "+userID)
-	return 2
+	return 2, !f.partial
 }
 
 func (f *fake) GetRoomUsers(_ context.Context, room string) ([]store.User, error) {
@@ -84,7 +94,7 @@ func newTestAPI(f *fake, adjust ...func(*Config)) *API {
 	if f.hub == nil {
 		f.hub = hub.New()
 	}
-	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Rooms: f.hub, Presence: f, Lobbies: f,
+	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Rooms: f, Presence: f, Lobbies: f,
 		Log: slog.New(slog.DiscardHandler)}
 	for _, change := range adjust {
 		change(&cfg)

@@ -111,8 +111,16 @@ func populated() *fake {
 
 // TestExamples sends every example of the description, and holds what comes back against the description.
 func TestExamples(t *testing.T) {
+	for _, partial := range []bool{false, true} {
+		f := populated()
+		f.partial = partial
+		checkExamples(t, newTestAPI(f), partial)
+	}
+}
+
+func checkExamples(t *testing.T, a *API, partial bool) {
+	t.Helper()
 	doc := readDescription(t)
-	a := newTestAPI(populated())
 	for _, op := range operations(doc) {
 		if op.path == "/api/openapi.yaml" {
 			continue
@@ -121,6 +129,9 @@ func TestExamples(t *testing.T) {
 		if op.node["requestBody"] == nil {
 			status, body := ask(t, a, op.method, path, "")
 			checkAnswer(t, doc, op, status, body)
+			if strings.Contains(body, `"partial":true`) != partial {
+				t.Errorf("%s %s with partial %v = %s", op.method, path, partial, body)
+			}
 			continue
 		}
 		content := jsonContent(op.node["requestBody"])
@@ -141,6 +152,9 @@ func TestExamples(t *testing.T) {
 				t.Errorf("%s %s with example %s = %d %s", op.method, path, name, status, answer)
 			}
 			checkAnswer(t, doc, op, status, answer)
+			if strings.Contains(answer, `"partial":true`) != partial {
+				t.Errorf("%s %s with partial %v = %s", op.method, path, partial, answer)
+			}
 		}
 		// A member that the schema does not know is refused by the API as well.
 		const odd = `{"odd":1}`

@@ -26,37 +26,45 @@ type Publisher interface {
 	Publish(ctx context.Context, channel string, message []byte) (delivered int, complete bool, err error)
 }
 
-// Emitter takes events to Socket.IO clients.
+// Emitter takes events to Socket.IO clients, on every server of a cluster. Without complete there may be more clients than
+// it says: a server did not tell in time, or could not be reached.
 type Emitter interface {
 	// Emit queues msg for clients of the namespace that msg names and returns for how many: those in a room of to, or
-	// everybody where to names no room, without those that to excepts.
-	Emit(to hub.Selection, msg *hub.Message) int
+	// everybody where to names no room, without those that to excepts. It waits for other servers until ctx is over or a
+	// second.
+	Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (delivered int, complete bool)
 	// EmitWithAck does the same, and waits until everybody has answered or left, or ctx is over. It calls answer for
 	// each answer, one at a time and not after it has returned; args and attachments are valid during the call.
-	EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) (asked int)
-	// Member returns the place in the hub of the client with a socket id, nil where the namespace has no such client.
-	Member(namespace, sid string) *hub.Member
+	EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) (asked int, complete bool)
 }
 
 // Answer takes the answer of one client: the arguments of its callback, and the binary attachments that placeholders in
-// them refer to.
+// them refer to. sid is "" for a client of a server that does not tell it, as Node's do not.
 type Answer = func(sid string, args []json.RawMessage, attachments [][]byte)
 
-// Rooms knows the rooms of this process; [hub.Hub] is one.
+// Rooms knows the rooms of every node.
 type Rooms interface {
-	Rooms(kind hub.Kind) []hub.Room
-	Count(r hub.Room) int
+	// List returns the rooms of these kinds that have members, each once and in any order. prefix is how their names
+	// begin, without the namespace. Without complete a node did not answer before ctx was over, or within a second.
+	List(ctx context.Context, kinds []hub.Kind, prefix string) (rooms []RoomCount, complete bool)
 }
 
-// Presence knows people: who is connected, and where.
+// RoomCount is a room and how many connections are in it, by whichever door and on whichever node.
+type RoomCount struct {
+	Room    hub.Room
+	Members int
+}
+
+// Presence knows people on every node: who is connected, and where. Without complete a node did not answer before ctx was
+// over, or within a second.
 type Presence interface {
 	// Online returns the connections of a user; none: the user is not online.
-	Online(userID string) []Place
+	Online(ctx context.Context, userID string) (places []Place, complete bool)
 	// RoomUsers returns who is in a room of /chat and /ws, and how many are there who have not said who they are.
-	RoomUsers(room string) (users []RoomUser, nameless int)
+	RoomUsers(ctx context.Context, room string) (users []RoomUser, nameless int, complete bool)
 	// Disconnect ends the connections of a user and returns how many it were. Without closeConnection a Socket.IO
 	// client leaves the namespace in which it is that user, and keeps its others.
-	Disconnect(userID string, closeConnection bool) int
+	Disconnect(ctx context.Context, userID string, closeConnection bool) (n int, complete bool)
 }
 
 // Place is one connection of a user.

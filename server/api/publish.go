@@ -41,11 +41,14 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	return okDelivered(delivered, complete), nil
 }
 
-// okDelivered answers for how many clients something was queued; without complete, a node of the cluster did not tell.
+// partialMember is in every answer for which a node of the cluster did not tell what it knows.
+const partialMember = `,"partial":true`
+
+// okDelivered answers for how many clients something was queued; without complete, there may be more.
 func okDelivered(n int, complete bool) json.RawMessage {
 	b := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(n), 10)
 	if !complete {
-		b = append(b, `,"partial":true`...)
+		b = append(b, partialMember...)
 	}
 	return append(b, '}')
 }

@@ -29,7 +29,7 @@ type room struct {
 }
 
 // listRooms serves GET /api/rooms: rooms with somebody in them, by kind and name. What it costs grows with the rooms
-// there are, whatever the limit.
+// there are on all nodes, whatever the limit.
 func (a *API) listRooms(c *gin.Context) (any, error) {
 	q, err := queryOf(c, "kind", "prefix", "limit", "cursor")
 	if err != nil {
@@ -47,38 +47,29 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var page []hub.Room
-	more := false
-	for _, kind := range kinds {
-		if more || rank(kind) < after.rank {
-			continue
-		}
-		var found []hub.Room
-		for _, r := range a.cfg.Rooms.Rooms(kind) {
-			_, name := split(r)
-			if strings.HasPrefix(name, q.get("prefix")) && after.before(r) {
-				found = append(found, r)
-			}
-		}
-		slices.SortFunc(found, func(a, b hub.Room) int { return cmp.Compare(a.Name, b.Name) })
-		if free := limit - len(page); len(found) > free {
-			found, more = found[:free], true
-		}
-		page = append(page, found...)
-	}
-	rooms := make([]room, len(page))
-	for i, r := range page {
-		namespace, name := split(r)
-		rooms[i] = room{Kind: r.Kind.String(), Namespace: namespace, Room: name, Members: a.cfg.Rooms.Count(r)}
-	}
+	found, complete := a.cfg.Rooms.List(c.Request.Context(), kinds, q.get("prefix"))
+	found = slices.DeleteFunc(found, func(r RoomCount) bool {
+		_, name := split(r.Room)
+		return !slices.Contains(kinds, r.Room.Kind) || !strings.HasPrefix(name, q.get("prefix")) || !after.before(r.Room)
+	})
+	slices.SortFunc(found, func(a, b RoomCount) int {
+		return cmp.Or(cmp.Compare(rank(a.Room.Kind), rank(b.Room.Kind)), cmp.Compare(a.Room.Name, b.Room.Name))
+	})
 	next := ""
-	if more {
-		next = cursorAt(page[len(page)-1])
+	if len(found) > limit {
+		found = found[:limit]
+		next = cursorAt(found[limit-1].Room)
+	}
+	rooms := make([]room, len(found))
+	for i, r := range found {
+		namespace, name := split(r.Room)
+		rooms[i] = room{Kind: r.Room.Kind.String(), Namespace: namespace, Room: name, Members: r.Members}
 	}
 	return struct {
-		Rooms []room `json:"rooms"`
-		Next  string `json:"next,omitempty"`
-	}{rooms, next}, nil
+		Rooms   []room `json:"rooms"`
+		Next    string `json:"next,omitempty"`
+		Partial bool   `json:"partial,omitempty"`
+	}{rooms, next, !complete}, nil
 }
 
 // split returns the namespace in which a room is reached, and its name there.

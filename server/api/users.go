@@ -30,7 +30,7 @@ func (a *API) roomUsers(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, nameless := []RoomUser{}, 0
+	users, nameless, complete := []RoomUser{}, 0, true
 	if slices.Contains(kinds, hub.KindLobby) {
 		if users, err = a.lobbyUsers(c.Request.Context(), name); err != nil {
 			return nil, err
@@ -38,14 +38,15 @@ func (a *API) roomUsers(c *gin.Context) (any, error) {
 	}
 	if slices.Contains(kinds, hub.KindRoom) {
 		var more []RoomUser
-		more, nameless = a.cfg.Presence.RoomUsers(name)
+		more, nameless, complete = a.cfg.Presence.RoomUsers(c.Request.Context(), name)
 		users = append(users, more...)
 	}
 	return struct {
 		Room     string     `json:"room"`
 		Users    []RoomUser `json:"users"`
 		Nameless int        `json:"nameless"`
-	}{name, users, nameless}, nil
+		Partial  bool       `json:"partial,omitempty"`
+	}{name, users, nameless, !complete}, nil
 }
 
 // lobbyUsers returns the users of a chat room of "/" in the order in which they came.
@@ -72,15 +73,16 @@ func (a *API) user(c *gin.Context) (any, error) {
 	if _, err := queryOf(c); err != nil {
 		return nil, err
 	}
-	where := a.cfg.Presence.Online(id)
+	where, complete := a.cfg.Presence.Online(c.Request.Context(), id)
 	if where == nil {
 		where = []Place{}
 	}
 	return struct {
-		UserID string  `json:"userId"`
-		Online bool    `json:"online"`
-		Where  []Place `json:"where"`
-	}{id, len(where) > 0, where}, nil
+		UserID  string  `json:"userId"`
+		Online  bool    `json:"online"`
+		Where   []Place `json:"where"`
+		Partial bool    `json:"partial,omitempty"`
+	}{id, len(where) > 0, where, !complete}, nil
 }
 
 // disconnect serves POST /api/users/<id>/disconnect. A user who is not there is no fault.
@@ -97,8 +99,10 @@ func (a *API) disconnect(c *gin.Context) (any, error) {
 	if err := decode(body, member{"close", &closeConnection, "true or false"}); err != nil {
 		return nil, err
 	}
+	n, complete := a.cfg.Presence.Disconnect(c.Request.Context(), id, closeConnection)
 	return struct {
 		OK           bool `json:"ok"`
 		Disconnected int  `json:"disconnected"`
-	}{true, a.cfg.Presence.Disconnect(id, closeConnection)}, nil
+		Partial      bool `json:"partial,omitempty"`
+	}{true, n, !complete}, nil
 }

@@ -1,19 +1,15 @@
 package socketio
 
 import (
-	"errors"
-	"strconv"
-	"sync/atomic"
-
 	"github.com/zishang520/engine.io/v2/types"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/hub"
 )
 
 // This file is [namespace] as the library's Adapter: rooms that the library joins are rooms of the hub, and what its
-// broadcast operators send goes through the same outboxes as everything else.
+// broadcast operators send goes through the same outboxes as everything else, to other servers as well
+// (adapter_cluster.go).
 
 // adapterBuilder makes an adapter for each namespace, the dynamic ones included.
 type adapterBuilder struct{ server *Server }
@@ -27,10 +23,13 @@ func (n *namespace) Proto() sio.Adapter      { return n }
 func (n *namespace) Nsp() sio.Namespace      { return n.nsp }
 func (n *namespace) Construct(sio.Namespace) {}
 func (n *namespace) Init()                   {}
-func (n *namespace) ServerCount() int64      { return 1 }
 
-// Close is called when the library forgets a namespace that it made for a pattern and that nobody is in.
-func (n *namespace) Close() { n.server.namespaces.CompareAndDelete(n.name, n) }
+// Close is called when the library forgets a namespace that it made for a pattern and that nobody is in, and when the
+// server ends.
+func (n *namespace) Close() {
+	n.server.namespaces.CompareAndDelete(n.name, n)
+	n.close()
+}
 
 // AddAll puts a socket into rooms. The library calls it first with the socket's own id, just before it sends CONNECT:
 // in a namespace without a handler that is when the client is attached.
@@ -98,44 +97,6 @@ func (n *namespace) DelAll(id sio.SocketId) {
 		}
 	}
 	p.detach("server namespace disconnect")
-}
-
-// Broadcast sends an event to the sockets that opts selects.
-func (n *namespace) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
-	n.broadcast(packet, opts, "", nil)
-}
-
-// BroadcastWithAck sends an event whose answers come back through ack, one call for each client.
-func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastOptions, count func(uint64), ack sio.Ack) {
-	id := n.nsp.Ids()
-	packet.Id = &id
-	var clients atomic.Uint64
-	n.broadcast(packet, opts, strconv.FormatUint(id, 10), func(sock *sio.Socket) {
-		clients.Add(1)
-		sock.Acks().Store(id, ack)
-	})
-	count(clients.Load())
-}
-
-func (n *namespace) broadcast(packet *parser.Packet, opts *sio.BroadcastOptions, ackID string, each func(*sio.Socket)) {
-	packet.Nsp = n.name
-	args, _ := packet.Data.([]any)
-	m, err := eventMessage(n.name, args)
-	if err != nil {
-		n.server.log.Error("a broadcast cannot be written", "namespace", n.name, "error", err)
-		return
-	}
-	volatile := opts != nil && opts.Flags != nil && opts.Flags.Volatile
-	encoded := encodeEvent(m, ackID)
-	for _, p := range n.selected(opts) {
-		if each != nil {
-			each(p.sock)
-		}
-		if notify := p.sock.NotifyOutgoingListeners(); len(p.sock.ListenersAnyOutgoing()) > 0 {
-			notify(packet)
-		}
-		p.deliver(encoded, volatile)
-	}
 }
 
 // selected returns the peers that opts names: the members of its rooms, each once, or everybody where it names none;
@@ -230,45 +191,6 @@ func (n *namespace) Sids() *types.Map[sio.SocketId, *types.Set[sio.Room]] {
 		}
 	}
 	return sids
-}
-
-// FetchSockets returns the sockets that opts selects.
-func (n *namespace) FetchSockets(opts *sio.BroadcastOptions) func(func([]sio.SocketDetails, error)) {
-	return func(done func([]sio.SocketDetails, error)) {
-		sockets := []sio.SocketDetails{}
-		for _, p := range n.selected(opts) {
-			sockets = append(sockets, p.sock)
-		}
-		done(sockets, nil)
-	}
-}
-
-// AddSockets makes the selected sockets join rooms.
-func (n *namespace) AddSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
-	for _, p := range n.selected(opts) {
-		p.sock.Join(rooms...)
-	}
-}
-
-// DelSockets makes the selected sockets leave rooms.
-func (n *namespace) DelSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
-	for _, p := range n.selected(opts) {
-		for _, room := range rooms {
-			p.sock.Leave(room)
-		}
-	}
-}
-
-// DisconnectSockets disconnects the selected sockets.
-func (n *namespace) DisconnectSockets(opts *sio.BroadcastOptions, closeConnection bool) {
-	for _, p := range n.selected(opts) {
-		p.Disconnect(closeConnection)
-	}
-}
-
-// ServerSideEmit is for other servers; a server of its own has none.
-func (n *namespace) ServerSideEmit([]any) error {
-	return errors.New("there is no other server: this one does not run in a cluster")
 }
 
 // PersistSession and RestoreSession belong to the library's connection state recovery, which is off.

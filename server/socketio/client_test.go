@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 10 * time.Second
 
 // newTestServer serves handlers over loopback until the test ends.
-func newTestServer(t *testing.T, handlers map[string]hub.Handler, adjust ...func(*Config)) (*Server, string) {
+func newTestServer(t testing.TB, handlers map[string]hub.Handler, adjust ...func(*Config)) (*Server, string) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := Config{Hub: hub.New(), Handlers: handlers, Log: log}
@@ -45,11 +45,11 @@ func newTestServer(t *testing.T, handlers map[string]hub.Handler, adjust ...func
 
 // client is a websocket that speaks packets as text: what a JavaScript client would send and see.
 type client struct {
-	t  *testing.T
+	t  testing.TB
 	ws *websocket.Conn
 }
 
-func dial(t *testing.T, url string) *client {
+func dial(t testing.TB, url string) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -67,7 +67,7 @@ func dial(t *testing.T, url string) *client {
 }
 
 // connect dials and connects a namespace. It returns the socket id too.
-func connect(t *testing.T, url, namespace string) (*client, string) {
+func connect(t testing.TB, url, namespace string) (*client, string) {
 	t.Helper()
 	c := dial(t, url)
 	return c, c.join(namespace)

@@ -17,7 +17,8 @@ type question struct {
 	done chan struct{} // closed when nobody is waited for
 
 	mu sync.Mutex
-	// mu guards the following. It is held while answer is called, so answers come one at a time.
+	// mu guards the following. It is held while the question is sent, so no answer comes before that is over, and while
+	// answer is called, so answers come one at a time.
 	waiting map[*peer]struct{}
 	answer  AnswerFunc // nil once the question is closed
 }
@@ -35,6 +36,21 @@ func (qs *questions) ask(id uint64, peers []*peer, answer AnswerFunc) *question 
 	}
 	qs.open[id] = q
 	return q
+}
+
+// send asks everybody through deliver, which reports whether a client will be asked, and tells asked how many will.
+func (q *question) send(deliver func(*peer) bool, asked func(clients int)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clients := 0
+	for p := range q.waiting {
+		if deliver(p) {
+			clients++
+		} else {
+			q.forgetLocked(p)
+		}
+	}
+	asked(clients)
 }
 
 // close ends a question: no answer is taken any more when it has returned.

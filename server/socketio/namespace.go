@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
@@ -23,7 +24,9 @@ type namespace struct {
 	handler hub.Handler // nil: the program listens to the library's sockets
 
 	questions questions
-	listening sync.Once // for the namespace's own end of "connection"
+	listening sync.Once   // for the namespace's own end of "connection"
+	open      atomic.Bool // the cluster was told of it
+	servers   serverCount // in the cluster
 
 	mu sync.RWMutex
 	// mu guards the following.
@@ -36,8 +39,19 @@ func newNamespace(s *Server, nsp sio.Namespace) *namespace {
 		nsp.Use(n.middleware)
 	}
 	_ = nsp.On("connect", n.onConnect) // registering never fails
-	s.namespaces.Store(n.name, n)
+	n.open.Store(true)
+	s.openings.add(n.name)
+	if old, ok := s.namespaces.Swap(n.name, n); ok {
+		old.(*namespace).close() // two clients made it at once, and this one is what the library goes on with
+	}
 	return n
+}
+
+// close tells the cluster that the namespace is not used any more.
+func (n *namespace) close() {
+	if n.open.CompareAndSwap(true, false) {
+		n.server.openings.remove(n.name)
+	}
 }
 
 // onConnect is the first that the library calls when it has connected a socket.

@@ -44,6 +44,7 @@ type peer struct {
 	member   *hub.Member
 	session  hub.Session
 	early    []*wire.Message // sent before CONNECT, in order
+	held     hold            // what waits for Release
 	handling bool            // an event is with the handler
 	ending   string          // why it left
 	told     bool            // the handler knows that it left, or is about to
@@ -59,7 +60,7 @@ var (
 	_ hub.Answerer = (*peer)(nil)
 )
 
-func (p *peer) status() status { return status(p.state.Load()) }
+func (p *peer) status() status { return status(p.state.Load() &^ detour) }
 
 func (p *peer) ID() string          { return string(p.sock.Id()) }
 func (p *peer) Namespace() string   { return p.name }
@@ -120,27 +121,31 @@ func (p *peer) Deliver(m *hub.Message) bool {
 		return false
 	}
 	encoded := m.Encoded(hub.FormSocketIO, encodeMessage)
-	return encoded != nil && p.deliver(encoded, m.Volatile)
+	return encoded != nil && p.deliver(encoded, m.ID, m.Volatile)
 }
 
-func (p *peer) deliver(m *wire.Message, volatile bool) bool {
-	switch {
-	case p.status() != connected:
-		return p.hold(m)
-	case volatile:
-		return p.conn.session.SendVolatile(m)
-	default:
-		return p.conn.session.Send(m) == nil
+// deliver queues a message with the id that the hub knows it by.
+func (p *peer) deliver(m *wire.Message, id string, volatile bool) bool {
+	if p.state.Load() != uint32(connected) {
+		return p.wait(m, id, volatile)
 	}
+	return p.send(m, volatile)
 }
 
-// hold keeps a message for a client that has not been told yet that it is connected.
-func (p *peer) hold(m *wire.Message) bool {
+func (p *peer) send(m *wire.Message, volatile bool) bool {
+	if volatile {
+		return p.conn.session.SendVolatile(m)
+	}
+	return p.conn.session.Send(m) == nil
+}
+
+// wait keeps a message for a client that has not been told yet that it is connected, or whose messages are held back.
+func (p *peer) wait(m *wire.Message, id string, volatile bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.status() {
-	case connected: // it just was
-		return p.conn.session.Send(m) == nil
+	case connected:
+		return p.takeLocked(m, id, volatile)
 	case left:
 		return false
 	}
@@ -164,7 +169,7 @@ func (p *peer) Emit(event string, args ...any) error {
 	if p.status() == connected {
 		return p.conn.session.Reply(m)
 	}
-	if !p.hold(m) {
+	if !p.wait(m, "", false) {
 		return errClosed
 	}
 	return nil

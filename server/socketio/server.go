@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -28,7 +29,9 @@ type Config struct {
 	Hub                *hub.Hub
 	// Handlers serve the namespaces they are named for. A namespace without one exists when [Server.Library] made it.
 	Handlers map[string]hub.Handler
-	Log      *slog.Logger
+	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
+	Cluster Cluster
+	Log     *slog.Logger
 }
 
 // Server is the Socket.IO server: engine, library and handlers, put together. All methods may be called from any
@@ -42,6 +45,11 @@ type Server struct {
 	face     *engineFace
 	io       *sio.Server
 
+	cluster     Cluster
+	openings    openings
+	tasks       *tasks
+	outboxBytes int // what may wait for one client
+
 	namespaces sync.Map // name to *namespace
 	counters   counters
 	latency    latency
@@ -49,7 +57,14 @@ type Server struct {
 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: cfg.Handlers, log: cfg.Log}
+	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: cfg.Handlers, log: cfg.Log, cluster: cfg.Cluster, tasks: newTasks()}
+	if s.cluster == nil {
+		s.cluster = alone{}
+	}
+	s.openings.cluster = s.cluster
+	if s.outboxBytes = cfg.Engine.OutboxBytes; s.outboxBytes == 0 {
+		s.outboxBytes = 4 << 20 // the engine's default
+	}
 	if s.cfg.ConnectTimeout == 0 {
 		s.cfg.ConnectTimeout = 45 * time.Second
 	}
@@ -64,6 +79,7 @@ func New(cfg Config) *Server {
 	options.SetConnectTimeout(s.cfg.ConnectTimeout)
 	options.SetServeClient(false)
 	s.io = sio.NewServer(nil, options)
+	nameSockets(s.io)
 	s.io.Bind(s.face)
 	for name := range s.handlers {
 		s.io.Of(name, nil)
@@ -84,12 +100,17 @@ func (s *Server) Engine() *engine.Server { return s.engine }
 // is not run.
 func (s *Server) Library() *sio.Server { return s.io }
 
+// clustered reports whether there is a cluster, of however many servers.
+func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
+
 // Shutdown ends every connection and returns when all have ended, or with ctx's error when that took too long.
-// Clients see that the transport closed, and reconnect by themselves.
+// Clients see that the transport closed, and reconnect by themselves. Then the cluster hears that the namespaces are
+// closed, so it has to be there until Shutdown has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.engine.Shutdown(ctx)
+	waited := s.tasks.end(ctx)
 	s.io.Close(nil)
-	return err
+	return errors.Join(err, waited)
 }
 
 // open makes a new session known to the library.

@@ -77,6 +77,7 @@ func (p *peer) leave(reason string) bool {
 	}
 	p.state.Store(uint32(left))
 	p.early = nil
+	p.dropHoldLocked()
 	p.ending = reason
 	return true
 }

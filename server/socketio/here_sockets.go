@@ -1,0 +1,255 @@
+package socketio
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/cluster/format"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+// This file is what the cluster asks of this server for its own clients: who they are, where they go.
+
+// SocketsHere returns the clients of a namespace on this server that sel selects, as a Node server tells of its own.
+// Headers, query, auth and data are always there. What proves who somebody is, is not: the headers for it and for cookies,
+// members of the query that are called like a token or a key, and everything in auth. data is what the program keeps with
+// the library's socket, {} where that is nothing.
+func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socket {
+	n := s.namespace(namespace)
+	if n == nil {
+		return nil
+	}
+	var sockets []format.Socket
+	for _, p := range n.audience(sel) {
+		sockets = append(sockets, format.Socket{ID: p.ID(), Handshake: p.handshake(), Rooms: n.bareRooms(p), Data: p.data()})
+	}
+	return sockets
+}
+
+// RoomsHere returns the rooms that clients of a namespace on this server are in, each once, by the names that a Node server
+// would have for them: socket ids are among them.
+func (s *Server) RoomsHere(namespace string) []string {
+	n := s.namespace(namespace)
+	if n == nil {
+		return nil
+	}
+	var rooms []string
+	for _, p := range n.all() {
+		rooms = append(rooms, n.bareRooms(p)...)
+	}
+	slices.Sort(rooms)
+	return slices.Compact(rooms)
+}
+
+// JoinHere makes the selected clients of a namespace on this server join rooms of the library. It may wait a moment, as
+// [hub.Hub.Join] does, so it must not be called where messages of the cluster are received.
+func (s *Server) JoinHere(namespace string, sel hub.Selection, rooms []string) {
+	if n := s.namespace(namespace); n != nil {
+		n.join(n.audience(sel), libraryRooms(rooms))
+	}
+}
+
+// LeaveHere makes them leave rooms of the library. Rooms that a handler keeps are the handler's.
+func (s *Server) LeaveHere(namespace string, sel hub.Selection, rooms []string) {
+	if n := s.namespace(namespace); n != nil {
+		n.leave(n.audience(sel), libraryRooms(rooms))
+	}
+}
+
+// DisconnectHere disconnects the selected clients of a namespace on this server, from the namespace or altogether. It
+// calls handlers, which may take their time.
+func (s *Server) DisconnectHere(namespace string, sel hub.Selection, closeConnection bool) {
+	if n := s.namespace(namespace); n != nil {
+		for _, p := range n.audience(sel) {
+			p.Disconnect(closeConnection)
+		}
+	}
+}
+
+// ServerSideHere gives an event of another server, its name and its arguments, to the listeners that the program has
+// registered on the namespace, on the caller's goroutine. ack takes what the first of them calls back with, the first
+// value of it; nil: no answer is wanted. What cannot be read is ignored.
+func (s *Server) ServerSideHere(namespace string, args []json.RawMessage, attachments [][]byte, ack func(value json.RawMessage, attachments [][]byte)) {
+	n := s.namespace(namespace)
+	if n == nil {
+		return
+	}
+	values, err := decodeArgs(args, attachments, newBinary)
+	if err != nil {
+		return
+	}
+	if ack != nil {
+		var once sync.Once
+		values = append(values, func(answer []any, _ error) {
+			once.Do(func() { n.answerServer(answer, ack) })
+		})
+	}
+	defer n.recoverProgram()
+	n.nsp.OnServerSideEmit(values)
+}
+
+// answerServer writes down what a listener called back with.
+func (n *namespace) answerServer(answer []any, ack func(json.RawMessage, [][]byte)) {
+	raw, attachments, err := marshalArgs([]any{firstOf(answer)})
+	if err != nil {
+		n.server.log.Error("an answer to a server cannot be written", "namespace", n.name, "error", err)
+		return
+	}
+	ack(raw[0], attachments)
+}
+
+// recoverProgram is deferred around what is the program's: a panic there ends nothing but the call.
+func (n *namespace) recoverProgram() {
+	if r := recover(); r != nil {
+		n.server.counters.panics.Add(1)
+		n.server.log.Error("a listener panicked", "namespace", n.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	}
+}
+
+func libraryRooms(names []string) []sio.Room {
+	rooms := make([]sio.Room, len(names))
+	for i, name := range names {
+		rooms[i] = sio.Room(name)
+	}
+	return rooms
+}
+
+// accountRoom is what a Node server with the code of /chat calls the room of an authenticated user, before the id.
+const accountRoom = "user:"
+
+// bareRooms returns what a Node server would call the rooms of a client, its id first, each once.
+func (n *namespace) bareRooms(p *peer) []string {
+	rooms := []string{p.ID()}
+	for _, r := range p.member.Rooms() {
+		name := r.Name
+		switch {
+		case r.Kind == hub.KindNamespace:
+			room, ok := n.libraryRoom(r)
+			if !ok {
+				continue
+			}
+			name = string(room)
+		case n.name == "/" && (r.Kind == hub.KindUser || r.Kind == hub.KindLobby):
+		case n.name == "/chat" && r.Kind == hub.KindRoom:
+		case n.name == "/chat" && r.Kind == hub.KindAccount:
+			name = accountRoom + name
+		default:
+			continue
+		}
+		if !slices.Contains(rooms, name) {
+			rooms = append(rooms, name)
+		}
+	}
+	return rooms
+}
+
+// data returns what the program keeps with a socket.
+func (p *peer) data() json.RawMessage {
+	data, err := marshal(p.sock.Data())
+	if err != nil || string(data) == "null" {
+		return json.RawMessage("{}")
+	}
+	return data
+}
+
+// nodeTime is how JavaScript writes a Date in UTC.
+const nodeTime = "Mon Jan 02 2006 15:04:05 GMT+0000 (Coordinated Universal Time)"
+
+// handshake returns a client's handshake as a Node server tells of it, without secrets.
+func (p *peer) handshake() json.RawMessage {
+	request := p.conn.session.Request()
+	query := openQuery(request.Query)
+	raw, err := marshal(struct {
+		Headers map[string]any `json:"headers"`
+		Time    string         `json:"time"`
+		Address string         `json:"address"`
+		Xdomain bool           `json:"xdomain"`
+		Secure  bool           `json:"secure"`
+		Issued  int64          `json:"issued"`
+		URL     string         `json:"url"`
+		Query   map[string]any `json:"query"`
+		Auth    struct{}       `json:"auth"`
+	}{
+		Headers: openHeaders(request.Header),
+		Time:    request.Time.UTC().Format(nodeTime),
+		Address: p.conn.session.RemoteAddr(),
+		Xdomain: request.Header.Get("Origin") != "",
+		Secure:  request.Secure,
+		Issued:  request.Time.UnixMilli(),
+		URL:     openURL(request, query),
+		Query:   nodeValues(query),
+	})
+	if err != nil { // texts and numbers always have a form
+		return json.RawMessage(`{"headers":{},"query":{},"auth":{}}`)
+	}
+	return raw
+}
+
+// secretHeaders say who somebody is.
+var secretHeaders = map[string]bool{"Cookie": true, "Authorization": true, "Proxy-Authorization": true, "X-Api-Key": true}
+
+// openHeaders returns headers as Node has them: in lower case, one text each.
+func openHeaders(header http.Header) map[string]any {
+	headers := make(map[string]any, len(header))
+	for name, values := range header {
+		if !secretHeaders[name] && !soundsSecret(name) {
+			headers[strings.ToLower(name)] = strings.Join(values, ", ")
+		}
+	}
+	return headers
+}
+
+func openQuery(query url.Values) url.Values {
+	open := make(url.Values, len(query))
+	for name, values := range query {
+		if !soundsSecret(name) {
+			open[name] = values
+		}
+	}
+	return open
+}
+
+// openURL returns path and query as they were sent, where the query has no secrets.
+func openURL(request *engine.Request, open url.Values) string {
+	if len(open) == len(request.Query) {
+		return request.URL
+	}
+	path, _, _ := strings.Cut(request.URL, "?")
+	if len(open) == 0 {
+		return path
+	}
+	return path + "?" + open.Encode()
+}
+
+// nodeValues returns a query as Node has it: a text for what is there once, else a list.
+func nodeValues(query url.Values) map[string]any {
+	values := make(map[string]any, len(query))
+	for name, list := range query {
+		if len(list) == 1 {
+			values[name] = list[0]
+		} else {
+			values[name] = list
+		}
+	}
+	return values
+}
+
+// soundsSecret reports whether a parameter or header is called like something to be kept to oneself.
+func soundsSecret(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"token", "auth", "secret", "password", "passwd", "ticket", "jwt", "apikey", "api_key", "api-key", "session", "signature"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return name == "key" || name == "sig"
+}

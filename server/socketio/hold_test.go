@@ -1,0 +1,174 @@
+package socketio
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+)
+
+// newHoldServer serves "/": every client is in the room team, and events go to event.
+func newHoldServer(t *testing.T, event func(s *Server, p hub.Peer, e *hub.Event), adjust ...func(*Config)) (*Server, string) {
+	t.Helper()
+	var s *Server
+	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
+		connect: func(p hub.Peer, _ hub.Handshake) error { s.hub.Join(p.Member(), teamRoom); return nil },
+		event:   func(p hub.Peer, e *hub.Event) { event(s, p, e); e.Ack.Send() },
+	}}, adjust...)
+	return s, url
+}
+
+func numbered(id string) *hub.Message { return &hub.Message{Namespace: "/", Event: id, ID: id} }
+
+func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
+	s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+		h := p.(hub.Holder)
+		h.Hold()
+		h.Hold() // holds nest
+		for i := range 5 {
+			if s.hub.SendHere(teamRoom, numbered(fmt.Sprint("m", i))) != 1 {
+				t.Error("a message that is kept back is not delivered")
+			}
+		}
+		s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: "nameless"})
+		s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: "volatile", Volatile: true})
+		if err := p.Emit("history"); err != nil {
+			t.Error(err)
+		}
+		h.Release(func(id string) bool { return id == "m1" })
+		s.hub.SendHere(teamRoom, numbered("m5"))
+		h.Release(func(id string) bool { return id == "m3" })
+		h.Release(nil) // one too many does nothing
+		for _, id := range []string{"m6", "m1", "m3"} {
+			s.hub.SendHere(teamRoom, numbered(id))
+		}
+	})
+	c, _ := connect(t, url, "/")
+	c.send(`421["go"]`)
+	for _, want := range []string{"history", "m0", "m2", "m4", "nameless", "volatile", "m5", "m6"} {
+		c.want(`42["` + want + `"]`)
+	}
+	c.want(`431[]`)
+	p := s.namespace("/").all()[0]
+	if p.state.Load()&detour == 0 {
+		t.Error("what comes late is not looked for")
+	}
+	p.mu.Lock()
+	for i := range p.held.late {
+		p.held.late[i].until = time.Now()
+	}
+	p.mu.Unlock()
+	p.forgetLate()
+	if p.state.Load() != uint32(connected) || p.held.late != nil || p.held.timer != nil {
+		t.Error("what is late is looked for beyond its time")
+	}
+	s.hub.SendHere(teamRoom, numbered("m1"))
+	c.want(`42["m1"]`)
+}
+
+func TestHoldRemembersFewReleases(t *testing.T) {
+	_, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+		for i := range maxLate + 1 {
+			p.(hub.Holder).Hold()
+			p.(hub.Holder).Release(func(id string) bool { return id == fmt.Sprint("m", i) })
+		}
+		for _, id := range []string{"m0", "m1", fmt.Sprint("m", maxLate), "new"} {
+			s.hub.SendHere(teamRoom, numbered(id))
+		}
+	})
+	c, _ := connect(t, url, "/")
+	c.send(`42["go"]`)
+	c.want(`42["m0"]`, `42["new"]`)
+}
+
+// A client may not make the server keep more for it than its outbox takes, whatever the messages weigh.
+func TestHoldIsBounded(t *testing.T) {
+	for name, event := range map[string]string{"large": strings.Repeat("x", 1000), "small": "x"} {
+		queued := make(chan int, 1)
+		s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+			p.(hub.Holder).Hold()
+			n := 0
+			for s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: event}) == 1 {
+				n++
+			}
+			queued <- n
+			p.(hub.Holder).Release(nil)
+		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
+		c, _ := connect(t, url, "/")
+		c.send(`42["go"]`)
+		if n := receive(t, queued); n < 10 || n > 20_000/heldBytes {
+			t.Errorf("%s: %d messages were kept", name, n)
+		}
+		for {
+			if _, err := c.tryRead(); err != nil {
+				break
+			}
+		}
+		waitFor(t, func() bool { return s.Engine().Stats().Closed[engine.ReasonSlowClient] == 1 })
+		if s.Engine().Stats().SlowClients != 1 {
+			t.Errorf("%s: the client was not counted as slow", name)
+		}
+	}
+}
+
+// Messages of one sender stay in order while their receiver holds and releases.
+func TestHoldUnderLoad(t *testing.T) {
+	const messages, holds = 3000, 200
+	begun := make(chan struct{})
+	var once sync.Once
+	s, url := newHoldServer(t, func(_ *Server, p hub.Peer, e *hub.Event) {
+		once.Do(func() { close(begun) })
+		p.(hub.Holder).Hold()
+		p.(hub.Holder).Release(func(id string) bool { return id == "none" })
+	})
+	c, _ := connect(t, url, "/")
+	c.send(`42["hold"]`)
+	<-begun
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := range messages {
+			s.hub.SendHere(teamRoom, numbered(fmt.Sprint(i)))
+		}
+	})
+	sending.Go(func() {
+		for range holds {
+			c.send(`42["hold"]`)
+		}
+	})
+	for i := range messages {
+		c.want(fmt.Sprintf(`42["%d"]`, i))
+	}
+	sending.Wait()
+}
+
+// A client that leaves while it holds leaves nothing behind.
+func TestHoldEndsWithTheClient(t *testing.T) {
+	held := make(chan *peer, 1)
+	s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+		h := p.(*peer)
+		h.Hold()
+		h.Release(func(string) bool { return false })
+		h.Hold()
+		s.hub.SendHere(teamRoom, numbered("never"))
+		p.Disconnect(false)
+		h.Release(nil)
+		h.Hold()
+		held <- h
+	})
+	c, _ := connect(t, url, "/")
+	c.send(`42["go"]`)
+	c.want("41")
+	p := receive(t, held)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held.depth != 0 || p.held.messages != nil || p.held.timer != nil || p.status() != left {
+		t.Errorf("what is held after the end: %+v", &p.held)
+	}
+	if s.hub.SendHere(teamRoom, numbered("x")) != 0 {
+		t.Error("a client that has left gets a message")
+	}
+}

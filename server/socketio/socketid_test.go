@@ -1,0 +1,33 @@
+package socketio
+
+import (
+	"testing"
+
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/hub"
+)
+
+// What a client is told, what the handler and what the library call it are one id, of the length that Node's adapters rely
+// on.
+func TestSocketIDs(t *testing.T) {
+	if !idKnown {
+		t.Fatal("the library keeps the ids of its sockets elsewhere")
+	}
+	peers := make(chan hub.Peer, 1)
+	s, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+		peers <- p
+		return nil
+	}}})
+	sockets := make(chan *sio.Socket, 1)
+	_ = s.Library().Of("/lib", nil).On("connection", func(args ...any) { sockets <- args[0].(*sio.Socket) })
+	c, sid := connect(t, url, "/")
+	if p := receive(t, peers); p.ID() != sid || len(sid) != socketIDLength {
+		t.Errorf("the handler knows %s as %s", sid, p.ID())
+	}
+	waitFor(t, func() bool { _, ok := s.Library().Sockets().Sockets().Load(sio.SocketId(sid)); return ok })
+	other := c.join("/lib")
+	if sock := receive(t, sockets); string(sock.Id()) != other || len(other) != socketIDLength || other == sid {
+		t.Errorf("the library knows %s as %s", other, sock.Id())
+	}
+}
