@@ -1,14 +1,34 @@
 package handlers
 
 import (
+	"time"
+
 	"signalbox/store"
 )
 
+const (
+	// burst messages of this node's own go to the others at once, and the next after a breath: the queue to them is bounded,
+	// and what clients send is to find room in it too. That makes about 60,000 in a second.
+	burst  = 256
+	breath = 4 * time.Millisecond
+)
+
+// pace keeps a goroutine that tells much from telling it all at once. The zero value is ready.
+type pace struct{ told int }
+
+// step is called after each message.
+func (p *pace) step() {
+	if p.told++; p.told%burst == 0 {
+		time.Sleep(breath)
+	}
+}
+
 // Execute carries out what a node has left behind that is gone for good: the rooms on all nodes are told that its people
-// have left them. It is called on one node of those that are there.
+// have left them. It is called on one node of those that are there, and takes its time where much is left, see [burst].
 func (d *Doors) Execute(wills []store.Will) {
 	runs := make(map[string]struct{})
 	bad := 0
+	var p pace
 	for _, w := range wills {
 		switch w.Topic {
 		case willRoom:
@@ -25,6 +45,7 @@ func (d *Doors) Execute(wills []store.Will) {
 		default:
 			bad++
 		}
+		p.step()
 	}
 	for run := range runs {
 		d.Presence.executed(run)
@@ -46,7 +67,7 @@ func (d *Doors) Leaving(node string, wills []store.Will) {
 func (d *Doors) Draining() { d.Rooms.draining.Store(true) }
 
 // Returned is called when this node is among the others again after they could not see it. Where they have declared it
-// dead, the rooms were told that its people have left: they hear that they are there.
+// dead, the rooms were told that its people have left: they hear that they are there. It takes its time, as Execute does.
 func (d *Doors) Returned(declaredDead bool) {
 	if declaredDead {
 		d.Rooms.returned()

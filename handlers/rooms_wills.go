@@ -130,12 +130,14 @@ func (r *Rooms) execute(body []byte) (run string, err error) {
 
 // returned tells every room again that the clients of this node are in it.
 func (r *Rooms) returned() {
+	var p pace
 	for _, address := range r.hub.Rooms(hub.KindRoom) {
 		raw := jsonText(address.Name)
 		for _, m := range r.hub.Members(address) {
 			userID, userName, is := r.presence.occupies(m)
 			if is {
 				r.hub.Send(address, notice("user_joined", raw, userID, userName), m)
+				p.step()
 			}
 		}
 	}

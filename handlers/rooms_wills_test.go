@@ -242,6 +242,31 @@ func TestWhoLeavesIsForgottenAfterAWhile(t *testing.T) {
 	})
 }
 
+// What a large node leaves behind must not fill the queue to the others at once.
+func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 1)
+		h := w.houses[0]
+		see := h.chat(h.token("see"))
+		see.send("join_room", `"tea"`)
+		see.take()
+		dead := h.ws("")
+		dead.send(`{"type":"join","room":"tea"}`)
+		see.take()
+		will := w.notary.take(0)[1]
+		start := time.Now()
+		h.doors.Execute(slices.Repeat([]store.Will{will}, 4*burst))
+		if d := time.Since(start); d != 4*breath {
+			t.Errorf("it took %v, want %v", d, 4*breath)
+		}
+		if n := len(see.take()); n != 4*burst {
+			t.Errorf("the room was told %d times, want %d", n, 4*burst)
+		}
+		see.leave()
+		dead.leave()
+	})
+}
+
 func TestWillsThatCannotBeRead(t *testing.T) {
 	h := newHouse(t)
 	ann := h.chat(h.token("ann"))
