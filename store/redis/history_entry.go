@@ -1,0 +1,126 @@
+package redis
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"signalbox/store/internal/recent"
+)
+
+const (
+	// messageBytes is what a message counts for beside its id and JSON. In Redis it takes some 100 bytes more.
+	messageBytes = 96
+	// roomBytes is what a room counts for beside its name, which is in four places.
+	roomBytes = 512
+
+	// milliZero is added to times, so that each has 16 digits and texts are in the order of times.
+	milliZero = 1_000_000_000_000_000
+	maxMilli  = 9*milliZero - 1
+	minMilli  = -milliZero
+)
+
+// entryBytes returns what a message counts for against the limits.
+func entryBytes(e *recent.Entry) int64 { return int64(len(e.ID)+len(e.JSON)) + messageBytes }
+
+// appendMilli appends a time as heads have it.
+func appendMilli(dst []byte, milli int64) []byte {
+	text := strconv.AppendInt(nil, max(minMilli, min(milli, maxMilli))+milliZero, 10)
+	for range 16 - len(text) {
+		dst = append(dst, '0')
+	}
+	return append(dst, text...)
+}
+
+// appendHead appends the head of a message: its time, its token, what it counts for, and its id, which ends the head and
+// may have any bytes.
+func appendHead(dst []byte, token string, e *recent.Entry) []byte {
+	dst = appendMilli(dst, e.Milli)
+	dst = append(dst, ' ')
+	dst = append(dst, token...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, entryBytes(e), 10)
+	dst = append(dst, ' ')
+	return append(dst, e.ID...)
+}
+
+// parseHead reads time and id from a head, and reports whether it is one.
+func parseHead(head string) (e recent.Entry, ok bool) {
+	milli, rest, _ := strings.Cut(head, " ")
+	token, rest, _ := strings.Cut(rest, " ")
+	size, id, ok := strings.Cut(rest, " ")
+	if !ok || len(milli) != 16 || token == "" {
+		return recent.Entry{}, false
+	}
+	at, err := strconv.ParseUint(milli, 10, 63)
+	if err != nil {
+		return recent.Entry{}, false
+	}
+	if _, err := strconv.ParseUint(size, 10, 63); err != nil {
+		return recent.Entry{}, false
+	}
+	return recent.Entry{ID: id, Milli: int64(at) - milliZero}, true
+}
+
+// page is what a room has in Redis of a page.
+type page struct {
+	// mark is the number of the newest message of this writer that was in the lane of the room.
+	mark int64
+	// found says by what the place was found: "last", "id", "time", or "": not at all.
+	found string
+	// newer counts the messages behind the page.
+	newer int
+	// damaged counts what was no message.
+	damaged int
+	// entries are oldest first.
+	entries []recent.Entry
+}
+
+// parsePage reads a page as the script returns it.
+func parsePage(reply any) (*page, error) {
+	items, ok := reply.([]any)
+	if !ok || len(items) < 4 {
+		return nil, fmt.Errorf("%w: no page but a %T", errReply, reply)
+	}
+	p := new(page)
+	var isText bool
+	p.found, isText = items[1].(string)
+	mark, isMark := items[0].(int64)
+	newer, isNewer := items[2].(int64)
+	damaged, isDamaged := items[3].(int64)
+	if !isText || !isMark || !isNewer || !isDamaged || mark < 0 || newer < 0 || damaged < 0 {
+		return nil, fmt.Errorf("%w: a page without its head", errReply)
+	}
+	p.mark, p.newer, p.damaged = mark, int(newer), int(damaged)
+	pairs := items[4:]
+	p.entries = make([]recent.Entry, 0, len(pairs)/2)
+	for i := len(pairs) - len(pairs)%2 - 2; i >= 0; i -= 2 {
+		head, isHead := pairs[i].(string)
+		body, isBody := pairs[i+1].(string)
+		e, ok := parseHead(head)
+		if !ok || !isHead || !isBody {
+			p.damaged++
+			continue
+		}
+		e.JSON = body
+		p.entries = append(p.entries, e)
+	}
+	return p, nil
+}
+
+// sums are the messages and bytes of the rooms of a lane.
+type sums struct{ messages, bytes int64 }
+
+// parseStatus reads what the scripts that write return.
+func parseStatus(reply any) (status int64, s sums, err error) {
+	items, ok := reply.([]any)
+	if !ok || len(items) != 3 {
+		return 0, s, fmt.Errorf("%w: no status but a %T", errReply, reply)
+	}
+	for i, to := range []*int64{&status, &s.messages, &s.bytes} {
+		if *to, ok = items[i].(int64); !ok {
+			return 0, s, fmt.Errorf("%w: a status with a %T", errReply, items[i])
+		}
+	}
+	return status, s, nil
+}

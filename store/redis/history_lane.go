@@ -1,0 +1,341 @@
+package redis
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store/internal/recent"
+	"signalbox/store/redis/link"
+)
+
+const (
+	// While what has waited is written, at most this much is on its way, so that it does not fill the link's queue.
+	maxSentBytes = 4 << 20
+	// A write that failed is tried again after minRetry, then after twice that, up to maxRetry.
+	minRetry = 20 * time.Millisecond
+	maxRetry = time.Second
+	// maxRefusals is how often Redis may refuse a message for what it is, before it is given up.
+	maxRefusals = 3
+
+	// A room that nobody wrote to for historyRoomLife goes. Its keys have a day more to live, for they are given it once a day.
+	historyRoomLife = 30 * 24 * time.Hour
+	historyKeyLife  = historyRoomLife + 24*time.Hour
+	historyMarkLife = 24 * time.Hour
+)
+
+// write is a message on its way to Redis.
+type write struct {
+	place    *place
+	entry    recent.Entry
+	seq      int64 // counts the messages of this node
+	refusals int
+	settled  bool // written, or given up
+	next     *write
+}
+
+// chain is a queue of writes.
+type chain struct{ first, last *write }
+
+func (c *chain) push(w *write) {
+	if c.last != nil {
+		c.last.next = w
+	} else {
+		c.first = w
+	}
+	c.last = w
+}
+
+func (c *chain) pop() *write {
+	w := c.first
+	c.first, w.next = w.next, nil
+	if c.first == nil {
+		c.last = nil
+	}
+	return w
+}
+
+// lane takes the messages of some rooms to Redis, in order and each once.
+//
+// Many may be on their way at a time. So that none can overtake another that fails (because Redis does not know the
+// script yet, say), each names the one before it, and Redis, which notes the number of the newest it was given, refuses
+// it where that one is missing. When something comes back as not written, nothing more is sent until all has come back;
+// then everything unwritten is sent again. What was written after all, because only the answer was lost, has a number
+// that Redis has noted, and nothing happens. The first message after such a stop names none before it, and brings the
+// script itself along.
+type lane struct {
+	sent      chain // on their way, or, where the lane is broken, to be sent again
+	waiting   chain // to be sent, after those
+	onTheWay  int
+	broken    bool          // something was not written
+	failed    bool          // and not just for want of the script
+	newest    int64         // number of the message that was sent last; 0: the next one names none
+	delay     time.Duration // how long the lane rested last, nothing having been written since
+	restUntil time.Time     // until when it rests
+	inRedis   sums
+}
+
+// busy reports whether a message must wait behind others.
+func (l *lane) busy() bool { return l.broken || l.waiting.first != nil }
+
+// rest lets the lane be for a while.
+func (l *lane) rest() {
+	l.delay = max(minRetry, min(2*l.delay, maxRetry))
+	l.restUntil = time.Now().Add(l.delay)
+}
+
+// queueLocked sends a new message, or lets it wait.
+func (h *History) queueLocked(w *write, up bool) {
+	l := &h.lanes[w.place.lane]
+	if up && !l.busy() {
+		if h.sendLocked(l, w) {
+			return
+		}
+		l.rest()
+	}
+	if l.waiting.first == nil {
+		notify(h.wake)
+	}
+	l.waiting.push(w)
+	h.waitingBytes += entryBytes(&w.entry)
+	h.boundLocked()
+}
+
+// sendLocked puts a message into the queue of the link, and reports whether that took it.
+func (h *History) sendLocked(l *lane, w *write) bool {
+	keys, p := &h.keys.lanes[w.place.lane], w.place
+	var text [128]byte
+	token := strconv.AppendInt(append(append(text[:0], h.keys.writer...), '.'), w.seq, 36)
+	tokenText := string(token)
+	head := string(appendHead(token[len(token):], tokenText, &w.entry))
+	size := entryBytes(&w.entry)
+	command, script, before := any("EVALSHA"), any(historyAppend.Hash()), l.newest
+	queued := len(head) + len(w.entry.JSON) + 512
+	if l.newest == 0 {
+		command, script, before = "EVAL", historyAppendSource, -1
+		queued += len(historyAppendSource)
+	}
+	ok := h.link.Enqueue(link.Command{
+		Args: []any{command, script, 5, p.heads, p.bodies, keys.rooms, keys.sizes, keys.mark,
+			p.name, tokenText, head, w.entry.JSON, size, w.seq, before, h.keys.roomMessages, h.keys.roomBytes, p.cost,
+			h.keys.life, h.keys.markLife},
+		Size: queued,
+		Done: func(reply any, err error) { h.returned(l, w, reply, err) },
+	})
+	if !ok {
+		return false
+	}
+	l.sent.push(w)
+	l.newest = w.seq
+	l.onTheWay++
+	h.sentBytes += size
+	return true
+}
+
+// returned is told what became of a message that was sent. It is called by the link.
+func (h *History) returned(l *lane, w *write, reply any, err error) {
+	var status int64
+	var s sums
+	if err == nil {
+		status, s, err = parseStatus(reply)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.onTheWay--
+	h.sentBytes -= entryBytes(&w.entry)
+	switch {
+	case err == nil:
+		h.noteLocked(l, s)
+		if status < 0 { // one before it has failed, and was counted
+			l.broken = true
+			break
+		}
+		l.delay = 0
+		w.settled = true
+		h.stats.Written++
+		h.pending--
+		for l.sent.first != nil && l.sent.first.settled {
+			l.sent.pop()
+		}
+	default:
+		l.broken = true
+		h.stats.Failures++
+		l.failed = l.failed || !goredis.HasErrorPrefix(err, "NOSCRIPT")
+		if refused(err) {
+			if w.refusals++; w.refusals == maxRefusals {
+				w.settled = true
+				h.lostLocked()
+			}
+		}
+	}
+	if l.broken && l.onTheWay == 0 || h.waitingBytes > 0 || h.closed && h.pending == 0 {
+		notify(h.wake)
+	}
+}
+
+// noteLocked notes what a lane has in Redis.
+func (h *History) noteLocked(l *lane, s sums) {
+	h.inRedis.messages += s.messages - l.inRedis.messages
+	h.inRedis.bytes += s.bytes - l.inRedis.bytes
+	l.inRedis = s
+	if h.inRedis.messages > int64(h.limits.Messages) || h.inRedis.bytes > h.limits.Bytes {
+		notify(h.over)
+	}
+}
+
+func (h *History) lostLocked() {
+	h.stats.Lost++
+	h.pending--
+}
+
+// boundLocked gives up the messages that have waited longest, until what waits is within its bound.
+func (h *History) boundLocked() {
+	for h.waitingBytes > h.options.backlogBytes {
+		var oldest *lane
+		for i := range h.lanes {
+			l := &h.lanes[i]
+			if l.waiting.first != nil && (oldest == nil || l.waiting.first.seq < oldest.waiting.first.seq) {
+				oldest = l
+			}
+		}
+		h.waitingBytes -= entryBytes(&oldest.waiting.pop().entry)
+		h.lostLocked()
+	}
+}
+
+// run sends what Append could not send.
+func (h *History) run() {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	quit := h.quit
+	var giveUp <-chan struct{}
+	for {
+		select {
+		case <-h.wake:
+		case <-retry.C:
+		case <-quit:
+			quit = nil
+			h.mu.Lock()
+			giveUp = h.closing.Done()
+			h.mu.Unlock()
+		case <-giveUp:
+			h.abandon()
+			return
+		}
+		left, wait := h.sendWaiting()
+		if quit == nil && left == 0 {
+			return
+		}
+		if wait > 0 {
+			retry.Reset(wait)
+		}
+	}
+}
+
+// abandon gives up what is not written.
+func (h *History) abandon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pending > 0 {
+		h.closeErr = errors.Join(errors.New("close history: messages are not written"), h.closing.Err())
+	}
+	h.stats.Lost += uint64(h.pending)
+	h.pending = 0
+}
+
+// sendWaiting sends what waits, and returns how many messages are not written and when to try again: 0 for when
+// something has come back, or Redis has.
+func (h *History) sendWaiting() (left int, wait time.Duration) {
+	up, now := h.link.Up(), time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.lanes {
+		l := &h.lanes[i]
+		h.mendLocked(l)
+		if !up || l.broken || l.waiting.first == nil {
+			continue
+		}
+		if rest := l.restUntil.Sub(now); rest > 0 {
+			wait = minWait(wait, rest)
+			continue
+		}
+		for l.waiting.first != nil && h.sentBytes < maxSentBytes {
+			w := l.waiting.pop()
+			if !h.sendLocked(l, w) {
+				w.next = l.waiting.first
+				l.waiting.first = w
+				if l.waiting.last == nil {
+					l.waiting.last = w
+				}
+				l.rest()
+				wait = minWait(wait, l.delay)
+				break
+			}
+			h.waitingBytes -= entryBytes(&w.entry)
+		}
+	}
+	if !up && h.pending > 0 {
+		wait = maxRetry // linkState comes first
+	}
+	return h.pending, wait
+}
+
+func minWait(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// mendLocked puts a broken lane of which all has come back into order: what is not written waits again.
+func (h *History) mendLocked(l *lane) {
+	if !l.broken || l.onTheWay > 0 {
+		return
+	}
+	var again chain
+	for l.sent.first != nil {
+		if w := l.sent.pop(); !w.settled {
+			again.push(w)
+			h.waitingBytes += entryBytes(&w.entry)
+		}
+	}
+	if again.first != nil {
+		again.last.next = l.waiting.first
+		if l.waiting.first == nil {
+			l.waiting.last = again.last
+		}
+		l.waiting.first = again.first
+	}
+	if l.failed {
+		l.rest()
+	}
+	l.broken, l.failed, l.newest = false, false, 0
+	h.boundLocked()
+}
+
+// linkState is told by the link that Redis has gone or is back.
+func (h *History) linkState(up bool) {
+	if !up {
+		return
+	}
+	h.mu.Lock()
+	for i := range h.lanes {
+		l := &h.lanes[i]
+		l.restUntil = time.Time{}
+		if l.onTheWay == 0 {
+			l.newest = 0 // it may be another one, which does not know the script
+		}
+	}
+	h.mu.Unlock()
+	notify(h.wake)
+}
+
+// refused reports whether an error may be about the message itself: of the errors that Redis answers with, those that
+// are no state of the server.
+func refused(err error) bool {
+	var answer goredis.Error
+	return errors.As(err, &answer) && (strings.HasPrefix(err.Error(), "ERR ") || strings.HasPrefix(err.Error(), "WRONGTYPE "))
+}

@@ -1,0 +1,232 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// surveyRooms is how many rooms of each lane a survey tells of.
+const surveyRooms = 16
+
+// oldRoom is a room that has waited long for a message.
+type oldRoom struct {
+	lane     int
+	name     string
+	written  string // when, in microseconds, as Redis has it
+	micro    float64
+	messages int64
+	bytes    int64 // with what the room itself counts for
+	last     bool  // the lane has more rooms, which are not told of
+}
+
+// survey is what Redis has of all rooms.
+type survey struct {
+	lanes   [historyLanes]sums
+	rooms   int64
+	micro   float64   // the time in Redis
+	waiting []oldRoom // those that waited longest first
+}
+
+// pruneLoop looks after the bounds on all rooms, and after rooms that nobody writes to any more. Every node does; that
+// two do so at once costs a little and does no harm, for a room goes only if it is as it was when it was looked at.
+func (h *History) pruneLoop() {
+	tick := time.NewTicker(h.options.surveyEvery)
+	defer tick.Stop()
+	gap := time.NewTimer(0)
+	defer gap.Stop()
+	for {
+		select {
+		case <-h.over:
+		case <-tick.C:
+			h.mu.Lock()
+			idle := !h.appended
+			h.appended = false
+			h.mu.Unlock()
+			if idle { // then others look, if anybody does
+				continue
+			}
+		case <-h.ctx.Done():
+			return
+		}
+		if err := h.prune(h.ctx); err != nil && h.ctx.Err() == nil {
+			h.mu.Lock()
+			h.stats.Failures++
+			h.appended = true // look again
+			h.mu.Unlock()
+		}
+		gap.Reset(h.options.surveyGap)
+		select {
+		case <-gap.C:
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// prune takes out what is over the bounds.
+func (h *History) prune(ctx context.Context) error {
+	for {
+		s, err := h.survey(ctx)
+		if err != nil {
+			return err
+		}
+		victims := s.victims(int64(h.limits.Messages), h.limits.Bytes)
+		if len(victims) == 0 {
+			return nil
+		}
+		gone, err := h.evict(ctx, victims)
+		if err != nil {
+			return err
+		}
+		if gone == 0 { // somebody else was faster, or they were written to
+			return nil
+		}
+	}
+}
+
+// survey asks all lanes, in one round trip to each server.
+func (h *History) survey(ctx context.Context) (*survey, error) {
+	var replies [historyLanes]*goredis.Cmd
+	err := h.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
+			for i := range replies {
+				k := &h.keys.lanes[i]
+				replies[i] = p.Eval(ctx, historySurveySource, []string{k.rooms.(string), k.sizes.(string)}, surveyRooms)
+			}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("survey history: %w", err)
+	}
+	s := new(survey)
+	for i := range replies {
+		if err := s.add(i, replies[i].Val()); err != nil {
+			return nil, fmt.Errorf("survey history: %w", err)
+		}
+	}
+	slices.SortStableFunc(s.waiting, func(a, b oldRoom) int { return cmp.Compare(a.micro, b.micro) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range s.lanes {
+		h.noteLocked(&h.lanes[i], s.lanes[i])
+	}
+	select {
+	case <-h.over: // what is too much is dealt with now
+	default:
+	}
+	return s, nil
+}
+
+// add adds what a lane has told. Rooms that make no sense count for nothing.
+func (s *survey) add(lane int, reply any) error {
+	items, ok := reply.([]any)
+	if !ok || len(items) < 4 {
+		return fmt.Errorf("%w: no survey but a %T", errReply, reply)
+	}
+	messages, isMessages := items[0].(int64)
+	bytes, isBytes := items[1].(int64)
+	rooms, isRooms := items[2].(int64)
+	now, isNow := items[3].(string)
+	micro, err := strconv.ParseFloat(now, 64)
+	if !isMessages || !isBytes || !isRooms || !isNow || err != nil {
+		return fmt.Errorf("%w: a survey without its head", errReply)
+	}
+	s.lanes[lane] = sums{messages, bytes}
+	s.rooms += rooms
+	s.micro = max(s.micro, micro)
+	items = items[4:]
+	told := len(items) / 3
+	for i := range told {
+		r := oldRoom{lane: lane, last: i == told-1 && int64(told) < rooms}
+		r.name, _ = items[3*i].(string)
+		r.written, _ = items[3*i+1].(string)
+		size, _ := items[3*i+2].(string)
+		if r.micro, err = strconv.ParseFloat(r.written, 64); err != nil {
+			r.micro = 0
+		}
+		if n, rest, ok := strings.Cut(size, " "); ok {
+			b, _, _ := strings.Cut(rest, " ")
+			r.messages, r.bytes = countOf(n), countOf(b)+roomCost(r.name)
+		}
+		s.waiting = append(s.waiting, r)
+	}
+	return nil
+}
+
+// countOf reads a number of things.
+func countOf(text string) int64 {
+	n, err := strconv.ParseUint(text, 10, 62)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
+// victims returns the rooms that have to go: those that nobody wrote to for too long, and those that waited longest
+// while there is too much in all. The room that was written to last stays.
+func (s *survey) victims(messages, bytes int64) (victims []oldRoom) {
+	var all sums
+	for _, l := range s.lanes {
+		all.messages += l.messages
+		all.bytes += l.bytes
+	}
+	rooms := s.rooms
+	tooOld := s.micro - float64(historyRoomLife.Microseconds())
+	for _, r := range s.waiting {
+		over := all.messages > messages || all.bytes > bytes
+		if r.micro > tooOld && (!over || rooms <= 1) {
+			break
+		}
+		victims = append(victims, r)
+		all.messages -= r.messages
+		all.bytes -= r.bytes
+		rooms--
+		if r.last { // one that is not told of may be next
+			break
+		}
+	}
+	return victims
+}
+
+// evict takes rooms out, and returns how many there were still.
+func (h *History) evict(ctx context.Context, victims []oldRoom) (gone int, err error) {
+	replies := make([]*goredis.Cmd, len(victims))
+	err = h.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
+			for i, v := range victims {
+				k := &h.keys.lanes[v.lane]
+				heads, bodies := h.keys.room(v.lane, v.name)
+				replies[i] = p.Eval(ctx, historyEvictSource, []string{heads, bodies, k.rooms.(string), k.sizes.(string)},
+					v.name, v.written, roomCost(v.name))
+			}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prune history: %w", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, v := range victims {
+		status, s, err := parseStatus(replies[i].Val())
+		if err != nil {
+			return gone, fmt.Errorf("prune history: %w", err)
+		}
+		h.noteLocked(&h.lanes[v.lane], s)
+		if status == 1 {
+			gone++
+			h.stats.Evicted++
+		}
+	}
+	return gone, nil
+}
