@@ -1,0 +1,380 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"signalbox/store"
+)
+
+// farStore is a store that takes a while to answer, and counts.
+type farStore struct {
+	*store.Memory
+	late  func() time.Duration // how long an answer is on its way
+	reads atomic.Int64
+	busy  atomic.Int64 // reads under way
+	most  atomic.Int64
+}
+
+func (s *farStore) wait() {
+	if d := s.late(); d > 0 {
+		time.Sleep(d)
+	}
+}
+
+func (s *farStore) SaveUser(ctx context.Context, u store.User) (bool, error) {
+	s.wait()
+	added, err := s.Memory.SaveUser(ctx, u)
+	s.wait()
+	return added, err
+}
+
+func (s *farStore) GetRoomUsers(ctx context.Context, room string) ([]store.User, error) {
+	s.reads.Add(1)
+	busy := s.busy.Add(1)
+	defer s.busy.Add(-1)
+	for most := s.most.Load(); busy > most && !s.most.CompareAndSwap(most, busy); most = s.most.Load() {
+	}
+	s.wait()
+	users, err := s.Memory.GetRoomUsers(ctx, room)
+	s.wait()
+	return users, err
+}
+
+func always(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+// crowdOver logs n clients in to a room, spread over nodes, and lets the time pass in which lists may wait.
+func crowdOver(t testing.TB, sites []*site, n int, room string) []*client {
+	clients := make([]*client, n)
+	for i := range clients {
+		clients[i] = sites[i%len(sites)].connect(t, fmt.Sprint("c", i))
+		clients[i].login(fmt.Sprint("n", i), room)
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+	for _, c := range clients {
+		c.take()
+	}
+	return clients
+}
+
+func TestASmallRoomOverNodesGetsAListForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		sites := newSites(t, c, 2, nil)
+		first := sites[0].connect(t, "first")
+		first.login("f", "r")
+		for i := range promptUsers - 1 {
+			sites[1].connect(t, fmt.Sprint("c", i)).login("n", "r")
+			synctest.Wait()
+			if got := lists(first.take()); len(got) != 1 || strings.Count(got[0], `"id"`) != i+2 {
+				t.Errorf("after login %d: %q, want the list at once", i, got)
+			}
+		}
+	})
+}
+
+func TestNobodyOnAnotherNodeWaitsLongerThan100msForAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		c.delay = 2 * time.Millisecond
+		far := &farStore{Memory: store.NewMemory(), late: always(time.Millisecond)}
+		sites := newSites(t, c, 3, far)
+		clients := crowdOver(t, sites, 60, "r")
+		watchers := clients[:3]
+		came := make(map[string]time.Time)
+		listed := make([]map[string]time.Time, len(watchers))
+		for i := range listed {
+			listed[i] = make(map[string]time.Time)
+		}
+		look := func() {
+			for i, w := range watchers {
+				for _, list := range lists(w.take()) {
+					for id := range came {
+						if _, seen := listed[i][id]; !seen && strings.Contains(list, `"id":"`+id+`"`) {
+							listed[i][id] = time.Now()
+						}
+					}
+				}
+			}
+		}
+		before := [3]uint64{}
+		for i, s := range sites {
+			before[i] = s.root.Stats().UserLists
+		}
+		reads, start := far.reads.Load(), time.Now()
+		for i := range 150 {
+			id := fmt.Sprint("x", i)
+			s := sites[i%3].connect(t, id)
+			s.ask("login", `{"name":"x","room":"r"}`)
+			came[id] = time.Now()
+			lines := s.take()
+			if n := len(lines); n < 2 || !strings.HasPrefix(lines[n-1], "ack") || !strings.Contains(lines[n-2], `"id":"`+id+`"`) {
+				t.Fatalf("%s got %q, want a list with itself, then the callback", id, lines)
+			}
+			look()
+		}
+		took := time.Since(start)
+		for range 200 {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			look()
+		}
+		for i := range watchers {
+			for id, at := range came {
+				if seen, ok := listed[i][id]; !ok || seen.Sub(at) > 100*time.Millisecond {
+					t.Errorf("the watcher on node %d saw %s after %v, %v, want 100ms at most", i, id, seen.Sub(at), ok)
+				}
+			}
+		}
+		intervals := int(took/listInterval) + 3
+		for i, s := range sites {
+			// One to each member of the node for each interval, and one to each who came.
+			if n, most := s.root.Stats().UserLists-before[i], uint64(70*intervals+50); n > most {
+				t.Errorf("node %d sent %d lists, want at most %d", i, n, most)
+			}
+			if len(s.node.takeForeign()) == 0 {
+				t.Errorf("node %d sent no list to servers of other kinds", i)
+			}
+		}
+		// Who comes needs a list of their own, and each node one for each interval.
+		if n, most := far.reads.Load()-reads, int64(150+3*2*intervals); n > most {
+			t.Errorf("the store was read %d times, want at most %d", n, most)
+		}
+	})
+}
+
+// Reads at the same time may come back in another order than they were made, and be of whatever moment: still nobody sees
+// somebody vanish who is there.
+func TestListsNeverGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		c.delay = time.Millisecond
+		far := &farStore{Memory: store.NewMemory(), late: func() time.Duration { return rand.N(15 * time.Millisecond) }}
+		sites := newSites(t, c, 3, far)
+		const clients = 90
+		all := make([]*client, clients)
+		var wg sync.WaitGroup
+		for i := range all {
+			all[i] = sites[i%3].connect(t, fmt.Sprint("c", i))
+			wg.Go(func() {
+				time.Sleep(rand.N(600 * time.Millisecond))
+				all[i].ask("login", `{"name":"n","room":"r"}`)
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, c := range all {
+			length, got := 0, lists(c.take())
+			for _, list := range got {
+				if n := strings.Count(list, `"id"`); n < length {
+					t.Fatalf("%s got a list of %d after one of %d", c.id, n, length)
+				} else {
+					length = n
+				}
+			}
+			if length != clients {
+				t.Errorf("%s ended with a list of %d, want %d", c.id, length, clients)
+			}
+		}
+	})
+}
+
+func TestEverybodyOnEveryNodeEndsWithTheSameList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, rounds = 150, 4
+		c := newCloud(t)
+		c.delay = 3 * time.Millisecond
+		far := &farStore{Memory: store.NewMemory(), late: func() time.Duration { return rand.N(4 * time.Millisecond) }}
+		sites := newSites(t, c, 3, far)
+		all := make([]*client, clients)
+		var wg sync.WaitGroup
+		for i := range all {
+			s := sites[i%3]
+			all[i] = s.connect(t, fmt.Sprint("c", i))
+			wg.Go(func() {
+				c := all[i]
+				for round := range rounds {
+					c.ask("login", `{"name":"n","room":"r"}`)
+					if got := c.lastUsers(); !strings.Contains(got, `"id":"`+c.id+`"`) {
+						t.Errorf("%s in round %d: the list before the callback is %s, want itself in it", c.id, round, got)
+					}
+					time.Sleep(rand.N(2 * listInterval))
+					if round < rounds-1 {
+						c.ask("logout")
+						c.take()
+					}
+				}
+				if i%5 == 0 {
+					s.close(c)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(110 * time.Millisecond)
+		synctest.Wait()
+		users, err := far.Memory.GetRoomUsers(t.Context(), "r")
+		if err != nil || len(users) != clients*4/5 {
+			t.Fatalf("GetRoomUsers = %d users, %v, want %d", len(users), err, clients*4/5)
+		}
+		want := string(listMessage(users).Args[0])
+		for i, c := range all {
+			if i%5 != 0 && c.lastUsers() != want {
+				t.Errorf("%s ended with a list of %d users, want %d", c.id, strings.Count(c.lastUsers(), `"id"`), len(users))
+			}
+		}
+		foreign := 0
+		for _, s := range sites {
+			for _, line := range s.node.takeForeign() {
+				if strings.HasSuffix(line, want) {
+					foreign++
+				}
+			}
+		}
+		if foreign == 0 {
+			t.Error("servers of other kinds did not get the last list")
+		}
+	})
+}
+
+// What another node tells is not waited for, and however much it is, one reads.
+func TestWhatOtherNodesTellIsFolded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		far := &farStore{Memory: store.NewMemory(), late: always(0)}
+		sites := newSites(t, c, 2, far)
+		a := sites[0].connect(t, "a")
+		a.login("Ann", "r")
+		far.late = always(time.Second)
+		far.reads.Store(0)
+		far.most.Store(0)
+		if _, err := far.Memory.SaveUser(t.Context(), store.User{ID: "b", Name: "Bob", Room: "r"}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for range 1000 {
+			sites[0].root.chat.lobbies.told([]byte("r"))
+			sites[0].root.chat.lobbies.told([]byte("nobody here"))
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %v to be told, want no time", took)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if reads, most := far.reads.Load(), far.most.Load(); reads > 2 || most != 1 {
+			t.Errorf("the store was read %d times, %d at once, want 2, 1", reads, most)
+		}
+		if got := lists(a.take()); len(got) == 0 || !strings.Contains(got[len(got)-1], `"id":"b"`) {
+			t.Errorf("lists = %q, want one with who came", got)
+		}
+	})
+}
+
+// Closing does not wait for a store that hangs, and leaves nobody behind.
+func TestCloseWhileAListIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		hang := &hangingStore{Memory: store.NewMemory()}
+		sites := newSites(t, c, 2, hang)
+		a := sites[0].connect(t, "a")
+		a.login("Ann", "r")
+		hang.on.Store(true)
+		sites[0].root.chat.lobbies.told([]byte("r"))
+		synctest.Wait()
+		start := time.Now()
+		sites[0].root.Close()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Close took %v, want no time", took)
+		}
+		sites[0].root.chat.lobbies.told([]byte("r"))
+		sites[0].close(a)
+		if stats := sites[0].root.Stats(); stats.StoreErrors != 0 {
+			t.Errorf("StoreErrors = %d, want 0: it was the server that ended", stats.StoreErrors)
+		}
+	})
+}
+
+// hangingStore is a store whose lists do not come until the caller gives up.
+type hangingStore struct {
+	*store.Memory
+	on atomic.Bool
+}
+
+func (s *hangingStore) GetRoomUsers(ctx context.Context, room string) ([]store.User, error) {
+	if s.on.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Memory.GetRoomUsers(ctx, room)
+}
+
+func TestServersOfOtherKindsGetTheListOfWhoLeftLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		sites := newSites(t, c, 2, nil)
+		ann, bob := user("a", "Ann", "r"), user("b", "Bob", "r")
+		a, b := sites[0].connect(t, "a"), sites[1].connect(t, "b")
+		a.login("Ann", "r")
+		synctest.Wait()
+		b.login("Bob", "r")
+		synctest.Wait()
+		wantForeign(t, sites[0], `lobby r: users [`+ann+`]`)
+		wantForeign(t, sites[1], `lobby r: users [`+ann+`,`+bob+`]`)
+		sites[0].close(a)
+		synctest.Wait()
+		wantForeign(t, sites[0], `lobby r: users [`+bob+`]`)
+		wantForeign(t, sites[1])
+		if n := len(sites[0].root.chat.lobbies.rooms); n != 0 {
+			t.Errorf("%d lobbies are left, want 0", n)
+		}
+	})
+}
+
+// In a large room a list may have to wait; the lobby waits with it, though nobody is in it any more.
+func TestALobbyThatOwesAListWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		sites := newSites(t, c, 2, nil)
+		for i := range 20 {
+			sites[1].connect(t, fmt.Sprint("c", i)).login("n", "r")
+		}
+		time.Sleep(time.Second)
+		rooms := func() int {
+			sites[0].root.chat.lobbies.mu.Lock()
+			defer sites[0].root.chat.lobbies.mu.Unlock()
+			return len(sites[0].root.chat.lobbies.rooms)
+		}
+		for range 50 { // one who comes and goes
+			a := sites[0].connect(t, "a")
+			a.login("Ann", "r")
+			sites[0].close(a)
+		}
+		if n := rooms(); n != 1 {
+			t.Errorf("%d lobbies, want one that has a list to send", n)
+		}
+		time.Sleep(listInterval)
+		synctest.Wait()
+		if n := rooms(); n != 0 {
+			t.Errorf("%d lobbies are left, want 0", n)
+		}
+		got := sites[0].node.takeForeign()
+		if len(got) != 2 || strings.Contains(got[1], `"a"`) {
+			t.Errorf("%d lists for servers of other kinds, want two, the last without who has gone", len(got))
+		}
+	})
+}
+
+func wantForeign(t *testing.T, s *site, lines ...string) {
+	t.Helper()
+	if got := s.node.takeForeign(); strings.Join(got, "\n") != strings.Join(lines, "\n") {
+		t.Errorf("servers of other kinds got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
+	}
+}
