@@ -96,6 +96,9 @@ type occupant struct {
 	userID   json.RawMessage // nil: not told yet
 	userName json.RawMessage
 	typing   map[string]struct{} // rooms it is typing in
+
+	willed    *testator // who it is in its wills; nil: it has left none
+	rewritten time.Time // when they were last made to say who it is
 }
 
 func (o *occupant) prove(id *auth.Identity) {

@@ -117,13 +117,12 @@ func (s *textClient) authenticate(userID json.RawMessage) error {
 	case len(userID) > maxUserBytes || len(userID) > 0 && (userID[0] == '{' || userID[0] == '['):
 		return errUserID
 	}
-	s.rewrite(func() {
-		s.userID = bytes.Clone(userID)
-		s.userName = nil
-		if userID != nil {
-			s.userName = jsonText(string(appendJSString(nil, userID)))
-		}
-	})
+	s.userID = bytes.Clone(userID)
+	s.userName = nil
+	if userID != nil {
+		s.userName = jsonText(string(appendJSString(nil, userID)))
+	}
+	s.rewrite()
 	s.rooms.presence.guest(s.member, DoorText, s.userID)
 	return nil
 }

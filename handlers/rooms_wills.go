@@ -18,6 +18,8 @@ const (
 	willRoom = "room"
 	// claimTimeout bounds asking whether somebody who comes has only changed nodes.
 	claimTimeout = 500 * time.Millisecond
+	// rewritePause is how long the wills of a client that is in rooms are left as they are at least.
+	rewritePause = 10 * time.Second
 )
 
 // roomWills is where memberships of rooms leave their wills.
@@ -50,30 +52,80 @@ func willKey(room string, userID json.RawMessage, verified bool) string {
 	return string(append(b, userID...))
 }
 
+// testator is who a client is in its wills.
+type testator struct {
+	userID, userName json.RawMessage
+	verified         bool
+}
+
+func (t *testator) key(room string) string { return willKey(room, t.userID, t.verified) }
+
+func (t *testator) is(o *testator) bool {
+	return t.verified == o.verified && bytes.Equal(t.userID, o.userID) && bytes.Equal(t.userName, o.userName) &&
+		(t.userID == nil) == (o.userID == nil)
+}
+
+// testator returns who the client is now.
+func (o *occupant) testator() *testator {
+	return &testator{userID: o.userID, userName: o.userName, verified: o.identity != nil}
+}
+
 // bequeath leaves a will for the client's place in a room, and takeBack takes it back.
 func (o *occupant) bequeath(room string) {
 	w := &o.rooms.wills
 	if w.wills == nil {
 		return
 	}
-	w.wills.Will(store.Will{Key: o.willKey(room), Topic: willRoom, Body: compactJSON(roomWill{
-		Run: w.run, Room: []byte(room), UserID: o.userID, UserName: o.userName, Verified: o.identity != nil,
-	})})
+	if o.willed == nil {
+		o.willed = o.testator()
+	}
+	w.leave(o.willed, room)
+	o.rewrite()
 }
 
 func (o *occupant) takeBack(room string) {
 	r := o.rooms
-	if r.wills.wills == nil {
+	if r.wills.wills == nil || o.willed == nil {
 		return
 	}
-	key := o.willKey(room)
+	key := o.willed.key(room)
 	r.wills.wills.Unwill(key)
 	if r.draining.Load() {
 		r.presence.claimed(key)
 	}
+	o.rewrite()
 }
 
-func (o *occupant) willKey(room string) string { return willKey(room, o.userID, o.identity != nil) }
+func (w *roomWills) leave(t *testator, room string) {
+	w.wills.Will(store.Will{Key: t.key(room), Topic: willRoom, Body: compactJSON(roomWill{
+		Run: w.run, Room: []byte(room), UserID: t.userID, UserName: t.userName, Verified: t.verified,
+	})})
+}
+
+// rewrite has the wills of a client say who it is now. A client that changes that all the time is not followed at once:
+// it could be in many rooms.
+func (o *occupant) rewrite() {
+	w := &o.rooms.wills
+	if w.wills == nil || o.willed == nil {
+		return
+	}
+	now := o.testator()
+	if now.is(o.willed) {
+		return
+	}
+	in := roomNames(o.member)
+	if len(in) > 0 {
+		if time.Since(o.rewritten) < rewritePause {
+			return
+		}
+		o.rewritten = time.Now()
+	}
+	for _, room := range in {
+		w.wills.Unwill(o.willed.key(room))
+		w.leave(now, room)
+	}
+	o.willed = now
+}
 
 // returns reports whether the client was in the room already, at a node that is leaving: nobody was told that it has
 // gone, so nobody needs to hear that it has come.
@@ -84,7 +136,7 @@ func (o *occupant) returns(room string) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
-	key := o.willKey(room)
+	key := o.testator().key(room)
 	if !r.wills.wills.Claim(ctx, key) {
 		return false
 	}
@@ -92,29 +144,11 @@ func (o *occupant) returns(room string) bool {
 	return true
 }
 
-// rewrite makes a change to who the client is, in its wills too.
-func (o *occupant) rewrite(change func()) {
-	var in []string
-	if o.rooms.wills.wills != nil {
-		in = roomNames(o.member)
-	}
-	for _, room := range in {
-		o.takeBack(room)
-	}
-	change()
-	for _, room := range in {
-		o.bequeath(room)
-	}
-}
-
 // proveAgain goes on with a newer token of the same user.
 func (o *occupant) proveAgain(id *auth.Identity) {
-	if bytes.Equal(jsonText(id.Name()), o.userName) {
-		o.prove(id)
-		return
-	}
-	o.rewrite(func() { o.prove(id) })
+	o.prove(id)
 	o.rooms.presence.rename(o.member, id.Name())
+	o.rewrite()
 }
 
 // execute tells a room that somebody whose node is gone has left it. It returns the process the will was from.
@@ -134,13 +168,24 @@ func (r *Rooms) returned() {
 	for _, address := range r.hub.Rooms(hub.KindRoom) {
 		raw := jsonText(address.Name)
 		for _, m := range r.hub.Members(address) {
-			userID, userName, is := r.presence.occupies(m)
-			if is {
-				r.hub.Send(address, notice("user_joined", raw, userID, userName), m)
+			if r.tellAgain(address, raw, m) {
 				p.step()
 			}
 		}
 	}
+}
+
+// tellAgain tells a room that a client is in it, if it still is, and reports whether it did.
+func (r *Rooms) tellAgain(address hub.Room, raw json.RawMessage, m *hub.Member) bool {
+	userID, userName, is := r.presence.occupies(m)
+	l := r.lock(address.Name)
+	l.Lock()
+	defer l.Unlock() // who leaves is out before it waits for the lock to say so
+	if !is || !r.hub.Contains(m, address) {
+		return false
+	}
+	r.hub.Send(address, notice("user_joined", raw, userID, userName), m)
+	return true
 }
 
 // roomNames returns the names of the rooms of /chat and /ws that a member is in, in their order.

@@ -22,32 +22,46 @@ func (w *town) wantWills(node int, want ...string) {
 }
 
 func TestMembershipsLeaveWills(t *testing.T) {
-	w := newTown(t, 2)
-	h := w.houses[0]
-	ann, bob := h.chat(h.token("ann")), h.ws("")
-	ann.send("join_room", `"tea"`)
-	ann.send("join_room", `"tea"`)
-	annInTea := `room room 3 tea +"ann" "room":"dGVh","userId":"ann","userName":"Name-ann","verified":true}`
-	w.wantWills(0, annInTea)
-	bob.send(`{"type":"join","room":"tea"}`)
-	w.wantWills(0, annInTea, `room room 3 tea  "room":"dGVh"}`)
-	bob.send(`{"type":"authenticate","userId":7}`)
-	bob.send(`{"type":"join","room":"a b"}`)
-	w.wantWills(0, annInTea, `room room 3 tea 7 "room":"dGVh","userId":7,"userName":"7"}`,
-		`room room 3 a b 7 "room":"YSBi","userId":7,"userName":"7"}`)
-	bob.send(`{"type":"authenticate","userId":"<\u00e9>"}`)
-	w.wantWills(0, annInTea, `room room 3 tea "<\u00e9>" "room":"dGVh","userId":"<\u00e9>","userName":"\u003cé\u003e"}`,
-		`room room 3 a b "<\u00e9>" "room":"YSBi","userId":"<\u00e9>","userName":"\u003cé\u003e"}`)
-	bob.send(`{"type":"leave","room":"tea"}`)
-	bob.leave()
-	ann.send("renew", `{"token":"`+h.token("ann", func(c *auth.Claims) { c.Name = "Anna" })+`"}`)
-	w.wantWills(0, strings.Replace(annInTea, "Name-ann", "Anna", 1))
-	ann.send("renew", `{"token":"`+h.token("ann", rooms("milk"))+`"}`)
-	w.wantWills(0)
-	ann.send("join_room", `"milk"`)
-	ann.leave()
-	w.wantWills(0)
-	w.wantWills(1)
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 2)
+		h := w.houses[0]
+		ann, bob := h.chat(h.tokenFor(time.Hour, "ann")), h.ws("")
+		ann.send("join_room", `"tea"`)
+		ann.send("join_room", `"tea"`)
+		annInTea := `room room 3 tea +"ann" "room":"dGVh","userId":"ann","userName":"Name-ann","verified":true}`
+		w.wantWills(0, annInTea)
+		bob.send(`{"type":"join","room":"tea"}`)
+		w.wantWills(0, annInTea, `room room 3 tea  "room":"dGVh"}`)
+		bob.send(`{"type":"authenticate","userId":7}`)
+		bob.send(`{"type":"join","room":"a b"}`)
+		as7 := []string{annInTea, `room room 3 tea 7 "room":"dGVh","userId":7,"userName":"7"}`,
+			`room room 3 a b 7 "room":"YSBi","userId":7,"userName":"7"}`}
+		w.wantWills(0, as7...)
+
+		// Who changes its id all the time is followed now and then.
+		for i := range 1000 {
+			bob.send(fmt.Sprintf(`{"type":"authenticate","userId":%d}`, i))
+		}
+		bob.send(`{"type":"authenticate","userId":"<\u00e9>"}`)
+		w.wantWills(0, as7...)
+		bob.send(`{"type":"join","room":"x"}`)
+		w.wantWills(0, append(as7, `room room 1 x 7 "room":"eA==","userId":7,"userName":"7"}`)...)
+		time.Sleep(rewritePause)
+		bob.send(`{"type":"leave","room":"x"}`)
+		w.wantWills(0, annInTea, `room room 3 tea "<\u00e9>" "room":"dGVh","userId":"<\u00e9>","userName":"\u003cé\u003e"}`,
+			`room room 3 a b "<\u00e9>" "room":"YSBi","userId":"<\u00e9>","userName":"\u003cé\u003e"}`)
+
+		bob.send(`{"type":"leave","room":"tea"}`)
+		bob.leave()
+		ann.send("renew", `{"token":"`+h.token("ann", func(c *auth.Claims) { c.Name = "Anna" })+`"}`)
+		w.wantWills(0, strings.Replace(annInTea, "Name-ann", "Anna", 1))
+		ann.send("renew", `{"token":"`+h.token("ann", rooms("milk"))+`"}`)
+		w.wantWills(0)
+		ann.send("join_room", `"milk"`)
+		ann.leave()
+		w.wantWills(0)
+		w.wantWills(1)
+	})
 }
 
 // The wills of people who only say who they are are not those of people with a token, and a name cannot make one room's
