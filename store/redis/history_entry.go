@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +20,8 @@ const (
 	maxMilli  = 9*milliZero - 1
 	minMilli  = -milliZero
 )
+
+var errHistoryReply = errors.New("history: unexpected reply")
 
 // entryBytes returns what a message counts for against the limits.
 func entryBytes(e *recent.Entry) int64 { return int64(len(e.ID)+len(e.JSON)) + messageBytes }
@@ -80,7 +83,7 @@ type page struct {
 func parsePage(reply any) (*page, error) {
 	items, ok := reply.([]any)
 	if !ok || len(items) < 4 {
-		return nil, fmt.Errorf("%w: no page but a %T", errReply, reply)
+		return nil, fmt.Errorf("%w: no page but a %T", errHistoryReply, reply)
 	}
 	p := new(page)
 	var isText bool
@@ -89,7 +92,7 @@ func parsePage(reply any) (*page, error) {
 	newer, isNewer := items[2].(int64)
 	damaged, isDamaged := items[3].(int64)
 	if !isText || !isMark || !isNewer || !isDamaged || mark < 0 || newer < 0 || damaged < 0 {
-		return nil, fmt.Errorf("%w: a page without its head", errReply)
+		return nil, fmt.Errorf("%w: a page without its head", errHistoryReply)
 	}
 	p.mark, p.newer, p.damaged = mark, int(newer), int(damaged)
 	pairs := items[4:]
@@ -115,11 +118,11 @@ type sums struct{ messages, bytes int64 }
 func parseStatus(reply any) (status int64, s sums, err error) {
 	items, ok := reply.([]any)
 	if !ok || len(items) != 3 {
-		return 0, s, fmt.Errorf("%w: no status but a %T", errReply, reply)
+		return 0, s, fmt.Errorf("%w: no status but a %T", errHistoryReply, reply)
 	}
 	for i, to := range []*int64{&status, &s.messages, &s.bytes} {
 		if *to, ok = items[i].(int64); !ok {
-			return 0, s, fmt.Errorf("%w: a status with a %T", errReply, items[i])
+			return 0, s, fmt.Errorf("%w: a status with a %T", errHistoryReply, items[i])
 		}
 	}
 	return status, s, nil

@@ -130,7 +130,7 @@ func (h *History) survey(ctx context.Context) (*survey, error) {
 func (s *survey) add(lane int, reply any) error {
 	items, ok := reply.([]any)
 	if !ok || len(items) < 4 {
-		return fmt.Errorf("%w: no survey but a %T", errReply, reply)
+		return fmt.Errorf("%w: no survey but a %T", errHistoryReply, reply)
 	}
 	messages, isMessages := items[0].(int64)
 	bytes, isBytes := items[1].(int64)
@@ -138,7 +138,7 @@ func (s *survey) add(lane int, reply any) error {
 	now, isNow := items[3].(string)
 	micro, err := strconv.ParseFloat(now, 64)
 	if !isMessages || !isBytes || !isRooms || !isNow || err != nil {
-		return fmt.Errorf("%w: a survey without its head", errReply)
+		return fmt.Errorf("%w: a survey without its head", errHistoryReply)
 	}
 	s.lanes[lane] = sums{messages, bytes}
 	s.rooms += rooms

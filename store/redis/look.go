@@ -1,0 +1,102 @@
+package redis
+
+import (
+	"context"
+	"time"
+)
+
+var (
+	scriptLook      = script("head", "registry", "look")
+	scriptWillClaim = script("will_head", "will_claim")
+)
+
+// sweepInterval is the time between two looks for users of nodes that are no more.
+const sweepInterval = time.Minute
+
+// watch is what lookLoop remembers from one look to the next.
+type watch struct {
+	version string                   // of who is leaving
+	swept   time.Time                // when it last looked for users of nodes that are no more
+	told    map[incarnation]struct{} // of those that are leaving, those OnLeaving was told of
+}
+
+// lookLoop looks after the others until the node ends or leaves.
+func (n *Node) lookLoop() {
+	w := watch{version: "0", told: make(map[incarnation]struct{})}
+	timer := time.NewTimer(n.look)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-n.ctx.Done():
+			return
+		}
+		for n.lookOnce(&w) {
+		}
+		timer.Reset(n.look)
+	}
+}
+
+// lookOnce looks after the others once and reports whether there is a reason to do it again at once.
+func (n *Node) lookOnce(w *watch) bool {
+	me := n.me()
+	if me.run == "" || n.ctx.Err() != nil {
+		return false
+	}
+	now := time.Now()
+	steady := n.contact.steady(now)
+	sweep := steady > 0 && now.Sub(w.swept) >= sweepInterval
+	reply, err := runTexts(n.ctx, n.o.Link, scriptLook, n.keys.all(),
+		me.node, me.run, n.o.Lease.Milliseconds(), w.version, steady, flag(sweep), flag(n.idle()))
+	if err != nil || len(reply) < 2 {
+		return false // a beat says why
+	}
+	if sweep {
+		w.swept = now
+	}
+	version, work, list := reply[0], reply[1], reply[2:]
+	if work != "" {
+		n.setWork(work, nil)
+		n.work <- work // has room: this node was idle
+	}
+	if version == w.version || !n.sawLeaving(w, list) {
+		return false
+	}
+	w.version = version
+	return true // says that it was seen
+}
+
+// sawLeaving notes who is leaving, and reports whether it could tell of those who are new.
+func (n *Node) sawLeaving(w *watch, list []string) bool {
+	leaving := make([]incarnation, 0, len(list)/2)
+	told := make(map[incarnation]struct{}, len(list)/2)
+	for i := 1; i < len(list); i += 2 {
+		leaving = append(leaving, incarnation{node: list[i-1], run: list[i]})
+	}
+	n.leaving.Store(&leaving)
+	for _, other := range leaving {
+		if _, is := w.told[other]; !is && n.o.OnLeaving != nil {
+			wills, err := readWills(n.ctx, n.o.Link, willKeysOf(n.o.Prefix, other.run).left)
+			if err != nil {
+				return false
+			}
+			n.o.OnLeaving(other.node, wills)
+			w.told[other] = struct{}{}
+		}
+		told[other] = struct{}{}
+	}
+	w.told = told
+	return true
+}
+
+// Claim implements [store.Wills].
+func (n *Node) Claim(ctx context.Context, key string) bool {
+	for _, other := range *n.leaving.Load() {
+		k := willKeysOf(n.o.Prefix, other.run)
+		claimed, err := runNumber(ctx, n.o.Link, scriptWillClaim, []string{k.left, k.taken}, key)
+		if err == nil && claimed == 1 {
+			return true
+		}
+	}
+	return false
+}

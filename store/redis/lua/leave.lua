@@ -1,0 +1,9 @@
+-- ARGV: node, incarnation, grace in ms. Replies with the version in which it is leaving, 0 where it is not registered.
+local node, incarnation = ARGV[1], ARGV[2]
+if redis.call('HGET', run, node) ~= incarnation then
+  return 0
+end
+redis.call('ZADD', lease, clock() + tonumber(ARGV[3]), node)
+redis.call('HSET', leaving, node, incarnation)
+put_off()
+return redis.call('INCR', version)

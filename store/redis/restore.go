@@ -1,0 +1,98 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+var scriptRecall = script("head", "registry", "recall")
+
+// pending reports whether restoreLoop has anything to do.
+func (n *Node) pending() bool {
+	n.mu.Lock()
+	returned := n.returned
+	n.mu.Unlock()
+	return returned || n.wills.isDirty()
+}
+
+func (n *Node) wakeRestore() {
+	select {
+	case n.restored <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// restoreLoop writes wills that are not in Redis, and tells when the node is back. Errors are left to the next beat.
+func (n *Node) restoreLoop() {
+	for {
+		select {
+		case <-n.restored:
+		case <-n.ctx.Done():
+			return
+		}
+		if n.wills.flush(n.ctx) != nil || !n.awaitOthers() {
+			continue
+		}
+		if declaredDead, is := n.takeReturn(); is && n.o.OnReturn != nil {
+			n.o.OnReturn(n.ctx, declaredDead)
+		}
+	}
+}
+
+// awaitOthers waits until nobody carries out what this node had left when it was declared dead, and reports whether that is so.
+func (n *Node) awaitOthers() bool {
+	n.mu.Lock()
+	old := append([]string(nil), n.old...)
+	n.mu.Unlock()
+	if len(old) == 0 {
+		return true
+	}
+	work := make([]any, len(old))
+	for i, run := range old {
+		work[i] = incarnation{node: n.o.ID, run: run}.named()
+	}
+	again := time.NewTicker(n.look / 4)
+	defer again.Stop()
+	for {
+		at, err := runNumber(n.ctx, n.o.Link, scriptRecall, n.keys.all(), work...)
+		if err != nil {
+			return false
+		}
+		if at == 0 {
+			break
+		}
+		select {
+		case <-again.C:
+		case <-n.ctx.Done():
+			return false
+		}
+	}
+	for _, run := range old {
+		if n.dropWills(n.ctx, run) != nil {
+			return false
+		}
+	}
+	n.mu.Lock()
+	n.old = n.old[len(old):]
+	n.mu.Unlock()
+	return true
+}
+
+// dropWills removes the wills of an incarnation.
+func (n *Node) dropWills(ctx context.Context, run string) error {
+	k := willKeysOf(n.o.Prefix, run)
+	return n.o.Link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+		return c.Unlink(ctx, k.wills, k.left, k.taken, k.rest).Err()
+	})
+}
+
+// takeReturn returns what OnReturn is to be told, once.
+func (n *Node) takeReturn() (declaredDead, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	declaredDead, is = n.wasDead, n.returned
+	n.wasDead, n.returned = false, false
+	return declaredDead, is
+}

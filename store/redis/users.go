@@ -1,0 +1,224 @@
+package redis
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store"
+	"signalbox/store/redis/link"
+)
+
+var (
+	scriptSave   = script("head", "users", "save")
+	scriptDelete = script("head", "users", "delete")
+)
+
+// Users is the [store.UserStore] of a cluster: every node sees all users, in one order of login. A user belongs to the node
+// that has saved it, and is taken out of the store with [Users.Release] when that node is dead.
+//
+// # Without Redis
+//
+// While Redis is away, nothing here waits or fails, and what is known is gone on with: the users of this node are found,
+// saved and deleted as ever; a list is the one that was read last of that room, changed by what this node has done since. Where
+// nobody of this node is in a room its list is empty, and users of other nodes are not found. So a node never loses sight of
+// its own users, and of the others it shows what was true when Redis went.
+//
+// When Redis is back, [Users.Repair] brings it up to date, by itself as soon as the link is up: users it lacks are written in
+// the order of their login, at their old place where they had one; users who have left meanwhile are removed. Until that has
+// happened, what this node tells of its own users is what it knows itself. Had Redis lost its data, lists are complete again
+// when every node has repaired its part.
+//
+// That a node goes on alone has a price: an id is held to be new there even though another node has it, and a place in the
+// list is not taken over from a node that is leaving. Socket ids are random, so the first does not happen.
+type Users struct {
+	// Static after construction.
+	link *link.Link
+	keys keys
+	node string
+
+	shadow *shadow
+	// faults counts what went past Redis; repaired is its value when Repair last brought Redis up to date.
+	faults, repaired atomic.Uint64
+
+	repairing sync.Mutex // held by Repair
+	tried     atomic.Int64
+}
+
+var _ store.UserStore = (*Users)(nil)
+
+// NewUsers returns the store as one node uses it. node is the node's id, the one [OpenNode] is given. The store ends with the
+// link.
+func NewUsers(l *link.Link, prefix, node string) *Users {
+	u := &Users{link: l, keys: keysOf(prefix), node: node, shadow: newShadow()}
+	l.OnState(u.state)
+	return u
+}
+
+// FindUser implements [store.UserStore].
+func (u *Users) FindUser(ctx context.Context, id string) (store.User, bool, error) {
+	var record string
+	err := u.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+		var err error
+		record, err = c.HGet(ctx, u.keys.ids, id).Result()
+		return notNil(err)
+	})
+	own, _, isOwn := u.shadow.find(id)
+	switch {
+	case ctx.Err() != nil:
+		return store.User{}, false, ctx.Err()
+	case err != nil:
+		return own, isOwn, nil
+	case u.behind() && isOwn:
+		return own, true, nil
+	case u.shadow.isStray(id):
+		return store.User{}, false, nil
+	}
+	found, ok := recordOf(id, record)
+	return found, ok, nil
+}
+
+// SaveUser implements [store.UserStore]. A change that has begun is not cut short by ctx.
+func (u *Users) SaveUser(ctx context.Context, user store.User) (bool, error) {
+	added, _, err := u.save(ctx, user, false)
+	u.catchUp(ctx)
+	return added, err
+}
+
+// SaveUserBack is SaveUser for somebody who may have changed nodes: where a user of the same name and room belongs to a node
+// that is leaving, user takes its place in the list, the old one is gone, and back is true. So nobody needs to be told that
+// anybody has gone or come. Each user of a node that is leaving is taken over once.
+func (u *Users) SaveUserBack(ctx context.Context, user store.User) (added, back bool, err error) {
+	added, back, err = u.save(ctx, user, true)
+	u.catchUp(ctx)
+	return added, back, err
+}
+
+func (u *Users) save(ctx context.Context, user store.User, mayBeBack bool) (added, back bool, err error) {
+	release, err := u.shadow.hold(ctx, user.ID)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	if u.behind() {
+		if _, _, is := u.shadow.find(user.ID); is {
+			return false, false, nil
+		}
+		if u.shadow.isStray(user.ID) {
+			u.shadow.put(user, seqUnsure)
+			return true, false, nil
+		}
+	}
+	reply, err := runTexts(context.WithoutCancel(ctx), u.link, scriptSave, u.keys.all(),
+		user.ID, u.node, user.Room, user.Name, flag(mayBeBack))
+	if err == nil && len(reply) == 0 {
+		return false, false, nil
+	}
+	var seq int64
+	if err == nil {
+		seq, err = parseSeq(reply[0])
+	}
+	if err != nil {
+		if _, _, is := u.shadow.find(user.ID); is {
+			return false, false, nil
+		}
+		u.shadow.put(user, u.fault(err))
+		return true, false, nil
+	}
+	u.shadow.put(user, seq)
+	return true, len(reply) > 1 && reply[1] != "", nil
+}
+
+// DeleteUser implements [store.UserStore]. A change that has begun is not cut short by ctx. A user whose place another one
+// has taken over is gone already: false.
+func (u *Users) DeleteUser(ctx context.Context, id string) (store.User, bool, error) {
+	user, ok, err := u.remove(ctx, id)
+	u.catchUp(ctx)
+	return user, ok, err
+}
+
+func (u *Users) remove(ctx context.Context, id string) (store.User, bool, error) {
+	release, err := u.shadow.hold(context.WithoutCancel(ctx), id)
+	if err != nil {
+		return store.User{}, false, err
+	}
+	defer release()
+	reply, err := runTexts(context.WithoutCancel(ctx), u.link, scriptDelete, u.keys.all(), id)
+	if err != nil {
+		u.fault(err)
+		user, ok := u.shadow.remove(id, true)
+		return user, ok, nil
+	}
+	behind, stray := u.behind(), u.shadow.isStray(id)
+	own, isOwn := u.shadow.remove(id, false)
+	switch {
+	case behind && isOwn:
+		return own, true, nil
+	case len(reply) == 2 && !stray:
+		return store.User{ID: id, Room: reply[0], Name: reply[1]}, true, nil
+	}
+	return store.User{}, false, nil
+}
+
+// GetRoomUsers implements [store.UserStore].
+func (u *Users) GetRoomUsers(ctx context.Context, room string) ([]store.User, error) {
+	prefix := sized(room)
+	from, to := lexRange(prefix)
+	var members []string
+	err := u.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+		var err error
+		members, err = c.ZRangeByLex(ctx, u.keys.rooms, &goredis.ZRangeBy{Min: from, Max: to}).Result()
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return u.shadow.list(room), nil
+	}
+	for i, member := range members {
+		members[i] = member[len(prefix):]
+	}
+	return u.shadow.listed(room, members, u.behind()), nil
+}
+
+// behind reports whether Redis may not know what has happened here.
+func (u *Users) behind() bool { return u.faults.Load() != u.repaired.Load() }
+
+// fault notes that a change went past Redis, and returns what is known of the user's place then.
+func (u *Users) fault(err error) int64 {
+	u.faults.Add(1)
+	if err == link.ErrAway { // as it is: it was not even tried. Wrapped, it says that no answer came.
+		return seqNone
+	}
+	return seqUnsure
+}
+
+// state is told by the link. What happens while it is away is not in Redis, and Redis may come back without its data.
+func (u *Users) state(up bool) {
+	if !up {
+		u.faults.Add(1)
+		return
+	}
+	u.tried.Store(0)
+	u.catchUp(context.Background())
+}
+
+// catchInterval is between attempts to repair what was refused by a Redis that is there.
+const catchInterval = 10 * time.Second
+
+// catchUp repairs where that is needed and nobody is at it. Errors are left to the next attempt: the next call that changes
+// something, but not before catchInterval, or the link's return.
+func (u *Users) catchUp(ctx context.Context) {
+	if !u.behind() {
+		return
+	}
+	now, last := time.Now().UnixNano(), u.tried.Load()
+	if now-last < int64(catchInterval) || !u.tried.CompareAndSwap(last, now) {
+		return
+	}
+	_ = u.Repair(context.WithoutCancel(ctx))
+}

@@ -1,0 +1,287 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store"
+	"signalbox/store/redis/link"
+)
+
+// The scripts that change wills go through the queue of the link: nobody waits for them who could send the text after Redis
+// has said that it does not know the name.
+var (
+	textWillWrite  = scriptText("will_write")
+	textWillAdd    = scriptText("will_head", "will_add")
+	textWillUndo   = scriptText("will_head", "will_undo")
+	textWillRename = scriptText("will_rename")
+
+	nameWillWrite = goredis.NewScript(textWillWrite).Hash()
+)
+
+// Bounds of one command that writes many wills.
+const (
+	willsPerWrite     = 200
+	willBytesPerWrite = 256 << 10
+)
+
+// wills are the wills of one node: in memory, and in the order of their changes in Redis.
+//
+// The node alone writes its wills, so each write says how many there are of one key, and doing it twice does no harm. A key
+// whose write was lost is written again with what is true then. That ends when the node leaves: from then on the others may
+// claim, and each write says by how much to change.
+type wills struct {
+	link *link.Link
+
+	// mu guards the following. It is held while commands are queued, so their order is that of the changes.
+	mu    sync.Mutex
+	kept  map[string]will
+	dirty map[string]bool // keys that Redis knows wrongly; true: it may have a will, so one that is gone must be told
+	load  bool            // Redis is to be told the text of the script
+	keys  willKeys
+	phase willPhase
+}
+
+type willPhase uint8
+
+const (
+	willsUnregistered willPhase = iota // there is nowhere to write to
+	willsOpen                          // the node writes what is true
+	willsLeft                          // the node is leaving: others write too
+	willsClosed                        // nothing is written any more
+)
+
+// will is what is kept of the wills with one key.
+type will struct {
+	rest string // as in Redis: " topicLength:topicBody"
+	n    int
+}
+
+func newWills(l *link.Link) *wills {
+	return &wills{link: l, kept: make(map[string]will), dirty: make(map[string]bool)}
+}
+
+// add adds a will. The body of the newest with a key is that of all.
+func (w *wills) add(added store.Will) {
+	rest := " " + sized(added.Topic) + string(added.Body)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase == willsClosed {
+		return
+	}
+	k := w.kept[added.Key]
+	w.kept[added.Key] = will{rest: rest, n: k.n + 1}
+	if w.phase == willsLeft {
+		w.link.Enqueue(link.Command{Args: []any{"EVAL", textWillAdd, 1, w.keys.left, added.Key, rest}})
+		return
+	}
+	w.writeLocked(added.Key, k.n > 0)
+}
+
+// undo takes a will back.
+func (w *wills) undo(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k, ok := w.kept[key]
+	if !ok {
+		return
+	}
+	if k.n--; k.n > 0 {
+		w.kept[key] = k
+	} else {
+		delete(w.kept, key)
+	}
+	if w.phase == willsLeft {
+		w.link.Enqueue(link.Command{Args: []any{"EVAL", textWillUndo, 2, w.keys.left, w.keys.taken, key}})
+		return
+	}
+	w.writeLocked(key, true)
+}
+
+// register begins to write: under keys that nobody has written to before.
+func (w *wills) register(keys willKeys) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase > willsOpen {
+		return
+	}
+	w.phase, w.keys, w.load = willsOpen, keys, true
+	clear(w.dirty)
+	for key := range w.kept {
+		w.dirty[key] = false
+	}
+}
+
+// isDirty reports whether flush has anything to do.
+func (w *wills) isDirty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.phase == willsOpen && (w.load || len(w.dirty) > 0)
+}
+
+// some reports whether there are wills.
+func (w *wills) some() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.kept) > 0
+}
+
+// flush writes what is dirty and waits until Redis has it. It never has more than one command in the queue.
+func (w *wills) flush(ctx context.Context) error {
+	for {
+		done := make(chan error, 1)
+		w.mu.Lock()
+		if w.phase != willsOpen || !w.load && len(w.dirty) == 0 {
+			w.mu.Unlock()
+			return nil
+		}
+		keys, args := w.takeLocked()
+		queued := w.link.Enqueue(link.Command{Args: args, Done: func(_ any, err error) { done <- err }})
+		w.mu.Unlock()
+		err := link.ErrAway
+		if queued {
+			select {
+			case err = <-done:
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		if err != nil {
+			w.spoil(true, keys...)
+			return err
+		}
+	}
+}
+
+// settle waits until Redis has all that was queued before, and all that is dirty.
+func (w *wills) settle(ctx context.Context) error {
+	w.mu.Lock()
+	w.load = true // there is something to write, and to wait for, in any case
+	w.mu.Unlock()
+	return w.flush(ctx)
+}
+
+// takeLocked takes some of what is dirty and returns the command that writes it.
+func (w *wills) takeLocked() (keys []string, args []any) {
+	args = []any{"EVAL", textWillWrite, 1, w.keys.wills}
+	bytes := 0
+	for key := range w.dirty {
+		if len(keys) == willsPerWrite || bytes > willBytesPerWrite {
+			break
+		}
+		value := w.valueLocked(key)
+		keys, args = append(keys, key), append(args, key, value)
+		bytes += len(key) + len(value)
+	}
+	for _, key := range keys {
+		delete(w.dirty, key)
+	}
+	w.load = false
+	return keys, args
+}
+
+// writeLocked queues what is true of one key; had says whether Redis may have had a will with it before. A key that is dirty
+// is left to flush, and all are until the node is registered.
+func (w *wills) writeLocked(key string, had bool) {
+	if had, is := w.dirty[key]; is {
+		if _, kept := w.kept[key]; !kept && !had {
+			delete(w.dirty, key)
+		}
+		return
+	}
+	if w.phase != willsOpen {
+		return
+	}
+	if !w.link.Enqueue(link.Command{
+		Args: []any{"EVALSHA", nameWillWrite, 1, w.keys.wills, key, w.valueLocked(key)},
+		Done: func(_ any, err error) {
+			if err != nil {
+				w.spoil(false, key)
+			}
+		},
+	}) {
+		w.dirty[key] = had
+	}
+}
+
+func (w *wills) valueLocked(key string) string {
+	k, ok := w.kept[key]
+	if !ok {
+		return ""
+	}
+	return strconv.Itoa(k.n) + k.rest
+}
+
+// spoil notes that what was written of keys may not have arrived.
+func (w *wills) spoil(load bool, keys ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.load = w.load || load
+	for _, key := range keys {
+		w.dirty[key] = true
+	}
+}
+
+// putOff keeps the wills from expiring.
+func (w *wills) putOff() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase == willsOpen {
+		w.link.Enqueue(link.Command{Args: []any{"PEXPIRE", w.keys.wills, keyLife.Milliseconds()}})
+	}
+}
+
+// leave makes the wills claimable, once all of them are in Redis, and returns when Redis has done that. Whatever it returns,
+// the node is leaving from then on.
+func (w *wills) leave(ctx context.Context) error {
+	err := w.flush(ctx)
+	done := make(chan error, 1)
+	w.mu.Lock()
+	registered := w.phase == willsOpen
+	w.phase = willsLeft
+	if registered && err == nil {
+		err = w.leaveLocked(done)
+	}
+	w.mu.Unlock()
+	switch {
+	case !registered:
+		return ErrNotRegistered
+	case err != nil:
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leaveLocked queues what has become dirty since the last flush, and then the change of the name.
+func (w *wills) leaveLocked(done chan<- error) error {
+	for len(w.dirty) > 0 {
+		_, args := w.takeLocked()
+		if !w.link.Enqueue(link.Command{Args: args}) {
+			return link.ErrAway
+		}
+	}
+	if !w.link.Enqueue(link.Command{
+		Args: []any{"EVAL", textWillRename, 2, w.keys.wills, w.keys.left},
+		Done: func(_ any, err error) { done <- err },
+	}) {
+		return link.ErrAway
+	}
+	return nil
+}
+
+// close ends it. What was queued is written still.
+func (w *wills) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase = willsClosed
+	clear(w.kept)
+	clear(w.dirty)
+}

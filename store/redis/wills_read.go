@@ -1,0 +1,71 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store"
+	"signalbox/store/redis/link"
+)
+
+// readWills reads the wills in some hashes, each as often as it counts.
+func readWills(ctx context.Context, l *link.Link, hashes ...string) ([]store.Will, error) {
+	var all []store.Will
+	for _, hash := range hashes {
+		fields, err := readHash(ctx, l, hash)
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range fields {
+			one, n, ok := readWill(key, value)
+			if !ok {
+				continue // not written by this package
+			}
+			for range n {
+				all = append(all, one)
+			}
+		}
+	}
+	return all, nil
+}
+
+// willsPerRead is how many wills are read at once.
+const willsPerRead = 500
+
+func readHash(ctx context.Context, l *link.Link, hash string) (map[string]string, error) {
+	fields := make(map[string]string)
+	var cursor uint64
+	for {
+		var page []string
+		err := l.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
+			var err error
+			page, cursor, err = c.HScan(ctx, hash, cursor, "", willsPerRead).Result()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i := 1; i < len(page); i += 2 {
+			fields[page[i-1]] = page[i] // a field may come twice
+		}
+		if cursor == 0 {
+			return fields, nil
+		}
+	}
+}
+
+// maxWillsOfKey bounds what one value can claim to stand for.
+const maxWillsOfKey = 10_000
+
+func readWill(key, value string) (one store.Will, n int, ok bool) {
+	count, rest, _ := strings.Cut(value, " ")
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 {
+		return store.Will{}, 0, false
+	}
+	topic, body, ok := unsized(rest)
+	return store.Will{Key: key, Topic: topic, Body: []byte(body)}, min(n, maxWillsOfKey), ok
+}

@@ -1,0 +1,85 @@
+package redis
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"signalbox/store"
+)
+
+var (
+	scriptDone = script("head", "registry", "done")
+	scriptSeal = script("will_rename")
+)
+
+// workTimeout is how long OnDead may take.
+const workTimeout = time.Minute
+
+// workLoop carries out what this node is given.
+func (n *Node) workLoop() {
+	for {
+		select {
+		case work := <-n.work:
+			n.carryOut(n.me(), work)
+			n.setWork("", nil)
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// carryOut has what a dead node has left carried out.
+func (n *Node) carryOut(me incarnation, work string) {
+	run, node, _ := strings.Cut(work, " ")
+	ctx, cancel := context.WithTimeout(n.ctx, workTimeout)
+	defer cancel()
+	n.setWork(work, cancel)
+	wills, err := n.takeWills(ctx, run)
+	if err == nil {
+		n.log.Info("node is dead", "dead", node, "wills", len(wills))
+		if n.o.OnDead != nil {
+			n.o.OnDead(ctx, node, wills)
+		}
+	}
+	// A ctx that is over means that it may be another's by now, or that OnDead may have ended early.
+	ended := err == nil && ctx.Err() == nil
+	if ended {
+		_ = n.dropWills(n.ctx, run) // they go by themselves
+	}
+	if _, err := runNumber(context.WithoutCancel(ctx), n.o.Link, scriptDone, n.keys.all(), work, me.named(), flag(ended)); err != nil {
+		n.log.Warn("what a dead node left may be carried out twice", "dead", node, "error", err)
+	}
+}
+
+// takeWills returns the wills of an incarnation that is dead. Nobody can claim them any more.
+func (n *Node) takeWills(ctx context.Context, of string) ([]store.Will, error) {
+	k := willKeysOf(n.o.Prefix, of)
+	if _, err := run(ctx, n.o.Link, scriptSeal, []string{k.left, k.rest}); err != nil {
+		return nil, err
+	}
+	return readWills(ctx, n.o.Link, k.rest, k.wills)
+}
+
+// idle reports whether this node has no work.
+func (n *Node) idle() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.at == ""
+}
+
+// setWork notes what this node is at, and what ends that.
+func (n *Node) setWork(work string, lose context.CancelFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.at, n.loseWork = work, lose
+}
+
+// dropWork has OnDead end: another node may be given what this one was at.
+func (n *Node) dropWork() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.loseWork != nil {
+		n.loseWork()
+	}
+}
