@@ -15,13 +15,22 @@ type Command struct {
 }
 
 // Gate drops commands that nobody would hear of. Right before commands that have it are written, Redis is asked how many subscribers
-// Channel has, once for all the commands of a batch, and Decide is given the number. false drops the commands of this batch: they are
+// Channels have, once for all the commands of a batch, and Decide is given the numbers. false drops the commands of this batch: they are
 // not lost, and their Done is given [ErrNotWanted]. As the question is put after Enqueue, who subscribed before Enqueue counts.
 type Gate struct {
-	Channel string
-	Sharded bool // Channel is one of SSUBSCRIBE
+	Channels []string
+	Sharded  bool // Channels are those of SSUBSCRIBE
 	// Decide is called on the writer's goroutine and must not block.
-	Decide func(subscribers int64) bool
+	Decide func(subscribers []int64) bool
+}
+
+// PublishGated is Publish, or SPublish where sharded, for a message that g may drop.
+func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byte) bool {
+	i := item{verb: publish, channel: channel, payload: payload, gate: g, size: itemBytes + len(channel) + len(payload)}
+	if sharded {
+		i.verb = spublish
+	}
+	return l.queue.put(i)
 }
 
 // Publish queues PUBLISH, and takes payload over: it must not be changed any more. All that is queued reaches Redis in the order

@@ -99,7 +99,6 @@ func (l *Link) open() (sender, error) {
 		s.close()
 		return nil, err
 	}
-	l.home.Store(&w.addr)
 	return s, nil
 }
 
@@ -241,9 +240,9 @@ func (w *writer) ask(s sender, items []item) error {
 		if len(gates) == 0 {
 			continue
 		}
-		channels := make([]string, len(gates))
-		for i, g := range gates {
-			channels[i] = g.Channel
+		var channels []string
+		for _, g := range gates {
+			channels = append(channels, g.Channels...)
 		}
 		counts, err := s.subscribers(sharded == 1, channels)
 		if isReply(err) { // it may not be asked: then somebody may be there
@@ -252,8 +251,10 @@ func (w *writer) ask(s sender, items []item) error {
 		if err != nil {
 			return err
 		}
-		for i, g := range gates {
-			w.asked[g] = g.Decide(counts[i])
+		for _, g := range gates {
+			n := len(g.Channels)
+			w.asked[g] = g.Decide(counts[:n:n])
+			counts = counts[n:]
 		}
 	}
 	return nil
