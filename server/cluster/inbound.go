@@ -1,0 +1,215 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"signalbox/server/cluster/format"
+	"signalbox/server/hub"
+	"signalbox/store/redis/link"
+)
+
+// receive handles what Redis brings. It runs on the goroutine that receives, in order, and waits for nothing.
+func (c *Cluster) receive(m link.Message) {
+	switch {
+	case c.ctx.Err() != nil:
+	case m.Channel == c.everyone, m.Channel == c.inbox:
+		c.note("control", c.control(m.Payload))
+	case m.Pattern != "":
+		if s := c.spaceOf(m.Pattern); s != nil {
+			c.broadcast(s, m)
+		} else {
+			c.plain(m.Channel, m.Payload)
+		}
+	case c.isPlain(m.Channel):
+		c.plain(m.Channel, m.Payload)
+	case m.Channel == c.topics.channels.base:
+		c.note("message", c.takeClassic(c.topics, m.Payload))
+	default:
+		s, kind := c.channelOf(m.Channel)
+		switch {
+		case s == nil: // one that was just closed
+		case c.sharded:
+			c.takeSharded(s, m)
+		case kind == requestChannel:
+			c.note("request", c.takeRequest(s, m.Payload))
+		case kind == answerChannel:
+			c.note("response", c.takeResponse(s, m.Payload))
+		}
+	}
+}
+
+// note counts a message that could not be read.
+func (c *Cluster) note(what string, err error) {
+	c.stats.received.Add(1)
+	if err == nil {
+		return
+	}
+	c.stats.dropped.Add(1)
+	c.log.Debug("a message of the cluster was dropped", "kind", what, "error", err)
+}
+
+// broadcast handles a message on a classic broadcast channel.
+func (c *Cluster) broadcast(s *space, m link.Message) {
+	if bytes.HasPrefix(m.Payload, c.signature) {
+		return // our own
+	}
+	room := strings.TrimPrefix(m.Channel, s.channels.base)
+	if room, ok := strings.CutSuffix(room, "#"); ok && room != "" && !c.mayHave(s, room) {
+		c.stats.passed.Add(1)
+		return
+	}
+	c.note("broadcast", c.takeClassic(s, m.Payload))
+}
+
+// mayHave reports whether somebody here may be in a room of this name, of whichever kind, or others think so: who counts on
+// an answer gets one.
+func (c *Cluster) mayHave(s *space, name string) bool {
+	var buf [4]hub.Room
+	for _, r := range appendRooms(buf[:0], s.name, name) {
+		if r.Kind == hub.KindSocket && isSocketID(name) || r.Kind != hub.KindSocket && c.interest.has(slotOf(r)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSocketID reports whether a name may be the id of a socket. Those of this server are longer than those of Node.
+func isSocketID(name string) bool { return len(name) >= nodeSocketIDLength }
+
+func (c *Cluster) takeClassic(s *space, payload []byte) error {
+	p, err := format.PeekClassic(payload)
+	if err != nil {
+		return err
+	}
+	if p.UID == c.uid || s.name != "" && p.Namespace != s.name {
+		return nil
+	}
+	return c.deliver(s, &p)
+}
+
+// deliver takes a broadcast of another server to the members of this node.
+func (c *Cluster) deliver(s *space, p *format.Peeked) error {
+	if p.Ext != nil && p.Ext.Foreign {
+		return nil
+	}
+	sel, ok := c.selection(s, p.Rooms, p.Except, p.Ext)
+	if !ok {
+		return errKinds
+	}
+	msg, err := c.message(s, p)
+	if err != nil {
+		return err
+	}
+	delivered := c.emitHere(sel, msg)
+	if p.Ext != nil && p.Ext.CountID != "" && len(p.Ext.Node) == nodeIDLength {
+		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered)
+	}
+	return nil
+}
+
+// emitHere queues a message for members of this node.
+func (c *Cluster) emitHere(sel hub.Selection, msg *hub.Message) int {
+	if len(sel.Rooms) == 1 && len(sel.Except)+len(sel.ExceptSockets) == 0 && sel.Rooms[0].Kind != hub.KindSocket {
+		return c.hub.SendHere(sel.Rooms[0], msg)
+	}
+	return c.local.EmitHere(sel, msg)
+}
+
+// selection returns the members that the names on the wire mean: of the kinds that a signalbox node gives, and of every kind
+// where another server names them.
+func (c *Cluster) selection(s *space, rooms, except []string, ext *format.Ext) (sel hub.Selection, ok bool) {
+	if ext != nil && (ext.RoomKinds != "" || len(rooms) == 0) && len(ext.ExceptKinds) == len(except) {
+		var one, two bool
+		sel.Rooms, one = appendKinded(nil, s.name, rooms, ext.RoomKinds)
+		sel.Except, two = appendKinded(nil, s.name, except, ext.ExceptKinds)
+		return namedSockets(sel), one && two
+	}
+	for _, name := range rooms {
+		sel.Rooms = appendRooms(sel.Rooms, s.name, name)
+	}
+	for _, name := range except {
+		sel.Except = appendRooms(sel.Except, s.name, name)
+	}
+	return namedSockets(sel), true
+}
+
+// namedSockets moves the sockets of Except to where they belong.
+func namedSockets(sel hub.Selection) hub.Selection {
+	rooms := sel.Except[:0]
+	for _, r := range sel.Except {
+		if r.Kind == hub.KindSocket {
+			_, id := wireName(r)
+			sel.ExceptSockets = append(sel.ExceptSockets, id)
+			continue
+		}
+		rooms = append(rooms, r)
+	}
+	sel.Except = rooms
+	return sel
+}
+
+// message returns a broadcast as the hub has it.
+func (c *Cluster) message(s *space, p *format.Peeked) (*hub.Message, error) {
+	packet, err := p.Packet()
+	if err != nil {
+		return nil, err
+	}
+	if len(packet.Args) == 0 || packet.Args[0][0] != '"' {
+		return nil, errEventName
+	}
+	msg := &hub.Message{Namespace: p.Namespace, Volatile: p.Flags.Volatile}
+	if s.name != "" || !bytes.Equal(packet.Args[0], noEvent) {
+		msg.RawEvent, msg.Event = packet.Args[0], packet.Event()
+	}
+	msg.Args, msg.Attachments = packet.Args[1:], packet.Attachments
+	if p.Ext == nil {
+		if len(p.Rooms) == 1 && c.adopt != nil {
+			c.adopt(p.Rooms[0], msg)
+		}
+		return msg, nil
+	}
+	msg.Text, msg.SSE, msg.ID = p.Ext.Text, p.Ext.SSE, p.Ext.MessageID
+	if p.Ext.DeriveSSE && len(msg.Args) == 1 {
+		msg.SSE = deriveSSE(msg.Event, msg.Args[0])
+	}
+	return msg, nil
+}
+
+// tellCount answers a counted message.
+func (c *Cluster) tellCount(node, id string, n int) {
+	number, err := strconv.ParseUint(id, 16, 64)
+	if err != nil {
+		return
+	}
+	b := binary.BigEndian.AppendUint64(c.appendControl(controlCount), number)
+	c.tellOne(node, binary.BigEndian.AppendUint64(b, uint64(n)))
+}
+
+// takeSharded handles a message on a channel of the sharded mode.
+func (c *Cluster) takeSharded(s *space, m link.Message) {
+	if bytes.HasSuffix(m.Payload, s.signature) {
+		return // our own
+	}
+	e, err := format.ParseSharded(m.Payload)
+	if err != nil {
+		c.note("message", err)
+		return
+	}
+	if e.UID == c.uid || e.Namespace != s.name {
+		return
+	}
+	switch {
+	case e.Broadcast != nil && e.Broadcast.RequestID != "":
+		err = c.carryOut(s, &format.Request{Type: format.RequestBroadcast, UID: e.UID, ID: e.Broadcast.RequestID, Broadcast: e.Broadcast})
+	case e.Broadcast != nil:
+		err = c.deliver(s, e.Broadcast)
+	case e.Request != nil:
+		err = c.carryOut(s, e.Request)
+	case e.Response != nil:
+		err = c.respond(s, e.Response)
+	}
+	c.note("message", err)
+}
