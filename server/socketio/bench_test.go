@@ -4,66 +4,81 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"signalbox/server/hub"
 )
 
-// newCrowd serves /chat to so many clients in one room; they read and throw away what they get until the test ends.
-func newCrowd(t testing.TB, clients int) *Server {
-	t.Helper()
-	var s *Server
-	handler := app{connect: func(p hub.Peer, _ hub.Handshake) error {
-		s.hub.Join(p.Member(), teamRoom)
-		return nil
-	}}
-	s, url := newTestServer(t, map[string]hub.Handler{"/chat": handler}, func(c *Config) { c.Engine.OutboxBytes = 1 << 40 })
-	for range clients {
-		c, _ := connect(t, url, "/chat")
-		ended := make(chan struct{})
-		go func() { // awaited by the cleanup
-			defer close(ended)
-			for {
-				if _, _, err := c.ws.Read(t.Context()); err != nil {
-					return
-				}
-			}
-		}()
-		t.Cleanup(func() {
-			c.ws.CloseNow()
-			<-ended
-		})
-	}
-	return s
+func benchMessage() *hub.Message {
+	return &hub.Message{Namespace: "/chat", Event: "e", Args: []json.RawMessage{json.RawMessage(`1`)}}
 }
 
-// BenchmarkDeliver is the cost of queueing one message for one client, as the hub does it.
+// BenchmarkDeliver is the cost of queueing one message for one client, which reads and throws away what it gets.
 func BenchmarkDeliver(b *testing.B) {
-	s := newCrowd(b, 1)
-	m := s.hub.Members(teamRoom)[0]
-	msg := &hub.Message{Namespace: "/chat", Event: "e", Args: []json.RawMessage{json.RawMessage(`1`)}}
+	s, url := newTestServer(b, map[string]hub.Handler{"/chat": app{}}, func(c *Config) {
+		c.Engine.OutboxBytes, c.Engine.WriteTimeout = 1<<40, time.Hour
+	})
+	c, sid := connect(b, url, "/chat")
+	ended := make(chan struct{})
+	go func() { // awaited below
+		defer close(ended)
+		for {
+			if _, _, err := c.ws.Read(b.Context()); err != nil {
+				return
+			}
+		}
+	}()
+	p, msg := s.namespace("/chat").peer(sid), benchMessage()
 	b.ReportAllocs()
 	for b.Loop() {
-		if !m.Deliver(msg) {
+		if !p.Deliver(msg) {
 			b.Fatal("the client is gone")
 		}
 	}
+	c.ws.CloseNow()
+	<-ended
 }
 
-// BenchmarkEmitHere is the cost of a message to a selection of which one room has members, beside the hub's own cost for
-// that room.
+// taker is a member that takes everything.
+type taker struct{}
+
+func (taker) Deliver(m *hub.Message) bool { return m.Encoded(hub.FormSocketIO, encodeMessage) != nil }
+
+// BenchmarkEmitHere is the cost of a message to a room of so many members: through the hub, and to selections of which
+// only that room has members, as other servers name them.
 func BenchmarkEmitHere(b *testing.B) {
-	for _, clients := range []int{1, 50} {
-		s := newCrowd(b, clients)
-		msg := func() *hub.Message {
-			return &hub.Message{Namespace: "/chat", Event: "e", Args: []json.RawMessage{json.RawMessage(`1`)}}
+	for _, members := range []int{1, 50} {
+		s, _ := newTestServer(b, map[string]hub.Handler{"/chat": app{}})
+		for i := range members {
+			s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), teamRoom)
 		}
-		b.Run(fmt.Sprintf("hub/clients=%d", clients), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if s.hub.SendHere(teamRoom, msg()) != clients {
-					b.Fatal("somebody is gone")
+		one := []hub.Room{teamRoom}
+		empty := []hub.Room{{Kind: hub.KindAccount, Name: "team"}, hub.NamespaceRoom("/chat", "team"), hub.SocketRoom("/chat", "team")}
+		names := append(one, empty...)
+		many := []hub.Room{otherRoom}
+		for i := range 2 * maxBarred {
+			s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), otherRoom)
+		}
+		for _, bm := range []struct {
+			name string
+			sel  hub.Selection
+			send func(hub.Selection, *hub.Message) int
+		}{
+			{"hub", hub.Selection{Rooms: one}, func(sel hub.Selection, msg *hub.Message) int { return s.hub.SendHere(sel.Rooms[0], msg) }},
+			{"room", hub.Selection{Rooms: one}, s.EmitHere},
+			{"names", hub.Selection{Rooms: names}, s.EmitHere},
+			{"except-socket", hub.Selection{Rooms: names, ExceptSockets: []string{"nobody"}}, s.EmitHere},
+			{"except-names", hub.Selection{Rooms: names, Except: empty}, s.EmitHere},
+			{"except-many", hub.Selection{Rooms: names, Except: many}, s.EmitHere},
+		} {
+			b.Run(fmt.Sprintf("%s/members=%d", bm.name, members), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if bm.send(bm.sel, benchMessage()) != members {
+						b.Fatal("somebody is gone")
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 var (
 	teamRoom  = hub.Room{Kind: hub.KindRoom, Name: "team"}
 	otherRoom = hub.Room{Kind: hub.KindRoom, Name: "other"}
+	crowdRoom = hub.Room{Kind: hub.KindRoom, Name: "crowd"}
 )
 
 // newEmitServer serves /chat. Clients whose order of coming is in rooms join those rooms.
@@ -51,6 +52,9 @@ func TestEmitSelects(t *testing.T) {
 	}
 	elsewhere, _ := connect(t, url, "/")
 	first := s.namespace("/chat").peer(sids[0]).member
+	for i := range 2 * maxBarred {
+		s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), crowdRoom)
+	}
 	for name, tt := range map[string]struct {
 		to   hub.Selection
 		want []int
@@ -67,6 +71,8 @@ func TestEmitSelects(t *testing.T) {
 		"a room but a room of one":    {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{hub.SocketRoom("/chat", sids[0])}}, []int{1}},
 		"rooms of which one is empty": {hub.Selection{Rooms: []hub.Room{{Kind: hub.KindLobby, Name: "team"}, otherRoom, hub.SocketRoom("/chat", "team")}}, []int{0}},
 		"a room but nobody of it":     {hub.Selection{Rooms: []hub.Room{otherRoom}, ExceptMembers: []*hub.Member{first}}, nil},
+		"many but many":               {hub.Selection{Rooms: []hub.Room{crowdRoom, teamRoom, otherRoom}, Except: []hub.Room{crowdRoom}}, []int{0, 1}},
+		"one room but many":           {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{crowdRoom}}, []int{0, 1}},
 		"a room":                      {hub.Selection{Rooms: []hub.Room{teamRoom}}, []int{0, 1}},
 		"two rooms, each client once": {hub.Selection{Rooms: []hub.Room{teamRoom, otherRoom}}, []int{0, 1}},
 		"a room but another":          {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{otherRoom}}, []int{1}},

@@ -23,26 +23,40 @@ func (s *Server) EmitHere(sel hub.Selection, msg *hub.Message) int {
 		return send(msg, n.members(sel))
 	}
 	room, several := s.occupied(sel.Rooms)
-	switch {
-	case room == nil:
+	if room == nil {
 		return 0
-	case several || len(sel.Except) > 0:
-		return send(msg, s.members(sel, n))
 	}
-	barred := sel.ExceptMembers
-	if len(sel.ExceptSockets) > 0 {
-		barred = append(n.sockets(sel.ExceptSockets), barred...)
+	if !several && room.Kind != hub.KindSocket {
+		if barred, few := s.barred(sel, n); few {
+			return s.hub.SendHere(*room, msg, barred...)
+		}
 	}
-	switch {
-	case len(barred) > maxBarred || room.Kind == hub.KindSocket:
-		return send(msg, s.members(sel, n))
-	default:
-		return s.hub.SendHere(*room, msg, barred...)
-	}
+	return send(msg, s.members(sel, n))
 }
 
 // maxBarred is up to how many exceptions looking through a list is cheaper than making a map.
 const maxBarred = 16
+
+// barred returns the members that a selection excepts, where they are few: usually it is one, who sent the message.
+func (s *Server) barred(sel hub.Selection, n *namespace) (barred []*hub.Member, few bool) {
+	barred = sel.ExceptMembers
+	if len(sel.Except)+len(sel.ExceptSockets) == 0 {
+		return barred, len(barred) <= maxBarred
+	}
+	barred = append(barred[:len(barred):len(barred)], n.sockets(sel.ExceptSockets)...)
+	for _, r := range sel.Except {
+		if r.Kind != hub.KindSocket {
+			switch members := s.hub.Count(r); {
+			case members == 0:
+				continue
+			case members > maxBarred:
+				return nil, false
+			}
+		}
+		barred = append(barred, s.in(r)...)
+	}
+	return barred, len(barred) <= maxBarred
+}
 
 func send(msg *hub.Message, members []*hub.Member) int {
 	delivered := 0
@@ -97,12 +111,23 @@ func (s *Server) in(r hub.Room) []*hub.Member {
 func (s *Server) members(sel hub.Selection, n *namespace) []*hub.Member {
 	seen := s.excepted(sel, n)
 	var members []*hub.Member
+	several := false
 	for _, r := range sel.Rooms {
-		for _, m := range s.in(r) {
-			if _, ok := seen[m]; !ok {
+		more := s.in(r)
+		if len(members) > 0 && len(more) > 0 && !several {
+			several = true // now somebody may come twice
+			for _, m := range members {
 				seen[m] = struct{}{}
-				members = append(members, m)
 			}
+		}
+		for _, m := range more {
+			if _, ok := seen[m]; ok {
+				continue
+			}
+			if several {
+				seen[m] = struct{}{}
+			}
+			members = append(members, m)
 		}
 	}
 	return members
