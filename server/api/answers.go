@@ -45,9 +45,10 @@ func (l *answers) add(sid string, args []json.RawMessage, attachments [][]byte) 
 	if l.count++; l.count > 1 {
 		l.list = append(l.list, ',')
 	}
-	l.list = append(l.list, `{"sid":"`...)
-	l.list = append(l.list, sid...) // letters, digits, - and _
-	l.list = append(l.list, `","args":[`...)
+	id, _ := marshal(sid) // what another server calls its client need not be an id; a text can always be written
+	l.list = append(l.list, `{"sid":`...)
+	l.list = append(l.list, id...)
+	l.list = append(l.list, `,"args":[`...)
 	for i, arg := range args {
 		if i > 0 {
 			l.list = append(l.list, ',')

@@ -131,14 +131,14 @@ func TestEmitKeepsBytes(t *testing.T) {
 
 func TestEmitWithAck(t *testing.T) {
 	f := &fake{emitWithAck: func(_ context.Context, _ hub.Selection, _ *hub.Message, answer Answer) int {
-		answer("a", []json.RawMessage{json.RawMessage(`1.0`), json.RawMessage(`{"x" :1}`)}, nil)
-		answer("b", nil, nil)
+		answer(`a"`, []json.RawMessage{json.RawMessage(`1.0`), json.RawMessage(`{"x" :1}`)}, nil)
+		answer("", nil, nil)
 		answer("c", []json.RawMessage{json.RawMessage(`{"_placeholder":true,"num":0}`)}, [][]byte{{1, 2}, {}})
 		return 5
 	}}
 	a := newTestAPI(f)
 	status, answer := ask(t, a, "POST", "/api/emit", `{"event":"q","ack":true}`)
-	want := `{"ok":true,"delivered":5,"answers":[{"sid":"a","args":[1.0,{"x" :1}]},{"sid":"b","args":[]},` +
+	want := `{"ok":true,"delivered":5,"answers":[{"sid":"a\"","args":[1.0,{"x" :1}]},{"sid":"","args":[]},` +
 		`{"sid":"c","args":[{"_placeholder":true,"num":0}],"attachments":["AQI=",""]}],"missing":2}`
 	if status != 200 || answer != want {
 		t.Errorf("emit with ack = %d %s, want %s", status, answer, want)
