@@ -1,10 +1,10 @@
 // A real browser for the tests: Debian's chromium, driven by playwright-core, which brings none of its own.
 
-import { execFileSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { canInstall, findProgram, install, isProgram } from "./program.mjs";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -18,34 +18,15 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-const runs = (program, args) => {
-  try {
-    execFileSync(program, args, { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-const isProgram = (file) => {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 /** Returns the path of the browser, CHROMIUM or the first one in PATH; undefined without one, or with CHROMIUM=none. */
 export function findBrowser() {
-  const { CHROMIUM, PATH = "" } = process.env;
+  const { CHROMIUM } = process.env;
   if (CHROMIUM === "none") return undefined;
   if (CHROMIUM) {
     if (!isProgram(CHROMIUM)) throw new Error(`CHROMIUM=${CHROMIUM} is no program`);
     return CHROMIUM;
   }
-  const places = [...PATH.split(path.delimiter).filter(Boolean), "/usr/bin"];
-  return NAMES.flatMap((name) => places.map((place) => path.join(place, name))).find(isProgram);
+  return findProgram(...NAMES);
 }
 
 /**
@@ -55,18 +36,10 @@ export function findBrowser() {
 export function provideBrowser() {
   const found = findBrowser();
   if (found) return found;
-  if (process.env.CHROMIUM !== "none" && process.getuid?.() === 0 && runs("apt-get", ["--version"])) {
+  if (process.env.CHROMIUM !== "none" && canInstall()) {
     console.error("browser tests: no chromium here, installing it with apt-get; this takes a while");
-    const apt = (...args) => {
-      execFileSync("apt-get", ["-qq", "-y", ...args], {
-        stdio: ["ignore", "ignore", "inherit"],
-        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-        timeout: 600_000,
-      });
-    };
     try {
-      apt("update");
-      apt("install", "--no-install-recommends", "chromium", "fonts-dejavu-core");
+      install("chromium", "fonts-dejavu-core");
       const installed = findBrowser();
       if (installed) return installed;
       throw new Error("apt-get installed no chromium");

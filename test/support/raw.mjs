@@ -108,7 +108,8 @@ export function upgradeStatus(server, path, headers = {}) {
 /** An Engine.IO connection over polling, one request at a time. */
 export class RawPolling {
   /** Shakes hands and connects to namespace "/". */
-  static async connect(server, { headers = {} } = {}) {
+  static async connect(anywhere, { headers = {} } = {}) {
+    const server = anywhere.pick?.() ?? anywhere; // every request of a session goes to the same node
     const res = await request(server, "/socket.io/?EIO=4&transport=polling", { headers });
     assert.equal(res.status, 200, res.text);
     assert.equal(res.text[0], "0", res.text);

@@ -10,7 +10,7 @@ import { build, here, onReference, remove } from "./build.mjs";
 const args = process.argv.slice(2);
 const named = args.some((a) => a.endsWith(".test.mjs"));
 // The reference has the broker and the chat only.
-const suits = (f) => f.endsWith(".test.mjs") && !(onReference && /^(doors|browser)/.test(f));
+const suits = (f) => f.endsWith(".test.mjs") && !f.startsWith("cluster") && !(onReference && /^(doors|browser)/.test(f));
 const files = named ? [] : readdirSync(here).filter(suits).sort();
 
 const env = { ...process.env };

@@ -21,21 +21,29 @@ const CRASH = /\bpanic\b|DATA RACE|fatal error:|^goroutine \d+ \[/im;
 
 /**
  * Starts a server for the whole test file, or for one test when its context t is given, and stops it at the end. The file
- * or test fails if the server does not end with exit code 0, or has reported a panic or a data race at any time.
+ * or test fails if the server does not end with exit code 0, or has reported a panic or a data race at any time. With
+ * CLUSTER=<n> the server is n nodes of a cluster, and clients are spread over them.
  */
 export async function useServer({ t, ...options } = {}) {
-  const server = await Server.start(options);
+  const server = clustered ? await startNodes(options) : await Server.start(options);
   const stop = () => server.stop();
   if (t) t.after(stop);
   else after(stop);
   return server;
 }
 
+const clustered = Number(process.env.CLUSTER ?? 0);
+
+async function startNodes({ env }) {
+  const { Rotation } = await import("./cluster.mjs"); // it is made of what is in this file
+  return Rotation.start(clustered, env);
+}
+
 /** One process of the server under test, on a loopback port of its own. */
 export class Server {
   /** Starts a server with these settings; command, as [program, arguments, folder], replaces the server under test. */
   static async start({ env = {}, command = serverCommand() } = {}) {
-    const server = new Server(await freePort(), env, command);
+    const server = new this(await freePort(), env, command);
     try {
       await server.start();
     } catch (err) {
@@ -50,6 +58,7 @@ export class Server {
     this.command = command;
     this.url = `http://127.0.0.1:${port}`;
     this.env = env;
+    this.stdio = ["ignore", "pipe", "pipe"];
     /** Everything the server wrote, over restarts. */
     this.output = "";
   }
@@ -62,7 +71,8 @@ export class Server {
     const child = spawn(program, args, {
       cwd: folder ?? dir,
       env: { PATH, HOME, GORACE, HOST: "127.0.0.1", PORT: String(this.port), LOG_FORMAT: "json", ...this.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: this.stdio,
+      serialization: "advanced",
       // A group of its own: a signal reaches what a shell has started, too.
       detached: true,
     });
@@ -159,9 +169,11 @@ function isReady(url) {
   });
 }
 
-// freePort returns a loopback port below the range that systems give to outgoing connections, so that it is still free
-// when a test starts its server a second time on it.
-async function freePort() {
+/**
+ * Returns a loopback port below the range that systems give to outgoing connections, so that it is still free when a test
+ * starts its server a second time on it.
+ */
+export async function freePort() {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const probe = net.createServer();

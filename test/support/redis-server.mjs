@@ -1,0 +1,62 @@
+// Which Redis the tests run on: redis-server from PATH, or installed where that can be done, or else miniredis, which is Go
+// and a part of this module's tests already. `node support/redis-server.mjs` installs what is missing; it takes no package
+// of npm.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { here } from "./build.mjs";
+import { canInstall, findProgram, install, isProgram } from "./program.mjs";
+
+/** Returns the path of redis-server, REDIS_SERVER or the one in PATH; undefined without one, or with REDIS_SERVER=none. */
+export function findRedis() {
+  const { REDIS_SERVER } = process.env;
+  if (REDIS_SERVER === "none") return undefined;
+  if (!REDIS_SERVER) return findProgram("redis-server");
+  if (!isProgram(REDIS_SERVER)) throw new Error(`REDIS_SERVER=${REDIS_SERVER} is no program`);
+  return REDIS_SERVER;
+}
+
+/**
+ * Returns the path of redis-server, and installs it where there is none but this is Debian or its like, and root. Returns
+ * undefined where that cannot be, which is said loudly. In CI (CI=true) an installation that fails is an error.
+ */
+export function provideRedis() {
+  const found = findRedis();
+  if (found) return found;
+  if (process.env.REDIS_SERVER !== "none" && canInstall()) {
+    console.error("cluster tests: no redis-server here, installing it with apt-get; this takes a while");
+    try {
+      install("redis-server");
+      const installed = findRedis();
+      if (installed) return installed;
+      throw new Error("apt-get installed no redis-server");
+    } catch (err) {
+      if (process.env.CI === "true") throw err;
+      console.error(`cluster tests: redis-server could not be installed: ${err.message}`);
+    }
+  }
+  console.error("*** CLUSTER TESTS RUN ON MINIREDIS, AND THOSE IT CANNOT SERVE ARE SKIPPED: install redis-server 7, or set REDIS_SERVER to the path of one ***");
+  return undefined;
+}
+
+let standIn;
+
+/** Returns the path of miniredis: MINIREDIS_BIN, or built into a new temporary folder that is removed with this process. */
+export function miniredis() {
+  if (process.env.MINIREDIS_BIN) return process.env.MINIREDIS_BIN;
+  if (!standIn) {
+    const dir = mkdtempSync(path.join(tmpdir(), "signalbox-miniredis-"));
+    process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+    standIn = path.join(dir, "miniredis");
+    execFileSync("go", ["build", "-buildvcs=false", "-o", standIn, "./test/miniredis"], {
+      cwd: path.dirname(here),
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  }
+  return standIn;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) provideRedis();
