@@ -76,7 +76,8 @@ type Doors struct {
 	gate  gatekeeper
 }
 
-// NewDoors returns the handlers of the doors. They own no goroutine: what they have started ends with their clients.
+// NewDoors returns the handlers of the doors. They own no goroutine: what they have started ends with their clients, and what
+// they remember of nodes that leave within a minute. They register with Nodes what they answer and are told.
 func NewDoors(o DoorsOptions) *Doors {
 	if o.PingInterval == 0 {
 		o.PingInterval = DefaultPingInterval
