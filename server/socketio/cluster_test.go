@@ -335,6 +335,9 @@ func TestClusterLibraryBroadcasts(t *testing.T) {
 	if got := b.RoomsHere("/lib"); len(got) != 5 { // two ids, a, b, c
 		t.Errorf("RoomsHere = %v", got)
 	}
+	if got, err := a.AllRooms(t.Context(), "/lib"); err != nil || len(got) != 7 || !slices.Contains(got, "d") { // an id and d more
+		t.Errorf("AllRooms = %v, %v", got, err)
+	}
 	a.lib.In("b").Local().DisconnectSockets(false)
 	ca.want("41/lib,")
 	a.lib.DisconnectSockets(true)

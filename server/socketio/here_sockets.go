@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -48,6 +49,15 @@ func (s *Server) RoomsHere(namespace string) []string {
 	}
 	slices.Sort(rooms)
 	return slices.Compact(rooms)
+}
+
+// AllRooms returns the rooms of a namespace on all servers of the cluster, each once, as allRooms of Node's adapter does.
+// It waits for the others until ctx is over; with an error theirs are not all there.
+func (s *Server) AllRooms(ctx context.Context, namespace string) ([]string, error) {
+	there, err := s.cluster.AllRooms(ctx, namespace)
+	rooms := append(s.RoomsHere(namespace), there...)
+	slices.Sort(rooms)
+	return slices.Compact(rooms), err
 }
 
 // JoinHere makes the selected clients of a namespace on this server join rooms of the library. It may wait a moment, as
