@@ -22,20 +22,18 @@ func AppendClassic(dst []byte, b *Broadcast) ([]byte, error) {
 	if b.RequestID == "" {
 		p.dst = append(p.dst, codeFixArray|3)
 		p.dst = msgp.AppendString(p.dst, b.UID)
+		p.dst = append(p.dst, codeFixMap|3)
 	} else {
-		p.dst = append(p.dst, codeFixMap|5)
-		p.dst = msgp.AppendString(msgp.AppendString(p.dst, "uid"), b.UID)
-		p.dst = msgp.AppendString(msgp.AppendString(p.dst, "requestId"), b.RequestID)
-		p.dst = append(msgp.AppendString(p.dst, "type"), wireBroadcast)
-		p.dst = msgp.AppendString(p.dst, "packet")
+		p.dst = msgp.AppendString(append(p.dst, "\x85\xa3uid"...), b.UID)
+		p.dst = msgp.AppendString(append(p.dst, "\xa9requestId"...), b.RequestID)
+		p.dst = append(p.dst, "\xa4type\x07\xa6packet\x83"...)
 	}
-	p.dst = append(p.dst, codeFixMap|3)
 	if err := p.event(b.Args); err != nil {
 		return dst, err
 	}
-	p.dst = msgp.AppendString(msgp.AppendString(p.dst, "nsp"), b.Namespace)
+	p.dst = msgp.AppendString(append(p.dst, "\xa3nsp"...), b.Namespace)
 	if b.RequestID != "" {
-		p.dst = msgp.AppendString(p.dst, "opts")
+		p.dst = append(p.dst, "\xa4opts"...)
 	}
 	p.packOpts(b)
 	return p.dst, nil
@@ -46,8 +44,7 @@ func (p *packer) event(args []json.RawMessage) error {
 	if !isEvent(args) {
 		return ErrEvent
 	}
-	p.dst = append(msgp.AppendString(p.dst, "type"), packetType)
-	p.dst = msgp.AppendString(p.dst, "data")
+	p.dst = append(p.dst, "\xa4type\x02\xa4data"...)
 	return p.array(args)
 }
 
@@ -81,8 +78,9 @@ func PeekClassic(msg []byte) (Peeked, error) {
 		return Peeked{}, ErrFormat
 	}
 	p.UID = string(c.text())
-	p.peekPacket(&c)
-	p.peekOpts(&c)
+	var w window
+	p.peekPacket(&c, &w)
+	p.peekOpts(&c, &w)
 	for ; n > 3 && !c.bad; n-- {
 		c.skip()
 	}
@@ -93,7 +91,7 @@ func PeekClassic(msg []byte) (Peeked, error) {
 }
 
 // peekPacket reads a packet but its data.
-func (p *Peeked) peekPacket(c *cursor) {
+func (p *Peeked) peekPacket(c *cursor, w *window) {
 	isEvent := false
 	for n := c.mapping(); n > 0 && !c.bad; n-- {
 		switch string(c.text()) {
@@ -107,7 +105,7 @@ func (p *Peeked) peekPacket(c *cursor) {
 			p.data = c.span()
 		case "nsp":
 			if nsp := c.text(); len(nsp) != 1 || nsp[0] != '/' {
-				p.Namespace = string(nsp)
+				p.Namespace = w.string(c, nsp)
 			} else {
 				p.Namespace = "/"
 			}

@@ -5,52 +5,6 @@ import (
 	"math"
 )
 
-// Codes of msgpack that this package names; those between them follow from the order in the specification.
-const (
-	codeFixMap    = 0x80
-	codeFixArray  = 0x90
-	codeFixString = 0xa0
-	codeNil       = 0xc0
-	codeFalse     = 0xc2
-	codeTrue      = 0xc3
-	codeBin8      = 0xc4
-	codeBin32     = 0xc6
-	codeExt8      = 0xc7
-	codeExt32     = 0xc9
-	codeFloat32   = 0xca
-	codeFloat64   = 0xcb
-	codeUint8     = 0xcc
-	codeUint64    = 0xcf
-	codeInt8      = 0xd0
-	codeInt64     = 0xd3
-	codeFixExt1   = 0xd4
-	codeFixExt16  = 0xd8
-	codeString8   = 0xd9
-	codeString16  = 0xda
-	codeString32  = 0xdb
-	codeArray16   = 0xdc
-	codeArray32   = 0xdd
-	codeMap16     = 0xde
-	codeMap32     = 0xdf
-	codeNegative  = 0xe0
-)
-
-// kind is what a msgpack value is, as its first byte says.
-type kind uint8
-
-const (
-	kindNone kind = iota // the end of the bytes, or a code that does not exist
-	kindNil
-	kindBool
-	kindInt  // of up to 64 bits, signed or not
-	kindReal // a float
-	kindString
-	kindBin
-	kindArray
-	kindMap
-	kindExt
-)
-
 // cursor reads msgpack. After a fault all its methods return nothing and stay where they are: bad tells.
 type cursor struct {
 	b   []byte
@@ -66,38 +20,7 @@ func (c *cursor) kind() kind {
 	if c.bad || c.i >= len(c.b) {
 		return kindNone
 	}
-	switch code := c.b[c.i]; {
-	case code < codeFixMap || code >= codeNegative:
-		return kindInt
-	case code < codeFixArray:
-		return kindMap
-	case code < codeFixString:
-		return kindArray
-	case code < codeNil:
-		return kindString
-	case code == codeNil:
-		return kindNil
-	case code < codeFalse:
-		return kindNone
-	case code <= codeTrue:
-		return kindBool
-	case code <= codeBin32:
-		return kindBin
-	case code <= codeExt32:
-		return kindExt
-	case code <= codeFloat64:
-		return kindReal
-	case code <= codeInt64:
-		return kindInt
-	case code <= codeFixExt16:
-		return kindExt
-	case code <= codeString32:
-		return kindString
-	case code <= codeArray32:
-		return kindArray
-	default:
-		return kindMap
-	}
+	return codes[c.b[c.i]].kind
 }
 
 // fail stops the cursor.
@@ -275,14 +198,17 @@ func (c *cursor) number() (f float64, ok bool) {
 
 // skip passes one value. It neither recurses nor remembers: it counts the values that are still to come.
 func (c *cursor) skip() {
-	for left := 1; left > 0 && !c.bad; left-- {
-		switch c.kind() {
-		case kindNil, kindBool:
-			c.i++
-		case kindInt:
-			c.integer()
-		case kindReal:
-			c.real()
+	for left := 1; left > 0; left-- {
+		if c.bad || c.i >= len(c.b) {
+			c.bad = true
+			return
+		}
+		code := &codes[c.b[c.i]]
+		if code.size > 0 {
+			c.i += int(code.size)
+			continue
+		}
+		switch code.kind {
 		case kindString:
 			c.text()
 		case kindBin:
@@ -296,6 +222,9 @@ func (c *cursor) skip() {
 		default:
 			c.bad = true
 		}
+	}
+	if c.i > len(c.b) {
+		c.bad = true
 	}
 }
 

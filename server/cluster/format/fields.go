@@ -170,14 +170,6 @@ func (f *fields) isTrue(span []byte) bool {
 	return string(span) == "true"
 }
 
-// array returns the arguments that a member has.
-func (f *fields) array(span []byte) (Packet, error) {
-	if f.packed {
-		return unpackArray(span)
-	}
-	return splitArray(span)
-}
-
 // broadcast returns the broadcast of a message that has its packet and opts.
 func (f *fields) broadcast() (*Peeked, error) {
 	p := &Peeked{UID: f.uid, Namespace: f.nsp, RequestID: f.id, packed: f.packed}
@@ -188,8 +180,9 @@ func (f *fields) broadcast() (*Peeked, error) {
 		return p, nil
 	}
 	packet, opts := cursor{b: f.packet}, cursor{b: f.opts}
-	p.peekPacket(&packet)
-	p.peekOpts(&opts)
+	var inPacket, inOpts window
+	p.peekPacket(&packet, &inPacket)
+	p.peekOpts(&opts, &inOpts)
 	if !packet.done() || !opts.done() {
 		return nil, ErrFormat
 	}

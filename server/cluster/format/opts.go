@@ -22,15 +22,15 @@ const (
 
 // packOpts writes the opts of a broadcast. p is the packer that has written the event, or what stands for it.
 func (p *packer) packOpts(b *Broadcast) {
-	members := uint32(3)
+	members := byte(3)
 	raw := !p.exact || !p.refersToAll()
 	if b.Ext != nil || raw {
 		members++
 	}
-	p.dst = msgp.AppendMapHeader(p.dst, members)
-	p.dst = packStrings(msgp.AppendString(p.dst, "rooms"), b.Rooms)
-	p.dst = packStrings(msgp.AppendString(p.dst, "except"), b.Except)
-	p.dst = packFlags(msgp.AppendString(p.dst, "flags"), b.Flags)
+	p.dst = append(p.dst, codeFixMap|members)
+	p.dst = packStrings(append(p.dst, "\xa5rooms"...), b.Rooms)
+	p.dst = packStrings(append(p.dst, "\xa6except"...), b.Except)
+	p.dst = packFlags(append(p.dst, "\xa5flags"...), b.Flags)
 	if members == 3 {
 		return
 	}

@@ -40,8 +40,7 @@ type opened struct {
 }
 
 // peekOpts reads the opts of a broadcast.
-func (p *Peeked) peekOpts(c *cursor) {
-	var w window
+func (p *Peeked) peekOpts(c *cursor, w *window) {
 	var o *opened
 	for n := c.mapping(); n > 0 && !c.bad; n-- {
 		switch string(c.text()) {
@@ -49,9 +48,9 @@ func (p *Peeked) peekOpts(c *cursor) {
 			if p.Ext == nil && o == nil {
 				o = new(opened)
 			}
-			p.Rooms = peekStrings(c, &w, o.rooms[:0])
+			p.Rooms = peekStrings(c, w, o.rooms[:0])
 		case "except":
-			p.Except = peekStrings(c, &w, nil)
+			p.Except = peekStrings(c, w, nil)
 		case "flags":
 			p.Flags = peekFlags(c)
 		case extKey:
@@ -59,7 +58,7 @@ func (p *Peeked) peekOpts(c *cursor) {
 				o = new(opened)
 			}
 			p.Ext = &o.ext
-			p.peekExt(c, &w)
+			p.peekExt(c, w)
 		default:
 			c.skip()
 		}

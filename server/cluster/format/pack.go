@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// shiftBytes is how much may be moved to make room for long headers while one event is written, beside eight times its
-	// size. Beyond it headers have their full width at once, which any decoder reads; so nesting costs no more than size.
-	shiftBytes = 64 << 10
+	// narrowDepth is how deep headers are written in the least width, for which what follows has to be moved when it was
+	// long. Further inside they have their full width at once, which any decoder reads; so nesting costs no more than size.
+	narrowDepth = 16
 	// repeatBytes is what repeated references to attachments may add to an event. Beyond it a placeholder stays an object
 	// for Node servers; signalbox nodes have the JSON and its attachments.
 	repeatBytes = 64 << 10
@@ -28,16 +28,11 @@ type packer struct {
 	exact   bool // the msgpack gives back the JSON as it was
 	inOrder bool // every placeholder had the number of the one before plus one
 	next    int  // the attachment that the next placeholder should refer to
-	shift   int
 	repeat  int
 }
 
 func newPacker(dst []byte, p *Packet) packer {
-	size := 0
-	for _, arg := range p.Args {
-		size += len(arg)
-	}
-	return packer{dst: dst, attachments: p.Attachments, exact: true, inOrder: true, shift: 8*size + shiftBytes, repeat: repeatBytes}
+	return packer{dst: dst, attachments: p.Attachments, exact: true, inOrder: true, repeat: repeatBytes}
 }
 
 // array writes values as one array.
@@ -117,7 +112,7 @@ func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
 		p.dst = append(p.dst, codeFixArray)
 		return i + 1, nil
 	}
-	start := p.open(codeArray32)
+	start := p.open(codeArray32, depth)
 	for n := 1; ; n++ {
 		if i, err = p.value(src, i, depth); err != nil {
 			return 0, err
@@ -145,7 +140,7 @@ func (p *packer) members(src []byte, i, depth int) (end int, err error) {
 		return i + 1, nil
 	}
 	first := p.next
-	start := p.open(codeMap32)
+	start := p.open(codeMap32, depth)
 	is, num := false, -1 // what makes a placeholder: _placeholder is true, and num
 	for n := 1; ; n++ {
 		if i >= len(src) || src[i] != '"' {
@@ -262,9 +257,9 @@ func (p *packer) refer(num int) {
 }
 
 // open makes room for a header and returns its place. full is its code at full width.
-func (p *packer) open(full byte) int {
+func (p *packer) open(full byte, depth int) int {
 	start := len(p.dst)
-	if p.shift <= 0 {
+	if depth > narrowDepth {
 		p.dst = append(p.dst, full, 0, 0, 0, 0)
 	} else {
 		p.dst = append(p.dst, 0)
@@ -282,7 +277,6 @@ func (p *packer) close(start, n int, fix, medium byte) {
 		p.dst[start] = fix | byte(n)
 		return
 	}
-	p.shift -= len(p.dst) - start
 	if n <= math.MaxUint16 {
 		p.dst = append(p.dst, 0, 0)
 		copy(p.dst[start+3:], p.dst[start+1:])

@@ -215,3 +215,35 @@ func TestBrokenSharded(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkSharded(b *testing.B) {
+	payload := `{"from":"alice","at":1700000000123,"text":"` + strings.Repeat("Hello there. ", 18) + `","n":12.5}`
+	msg := Broadcast{UID: "f37993a481adb5cc", Namespace: "/chat", Rooms: []string{"general"}, Packet: Packet{Args: args(`"message"`, payload)},
+		Ext: &Ext{RoomKinds: "r", Node: "n-1", MessageID: "0192f5a3-7c1e"}}
+	wire, err := AppendSharded(nil, &msg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(payload)))
+		for b.Loop() {
+			if _, err := AppendSharded(nil, &msg); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(payload)))
+		for b.Loop() {
+			e, err := ParseSharded(wire)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := e.Broadcast.Packet(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package format
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func pack(t testing.TB, value string, attachments ...[]byte) packer {
+	t.Helper()
+	packet := Packet{Args: args(value), Attachments: attachments}
+	p := newPacker(nil, &packet)
+	if err := p.whole(packet.Args[0]); err != nil {
+		t.Fatalf("%.100s: %v", value, err)
+	}
+	return p
+}
+
+func TestPack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		value, want string
+		exact       bool
+	}{
+		"small":                         {`[0,127,-32]`, "93007fe0", true},
+		"the widths that Node has":      {`[128,256,65536,4294967296]`, "94cc80cd0100ce00010000cf0000000100000000", true},
+		"negative":                      {`[-33,-129,-32769,-2147483649]`, "94d0dfd1ff7fd2ffff7fffd3ffffffff7fffffff", true},
+		"beyond 2^53":                   {`[9007199254740993,18446744073709551615]`, "92cf0020000000000001cfffffffffffffffff", true},
+		"beyond 64 bits":                {`18446744073709551616`, "cb43f0000000000000", false},
+		"as JavaScript writes the same": {`18446744073709552000`, "cb43f0000000000000", true},
+		"minus zero":                    {`-0`, "cb8000000000000000", false},
+		"a fraction":                    {`0.5`, "cb3fe0000000000000", true},
+		"a fraction of nothing":         {`1.0`, "cb3ff0000000000000", false},
+		"an exponent":                   {`1e21`, "cb444b1ae4d6e2ef50", false},
+		"JavaScript's exponent":         {`1e+21`, "cb444b1ae4d6e2ef50", true},
+		"out of range":                  {`1e999`, "cb7ff0000000000000", false},
+		"a surrogate alone":             {`"\ud800"`, "a3efbfbd", false},
+		"a pair":                        {`"\ud83d\ude00"`, "a4f09f9880", false},
+		"two halves, the wrong way":     {`"\ude00\ud83d"`, "a6efbfbdefbfbd", false},
+		"a half and another character":  {`"\ud83d\u0041"`, "a4efbfbd41", false},
+		"escapes of JSON.stringify":     {`"\n\u0001\""`, "a30a0122", true},
+		"other escapes":                 {`"\u000a"`, "a10a", false},
+		"a slash":                       {`"\/"`, "a12f", false},
+		"space":                         {"[ 1\t]", "9101", false},
+		"space around":                  {" [1]\n", "9101", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pack(t, tt.value)
+			if got := fmt.Sprintf("%x", p.dst); got != tt.want || p.exact != tt.exact {
+				t.Errorf("%s = %s, exact %v, want %s, %v", tt.value, got, p.exact, tt.want, tt.exact)
+			}
+		})
+	}
+}
+
+// Long headers are made room for by moving what is there already; a client must not have that done for each level of a
+// deep value.
+func TestPackMovesLittle(t *testing.T) {
+	const level = `[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,`
+	value := strings.Repeat(level, MaxDepth) + `"x"` + strings.Repeat("]", MaxDepth)
+	p := pack(t, value)
+	if narrow, full := bytes.Count(p.dst, []byte{codeArray16, 0, 16}), bytes.Count(p.dst, []byte{codeArray32, 0, 0, 0, 16}); narrow != narrowDepth || full != MaxDepth-narrowDepth {
+		t.Errorf("%d headers were moved for and %d not, want %d and %d", narrow, full, narrowDepth, MaxDepth-narrowDepth)
+	}
+	got, _, err := unpackValue(p.dst, false)
+	if err != nil || string(got) != value {
+		t.Errorf("it came back as other JSON: %v", err)
+	}
+}
+
+// A client must not have one attachment written as often as it likes to name it.
+func TestPackRepeatsLittle(t *testing.T) {
+	attachment := make([]byte, 1<<15)
+	for name, placeholder := range map[string]string{
+		"as encoders write it": `{"_placeholder":true,"num":0}`,
+		"another way":          `{"num":0,"_placeholder":true}`,
+		"over another":         `{"num":0,"_placeholder":true,"x":{"_placeholder":true,"num":1}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			value := "[" + strings.Repeat(placeholder+",", 1000) + "1]"
+			p := pack(t, value, attachment, attachment)
+			if limit := len(value) + 2*len(attachment) + repeatBytes; len(p.dst) > limit {
+				t.Errorf("%d bytes of JSON and %d of attachments became %d", len(value), 2*len(attachment), len(p.dst))
+			}
+			b := Broadcast{Packet: Packet{Args: args(`"event"`, value), Attachments: [][]byte{attachment, attachment}}}
+			wire, err := AppendClassic(nil, &b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			peeked, err := PeekClassic(wire)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSame(t, &peeked, &b)
+		})
+	}
+}
