@@ -129,6 +129,11 @@ const minHistoryBytes = 1 << 20
 // Clustered reports whether this server is one of a cluster.
 func (c Config) Clustered() bool { return c.RedisURL != "" }
 
+// InsecureRedis reports whether Redis's certificate is taken as it is: where there is one, and it was said so.
+func (c Config) InsecureRedis() bool {
+	return !c.RedisTLSVerify && strings.HasPrefix(string(c.RedisURL), "rediss")
+}
+
 // Spread returns the part of DRAIN_SPREAD that counts: at most half of the time that is left after DRAIN_DELAY, and none of
 // it without a cluster, where there is nobody to hand clients over to.
 func (c Config) Spread() time.Duration {

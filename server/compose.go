@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"signalbox/config"
+	"signalbox/server/cluster"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -25,12 +26,14 @@ type Options struct {
 	Console *ConsoleParts
 	// API is what backends call; nil: there is none.
 	API *APIParts
+	// Cluster is this server's place among others; nil: it is alone. It is the hub's Bus, and New starts it.
+	Cluster *cluster.Cluster
 }
 
 // New makes a server and opens its listener, so its address is known before it runs. The error says what to do where the
 // port cannot be had. The caller ends with Run, or with Close where it does not come to that.
 func New(o Options) (*Server, error) {
-	door := socketio.New(socketio.Config{
+	cfg := socketio.Config{
 		Engine:             engineConfig(o.Config, o.Log),
 		ConnectTimeout:     o.Config.ConnectTimeout,
 		MaxNamespaces:      o.Config.MaxNamespacesPerClient,
@@ -38,7 +41,11 @@ func New(o Options) (*Server, error) {
 		Hub:                o.Hub,
 		Handlers:           o.Handlers,
 		Log:                o.Log,
-	})
+	}
+	if o.Cluster != nil {
+		cfg.Cluster = o.Cluster.Servers()
+	}
+	door := socketio.New(cfg)
 	metrics := NewMetrics()
 	describeEngine(metrics, door.Engine().Stats)
 	describeSocketIO(metrics, door.Stats)
@@ -51,6 +58,9 @@ func New(o Options) (*Server, error) {
 	s.console = s.newConsole(o, door)
 	s.api = newAPI(o, door)
 	s.doors = newDoors(o, door, metrics)
+	if o.Cluster != nil {
+		o.Cluster.Start(door)
+	}
 	if s.debug != nil {
 		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })
 	}

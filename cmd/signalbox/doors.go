@@ -11,6 +11,7 @@ import (
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
+	"signalbox/store/redis"
 )
 
 // tryOutTokenLife is how long the token that an unconfigured server prints is good.
@@ -25,7 +26,7 @@ type doorParts struct {
 }
 
 // buildDoors makes the handlers of all doors but "/". cfg has a way to verify tokens.
-func buildDoors(cfg config.Config, h *hub.Hub, log *slog.Logger) (*doorParts, error) {
+func buildDoors(cfg config.Config, h *hub.Hub, others *clusterParts, log *slog.Logger) (*doorParts, error) {
 	verifier, err := auth.New(auth.Config{
 		Secret: string(cfg.JWTSecret), JWKSURL: cfg.JWKSURL, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Log: log,
 	})
@@ -35,22 +36,26 @@ func buildDoors(cfg config.Config, h *hub.Hub, log *slog.Logger) (*doorParts, er
 	if auth.ShortSecret(string(cfg.JWTSecret)) {
 		log.Warn("JWT_SECRET is short: make a longer one with `openssl rand -hex 32`", "goodBytes", auth.GoodSecretBytes)
 	}
-	history, err := openHistory(cfg, log)
+	history, err := openHistory(cfg, others, log)
 	if err != nil {
 		verifier.Close()
 		return nil, err
 	}
-	tickets := store.NewMemoryTickets(0, 0)
-	d := handlers.NewDoors(handlers.DoorsOptions{
-		Hub: h, History: history, Tickets: tickets, Verifier: verifier,
+	options := handlers.DoorsOptions{
+		Hub: h, History: history, Tickets: store.NewMemoryTickets(0, 0), Verifier: verifier,
 		RequireAuth: cfg.RequireAuth, PingInterval: cfg.AuthPingInterval, Log: log,
-	})
+	}
+	if others != nil {
+		options.Nodes, options.Wills, options.Channels = others.cluster, others.node, others.cluster
+		options.Tickets = redis.NewTickets(others.link, cfg.RedisPrefix)
+	}
+	d := handlers.NewDoors(options)
 	return &doorParts{
 		handlers: d,
 		server: server.Doors{
 			Rooms: d.Rooms.Text(), Tap: d.Tap.Text(), Demo: d.Demo, Notification: d.Notification,
 			Events: d.Events.All(), UserEvents: d.Events.User(), RoomEvents: d.Rooms.Watch(),
-			Verifier: verifier, Tickets: tickets,
+			Verifier: verifier, Tickets: options.Tickets,
 		},
 		history: history,
 		close: func() {
@@ -69,11 +74,12 @@ func (p *doorParts) rootHandler(cfg config.Config, root hub.Handler) hub.Handler
 }
 
 // rootOptions returns the options of "/".
-func (p *doorParts) rootOptions(cfg config.Config) handlers.RootOptions {
-	if !cfg.RequireAuth {
-		return handlers.RootOptions{}
+func (p *doorParts) rootOptions(cfg config.Config, others *clusterParts) handlers.RootOptions {
+	options := handlers.RootOptions{Nodes: others.nodes(), Clustered: others != nil}
+	if cfg.RequireAuth {
+		options.Authenticate = p.handlers.Authenticate
 	}
-	return handlers.RootOptions{Authenticate: p.handlers.Authenticate}
+	return options
 }
 
 // withSecret returns cfg with a secret made up for this run where nothing is configured to verify tokens with, and

@@ -106,7 +106,7 @@ func TestHistorySurvives(t *testing.T) {
 // TestHistoryInMemoryEnds says that history in memory does not outlive the process, and that the log says so.
 func TestHistoryInMemoryEnds(t *testing.T) {
 	var log bytes.Buffer
-	h, err := openHistory(config.Default(), slog.New(slog.NewTextHandler(&log, nil)))
+	h, err := openHistory(config.Default(), nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestHistoryLimits(t *testing.T) {
 				cfg.HistoryDB = filepath.Join(t.TempDir(), file)
 			}
 			cfg.HistoryRoomMessages, cfg.HistoryRoomBytes = 150, 100_000
-			h, err := openHistory(cfg, slog.New(slog.DiscardHandler))
+			h, err := openHistory(cfg, nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestHistoryLimits(t *testing.T) {
 			}
 			if file != "" { // what is on disk is bounded when it gets there
 				closeHistory(h, slog.New(slog.DiscardHandler))
-				if h, err = openHistory(cfg, slog.New(slog.DiscardHandler)); err != nil {
+				if h, err = openHistory(cfg, nil, slog.New(slog.DiscardHandler)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -201,7 +201,7 @@ func TestHistoryFaults(t *testing.T) {
 	open := filepath.Join(folder, "open.db")
 	cfg := config.Default()
 	cfg.HistoryDB = open
-	h, err := openHistory(cfg, slog.New(slog.DiscardHandler))
+	h, err := openHistory(cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

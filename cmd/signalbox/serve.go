@@ -73,12 +73,18 @@ func serve(ctx context.Context, args []string, env environment) error {
 func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
 	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
-	doors, err := buildDoors(cfg, h, log)
+	others, err := openCluster(cfg, h, log)
 	if err != nil {
 		return nil, err
 	}
-	users := store.NewMemory()
-	root := handlers.NewRoot(h, users, doors.rootOptions(cfg), log)
+	doors, err := buildDoors(cfg, h, others, log)
+	if err != nil {
+		others.abandon()
+		return nil, err
+	}
+	users := userStore(others)
+	root := handlers.NewRoot(h, users, doors.rootOptions(cfg, others), log)
+	others.serve(root, doors.handlers)
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
@@ -88,18 +94,28 @@ func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, er
 		Doors:    &doors.server,
 		API:      apiParts(doors.handlers, users),
 		Console:  consoleParts(cfg, tryOut),
+		Cluster:  others.bus(),
 	})
 	if err != nil {
 		root.Close()
 		doors.close()
+		others.abandon()
 		return nil, err
 	}
-	srv.OnClose(doors.close)
-	srv.OnClose(root.Close)
+	others.attach(srv, func() { root.Close(); doors.close() })
 	describeRoot(srv.Metrics(), root)
 	describeDoors(srv.Metrics(), doors.handlers)
 	describeHistory(srv.Metrics(), doors.history.Stats)
+	describeCluster(srv.Metrics(), others)
 	return srv, nil
+}
+
+// userStore returns where the users of the chat are: in Redis where servers share them.
+func userStore(others *clusterParts) store.UserStore {
+	if others == nil {
+		return store.NewMemory()
+	}
+	return others.users
 }
 
 func newLogger(cfg config.Config, w io.Writer) *slog.Logger {

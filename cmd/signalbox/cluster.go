@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"signalbox/config"
+	"signalbox/handlers"
+	"signalbox/server"
+	"signalbox/server/cluster"
+	"signalbox/server/hub"
+	"signalbox/store"
+	"signalbox/store/redis"
+	"signalbox/store/redis/link"
+)
+
+// leaveTimeout bounds telling Redis that this server stops, or has stopped.
+const leaveTimeout = 2 * time.Second
+
+// clusterParts is what makes this server one of several.
+type clusterParts struct {
+	link    *link.Link
+	cluster *cluster.Cluster
+	users   *redis.Users
+	node    *redis.Node
+	grace   time.Duration
+	log     *slog.Logger
+
+	// Set by serve, before ready is closed.
+	root  *handlers.Root
+	doors *handlers.Doors
+	ready chan struct{}
+}
+
+// openCluster connects this server with the others; nil where REDIS_URL names nothing to do so. Redis need not be there: the
+// server then is alone until it is.
+func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts, error) {
+	if !cfg.Clustered() {
+		return nil, nil
+	}
+	l, err := link.Open(link.Options{URL: string(cfg.RedisURL), InsecureTLS: cfg.InsecureRedis(), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	id := cluster.NewNodeID()
+	p := &clusterParts{
+		link: l, grace: cfg.HandoverGrace, log: log, ready: make(chan struct{}),
+		users: redis.NewUsers(l, cfg.RedisPrefix, id),
+		cluster: cluster.New(cluster.Options{
+			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id, Log: log,
+		}),
+	}
+	h.Bus = p.cluster
+	p.node = redis.OpenNode(redis.NodeOptions{
+		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
+		OnDead: p.inherit, OnReturn: p.returned, OnLeaving: p.leaving,
+	})
+	return p, nil
+}
+
+// The methods of a nil clusterParts are those of a server that is alone.
+
+// bus returns the cluster for the server; nil: there is none.
+func (p *clusterParts) bus() *cluster.Cluster {
+	if p == nil {
+		return nil
+	}
+	return p.cluster
+}
+
+// nodes returns the other nodes for handlers.
+func (p *clusterParts) nodes() hub.Nodes {
+	if p == nil {
+		return hub.Alone
+	}
+	return p.cluster
+}
+
+// abandon ends a cluster that no server will be part of.
+func (p *clusterParts) abandon() {
+	if p != nil {
+		p.stop()
+		p.link.Close()
+	}
+}
+
+// serve gives the cluster its handlers. It is called once, before the server starts.
+func (p *clusterParts) serve(root *handlers.Root, doors *handlers.Doors) {
+	if p == nil {
+		return
+	}
+	p.root, p.doors = root, doors
+	p.cluster.SetHooks(doors.Publisher.Receive, doors.Rooms.Adopt)
+	close(p.ready)
+}
+
+// awaited reports whether the handlers are there; false: ctx is over first.
+func (p *clusterParts) awaited(ctx context.Context) bool {
+	select {
+	case <-p.ready:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// inherit carries out what a node has left behind: it died, or the time is over in which its users could come back.
+func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.Will) {
+	if !p.awaited(ctx) {
+		return
+	}
+	p.cluster.Forget(node)
+	users, err := p.users.Release(ctx, node)
+	if err != nil {
+		p.log.Warn("users of a server that is gone could not be taken out", "error", err)
+	}
+	if len(users)+len(wills) > 0 {
+		p.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
+	}
+	p.root.Release(users)
+	p.doors.Execute(wills)
+}
+
+// returned is called when Redis knows this node again.
+func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
+	if !p.awaited(ctx) {
+		return
+	}
+	if err := p.users.Repair(ctx); err != nil {
+		p.log.Warn("users of this server could not be written to redis again", "error", err)
+	}
+	p.root.Returned(ctx, declaredDead)
+	p.doors.Returned(declaredDead)
+}
+
+func (p *clusterParts) leaving(node string, wills []store.Will) {
+	select {
+	case <-p.ready:
+		p.doors.Leaving(node, wills)
+	default: // nobody is here yet whose lists it could be in
+	}
+}
+
+// drain hands this server's users over: they stay in lists until they come back elsewhere, or the grace is over.
+func (p *clusterParts) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	p.doors.Draining()
+	if err := p.node.Leave(ctx, p.grace); err != nil {
+		p.log.Warn("redis does not know that this server stops: its users are gone from lists until they are back", "error", err)
+	}
+	p.cluster.Drain()
+}
+
+// stop ends this server's part in the cluster. The link stays open for what is still to be written.
+func (p *clusterParts) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if err := p.node.Close(ctx); err != nil {
+		p.log.Warn("redis does not know that this server has stopped", "error", err)
+	}
+	p.cluster.Stop()
+}
+
+// readiness is what /readyz says beside "ready"; "": nothing is amiss.
+func (p *clusterParts) readiness() string {
+	if p.link.Up() {
+		return ""
+	}
+	return "redis is away: clients of this server reach each other, but not those of others"
+}
+
+// attach ties the cluster to the life of a server whose handlers are closed by closeHandlers: it leaves before they are, and
+// the connection to Redis, by which they write, ends after them.
+func (p *clusterParts) attach(srv *server.Server, closeHandlers func()) {
+	if p == nil {
+		srv.OnClose(closeHandlers)
+		return
+	}
+	srv.OnDrain(p.drain)
+	srv.OnReady(p.readiness)
+	srv.OnClose(p.link.Close)
+	srv.OnClose(closeHandlers)
+	srv.OnClose(p.stop)
+}
+
+// describeCluster shows the cluster on /metrics, where there is one.
+func describeCluster(m *server.Metrics, p *clusterParts) {
+	if p == nil {
+		return
+	}
+	type metric struct {
+		name, help string
+		value      func(cluster.Stats) float64
+	}
+	for _, c := range []metric{
+		{"signalbox_cluster_published_total", "Messages published for other servers.", func(s cluster.Stats) float64 { return float64(s.Published) }},
+		{"signalbox_cluster_kept_total", "Messages that were not published because nobody on another server wanted them.", func(s cluster.Stats) float64 { return float64(s.Kept) }},
+		{"signalbox_cluster_unpublished_total", "Messages that could not be published because Redis was away.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
+		{"signalbox_cluster_unwritable_total", "Messages that cannot be written for other servers.", func(s cluster.Stats) float64 { return float64(s.Unwritable) }},
+		{"signalbox_cluster_received_total", "Messages of other servers that were looked at.", func(s cluster.Stats) float64 { return float64(s.Received) }},
+		{"signalbox_cluster_passed_total", "Messages of other servers to rooms that nobody here is in.", func(s cluster.Stats) float64 { return float64(s.Passed) }},
+		{"signalbox_cluster_dropped_total", "Messages on the cluster's channels that could not be read.", func(s cluster.Stats) float64 { return float64(s.Dropped) }},
+		{"signalbox_cluster_overloads_total", "Requests of other servers that were not carried out because too many came at once.", func(s cluster.Stats) float64 { return float64(s.Overloads) }},
+		{"signalbox_cluster_requests_total", "Requests of other servers that were carried out.", func(s cluster.Stats) float64 { return float64(s.Requests) }},
+		{"signalbox_cluster_timeouts_total", "Requests to other servers that not all of them answered.", func(s cluster.Stats) float64 { return float64(s.Timeouts) }},
+	} {
+		m.Counter(c.name, c.help, func() float64 { return c.value(p.cluster.Stats()) })
+	}
+	for _, g := range []metric{
+		{"signalbox_cluster_nodes", "Other signalbox servers in the cluster.", func(s cluster.Stats) float64 { return float64(s.Nodes) }},
+		{"signalbox_cluster_suspects", "Those of them that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
+		{"signalbox_cluster_foreign_servers", "Servers in the cluster that are not signalbox.", func(s cluster.Stats) float64 { return float64(s.Foreign) }},
+	} {
+		m.Gauge(g.name, g.help, func() float64 { return g.value(p.cluster.Stats()) })
+	}
+	m.Gauge("signalbox_redis_up", "1 while Redis answers and everything is subscribed to, else 0.", func() float64 {
+		if p.link.Up() {
+			return 1
+		}
+		return 0
+	})
+	m.Gauge("signalbox_redis_queued_bytes", "What waits to be written to Redis.", func() float64 { return float64(p.link.Stats().QueuedBytes) })
+	m.Counter("signalbox_redis_lost_total", "Commands to Redis that were given up: it was away, or too much waited.", func() float64 { return float64(p.link.Stats().Lost) })
+	m.Counter("signalbox_redis_downs_total", "Times that Redis went away.", func() float64 { return float64(p.link.Stats().Downs) })
+}
