@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,6 +149,28 @@ func TestWhoComesBackFromANodeThatLeavesIsNotNoticed(t *testing.T) {
 	})
 }
 
+// withDead has everybody see users of another node in their lists, and then takes them out of the store.
+func (s *site) withDead(t *testing.T, sites []*site, users []store.User) {
+	t.Helper()
+	for _, u := range users {
+		if _, err := s.users.SaveUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range sites {
+		for _, u := range users {
+			s.root.chat.lobbies.told([]byte(u.Room))
+		}
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+	for _, u := range users {
+		if _, _, err := s.users.DeleteUser(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestReleaseTellsTheRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
@@ -159,14 +182,17 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		other.login("Zoe", "q")
 		time.Sleep(time.Second)
 		synctest.Wait()
+		gone := []store.User{
+			{ID: "x", Name: "Xen", Room: "r"}, {ID: "y", Name: `Y"`, Room: "r"}, {ID: "z", Name: "Zed", Room: "q"}, {ID: "v", Name: "Vic", Room: "empty"},
+		}
+		sites[0].withDead(t, sites, gone)
 		for _, s := range sites {
 			s.node.takeForeign()
 		}
 		a.take()
 		b.take()
-		sites[2].root.Release([]store.User{ // out of the store already
-			{ID: "x", Name: "Xen", Room: "r"}, {ID: "y", Name: `Y"`, Room: "r"}, {ID: "z", Name: "Zed", Room: "q"}, {ID: "v", Name: "Vic", Room: "empty"},
-		})
+		other.take()
+		sites[2].root.Release(gone)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		both := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
@@ -207,6 +233,11 @@ func TestReleaseOfManyUsers(t *testing.T) {
 			gone = append(gone, store.User{ID: fmt.Sprint("x", i), Name: "x", Room: room}, store.User{ID: fmt.Sprint("y", i), Name: "y", Room: "r0"})
 		}
 		synctest.Wait()
+		sites[0].users = far.Memory
+		sites[0].withDead(t, sites, gone)
+		for _, s := range stay {
+			s.take()
+		}
 		far.late = always(10 * time.Millisecond)
 		far.most.Store(0)
 		start := time.Now()
@@ -234,46 +265,87 @@ func TestReturned(t *testing.T) {
 		sites := newSites(t, c, 2, users)
 		a, b, far := sites[0].connect(t, "a"), sites[0].connect(t, "b"), sites[1].connect(t, "far")
 		lone := sites[0].connect(t, "lone")
+		far.login("Far", "r")
+		synctest.Wait()
 		a.login("Ann", "r")
 		b.login("Bob", "r")
-		far.login("Far", "r")
 		lone.login("Lou", "q")
 		synctest.Wait()
-		all := func() {
-			for _, c := range []*client{a, b, far, lone} {
+		all := []*client{a, b, far, lone}
+		forget := func() {
+			for _, c := range all {
 				c.take()
 			}
+			sites[0].node.takeForeign()
 		}
-		all()
-		sites[0].node.takeForeign()
-		list := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `,` + user("far", "Far", "r") + `]`
+		forget()
+		list := `users [` + user("far", "Far", "r") + `,` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
 		lou := `users [` + user("lone", "Lou", "q") + `]`
 
+		// Nothing was missed, and nobody is bothered; who keeps no lists of ours has them again.
 		sites[0].root.Returned(t.Context(), false)
 		synctest.Wait()
-		for _, c := range []*client{a, b, far} {
-			c.want(t, list)
+		for _, c := range all {
+			c.want(t)
 		}
-		lone.want(t, lou)
-		if got := sites[0].node.takeForeign(); len(got) != 2 {
-			t.Errorf("servers of other kinds got %q, want both lists", got)
+		got := sites[0].node.takeForeign()
+		slices.Sort(got)
+		if want := []string{"lobby q: " + lou, "lobby r: " + list}; !slices.Equal(got, want) {
+			t.Errorf("servers of other kinds got %q, want %q", got, want)
 		}
 
+		// What happened while the nodes could not reach each other.
+		sites[0].node.setAway(true)
+		c1, c2 := sites[0].connect(t, "c1"), sites[1].connect(t, "c2")
+		c1.login("One", "r")
+		c2.login("Two", "r")
+		forget()
+		sites[0].node.setAway(false)
+		sites[0].root.Returned(t.Context(), false)
+		synctest.Wait()
+		two := strings.TrimSuffix(list, "]") + `,` + user("c1", "One", "r") + `,` + user("c2", "Two", "r") + `]`
+		a.want(t, two)
+		far.want(t) // it had read both
+		sites[0].close(c1)
+		sites[1].close(c2)
+		synctest.Wait()
+
+		// The others took this node for dead, and its users out.
+		mine := []store.User{{ID: "a", Name: "Ann", Room: "r"}, {ID: "b", Name: "Bob", Room: "r"}, {ID: "lone", Name: "Lou", Room: "q"}}
+		for _, u := range mine {
+			if _, _, err := users.DeleteUser(t.Context(), u.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sites[0].node.setAway(true)
+		sites[1].root.Release(mine)
+		sites[0].node.setAway(false)
+		synctest.Wait()
+		forget()
+		for _, u := range mine {
+			if _, err := users.SaveUser(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}
 		sites[0].root.Returned(t.Context(), true)
 		synctest.Wait()
-		a.want(t, entered("Bob"), list)
-		b.want(t, entered("Ann"), list)
+		a.want(t, entered("Bob"))
+		b.want(t, entered("Ann"))
 		far.want(t, entered("Ann"), entered("Bob"), list)
-		lone.want(t, lou)
+		lone.want(t)
 
-		// A store that has gone again is tried later.
+		// A store that has gone again is asked later.
+		if _, err := users.SaveUser(t.Context(), store.User{ID: "x", Name: "Xen", Room: "r"}); err != nil {
+			t.Fatal(err)
+		}
 		users.list.Store(true)
 		sites[0].root.Returned(t.Context(), true)
 		synctest.Wait()
-		all()
+		forget()
 		users.list.Store(false)
 		time.Sleep(retryInterval)
 		synctest.Wait()
+		list = strings.TrimSuffix(list, "]") + `,` + user("x", "Xen", "r") + `]`
 		a.want(t, list)
 		far.want(t, list)
 

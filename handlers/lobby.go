@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -49,8 +50,10 @@ type lobby struct {
 	listed  uint64       // the change that list was read after
 	lists   uint64       // how many there were
 	readers int
-	sent    uint64 // what listed was when the room got the list
-	foreign uint64 // what listed was when servers of other kinds got it
+	sent    uint64       // what listed was when the room got the list
+	foreign uint64       // what listed was when servers of other kinds got it
+	last    *hub.Message // the list that the room got
+	joined  bool         // somebody has come since, who may not have got it even where it names them
 	sentAt  time.Time
 	length  int // users in list
 	text    listText
@@ -96,6 +99,9 @@ func (l *lobby) refresh(ours bool, self *hub.Member) {
 	l.changes++
 	if ours {
 		l.ours = l.changes
+	}
+	if self != nil {
+		l.joined = true
 	}
 	l.updateLocked(self)
 }
@@ -155,8 +161,12 @@ func (l *lobby) readLocked() {
 	case err != nil:
 		l.failed = max(l.failed, change)
 	case l.lists == lists:
-		l.list, l.listed, l.length = l.text.message(users), change, len(users)
+		l.listed, l.length = change, len(users)
 		l.lists++
+		// What others tell need not be news: the list that everybody has is not sent to them again.
+		if list := l.text.message(users); !l.all.clustered || l.list == nil || !bytes.Equal(list.Args[0], l.list.Args[0]) {
+			l.list = list
+		}
 	}
 }
 
@@ -174,8 +184,10 @@ func (l *lobby) fetch() ([]store.User, error) {
 // sendLocked sends the latest list to the room.
 func (l *lobby) sendLocked() {
 	l.sent = l.listed
-	l.sentAt = time.Now()
-	l.all.counters.userLists.Add(uint64(l.all.hub.SendHere(l.address, l.list)))
+	if l.last != l.list || l.joined {
+		l.last, l.joined, l.sentAt = l.list, false, time.Now()
+		l.all.counters.userLists.Add(uint64(l.all.hub.SendHere(l.address, l.list)))
+	}
 	if l.foreign < l.ours {
 		l.foreign = l.listed
 		l.all.hub.SendForeign(l.address, &hub.Message{Namespace: l.list.Namespace, Event: l.list.Event, Args: l.list.Args})

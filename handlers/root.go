@@ -75,9 +75,10 @@ func (r *Root) Close() { r.chat.lobbies.close() }
 // It returns when this node's lists were read again. It may be called from any goroutine, by one node of the cluster.
 func (r *Root) Release(users []store.User) { r.chat.release(users) }
 
-// Returned sends the lists of all rooms that have users here again, on all nodes: the store had forgotten them, and knows
-// them again. With declaredDead the others were told that the users here have left, so they are told that they are back. It
-// returns when the lists were read, or ctx is over. It may be called from any goroutine.
+// Returned brings the lists of all rooms that have users here up to date, on all nodes. It is called when the other nodes, or
+// the store, can be reached again, as what they were to be told meanwhile is lost, and when the store knows this node's users
+// again, which it had forgotten. With declaredDead the others were told that the users here have left, so they are told that
+// they are back. It returns when the lists were read, or ctx is over. It may be called from any goroutine.
 func (r *Root) Returned(ctx context.Context, declaredDead bool) { r.chat.returned(ctx, declaredDead) }
 
 // Stats returns what was done so far. It may be called from any goroutine.
