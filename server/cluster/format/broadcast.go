@@ -67,7 +67,7 @@ type Broadcast struct {
 	// Rooms and Except are names of rooms, socket ids among them. Without Rooms it is everybody in Namespace.
 	Rooms, Except []string
 	Flags         Flags
-	// Ext is nil where the message is not from a signalbox node.
+	// Ext is nil where the message is not from a signalbox node, so each of those should set it.
 	Ext *Ext
 }
 

@@ -45,7 +45,7 @@ func (p *Peeked) peekOpts(c *cursor, w *window) {
 	for n := c.mapping(); n > 0 && !c.bad; n-- {
 		switch string(c.text()) {
 		case "rooms":
-			if p.Ext == nil && o == nil {
+			if o == nil {
 				o = new(opened)
 			}
 			p.Rooms = peekStrings(c, w, o.rooms[:0])
