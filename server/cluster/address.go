@@ -136,6 +136,24 @@ func (b *bitmap) has(slot uint16) bool { return b[slot/64]&(1<<(slot%64)) != 0 }
 func (b *bitmap) set(slot uint16)      { b[slot/64] |= 1 << (slot % 64) }
 func (b *bitmap) clear(slot uint16)    { b[slot/64] &^= 1 << (slot % 64) }
 
+// nodeSocketIDLength is the length of the socket ids that Node makes, in UTF-16 units. Its sharded adapter knows them by it.
+const nodeSocketIDLength = 20
+
+// isSocketID reports whether a name may be the id of a socket.
+func isSocketID(name string) bool { return jsLength(name) == nodeSocketIDLength }
+
+// jsLength returns the length that JavaScript sees.
+func jsLength(text string) int {
+	n := 0
+	for _, r := range text {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
 // escapeGlob returns text as a pattern of Redis that fits nothing else.
 func escapeGlob(text string) string {
 	if !strings.ContainsAny(text, `*?[]\`) {

@@ -45,7 +45,7 @@ func (c *Cluster) way(r hub.Room, msg *hub.Message) (*space, int) {
 	if msg.Event == "" && msg.RawEvent == nil {
 		namespace = "" // no Socket.IO client gets it
 	}
-	return c.space(namespace), int(slotOf(r))
+	return c.spaceFor(namespace), int(slotOf(r))
 }
 
 // single is a selection of one room.
@@ -182,15 +182,12 @@ func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) s
 		return s.channels.base
 	}
 	room := b.Rooms[0]
-	if c.sharded && (len(room) == nodeSocketIDLength || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
+	if c.sharded && (isSocketID(room) || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
 		c.isAssumed(int(slotOf(sel.Rooms[0])))) {
 		return s.channels.base
 	}
 	return s.channels.base + room + "#"
 }
-
-// nodeSocketIDLength is the length of the socket ids that Node makes.
-const nodeSocketIDLength = 20
 
 // SendCounted implements [hub.Bus].
 func (c *Cluster) SendCounted(r hub.Room, msg *hub.Message, counted func(delivered int, complete bool)) {
@@ -204,7 +201,7 @@ func (c *Cluster) SendCounted(r hub.Room, msg *hub.Message, counted func(deliver
 
 // SendSelection implements [hub.Bus].
 func (c *Cluster) SendSelection(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
-	s := c.space(msg.Namespace)
+	s := c.spaceFor(msg.Namespace)
 	if s == nil {
 		if counted != nil {
 			counted(0, true)

@@ -85,6 +85,7 @@ type Cluster struct {
 	spacesMu sync.RWMutex
 	// spacesMu guards the following.
 	spaces    map[string]*space // by namespace
+	visited   map[string]*space // those nobody here is in
 	patterns  map[string]*space // classic, by pattern
 	byChannel map[string]subscribedChannel
 	started   bool
@@ -118,7 +119,7 @@ func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
 		onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
-		spaces: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
+		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
 		tells: make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
 		answering: make(chan struct{}, maxAnswering), tasks: make(chan func(), maxAnswering),
 	}
@@ -138,6 +139,7 @@ func New(o Options) *Cluster {
 	c.echoes.seed, c.echoes.expected = maphash.MakeSeed(), make(map[uint64]*echo)
 	c.rooms.init(c)
 	c.topics = c.newSpace("")
+	c.topics.member.Store(true)
 	return c
 }
 
@@ -193,7 +195,9 @@ func (c *Cluster) Open(namespace string) {
 		return
 	}
 	s := c.newSpace(namespace)
+	s.member.Store(true)
 	c.spaces[namespace] = s
+	delete(c.visited, namespace)
 	if c.sharded {
 		c.byChannel[s.channels.base] = subscribedChannel{s, requestChannel}
 		c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
@@ -292,6 +296,28 @@ func (c *Cluster) space(namespace string) *space {
 	c.spacesMu.RLock()
 	defer c.spacesMu.RUnlock()
 	return c.spaces[namespace]
+}
+
+// maxVisited bounds the namespaces that are kept although nobody here is in them.
+const maxVisited = 1000
+
+// spaceFor is space for a namespace that only others may have: messages for it can be published all the same. nil: Redis is
+// not to be asked about so many.
+func (c *Cluster) spaceFor(namespace string) *space {
+	if s := c.space(namespace); s != nil {
+		return s
+	}
+	c.spacesMu.Lock()
+	defer c.spacesMu.Unlock()
+	if s := c.spaces[namespace]; s != nil {
+		return s
+	}
+	s := c.visited[namespace]
+	if s == nil && len(c.visited) < maxVisited {
+		s = c.newSpace(namespace)
+		c.visited[namespace] = s
+	}
+	return s
 }
 
 func (c *Cluster) spaceOf(pattern string) *space {

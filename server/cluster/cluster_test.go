@@ -145,7 +145,7 @@ func TestCountsOverTheCluster(t *testing.T) {
 }
 
 // sid returns a name that is as long as a socket id.
-func sid(name string) string { return name + strings.Repeat("x", 24-len(name)) }
+func sid(name string) string { return name + strings.Repeat("x", 20-len(name)) }
 
 func TestSelections(t *testing.T) {
 	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
@@ -328,5 +328,27 @@ func TestAskClients(t *testing.T) {
 		if asked != 2 || !complete || strings.Join(got, "") != `one"1"` {
 			t.Errorf("asked %d, complete %v, answers %v, want 2 and one answer", asked, complete, got)
 		}
+	})
+}
+
+// A namespace that nobody here is in may be another server's.
+func TestNamespacesOfOthers(t *testing.T) {
+	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
+		a, b := startNode(t, s, o...), startNode(t, s, o...)
+		meet(t, a, b)
+		b.Open("/far")
+		far := b.join("far", hub.NamespaceRoom("/far", "r"))
+		got := make(chan int, 1)
+		a.SendSelection(hub.Selection{}, event("/far", "x"), func(n int, _ bool) { got <- n })
+		far.want(t, "x")
+		if n := <-got; n != 1 {
+			t.Errorf("delivered to %d, want 1", n)
+		}
+		b.Close("/far")
+		a.SendSelection(hub.Selection{}, event("/far", "y"), func(n int, _ bool) { got <- n })
+		if n := <-got; n != 0 {
+			t.Errorf("after the namespace was closed: delivered to %d, want 0", n)
+		}
+		far.wantNothing(t)
 	})
 }

@@ -76,9 +76,6 @@ func (c *Cluster) mayHave(s *space, name string) bool {
 	return false
 }
 
-// isSocketID reports whether a name may be the id of a socket. Those of this server are longer than those of Node.
-func isSocketID(name string) bool { return len(name) >= nodeSocketIDLength }
-
 func (c *Cluster) takeClassic(s *space, payload []byte) error {
 	p, err := format.PeekClassic(payload)
 	if err != nil {

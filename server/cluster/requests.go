@@ -251,7 +251,10 @@ func (c *Cluster) others(ctx context.Context, s *space) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int(max(0, n-1)), nil
+	if s.member.Load() {
+		n--
+	}
+	return int(max(0, n)), nil
 }
 
 // ServerCount returns how many servers the namespace has, this one among them.

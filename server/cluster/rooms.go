@@ -30,7 +30,7 @@ func (ss *subscriptions) init(c *Cluster) {
 // channel returns the channel of a room, and whether it has one of its own.
 func (ss *subscriptions) channel(r hub.Room) (*space, string, bool) {
 	namespace, name := wireName(r)
-	if namespace == "" || len(name) == nodeSocketIDLength {
+	if namespace == "" || isSocketID(name) {
 		return nil, "", false
 	}
 	s := ss.cluster.space(namespace)

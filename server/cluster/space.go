@@ -20,6 +20,8 @@ type space struct {
 	// signature is what messages of this node in JSON end with in the sharded mode.
 	signature []byte
 
+	member atomic.Bool // this node is subscribed to it
+
 	// What the last count of subscribers said.
 	foreign  atomic.Int64 // servers that are no signalbox nodes
 	strange  atomic.Int64 // signalbox nodes that have not said who they are
@@ -76,7 +78,11 @@ func (s *space) count(n []int64) bool {
 		return true
 	}
 	s.foreign.Store(max(0, n[0]-n[1]))
-	s.strange.Store(max(0, n[1]-1-int64(c.members.known.Load())))
+	self := int64(0)
+	if s.member.Load() {
+		self = 1
+	}
+	s.strange.Store(max(0, n[1]-self-int64(c.members.known.Load())))
 	s.checked.Store(int64(time.Since(c.epoch)))
 	return s.foreign.Load() > 0 || s.strange.Load() > 0 || !c.attentive()
 }
