@@ -29,7 +29,7 @@ func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err == nil {
-		return startReal(t, path, args)
+		return startReal(t, path, args, nil)
 	}
 	if len(args) > 0 {
 		t.Skip("redis-server is not in PATH: this test needs the options of a real one")
@@ -105,13 +105,18 @@ func (s *Server) needProcess() *process {
 	return s.process
 }
 
-// startReal starts a redis-server on a port that is free, and tries another one when somebody was faster.
-func startReal(t testing.TB, path string, args []string) *Server {
+// startReal starts a redis-server on a port that is free, and tries another one when somebody was faster. more are options
+// that are to be others at each attempt; nil: none.
+func startReal(t testing.TB, path string, args []string, more func() []string) *Server {
 	t.Helper()
 	for attempt := 0; ; attempt++ {
 		port := freePort(t)
+		all := append(baseArgs(t.TempDir(), port), args...)
+		if more != nil {
+			all = append(all, more()...)
+		}
 		s := &Server{t: t, addr: net.JoinHostPort(host, strconv.Itoa(port))}
-		s.process = newProcess(t, path, append(baseArgs(t.TempDir(), port), args...), "Ready to accept connections")
+		s.process = newProcess(t, path, all, "Ready to accept connections")
 		err := s.process.start()
 		if err == nil {
 			return s
@@ -127,7 +132,7 @@ func baseArgs(dir string, port int) []string {
 	return []string{
 		"--bind", host, "--port", strconv.Itoa(port), "--dir", dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice", "--logfile", "",
-		"--repl-diskless-sync-delay", "0",
+		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}
 }
 
