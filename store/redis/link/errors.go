@@ -31,6 +31,8 @@ var (
 	errNoAnswer   = errors.New("no answer in time")
 	errReplica    = errors.New("this Redis is a read-only replica")
 	errUnanswered = errors.New("not answered")
+	errHandshake  = errors.New("no answer to the handshake of TLS; where Redis speaks no TLS, its URL begins with redis://")
+	errGreeting   = errors.New("the connection was closed before the first answer; where Redis wants TLS, its URL begins with rediss://")
 	errProtocol   = errors.New("unexpected reply to a subscription")
 	errMoved      = errors.New("the cluster has moved channels to another node")
 )
@@ -38,7 +40,7 @@ var (
 // isReply reports whether Redis has answered with err, rather than not at all.
 func isReply(err error) bool {
 	var reply goredis.Error
-	return errors.As(err, &reply)
+	return err != nil && errors.As(err, &reply)
 }
 
 // isBroken reports whether err says that a connection, or Redis itself, is gone.
@@ -57,6 +59,9 @@ func awayWith(err error) error {
 // turnsAway reports whether a reply says that this Redis cannot be used as it is now: it may be one that was made a replica, or
 // one that has only just started.
 func turnsAway(err error) bool {
+	if err == nil {
+		return false
+	}
 	for _, prefix := range []string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH"} {
 		if goredis.HasErrorPrefix(err, prefix) {
 			return true
@@ -67,6 +72,9 @@ func turnsAway(err error) bool {
 
 // isMoved reports whether a reply says that another node of a Redis Cluster has to be asked. The command was not carried out.
 func isMoved(err error) bool {
+	if err == nil {
+		return false
+	}
 	_, moved := goredis.IsMovedError(err)
 	_, ask := goredis.IsAskError(err)
 	return moved || ask || goredis.IsTryAgainError(err)
@@ -95,8 +103,10 @@ func explain(err error) string {
 		return err.Error()
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &name):
 		return "the certificate of Redis is not trusted: " + err.Error()
-	case errors.As(err, &record):
-		return "Redis does not speak TLS at this address: its URL should not begin with redis*s*"
+	case errors.Is(err, errGreeting):
+		return errGreeting.Error()
+	case errors.Is(err, errHandshake) && (errors.As(err, &record) || isTimeout(err) || isEnd(err)):
+		return errHandshake.Error()
 	case isTimeout(err):
 		return errNoAnswer.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -90,10 +90,10 @@ func (n *lane) live() error {
 	pubsub := w.client.Subscribe(ctx)
 	defer pubsub.Close()
 	if err := pubsub.Ping(ctx); err != nil { // connects
-		return err
+		return l.topology.greeting(err)
 	}
 	if _, err := pubsub.ReceiveTimeout(ctx, l.options.Timeout); err != nil {
-		return err
+		return l.topology.greeting(err)
 	}
 	n.begin()
 	select {
@@ -234,9 +234,10 @@ func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
 		case <-n.wake:
 			err = n.flush(pubsub)
 		case <-beat.C:
-			if home := l.home.Load(); l.topology.address.kind == sentinel && home != nil && *home != w.addr {
-				err = errFailover // the writer has noticed
-				break
+			if asking := l.topology.asking; asking != nil {
+				if err = asking.check(w.addr); err != nil {
+					break
+				}
 			}
 			before = n.heard.Load()
 			if err = pubsub.Ping(l.ctx); err == nil {

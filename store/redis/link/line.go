@@ -31,10 +31,10 @@ func (s *lineSender) check() error {
 	case err == nil && len(role) > 0 && role[0] == "slave":
 		err = errReplica
 	}
-	if err != nil || s.topology.address.kind != sentinel {
+	if err != nil || s.topology.asking == nil {
 		return err
 	}
-	return s.topology.checkMaster(s.wire.addr)
+	return s.topology.asking.check(s.wire.addr)
 }
 
 func (s *lineSender) subscribers(sharded bool, channels []string) ([]int64, error) {

@@ -25,7 +25,6 @@ type Link struct {
 	retry    chan struct{} // the writer is to connect at once, if it waits to do so
 	closing  chan struct{} // the writer is to write what waits, and end
 
-	home       atomic.Pointer[string] // the node the writer is connected to
 	sent       atomic.Uint64
 	reconnects atomic.Uint64
 
@@ -66,6 +65,9 @@ func Open(o Options) (*Link, error) {
 	l.state = newState(o.Log, l.queue.lost.Load)
 	l.running.Go(func() { l.state.run(l.ctx) }) // awaited by Close
 	l.running.Go(l.write)                       // awaited by Close
+	if s := l.topology.asking; s != nil {
+		l.running.Go(func() { s.watch(o.Beat, l.doubt) }) // awaited by Close
+	}
 	return l, nil
 }
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,8 @@ type Options struct {
 	// are asked without any unless the query says otherwise. The hosts of a cluster are any of its nodes; the others are
 	// asked of them.
 	URL string
-	// InsecureTLS takes any certificate, as Heroku's self-signed ones need it. It is an error without TLS.
+	// InsecureTLS takes any certificate, as Heroku's self-signed ones need it. It is an error without TLS. An authority of one's
+	// own is better: on Unix the environment variable SSL_CERT_FILE names a file with those to trust.
 	InsecureTLS bool
 	// Log is told once when Redis goes away and once when it is back; default: nobody.
 	Log *slog.Logger
@@ -28,6 +30,8 @@ type Options struct {
 	// Beat is the time between two questions whether Redis is there, default 1 s. Timeout is how long one command may take,
 	// default 1 s. So Redis is found to be away after the two together at the latest, and at once where a connection breaks.
 	Beat, Timeout time.Duration
+
+	roots *x509.CertPool // whom to trust, for tests; nil: whom the system trusts
 }
 
 const (

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -12,44 +16,94 @@ import (
 // errFailover says that the Sentinels have made another Redis the master.
 var errFailover = errors.New("the Sentinels have made another Redis the master")
 
-// newSentinels makes a client for each Sentinel of the URL. None connects before it is asked.
-func (t *topology) newSentinels() []*goredis.SentinelClient {
-	clients := make([]*goredis.SentinelClient, len(t.address.hosts))
-	for i, host := range t.address.hosts {
-		o := t.options(host)
-		o.Username, o.Password, o.DB = t.address.sentinelUser, t.address.sentinelPassword, 0
-		o.PoolSize = 2
-		clients[i] = goredis.NewSentinelClient(o)
-	}
-	return clients
+// sentinels are asked where the master is.
+type sentinels struct {
+	topology *topology
+	said     atomic.Pointer[string] // the master, as they have said last
+
+	// mu guards the following, and is held while one is asked.
+	mu    sync.Mutex
+	hosts []string // the one that has answered last comes first
+	wire  *wire    // to the first; nil: none
 }
 
-// askSentinels returns the address of the master: what the first Sentinel says that answers.
-func (t *topology) askSentinels(ctx context.Context) (string, error) {
+// master returns the address of the master: what the first Sentinel says that answers.
+func (s *sentinels) master(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
-	for i, s := range t.asking {
-		reply, err := s.GetMasterAddrByName(ctx, t.address.master).Result()
-		switch {
-		case errors.Is(err, goredis.Nil):
-			err = fmt.Errorf("the Sentinel at %s knows no master %q", t.address.hosts[i], t.address.master)
-		case err == nil && len(reply) == 2:
-			return net.JoinHostPort(reply[0], reply[1]), nil
-		case err == nil:
-			err = fmt.Errorf("the Sentinel at %s gives an address of %d parts", t.address.hosts[i], len(reply))
-		default:
-			err = fmt.Errorf("the Sentinel at %s: %s", t.address.hosts[i], explain(err))
+	for _, host := range slices.Clone(s.hosts) {
+		addr, err := s.askLocked(ctx, host)
+		if err == nil {
+			s.said.Store(&addr)
+			return addr, nil
 		}
 		errs = append(errs, err)
+		s.closeLocked()
+		s.hosts = append(s.hosts[1:], host)
 	}
 	return "", errors.Join(errs...)
 }
 
-// checkMaster returns an error where the Sentinels say that the master is another than addr. A master that the network has cut off from
-// the others goes on as if nothing had happened until they can tell it. Sentinels that do not answer say nothing.
-func (t *topology) checkMaster(addr string) error {
-	ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
-	defer cancel()
-	if master, err := t.askSentinels(ctx); err == nil && master != addr {
+// askLocked asks the first of the hosts.
+func (s *sentinels) askLocked(ctx context.Context, host string) (string, error) {
+	t := s.topology
+	if s.wire == nil {
+		o := t.options(host)
+		o.Username, o.Password, o.DB = t.address.sentinelUser, t.address.sentinelPassword, 0
+		w, err := t.connect(ctx, o)
+		if err != nil {
+			return "", fmt.Errorf("the Sentinel at %s: %s", host, explain(err))
+		}
+		s.wire = w
+	}
+	reply, err := do(ctx, s.wire.client, "sentinel", "get-master-addr-by-name", t.address.master).StringSlice()
+	switch {
+	case errors.Is(err, goredis.Nil):
+		return "", fmt.Errorf("the Sentinel at %s knows no master %q", host, t.address.master)
+	case err != nil:
+		return "", fmt.Errorf("the Sentinel at %s: %s", host, explain(err))
+	case len(reply) != 2:
+		return "", fmt.Errorf("the Sentinel at %s gives an address of %d parts", host, len(reply))
+	}
+	return net.JoinHostPort(reply[0], reply[1]), nil
+}
+
+func (s *sentinels) closeLocked() {
+	if s.wire != nil {
+		s.wire.close()
+		s.wire = nil
+	}
+}
+
+func (s *sentinels) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked()
+}
+
+// watch asks the Sentinels again and again, until the link ends, and tells changed. A master that the network has cut off from the
+// others goes on as if nothing had happened, until they can tell it; so a link that waits to be told stays with it.
+func (s *sentinels) watch(beat time.Duration, changed func()) {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.topology.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := s.said.Load()
+		// Sentinels that do not answer say nothing: the master is there all the same.
+		if master, err := s.master(s.topology.ctx); err == nil && before != nil && *before != master {
+			changed()
+		}
+	}
+}
+
+// check returns an error where the Sentinels have said that the master is another than addr. It does not ask.
+func (s *sentinels) check(addr string) error {
+	if said := s.said.Load(); said != nil && *said != addr {
 		return errFailover
 	}
 	return nil

@@ -259,9 +259,8 @@ func (s *Subscriber) reportLocked(err error) {
 	if s.link.ctx.Err() != nil {
 		return
 	}
-	main := s.lanes[""]
 	well := s.owing == 0
-	if s.needsMainLocked() {
+	if main := s.lanes[""]; s.link.topology.address.kind != cluster {
 		well = well && main != nil && main.connected
 	}
 	s.well = well

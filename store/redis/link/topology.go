@@ -3,7 +3,9 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,14 +16,18 @@ import (
 // clientName is what CLIENT LIST shows.
 const clientName = "signalbox"
 
+// clusterPool is how many connections to one node of a cluster there may be. After as many failures to connect, go-redis starts a
+// goroutine that outlives its client by a second.
+const clusterPool = 100
+
 // topology knows where Redis is and makes connections to it. Its methods may be called from any goroutine.
 type topology struct {
 	// Static after construction.
 	ctx     context.Context // ends with the link
 	address address
 	timeout time.Duration
-	tls     *tls.Config               // nil: none
-	asking  []*goredis.SentinelClient // one for each host, where they are Sentinels
+	tls     *trust     // nil: no TLS
+	asking  *sentinels // nil: there are none
 
 	// mu guards the following.
 	mu     sync.Mutex
@@ -36,11 +42,11 @@ func newTopology(ctx context.Context, o Options, a address) *topology {
 	quiet.Do(func() { goredis.SetLogger(voidLogger{}) })
 	t := &topology{ctx: ctx, address: a, timeout: o.Timeout}
 	if a.tls {
-		t.tls = tlsConfig(a, o.InsecureTLS)
+		t.tls = newTrust(a, o)
 	}
 	t.client = t.newClient()
 	if a.kind == sentinel {
-		t.asking = t.newSentinels()
+		t.asking = &sentinels{topology: t, hosts: slices.Clone(a.hosts)}
 	}
 	return t
 }
@@ -74,8 +80,8 @@ func (t *topology) renew() {
 
 func (t *topology) close() {
 	_ = t.pool().Close()
-	for _, s := range t.asking {
-		_ = s.Close()
+	if t.asking != nil {
+		t.asking.close()
 	}
 }
 
@@ -98,6 +104,7 @@ func (t *topology) newClient() goredis.UniversalClient {
 			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
 			Username: a.user, Password: a.password,
 			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, DisableRoutingPolicies: true,
+			PoolSize:    clusterPool,
 			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
 			ContextTimeoutEnabled:    true,
 			MaintNotificationsConfig: noMaintenance(),
@@ -124,7 +131,7 @@ func noMaintenance() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// wire prepares a connection of its own to node, a host:port. An empty node is the Redis itself, wherever the Sentinels say
+// wire makes a connection to node, a host:port. An empty node is the Redis itself, wherever the Sentinels say
 // that it is, or any master of a cluster.
 func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 	var err error
@@ -133,14 +140,22 @@ func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 	case t.address.kind == cluster:
 		node, err = anyMaster(ctx, t.cluster())
 	case t.address.kind == sentinel:
-		node, err = t.askSentinels(ctx)
+		node, err = t.asking.master(ctx)
 	default:
 		node = t.address.hosts[0]
 	}
 	if err != nil {
 		return nil, err
 	}
-	return t.newWire(node), nil
+	return t.connect(ctx, t.options(node))
+}
+
+// greeting makes of an error of the first command of a connection what it most likely means.
+func (t *topology) greeting(err error) error {
+	if isEnd(err) && t.tls == nil && t.ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", errGreeting, err)
+	}
+	return err
 }
 
 // dial connects to addr, and does the handshake of TLS where the URL wants it.
@@ -153,25 +168,10 @@ func (t *topology) dial(ctx context.Context, network, addr string) (net.Conn, er
 	if err != nil || t.tls == nil {
 		return conn, err
 	}
-	config := t.tls
-	if config.ServerName == "" {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
-		config = config.Clone()
-		config.ServerName = host
-	}
-	secure := tls.Client(conn, config)
+	secure := tls.Client(conn, t.tls.config(addr))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
 	}
 	return secure, nil
-}
-
-// tlsConfig verifies certificates unless that was renounced.
-func tlsConfig(a address, insecure bool) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure}
 }

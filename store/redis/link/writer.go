@@ -12,6 +12,10 @@ const (
 	// writes to the kernel) and make what is lost with a connection more.
 	batchItems = 512
 	batchBytes = 256 << 10
+	// pace is the least time between the beginnings of two batches. One message alone takes a write, a read and a few changes of
+	// goroutine on this side, and the like on each receiver's; a message that follows soon goes along with others instead. At
+	// 5,000 messages a second a message costs both sides together 10 us in place of 50, and comes half a millisecond later.
+	pace = 500 * time.Microsecond
 	// keptItems is how large a queue's memory stays after a burst.
 	keptItems = 8192
 )
@@ -97,7 +101,7 @@ func (l *Link) open() (sender, error) {
 	}
 	if err := s.check(); err != nil {
 		s.close()
-		return nil, err
+		return nil, l.topology.greeting(err)
 	}
 	return s, nil
 }
@@ -178,10 +182,14 @@ func (w *writer) serve(s sender) error {
 			}
 			continue
 		}
+		began := time.Now()
 		for w.left = w.taken; len(w.left) > 0; {
 			if err := w.batch(s); err != nil {
 				return err
 			}
+		}
+		if rest := pace - time.Since(began); rest > 0 {
+			time.Sleep(rest)
 		}
 	}
 }

@@ -1,0 +1,140 @@
+package link
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store/redis/redistest"
+)
+
+// One cluster serves all that has to be seen of one, since starting it takes seconds; it loses a master at the end.
+func TestCluster(t *testing.T) {
+	c := redistest.StartCluster(t, 3, true)
+	var j journal
+	l, states := open(t, Options{URL: c.URL(), Log: j.log()})
+	in := newInbox()
+	sub := l.Subscriber(in.take)
+	awaitState(t, states, true)
+
+	sharded := make([]string, 60) // of slots on all three masters
+	for i := range sharded {
+		sharded[i] = "s" + strconv.Itoa(i)
+	}
+	subscribe1(t, sub, Sharded, sharded...)
+	subscribe1(t, sub, Plain, "p")
+	subscribe1(t, sub, Pattern, "q*")
+
+	t.Run("every way arrives in order", func(t *testing.T) {
+		for i := range 3000 {
+			payload := []byte(strconv.Itoa(i))
+			l.SPublish(sharded[i%len(sharded)], payload)
+			l.Publish([]string{"p", "q1", "q2"}[i%3], payload)
+		}
+		in.await(t, 6000)
+		for channel, got := range in.byChannel() {
+			if !ascending(got) {
+				t.Errorf("messages of %s arrive as %v", channel, got)
+			}
+		}
+		if !ascending(in.plain()) {
+			t.Error("messages of plain channels arrive out of order")
+		}
+	})
+
+	t.Run("commands are answered before what follows them is published", func(t *testing.T) {
+		reader := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{c.Masters[0].Addr()}})
+		t.Cleanup(func() { _ = reader.Close() })
+		missing := make(chan string, 200)
+		second := l.Subscriber(func(m Message) {
+			if got := reader.Get(context.Background(), string(m.Payload)).Val(); got != "x" {
+				missing <- string(m.Payload)
+				return
+			}
+			missing <- ""
+		})
+		subscribe1(t, second, Plain, "keys")
+		for i := range 200 {
+			key := "k" + strconv.Itoa(i)
+			l.Enqueue(Command{Args: []any{"set", key, "x"}})
+			l.Publish("keys", []byte(key))
+		}
+		for range 200 {
+			if key := await(t, "a message", missing); key != "" {
+				t.Errorf("%s is not there yet when its message arrives", key)
+			}
+		}
+	})
+
+	t.Run("a subscriber counts wherever it is", func(t *testing.T) {
+		for _, s := range append(c.Masters, c.Replicas...) {
+			extern := goredis.NewClient(&goredis.Options{Addr: s.Addr()})
+			defer extern.Close()
+			p := extern.Subscribe(t.Context(), "counted")
+			defer p.Close()
+			if _, err := p.Receive(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := l.NumSub(t.Context(), false, "counted"); n != 6 || err != nil {
+			t.Errorf("NumSub = %d, %v, want 6", n, err)
+		}
+		if n, err := l.NumSub(t.Context(), true, sharded[7]); n != 1 || err != nil {
+			t.Errorf("NumSub of a sharded channel = %d, %v, want 1", n, err)
+		}
+	})
+
+	t.Run("a slot moves", func(t *testing.T) {
+		in.reset()
+		moveSlot(t, c, "s5")
+		eventually(t, "a message arrives from the new node", func() bool {
+			l.SPublish("s5", []byte("0"))
+			return in.count() > 0
+		})
+	})
+
+	t.Run("a master dies", func(t *testing.T) {
+		eventually(t, "the link is up", l.Up)
+		c.Masters[1].Stop()
+		eventually(t, "the link is down", func() bool { return !l.Up() })
+		eventually(t, "the link is up again", l.Up)
+		in.reset()
+		eventually(t, "messages of all channels arrive", func() bool {
+			for _, channel := range sharded {
+				l.SPublish(channel, []byte("0"))
+			}
+			l.Publish("p", []byte("0"))
+			return len(in.byChannel()) == len(sharded)+1
+		})
+	})
+	if log := j.String(); strings.Count(log, "redis away") != 2 || strings.Count(log, "redis is there") != 1 {
+		t.Errorf("want one departure for the slot and one for the master:\n%s", log)
+	}
+}
+
+// moveSlot gives the slot of a channel to another master.
+func moveSlot(t *testing.T, c *redistest.Cluster, channel string) {
+	t.Helper()
+	ctx := context.Background()
+	clients := make([]*goredis.Client, len(c.Masters))
+	ids := make([]string, len(c.Masters))
+	for i, m := range c.Masters {
+		clients[i] = client(t, m)
+		ids[i] = clients[i].ClusterMyID(ctx).Val()
+	}
+	slot := clients[0].ClusterKeySlot(ctx, channel).Val()
+	target := 0
+	if slot < 16384/3 {
+		target = 1
+	}
+	// The new owner first, then the others.
+	for i := range clients {
+		at := clients[(target+i)%len(clients)]
+		if err := at.Do(ctx, "cluster", "setslot", slot, "node", ids[target]).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
