@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 )
 
 const (
-	// messageBytes is what a message counts for beside its id and JSON. In Redis it takes some 100 bytes more.
+	// messageBytes is what a message counts for beside its id and JSON.
 	messageBytes = 96
 	// roomBytes is what a room counts for beside its name, which is in four places.
 	roomBytes = 512
@@ -28,8 +29,22 @@ func entryBytes(e *recent.Entry) int64 { return int64(len(e.ID)+len(e.JSON)) + m
 
 // appendMilli appends a time as heads have it.
 func appendMilli(dst []byte, milli int64) []byte {
-	text := strconv.AppendInt(nil, max(minMilli, min(milli, maxMilli))+milliZero, 10)
+	var digits [20]byte
+	text := strconv.AppendInt(digits[:0], max(minMilli, min(milli, maxMilli))+milliZero, 10)
 	for range 16 - len(text) {
+		dst = append(dst, '0')
+	}
+	return append(dst, text...)
+}
+
+const tokenLetters = 21
+
+// appendToken appends the token of the message number seq of a writer, whose name has 12 letters.
+func appendToken(dst []byte, writer string, seq int64) []byte {
+	var digits [16]byte
+	text := strconv.AppendInt(digits[:0], seq, 36)
+	dst = append(dst, writer...)
+	for range tokenLetters - len(writer) - len(text) {
 		dst = append(dst, '0')
 	}
 	return append(dst, text...)
@@ -37,10 +52,10 @@ func appendMilli(dst []byte, milli int64) []byte {
 
 // appendHead appends the head of a message: its time, its token, what it counts for, and its id, which ends the head and
 // may have any bytes.
-func appendHead(dst []byte, token string, e *recent.Entry) []byte {
+func appendHead(dst []byte, writer string, seq int64, e *recent.Entry) []byte {
 	dst = appendMilli(dst, e.Milli)
 	dst = append(dst, ' ')
-	dst = append(dst, token...)
+	dst = appendToken(dst, writer, seq)
 	dst = append(dst, ' ')
 	dst = strconv.AppendInt(dst, entryBytes(e), 10)
 	dst = append(dst, ' ')
@@ -49,17 +64,19 @@ func appendHead(dst []byte, token string, e *recent.Entry) []byte {
 
 // parseHead reads time and id from a head, and reports whether it is one.
 func parseHead(head string) (e recent.Entry, ok bool) {
-	milli, rest, _ := strings.Cut(head, " ")
-	token, rest, _ := strings.Cut(rest, " ")
-	size, id, ok := strings.Cut(rest, " ")
-	if !ok || len(milli) != 16 || token == "" {
+	const token, size = 16 + 1, 16 + 1 + tokenLetters + 1 // where they begin
+	if len(head) < size || head[token-1] != ' ' || head[size-1] != ' ' || strings.IndexByte(head[token:size-1], ' ') >= 0 {
 		return recent.Entry{}, false
 	}
-	at, err := strconv.ParseUint(milli, 10, 63)
+	bytes, id, ok := strings.Cut(head[size:], " ")
+	if !ok {
+		return recent.Entry{}, false
+	}
+	at, err := strconv.ParseUint(head[:token-1], 10, 63)
 	if err != nil {
 		return recent.Entry{}, false
 	}
-	if _, err := strconv.ParseUint(size, 10, 63); err != nil {
+	if _, err := strconv.ParseUint(bytes, 10, 63); err != nil {
 		return recent.Entry{}, false
 	}
 	return recent.Entry{ID: id, Milli: int64(at) - milliZero}, true
@@ -82,7 +99,7 @@ type page struct {
 // parsePage reads a page as the script returns it.
 func parsePage(reply any) (*page, error) {
 	items, ok := reply.([]any)
-	if !ok || len(items) < 4 {
+	if !ok || len(items) < 3 {
 		return nil, fmt.Errorf("%w: no page but a %T", errHistoryReply, reply)
 	}
 	p := new(page)
@@ -90,25 +107,36 @@ func parsePage(reply any) (*page, error) {
 	p.found, isText = items[1].(string)
 	mark, isMark := items[0].(int64)
 	newer, isNewer := items[2].(int64)
-	damaged, isDamaged := items[3].(int64)
-	if !isText || !isMark || !isNewer || !isDamaged || mark < 0 || newer < 0 || damaged < 0 {
+	if !isText || !isMark || !isNewer || mark < 0 || newer < 0 {
 		return nil, fmt.Errorf("%w: a page without its head", errHistoryReply)
 	}
-	p.mark, p.newer, p.damaged = mark, int(newer), int(damaged)
-	pairs := items[4:]
-	p.entries = make([]recent.Entry, 0, len(pairs)/2)
-	for i := len(pairs) - len(pairs)%2 - 2; i >= 0; i -= 2 {
-		head, isHead := pairs[i].(string)
-		body, isBody := pairs[i+1].(string)
-		e, ok := parseHead(head)
-		if !ok || !isHead || !isBody {
-			p.damaged++
-			continue
+	p.mark, p.newer = mark, int(newer)
+	lists := items[3:]
+	for i := 0; i+1 < len(lists); i += 2 {
+		heads, isHeads := lists[i].([]any)
+		bodies, isBodies := lists[i+1].([]any)
+		if !isHeads || !isBodies || len(heads) != len(bodies) {
+			return nil, fmt.Errorf("%w: a page with a %T and a %T", errHistoryReply, lists[i], lists[i+1])
 		}
-		e.JSON = body
-		p.entries = append(p.entries, e)
+		p.entries = slices.Grow(p.entries, len(heads))
+		for j := range heads {
+			p.add(heads[j], bodies[j])
+		}
 	}
+	slices.Reverse(p.entries)
 	return p, nil
+}
+
+// add adds a message.
+func (p *page) add(head, body any) {
+	text, _ := head.(string)
+	e, isHead := parseHead(text)
+	var isText bool
+	if e.JSON, isText = body.(string); !isHead || !isText { // nil: it is not there
+		p.damaged++
+		return
+	}
+	p.entries = append(p.entries, e)
 }
 
 // sums are the messages and bytes of the rooms of a lane.

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +31,8 @@ type write struct {
 	place    *place
 	entry    recent.Entry
 	seq      int64 // counts the messages of this node
+	prev     int64 // of the message that was sent before it; below zero: it names none
+	head     string
 	refusals int
 	settled  bool // written, or given up
 	next     *write
@@ -58,6 +59,15 @@ func (c *chain) pop() *write {
 	return w
 }
 
+// unpop puts back what was popped.
+func (c *chain) unpop(w *write) {
+	w.next = c.first
+	c.first = w
+	if c.last == nil {
+		c.last = w
+	}
+}
+
 // lane takes the messages of some rooms to Redis, in order and each once.
 //
 // Many may be on their way at a time. So that none can overtake another that fails (because Redis does not know the
@@ -67,34 +77,41 @@ func (c *chain) pop() *write {
 // that Redis has noted, and nothing happens. The first message after such a stop names none before it, and brings the
 // script itself along.
 type lane struct {
-	sent      chain // on their way, or, where the lane is broken, to be sent again
-	waiting   chain // to be sent, after those
-	onTheWay  int
-	broken    bool          // something was not written
-	failed    bool          // and not just for want of the script
-	newest    int64         // number of the message that was sent last; 0: the next one names none
-	delay     time.Duration // how long the lane rested last, nothing having been written since
-	restUntil time.Time     // until when it rests
-	inRedis   sums
+	sent     chain // on their way, or, where the lane is broken, to be sent again
+	waiting  chain // to be sent, after those
+	onTheWay int
+	broken   bool  // something was not written
+	failed   bool  // and not just for want of the script
+	newest   int64 // number of the message that was sent last; 0: the next one names none
+	pause    pause
+	inRedis  sums
 }
 
 // busy reports whether a message must wait behind others.
 func (l *lane) busy() bool { return l.broken || l.waiting.first != nil }
 
-// rest lets the lane be for a while.
-func (l *lane) rest() {
-	l.delay = max(minRetry, min(2*l.delay, maxRetry))
-	l.restUntil = time.Now().Add(l.delay)
+// pause is a time in which something is not tried again, because it has failed. Each is twice as long as the one before.
+type pause struct {
+	last  time.Duration
+	until time.Time
 }
 
+// begin begins a pause.
+func (p *pause) begin() {
+	p.last = max(minRetry, min(2*p.last, maxRetry))
+	p.until = time.Now().Add(p.last)
+}
+
+// end ends it; the next one is a short one again.
+func (p *pause) end() { *p = pause{} }
+
 // queueLocked sends a new message, or lets it wait.
-func (h *History) queueLocked(w *write, up bool) {
+func (h *History) queueLocked(w *write) {
 	l := &h.lanes[w.place.lane]
-	if up && !l.busy() {
+	if !l.busy() && !h.full {
 		if h.sendLocked(l, w) {
 			return
 		}
-		l.rest()
 	}
 	if l.waiting.first == nil {
 		notify(h.wake)
@@ -107,27 +124,27 @@ func (h *History) queueLocked(w *write, up bool) {
 // sendLocked puts a message into the queue of the link, and reports whether that took it.
 func (h *History) sendLocked(l *lane, w *write) bool {
 	keys, p := &h.keys.lanes[w.place.lane], w.place
-	var text [128]byte
-	token := strconv.AppendInt(append(append(text[:0], h.keys.writer...), '.'), w.seq, 36)
-	tokenText := string(token)
-	head := string(appendHead(token[len(token):], tokenText, &w.entry))
+	var text [160]byte
+	w.head = string(appendHead(text[:0], h.keys.writer, w.seq, &w.entry))
 	size := entryBytes(&w.entry)
-	command, script, before := any("EVALSHA"), any(historyAppend.Hash()), l.newest
-	queued := len(head) + len(w.entry.JSON) + 512
+	command, script := any("EVALSHA"), h.keys.scriptHash
+	w.prev = l.newest
+	queued := len(w.head) + len(w.entry.JSON) + 512
 	if l.newest == 0 {
-		command, script, before = "EVAL", historyAppendSource, -1
+		command, script, w.prev = "EVAL", h.keys.script, -1
 		queued += len(historyAppendSource)
 	}
 	ok := h.link.Enqueue(link.Command{
 		Args: []any{command, script, 5, p.heads, p.bodies, keys.rooms, keys.sizes, keys.mark,
-			p.name, tokenText, head, w.entry.JSON, size, w.seq, before, h.keys.roomMessages, h.keys.roomBytes, p.cost,
-			h.keys.life, h.keys.markLife},
+			p.name, &w.head, &w.entry.JSON, &w.seq, &w.prev}, // as pointers they cost no allocation each
 		Size: queued,
 		Done: func(reply any, err error) { h.returned(l, w, reply, err) },
 	})
-	if !ok {
+	if h.full = !ok; !ok {
+		h.pause.begin()
 		return false
 	}
+	h.pause.end()
 	l.sent.push(w)
 	l.newest = w.seq
 	l.onTheWay++
@@ -144,6 +161,9 @@ func (h *History) returned(l *lane, w *write, reply any, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.abandoned {
+		return
+	}
 	l.onTheWay--
 	h.sentBytes -= entryBytes(&w.entry)
 	switch {
@@ -153,7 +173,8 @@ func (h *History) returned(l *lane, w *write, reply any, err error) {
 			l.broken = true
 			break
 		}
-		l.delay = 0
+		l.pause.end()
+		h.pause.end() // there is room in the queue
 		w.settled = true
 		h.stats.Written++
 		h.pending--
@@ -244,50 +265,39 @@ func (h *History) abandon() {
 	}
 	h.stats.Lost += uint64(h.pending)
 	h.pending = 0
+	h.abandoned = true
 }
 
 // sendWaiting sends what waits, and returns how many messages are not written and when to try again: 0 for when
 // something has come back, or Redis has.
 func (h *History) sendWaiting() (left int, wait time.Duration) {
-	up, now := h.link.Up(), time.Now()
+	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	later := func(p *pause) bool {
+		rest := p.until.Sub(now)
+		if rest > 0 && (wait == 0 || rest < wait) {
+			wait = rest
+		}
+		return rest > 0
+	}
 	for i := range h.lanes {
 		l := &h.lanes[i]
 		h.mendLocked(l)
-		if !up || l.broken || l.waiting.first == nil {
-			continue
-		}
-		if rest := l.restUntil.Sub(now); rest > 0 {
-			wait = minWait(wait, rest)
+		if l.broken || l.waiting.first == nil || later(&h.pause) || later(&l.pause) {
 			continue
 		}
 		for l.waiting.first != nil && h.sentBytes < maxSentBytes {
 			w := l.waiting.pop()
 			if !h.sendLocked(l, w) {
-				w.next = l.waiting.first
-				l.waiting.first = w
-				if l.waiting.last == nil {
-					l.waiting.last = w
-				}
-				l.rest()
-				wait = minWait(wait, l.delay)
+				l.waiting.unpop(w)
+				later(&h.pause)
 				break
 			}
 			h.waitingBytes -= entryBytes(&w.entry)
 		}
 	}
-	if !up && h.pending > 0 {
-		wait = maxRetry // linkState comes first
-	}
 	return h.pending, wait
-}
-
-func minWait(a, b time.Duration) time.Duration {
-	if a == 0 {
-		return b
-	}
-	return min(a, b)
 }
 
 // mendLocked puts a broken lane of which all has come back into order: what is not written waits again.
@@ -310,7 +320,7 @@ func (h *History) mendLocked(l *lane) {
 		l.waiting.first = again.first
 	}
 	if l.failed {
-		l.rest()
+		l.pause.begin()
 	}
 	l.broken, l.failed, l.newest = false, false, 0
 	h.boundLocked()
@@ -322,15 +332,17 @@ func (h *History) linkState(up bool) {
 		return
 	}
 	h.mu.Lock()
+	h.pause.end()
 	for i := range h.lanes {
 		l := &h.lanes[i]
-		l.restUntil = time.Time{}
+		l.pause.end()
 		if l.onTheWay == 0 {
 			l.newest = 0 // it may be another one, which does not know the script
 		}
 	}
 	h.mu.Unlock()
 	notify(h.wake)
+	notify(h.over) // and may have other sums
 }
 
 // refused reports whether an error may be about the message itself: of the errors that Redis answers with, those that

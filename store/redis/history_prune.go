@@ -3,13 +3,17 @@ package redis
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"signalbox/store/redis/link"
 )
 
 // surveyRooms is how many rooms of each lane a survey tells of.
@@ -19,8 +23,9 @@ const surveyRooms = 16
 type oldRoom struct {
 	lane     int
 	name     string
-	written  string // when, in microseconds, as Redis has it
-	micro    float64
+	written  string  // the second when, as Redis has it
+	noted    string  // what Redis has noted of its size
+	at       float64 // when it was written to, in seconds
 	messages int64
 	bytes    int64 // with what the room itself counts for
 	last     bool  // the lane has more rooms, which are not told of
@@ -30,7 +35,7 @@ type oldRoom struct {
 type survey struct {
 	lanes   [historyLanes]sums
 	rooms   int64
-	micro   float64   // the time in Redis
+	now     float64   // the time in Redis, in seconds
 	waiting []oldRoom // those that waited longest first
 }
 
@@ -57,7 +62,9 @@ func (h *History) pruneLoop() {
 		}
 		if err := h.prune(h.ctx); err != nil && h.ctx.Err() == nil {
 			h.mu.Lock()
-			h.stats.Failures++
+			if !errors.Is(err, link.ErrAway) {
+				h.stats.Failures++
+			}
 			h.appended = true // look again
 			h.mu.Unlock()
 		}
@@ -113,7 +120,7 @@ func (h *History) survey(ctx context.Context) (*survey, error) {
 			return nil, fmt.Errorf("survey history: %w", err)
 		}
 	}
-	slices.SortStableFunc(s.waiting, func(a, b oldRoom) int { return cmp.Compare(a.micro, b.micro) })
+	slices.SortStableFunc(s.waiting, func(a, b oldRoom) int { return cmp.Compare(a.at, b.at) })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range s.lanes {
@@ -136,26 +143,26 @@ func (s *survey) add(lane int, reply any) error {
 	bytes, isBytes := items[1].(int64)
 	rooms, isRooms := items[2].(int64)
 	now, isNow := items[3].(string)
-	micro, err := strconv.ParseFloat(now, 64)
+	second, err := strconv.ParseFloat(now, 64)
 	if !isMessages || !isBytes || !isRooms || !isNow || err != nil {
 		return fmt.Errorf("%w: a survey without its head", errHistoryReply)
 	}
 	s.lanes[lane] = sums{messages, bytes}
 	s.rooms += rooms
-	s.micro = max(s.micro, micro)
+	s.now = max(s.now, second)
 	items = items[4:]
 	told := len(items) / 3
 	for i := range told {
 		r := oldRoom{lane: lane, last: i == told-1 && int64(told) < rooms}
 		r.name, _ = items[3*i].(string)
 		r.written, _ = items[3*i+1].(string)
-		size, _ := items[3*i+2].(string)
-		if r.micro, err = strconv.ParseFloat(r.written, 64); err != nil {
-			r.micro = 0
+		r.noted, _ = items[3*i+2].(string)
+		if r.at, err = strconv.ParseFloat(r.written, 64); err != nil || math.IsNaN(r.at) {
+			r.at = 0
 		}
-		if n, rest, ok := strings.Cut(size, " "); ok {
-			b, _, _ := strings.Cut(rest, " ")
-			r.messages, r.bytes = countOf(n), countOf(b)+roomCost(r.name)
+		if noted := strings.Fields(r.noted); len(noted) == 4 {
+			r.messages, r.bytes = countOf(noted[0]), countOf(noted[1])+roomCost(r.name)
+			r.at = float64(countOf(noted[2])) + float64(countOf(noted[3]))/1e6
 		}
 		s.waiting = append(s.waiting, r)
 	}
@@ -180,10 +187,10 @@ func (s *survey) victims(messages, bytes int64) (victims []oldRoom) {
 		all.bytes += l.bytes
 	}
 	rooms := s.rooms
-	tooOld := s.micro - float64(historyRoomLife.Microseconds())
+	tooOld := s.now - historyRoomLife.Seconds()
 	for _, r := range s.waiting {
 		over := all.messages > messages || all.bytes > bytes
-		if r.micro > tooOld && (!over || rooms <= 1) {
+		if r.at > tooOld && (!over || rooms <= 1) {
 			break
 		}
 		victims = append(victims, r)
@@ -206,7 +213,7 @@ func (h *History) evict(ctx context.Context, victims []oldRoom) (gone int, err e
 				k := &h.keys.lanes[v.lane]
 				heads, bodies := h.keys.room(v.lane, v.name)
 				replies[i] = p.Eval(ctx, historyEvictSource, []string{heads, bodies, k.rooms.(string), k.sizes.(string)},
-					v.name, v.written, roomCost(v.name))
+					v.name, v.written, v.noted, roomCost(v.name))
 			}
 			return nil
 		})

@@ -33,10 +33,10 @@ func historyKeysIn(t testing.TB, c *goredis.Client) []string {
 }
 
 func TestHistoryVictims(t *testing.T) {
-	room := func(name string, micro float64) oldRoom {
-		return oldRoom{name: name, micro: micro, messages: 10, bytes: 100}
+	room := func(name string, at float64) oldRoom {
+		return oldRoom{name: name, at: at, messages: 10, bytes: 100}
 	}
-	old := float64(historyRoomLife.Microseconds())
+	old := historyRoomLife.Seconds()
 	for name, c := range map[string]struct {
 		waiting         []oldRoom
 		rooms           int64
@@ -47,12 +47,12 @@ func TestHistoryVictims(t *testing.T) {
 		"too many messages":               {[]oldRoom{room("a", 1), room("b", 2), room("c", 3)}, 3, 20, 1000, "a"},
 		"too many bytes":                  {[]oldRoom{room("a", 1), room("b", 2), room("c", 3)}, 3, 100, 150, "ab"},
 		"the newest room stays":           {[]oldRoom{room("a", 1), room("b", 2)}, 2, 1, 1, "a"},
-		"only those that are told of":     {[]oldRoom{room("a", 1), {name: "b", micro: 2, last: true}, room("c", 3)}, 9, 1, 1, "ab"},
+		"only those that are told of":     {[]oldRoom{room("a", 1), {name: "b", at: 2, last: true}, room("c", 3)}, 9, 1, 1, "ab"},
 		"nobody wrote to it for too long": {[]oldRoom{room("a", 1-old), room("b", 2-old), room("c", 3)}, 3, 99, 999, "ab"},
 		"nobody wrote to any":             {[]oldRoom{room("a", 1-old)}, 1, 99, 999, "a"},
 		"no rooms":                        {nil, 0, 0, 0, ""},
 	} {
-		s := survey{waiting: c.waiting, rooms: c.rooms, micro: 3}
+		s := survey{waiting: c.waiting, rooms: c.rooms, now: 3}
 		s.lanes[0] = sums{5 * int64(len(c.waiting)), 50 * int64(len(c.waiting))}
 		s.lanes[1] = s.lanes[0]
 		var got strings.Builder
@@ -137,8 +137,11 @@ func TestHistoryForgetsRoomsNobodyWritesTo(t *testing.T) {
 	written(t, h)
 	c := historyClient(t, server)
 	at := h.keys.place("old")
-	long := time.Now().Add(-historyRoomLife - time.Minute).UnixMicro()
-	if err := c.ZAdd(t.Context(), h.keys.lanes[at.lane].rooms.(string), goredis.Z{Score: float64(long), Member: at.name}).Err(); err != nil {
+	long, lane := time.Now().Add(-historyRoomLife-time.Minute).Unix(), &h.keys.lanes[at.lane]
+	if err := c.ZAdd(t.Context(), lane.rooms.(string), goredis.Z{Score: float64(long), Member: at.name}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.HSet(t.Context(), lane.sizes.(string), at.name, fmt.Sprintf("3 400 %d 0", long)).Err(); err != nil {
 		t.Fatal(err)
 	}
 	historyUntil(t, "the old room has gone", func() bool {
@@ -174,7 +177,7 @@ func TestHistoryWithGarbageInItsKeys(t *testing.T) {
 	}
 	say(t, h, "r", "a", 0, 3)
 	written(t, h)
-	do("RPUSH", heads, "", "garbage", "1001900000000000 no.body 5 x", "1 2 3 4", "\x00\xff")
+	do("RPUSH", heads, "", "garbage", "1001900000000000 no-body-no-body-no-bo 5 x", "1 2 3 4", "\x00\xff")
 	do("HSET", bodies, "nobody", "garbage")
 	say(t, h, "r", "a", 3, 6)
 	written(t, h)
@@ -214,7 +217,7 @@ func TestHistoryWithGarbageInItsKeys(t *testing.T) {
 		})
 	}
 	// Foreign numbers and members.
-	do("HSET", lane.sizes, "*messages", "many", "*bytes", "-", "ghost", "1 2 3", at.name, "x")
+	do("HSET", lane.sizes, "*messages", "many", "*bytes", "-", "ghost", "1 2 3 4", at.name, "x")
 	do("ZADD", lane.rooms, "5", "ghost", "inf", "{x}", "7", "")
 	say(t, h, "r", "b", 0, 3)
 	written(t, h)

@@ -149,6 +149,11 @@ func TestHistoryContractOnMiniredis(t *testing.T) {
 	testContract(t, "redis://"+miniredis.RunT(t).Addr())
 }
 
+// A Redis Cluster refuses scripts whose keys are in several slots, and the lanes are on several masters.
+func TestHistoryContractOnACluster(t *testing.T) {
+	testContract(t, redistest.StartCluster(t, 3, false).URL())
+}
+
 func TestHistoryOptions(t *testing.T) {
 	l := historyLink(t, link.Options{URL: redistest.Start(t).URL()})
 	if _, err := NewHistory(l, "p", store.HistoryLimits{RoomMessages: -1}); err == nil {
@@ -217,6 +222,41 @@ func onlyOf(who string, ids []string) (own []string) {
 		}
 	}
 	return own
+}
+
+// Who gets a message by pub/sub finds it in the history.
+func TestHistoryIsAheadOfThePublish(t *testing.T) {
+	server := redistest.Start(t)
+	a := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	b := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	const count = 500
+	got := make(chan string, count)
+	sub := b.link.Subscriber(func(m link.Message) { got <- string(m.Payload) })
+	if err := sub.Subscribe(t.Context(), link.Plain, "said"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range count {
+		m := said("a", n)
+		if err := a.Append(fmt.Sprint("room", n%7), m); err != nil {
+			t.Fatal(err)
+		}
+		if !a.link.Publish("said", []byte(m.ID)) {
+			t.Fatal("a publish was not taken")
+		}
+	}
+	for n := range count {
+		select {
+		case id := <-got:
+			if id != said("a", n).ID {
+				t.Fatalf("%s was received, want %s", id, said("a", n).ID)
+			}
+			if _, err := b.Before(t.Context(), fmt.Sprint("room", n%7), store.Cursor{ID: id}, 1); err != nil {
+				t.Errorf("%s is not in the history when it is received: %v", id, err)
+			}
+		case <-time.After(historyWait):
+			t.Fatalf("message %d is not received", n)
+		}
+	}
 }
 
 func TestHistoryWhileRedisIsAway(t *testing.T) {
