@@ -86,6 +86,10 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	}
 	delivered = p.hub.SendHere(room, msg)
 	sent := p.channels == nil || p.channels.Publish(channel, bytes.Clone(payload))
+	if msg.Event != "" {
+		// Node servers in the cluster do not know these channels: this node tells them, and no other does.
+		p.hub.SendForeign(room, msg)
+	}
 	p.notify(channel, payload)
 	if p.channels == nil || !sent {
 		return delivered, sent, nil

@@ -25,12 +25,19 @@ func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, comp
 	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
 }
 
-// SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's.
+// SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's. A topic, which
+// they do not know, stands for everybody in the namespace of msg.
 func (h *Hub) SendForeign(r Room, msg *Message) {
-	if h.Bus != nil {
-		msg.Foreign = true
-		h.Bus.Send(r, msg)
+	if h.Bus == nil {
+		return
 	}
+	foreign := &Message{Namespace: msg.Namespace, Event: msg.Event, RawEvent: msg.RawEvent, Args: msg.Args,
+		Attachments: msg.Attachments, Volatile: msg.Volatile, Foreign: true}
+	if r.Kind == KindTopic {
+		h.Bus.SendSelection(Selection{}, foreign, nil)
+		return
+	}
+	h.Bus.Send(r, foreign)
 }
 
 // SendHere is Send for the members on this node alone.
