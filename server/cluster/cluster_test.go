@@ -352,3 +352,23 @@ func TestNamespacesOfOthers(t *testing.T) {
 		far.wantNothing(t)
 	})
 }
+
+// Sockets elsewhere are asked to join rooms: who has none of them keeps nothing.
+func TestRoomsOfOthersLeaveNothingBehind(t *testing.T) {
+	s := redistest.Start(t)
+	if !s.Real() {
+		t.Skip("sharded channels need a real Redis 7")
+	}
+	a, b := startNode(t, s, sharded), startNode(t, s, sharded)
+	meet(t, a, b)
+	c := b.join(sid("c"), lobby42)
+	a.Join("/", single(user42), []string{"new"}) // nobody is
+	a.Join("/", single(lobby42), []string{"new2"})
+	a.Emit(single(hub.NamespaceRoom("/", "new2")), event("/", "x"), nil)
+	c.want(t, "x")
+	b.rooms.mu.Lock()
+	defer b.rooms.mu.Unlock()
+	if len(b.rooms.rooms) != 2 {
+		t.Errorf("%d rooms are subscribed to, want lobby 42 and new2", len(b.rooms.rooms))
+	}
+}

@@ -116,6 +116,11 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 			c.expect(hub.NamespaceRoom(s.name, name))
 		}
 		c.local.JoinHere(s.name, sel, names)
+		if c.sharded {
+			for _, name := range names {
+				c.rooms.settle(hub.NamespaceRoom(s.name, name))
+			}
+		}
 		c.done(s, r)
 	case format.RequestLeave:
 		c.local.LeaveHere(s.name, sel, namesOf(r))

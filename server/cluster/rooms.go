@@ -103,7 +103,26 @@ func (ss *subscriptions) unwant(r hub.Room) {
 	if sub == nil {
 		return
 	}
-	if sub.members--; sub.members > 0 {
+	sub.members--
+	ss.dropLocked(sub, channel)
+}
+
+// settle ends a subscription that was expected, and that nobody has come for.
+func (ss *subscriptions) settle(r hub.Room) {
+	_, channel, ok := ss.channel(r)
+	if !ok {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if sub := ss.rooms[channel]; sub != nil {
+		ss.dropLocked(sub, channel)
+	}
+}
+
+// dropLocked ends a subscription without members.
+func (ss *subscriptions) dropLocked(sub *subscription, channel string) {
+	if sub.members > 0 {
 		return
 	}
 	delete(ss.rooms, channel)
