@@ -291,6 +291,7 @@ func TestHistoryWhileRedisIsAway(t *testing.T) {
 	written(t, h)
 	say(t, h, "r", "a", 20, 25)
 	wantLast(t, h, "r", 50, saidIDs("a", 10, 25))
+	written(t, h)
 	if s := h.Stats(); s.Lost != 0 || s.Written != 25 {
 		t.Errorf("Stats = %+v, want 25 written and none lost", s)
 	}
