@@ -9,6 +9,9 @@ import (
 
 var scriptRecall = script("head", "registry", "recall")
 
+// recallInterval is the time between two questions whether others have ended.
+const recallInterval = 250 * time.Millisecond
+
 // pending reports whether restoreLoop has anything to do.
 func (n *Node) pending() bool {
 	n.mu.Lock()
@@ -53,7 +56,7 @@ func (n *Node) awaitOthers() bool {
 	for i, run := range old {
 		work[i] = incarnation{node: n.o.ID, run: run}.named()
 	}
-	again := time.NewTicker(n.look / 4)
+	again := time.NewTicker(recallInterval)
 	defer again.Stop()
 	for {
 		at, err := runNumber(n.ctx, n.o.Link, scriptRecall, n.keys.all(), work...)
