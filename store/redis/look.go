@@ -11,7 +11,7 @@ var (
 )
 
 // sweepInterval is the time between two looks for users of nodes that are no more.
-const sweepInterval = time.Minute
+const sweepInterval = 10 * time.Second
 
 // watch is what lookLoop remembers from one look to the next.
 type watch struct {

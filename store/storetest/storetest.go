@@ -4,6 +4,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,6 +24,8 @@ func TestUserStore(t *testing.T, open func(t *testing.T) store.UserStore) {
 		"who leaves and comes back is the last":                comingBack,
 		"the first, middle and last user of a room may leave":  anyoneLeaves,
 		"the list is the caller's own":                         listIsACopy,
+		"texts are kept byte for byte and never mistaken":      anyText,
+		"a long list keeps its order":                          longList,
 		"many log in and out at once and the list is complete": concurrent,
 	}
 	for name, run := range cases {
@@ -122,6 +125,44 @@ func anyoneLeaves(t *testing.T, s store.UserStore) {
 		remove(t, s, id)
 	}
 	wantRoom(t, s, "r")
+}
+
+func anyText(t *testing.T, s store.UserStore) {
+	texts := []string{"", "a", "b", "aa", "1:a", "a1:a", ":", "0:", "\x00", "\xff\xfe", "ü\n \t{}*?[x]", strings.Repeat("x", 5000)}
+	var all []store.User
+	rooms := make(map[string][]store.User)
+	for i, room := range texts {
+		for j, name := range texts {
+			u := store.User{ID: fmt.Sprintf("%s %d %d", texts[(i+j)%len(texts)], i, j), Name: name, Room: room}
+			save(t, s, u)
+			all = append(all, u)
+			rooms[room] = append(rooms[room], u)
+		}
+	}
+	for room, want := range rooms {
+		wantRoom(t, s, room, want...)
+	}
+	for _, u := range all {
+		if got, ok, err := s.FindUser(t.Context(), u.ID); got != u || !ok || err != nil {
+			t.Errorf("FindUser(%q) = %.80q, %v, %v, want %.80q", u.ID, got, ok, err, u)
+		}
+		if got, ok, err := s.DeleteUser(t.Context(), u.ID); got != u || !ok || err != nil {
+			t.Errorf("DeleteUser(%q) = %.80q, %v, %v, want %.80q", u.ID, got, ok, err, u)
+		}
+	}
+	for room := range rooms {
+		wantRoom(t, s, room)
+	}
+}
+
+func longList(t *testing.T, s store.UserStore) {
+	var want []store.User
+	for i := range 300 {
+		u := store.User{ID: fmt.Sprintf("%d", 300-i), Name: fmt.Sprintf("%d", i*7%300), Room: "r"}
+		save(t, s, u)
+		want = append(want, u)
+	}
+	wantRoom(t, s, "r", want...)
 }
 
 func listIsACopy(t *testing.T, s store.UserStore) {
