@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -16,9 +17,13 @@ import (
 // clientName is what CLIENT LIST shows.
 const clientName = "signalbox"
 
-// clusterPool is how many connections to one node of a cluster there may be. After as many failures to connect, go-redis starts a
-// goroutine that outlives its client by a second.
-const clusterPool = 100
+// poolSize is how many connections to one Redis there are at most for commands that are waited for. A process has two more: one to
+// write and one to receive.
+const poolSize = 8
+
+// poolSize is how many connections go-redis may keep to one Redis. Do uses far fewer at a time; but after as many failures to connect,
+// go-redis starts a goroutine that outlives its client by a second.
+const poolSize = 100
 
 // topology knows where Redis is and makes connections to it. Its methods may be called from any goroutine.
 type topology struct {
@@ -44,10 +49,10 @@ func newTopology(ctx context.Context, o Options, a address) *topology {
 	if a.tls {
 		t.tls = newTrust(a, o)
 	}
-	t.client = t.newClient()
 	if a.kind == sentinel {
 		t.asking = &sentinels{topology: t, hosts: slices.Clone(a.hosts)}
 	}
+	t.client = t.newClient()
 	return t
 }
 
@@ -89,22 +94,21 @@ func (t *topology) newClient() goredis.UniversalClient {
 	a := &t.address
 	switch a.kind {
 	case sentinel:
-		return goredis.NewFailoverClient(&goredis.FailoverOptions{
-			MasterName: a.master, SentinelAddrs: a.hosts,
-			SentinelUsername: a.sentinelUser, SentinelPassword: a.sentinelPassword,
-			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
-			Username: a.user, Password: a.password, DB: a.db,
-			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1,
-			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
-			ContextTimeoutEnabled: true,
-		})
+		o := t.options("")
+		o.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			addr, err := t.asking.last(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return t.dial(ctx, network, addr)
+		}
+		return goredis.NewClient(o)
 	case cluster:
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
 			Addrs:  a.hosts,
 			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
 			Username: a.user, Password: a.password,
-			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, DisableRoutingPolicies: true,
-			PoolSize:    clusterPool,
+			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, PoolSize: poolSize, DisableRoutingPolicies: true,
 			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
 			ContextTimeoutEnabled:    true,
 			MaintNotificationsConfig: noMaintenance(),
@@ -120,7 +124,7 @@ func (t *topology) options(addr string) *goredis.Options {
 		Addr:   addr,
 		Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
 		Username: t.address.user, Password: t.address.password, DB: t.address.db,
-		MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1,
+		MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, PoolSize: poolSize,
 		DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
 		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: noMaintenance(),
@@ -138,7 +142,7 @@ func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 	switch {
 	case node != "":
 	case t.address.kind == cluster:
-		node, err = anyMaster(ctx, t.cluster())
+		node, err = t.anyMaster(ctx, t.cluster())
 	case t.address.kind == sentinel:
 		node, err = t.asking.master(ctx)
 	default:
@@ -148,6 +152,15 @@ func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 		return nil, err
 	}
 	return t.connect(ctx, t.options(node))
+}
+
+// check returns an error where addr is no master any more, as far as has been heard. A node that was taken out of a cluster, or that was
+// cut off from its Sentinels, goes on answering as if nothing had happened. It does not ask anybody.
+func (t *topology) check(addr string) error {
+	if masters := t.masters.Load(); masters != nil && !slices.Contains(*masters, addr) {
+		return errFailover
+	}
+	return nil
 }
 
 // greeting makes of an error of the first command of a connection what it most likely means.
