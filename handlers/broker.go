@@ -34,6 +34,7 @@ type brokerSession struct {
 	joined json.RawMessage
 	// recipient is the user it addressed last: whoever talks to one user needs their name as a string only once.
 	recipient string
+	answers   answers
 }
 
 // address is what the broker reads of an event's data, as raw JSON; nil where there is none.
@@ -100,7 +101,7 @@ func (b *broker) join(s *brokerSession, e *hub.Event) {
 	}
 	s.joined = append(s.joined[:0], sender...)
 	b.counters.joins.Add(1)
-	answer(e, accepted)
+	s.answers.send(e.Ack, json.RawMessage(accepted))
 }
 
 // time tells the sender, and nobody else, what time the server has and which id it joined as last.
@@ -119,7 +120,7 @@ func (b *broker) time(s *brokerSession, e *hub.Event) {
 	// The error says that the client has gone; there is nobody to tell.
 	_ = s.peer.Emit("time", json.RawMessage(data))
 	b.counters.times.Add(1)
-	answer(e, accepted)
+	s.answers.send(e.Ack, json.RawMessage(accepted))
 }
 
 // relay sends the first argument of e on to every socket of the user it is addressed to, byte for byte.
@@ -150,10 +151,10 @@ func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
 		b.counters.delivered.Add(uint64(b.hub.Send(room, msg)))
 		return
 	}
-	ack := e.Ack // e is not ours any more where other nodes have to be asked
+	answer := s.answers.expect(e.Ack) // e is not ours any more where other nodes have to be asked
 	b.hub.SendCounted(room, msg, func(delivered int, complete bool) {
 		b.counters.delivered.Add(uint64(delivered))
-		ack.Send(deliveredTo(delivered, complete))
+		s.answers.settle(answer, deliveredTo(delivered, complete))
 	})
 }
 
@@ -185,7 +186,7 @@ func (s *brokerSession) room(id []byte) hub.Room {
 func (b *broker) refuse(s *brokerSession, e *hub.Event, reason Reason) {
 	b.counters.undeliverable[reason].Add(1)
 	if e.Ack.Wanted() {
-		e.Ack.Send(json.RawMessage(`{"ok":false,"error":"` + reason.String() + `"}`))
+		s.answers.send(e.Ack, json.RawMessage(`{"ok":false,"error":"`+reason.String()+`"}`))
 	}
 	if b.log.Enabled(context.Background(), slog.LevelDebug) {
 		b.log.LogAttrs(context.Background(), slog.LevelDebug, "event not delivered",

@@ -11,7 +11,7 @@ import (
 
 // leavingTime is how long people of a node that leaves count as still there at most, where nobody says what has become of
 // them. The grace that such a node gets is far shorter.
-const leavingTime = time.Minute
+const leavingTime = 15 * time.Minute
 
 // leaving knows the people whose nodes are leaving on purpose: they stay in lists until they have come back elsewhere,
 // or it is clear that they do not. Its methods may be called from any goroutine.
