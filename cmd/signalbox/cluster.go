@@ -46,7 +46,7 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 	}
 	id := cluster.NewNodeID()
 	p := &clusterParts{
-		link: l, grace: cfg.HandoverGrace, log: log, ready: make(chan struct{}),
+		link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
 		users: redis.NewUsers(l, cfg.RedisPrefix, id),
 		cluster: cluster.New(cluster.Options{
 			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id, Log: log,

@@ -58,6 +58,9 @@ func serve(ctx context.Context, args []string, env environment) error {
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
 	}
+	if madeUp && cfg.Clustered() {
+		log.Warn("JWT_SECRET is not set: every server of the cluster makes one up, and tokens of one are no good at the others; give all of them the same")
+	}
 	if env.getenv("GOGC") == "" {
 		tidying, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup
