@@ -1,0 +1,148 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"signalbox/store/redis/link"
+)
+
+// Open makes a namespace known to the cluster. It is called before the first client of the namespace, and waits for Redis
+// for a moment.
+func (c *Cluster) Open(namespace string) {
+	c.spacesMu.Lock()
+	if c.spaces[namespace] != nil {
+		c.spacesMu.Unlock()
+		return
+	}
+	s := c.newSpace(namespace)
+	s.member.Store(true)
+	c.spaces[namespace] = s
+	delete(c.visited, namespace)
+	if c.sharded {
+		c.byChannel[s.channels.base] = subscribedChannel{s, requestChannel}
+		c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
+	} else {
+		c.patterns[s.channels.pattern] = s
+		c.byChannel[s.channels.request] = subscribedChannel{s, requestChannel}
+		c.byChannel[s.channels.answers] = subscribedChannel{s, answerChannel}
+		c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
+	}
+	started := c.started
+	c.spacesMu.Unlock()
+	if started {
+		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+		defer cancel()
+		c.subscribeSpace(ctx, s)
+	}
+}
+
+// subscribeSpace subscribes to the channels of a namespace. The marker comes last and goes first: where the two numbers
+// differ for a moment, a signalbox node is taken for a server of another kind, and not the other way round.
+func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
+	ch := &s.channels
+	if c.sharded {
+		c.subscribe(ctx, link.Sharded, ch.base, ch.own)
+		c.subscribe(ctx, link.Sharded, ch.marker)
+		return
+	}
+	c.subscribe(ctx, link.Pattern, ch.pattern)
+	c.subscribe(ctx, link.Plain, ch.answers, ch.own)
+	c.subscribe(ctx, link.Plain, ch.request)
+	c.subscribe(ctx, link.Plain, ch.marker)
+}
+
+// Close makes a namespace unknown that nobody is in any more.
+func (c *Cluster) Close(namespace string) {
+	c.spacesMu.Lock()
+	s := c.spaces[namespace]
+	if s == nil {
+		c.spacesMu.Unlock()
+		return
+	}
+	delete(c.spaces, namespace)
+	delete(c.patterns, s.channels.pattern)
+	for _, channel := range []string{s.channels.base, s.channels.request, s.channels.answers, s.channels.own} {
+		delete(c.byChannel, channel)
+	}
+	started := c.started
+	c.spacesMu.Unlock()
+	if !started {
+		return
+	}
+	c.withdraw(s)
+	if c.sharded {
+		c.subscriber.Unsubscribe(link.Sharded, s.channels.own)
+		return
+	}
+	c.subscriber.Unsubscribe(link.Pattern, s.channels.pattern)
+	c.subscriber.Unsubscribe(link.Plain, s.channels.answers, s.channels.own)
+}
+
+// withdraw takes this node out of those that are counted, and with it waited for.
+func (c *Cluster) withdraw(s *space) {
+	kind := link.Plain
+	if c.sharded {
+		kind = link.Sharded
+	}
+	c.subscriber.Unsubscribe(kind, s.channels.marker)
+	c.subscriber.Unsubscribe(kind, s.channels.request)
+}
+
+func (c *Cluster) space(namespace string) *space {
+	if namespace == "" {
+		return c.topics
+	}
+	c.spacesMu.RLock()
+	defer c.spacesMu.RUnlock()
+	return c.spaces[namespace]
+}
+
+// maxVisited bounds the namespaces that are kept although nobody here is in them.
+const maxVisited = 1000
+
+// spaceFor is space for a namespace that only others may have: messages for it can be published all the same. nil: Redis is
+// not to be asked about so many.
+func (c *Cluster) spaceFor(namespace string) *space {
+	if s := c.space(namespace); s != nil {
+		return s
+	}
+	c.spacesMu.Lock()
+	defer c.spacesMu.Unlock()
+	if s := c.spaces[namespace]; s != nil {
+		return s
+	}
+	s := c.visited[namespace]
+	if s == nil && len(c.visited) < maxVisited {
+		s = c.newSpace(namespace)
+		c.visited[namespace] = s
+	}
+	return s
+}
+
+func (c *Cluster) spaceOf(pattern string) *space {
+	c.spacesMu.RLock()
+	defer c.spacesMu.RUnlock()
+	return c.patterns[pattern]
+}
+
+// channelOf returns the namespace that a channel without a pattern belongs to.
+func (c *Cluster) channelOf(channel string) (*space, channelKind) {
+	c.spacesMu.RLock()
+	found, ok := c.byChannel[channel]
+	c.spacesMu.RUnlock()
+	if !ok && c.sharded {
+		return c.rooms.spaceOf(channel), requestChannel
+	}
+	return found.space, found.kind
+}
+
+func (c *Cluster) allSpaces() []*space {
+	c.spacesMu.RLock()
+	defer c.spacesMu.RUnlock()
+	spaces := make([]*space, 0, len(c.spaces))
+	for _, s := range c.spaces {
+		spaces = append(spaces, s)
+	}
+	return spaces
+}
