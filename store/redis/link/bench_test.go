@@ -1,6 +1,10 @@
+//go:build linux
+
 package link
 
 import (
+	"encoding/binary"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -13,8 +17,19 @@ import (
 // cpu returns what this process has used.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
+	return usage(b, syscall.RUSAGE_SELF)
+}
+
+// cpuOfThread returns what this thread has used.
+func cpuOfThread(b *testing.B) time.Duration {
+	b.Helper()
+	return usage(b, 1) // RUSAGE_THREAD
+}
+
+func usage(b *testing.B, who int) time.Duration {
+	b.Helper()
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(who, &u); err != nil {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
@@ -56,26 +71,40 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkPublishAlone is a message that no other goes along with, and that is waited for: the most one can cost.
-func BenchmarkPublishAlone(b *testing.B) {
-	s := redistest.Start(b)
-	l, states := open(b, Options{URL: s.URL()})
-	sub := make(chan struct{}, 1)
-	await(b, "the connection", states)
-	payload := make([]byte, 300)
-	b.ReportAllocs()
-	before := cpu(b)
-	n := 0
-	for b.Loop() {
-		n++
-		l.Enqueue(Command{Args: []any{"publish", "socket.io#/#room#", payload}, Done: func(any, error) { sub <- struct{}{} }})
-		<-sub
+// BenchmarkAcross is what a message costs sender and receiver together, and how long it takes, where messages come one by one at a
+// steady rate. The time this goroutine spends waiting for the next is left out.
+func BenchmarkAcross(b *testing.B) {
+	for _, rate := range []int{1000, 5000, 20000} {
+		b.Run("rate="+strconv.Itoa(rate), func(b *testing.B) {
+			s := redistest.Start(b)
+			l, states := open(b, Options{URL: s.URL()})
+			receiver, receiving := open(b, Options{URL: s.URL()})
+			var got, late atomic.Int64
+			began := time.Now()
+			sub := receiver.Subscriber(func(m Message) {
+				got.Add(1)
+				late.Add(int64(time.Since(began)) - int64(binary.BigEndian.Uint64(m.Payload)))
+			})
+			await(b, "the connection", states)
+			await(b, "the connection", receiving)
+			subscribe1(b, sub, Pattern, "socket.io#/#*")
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			before, own, n := cpu(b), cpuOfThread(b), 0
+			for start := time.Now(); b.Loop(); n++ {
+				for time.Since(start) < time.Duration(n)*time.Second/time.Duration(rate) {
+				}
+				payload := binary.BigEndian.AppendUint64(make([]byte, 0, 300), uint64(time.Since(began)))
+				l.Publish("socket.io#/#room#", payload[:300])
+			}
+			eventually(b, "all has arrived", func() bool { return got.Load() == int64(n) })
+			b.ReportMetric(float64(cpu(b)-before-(cpuOfThread(b)-own))/float64(n), "cpu-ns/op")
+			b.ReportMetric(float64(late.Load())/float64(n), "late-ns/op")
+		})
 	}
-	b.ReportMetric(float64(cpu(b)-before)/float64(n), "cpu-ns/op")
 }
 
-// BenchmarkReceive is what a message costs its receiver. Another process would publish them; here it is go-redis in this one, with
-// batches whose cost is that of BenchmarkPublish at most.
+// BenchmarkReceive is what a message costs its receiver. The cost of BenchmarkPublish is in it.
 func BenchmarkReceive(b *testing.B) {
 	s := redistest.Start(b)
 	l, states := open(b, Options{URL: s.URL()})

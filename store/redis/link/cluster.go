@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,10 @@ func (s *clusterSender) check() error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
 	defer cancel()
-	return s.client.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error { return c.Ping(ctx).Err() })
+	if _, err := s.plain.topology.askMasters(ctx, s.client); err != nil {
+		return err
+	}
+	return s.plain.topology.check(s.plain.wire.addr)
 }
 
 func (s *clusterSender) subscribers(sharded bool, channels []string) ([]int64, error) {
@@ -145,12 +149,28 @@ func (s *clusterSender) sendPart(ctx context.Context, p part) error {
 			continue
 		}
 		s.client.ReloadState(ctx)
-		cmd.SetErr(nil)
-		if err := s.client.Process(ctx, cmd); isBroken(err) {
+		again := goredis.NewCmd(ctx, plainArgs(cmd)...)
+		err := s.client.Process(ctx, again)
+		if isBroken(err) {
 			return err
 		}
+		if c, ok := cmd.(*goredis.Cmd); ok {
+			c.SetVal(again.Val())
+		}
+		cmd.SetErr(err)
 	}
 	return nil
+}
+
+// plainArgs returns the arguments in a form in which go-redis finds the key among them.
+func plainArgs(cmd goredis.Cmder) []any {
+	args := slices.Clone(cmd.Args())
+	for i, arg := range args {
+		if text, ok := arg.(*string); ok {
+			args[i] = *text
+		}
+	}
+	return args
 }
 
 // keyAt are the commands whose first key is not their first argument; a number of keys comes before it.
@@ -181,8 +201,17 @@ func commandKey(args []any) (string, bool) {
 
 func (s *clusterSender) close() { s.plain.close() }
 
-// anyMaster returns the address of one of the masters that answer, by chance: so the nodes of signalbox spread over them.
-func anyMaster(ctx context.Context, c *goredis.ClusterClient) (string, error) {
+// anyMaster returns the address of one of the masters, by chance: so the nodes of signalbox spread over them.
+func (t *topology) anyMaster(ctx context.Context, c *goredis.ClusterClient) (string, error) {
+	masters, err := t.askMasters(ctx, c)
+	if len(masters) == 0 {
+		return "", err
+	}
+	return masters[rand.IntN(len(masters))], nil
+}
+
+// askMasters returns those masters that answer, and an error where some do not.
+func (t *topology) askMasters(ctx context.Context, c *goredis.ClusterClient) ([]string, error) {
 	var mu sync.Mutex
 	var there []string
 	err := c.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error {
@@ -194,8 +223,8 @@ func anyMaster(ctx context.Context, c *goredis.ClusterClient) (string, error) {
 		there = append(there, c.Options().Addr)
 		return nil
 	})
-	if len(there) == 0 {
-		return "", err
+	if err == nil {
+		t.masters.Store(&there)
 	}
-	return there[rand.IntN(len(there))], nil
+	return there, err
 }

@@ -33,6 +33,7 @@ var (
 	errUnanswered = errors.New("not answered")
 	errHandshake  = errors.New("no answer to the handshake of TLS; where Redis speaks no TLS, its URL begins with redis://")
 	errGreeting   = errors.New("the connection was closed before the first answer; where Redis wants TLS, its URL begins with rediss://")
+	errFailover   = errors.New("another Redis is the master now")
 	errProtocol   = errors.New("unexpected reply to a subscription")
 	errMoved      = errors.New("the cluster has moved channels to another node")
 )
@@ -87,6 +88,7 @@ func explain(err error) string {
 		certificate *tls.CertificateVerificationError
 		authority   x509.UnknownAuthorityError
 		name        x509.HostnameError
+		invalid     x509.CertificateInvalidError
 		record      tls.RecordHeaderError
 		op          *net.OpError
 	)
@@ -101,6 +103,8 @@ func explain(err error) string {
 		return "the user in the URL of Redis may not do what is needed: " + err.Error()
 	case isReply(err):
 		return err.Error()
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // the text has the time in it
+		return "the certificate of Redis has expired, or is not valid yet"
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &name):
 		return "the certificate of Redis is not trusted: " + err.Error()
 	case errors.Is(err, errGreeting):
@@ -117,7 +121,7 @@ func explain(err error) string {
 	case isEnd(err):
 		return errEnded.Error()
 	}
-	return strings.TrimSpace(err.Error())
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 func isTimeout(err error) bool {

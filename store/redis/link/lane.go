@@ -234,10 +234,8 @@ func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
 		case <-n.wake:
 			err = n.flush(pubsub)
 		case <-beat.C:
-			if asking := l.topology.asking; asking != nil {
-				if err = asking.check(w.addr); err != nil {
-					break
-				}
+			if err = l.topology.check(w.addr); err != nil {
+				break
 			}
 			before = n.heard.Load()
 			if err = pubsub.Ping(l.ctx); err == nil {

@@ -13,28 +13,37 @@ type lineSender struct {
 	wire     *wire
 	conn     *goredis.Conn
 	topology *topology
+	roleless bool // may not ask for the role
 }
 
 func newLineSender(w *wire, t *topology) *lineSender {
 	return &lineSender{wire: w, conn: w.client.Conn(), topology: t}
 }
 
-// check asks for the role, as the guide for clients of Sentinels wants it after each connection, since a master may have become
-// a replica, on which what is published reaches nobody: https://redis.io/docs/latest/develop/reference/sentinel-clients/
+// check asks for the role too, as the guide for clients of Sentinels wants it after each connection, since a master may have become a
+// replica, on which what is published reaches nobody: https://redis.io/docs/latest/develop/reference/sentinel-clients/
 // Where that may not be asked, a PING has to do.
 func (s *lineSender) check() error {
 	ctx := context.Background() // the connection has deadlines of its own
-	role, err := do(ctx, s.conn, "role").Slice()
-	switch {
-	case isReply(err):
-		err = s.conn.Ping(ctx).Err()
-	case err == nil && len(role) > 0 && role[0] == "slave":
-		err = errReplica
+	ping, role := goredis.NewCmd(ctx, "ping"), goredis.NewCmd(ctx, "role")
+	cmds := []goredis.Cmder{ping, role}
+	if s.roleless {
+		cmds = cmds[:1]
 	}
-	if err != nil || s.topology.asking == nil {
+	if err := pipe(s.conn, cmds); err != nil {
 		return err
 	}
-	return s.topology.asking.check(s.wire.addr)
+	if err := ping.Err(); err != nil { // LOADING, say, which keeps nobody from telling its role
+		return err
+	}
+	if !s.roleless {
+		reply, err := role.Slice()
+		s.roleless = err != nil
+		if len(reply) > 0 && reply[0] == "slave" {
+			return errReplica
+		}
+	}
+	return s.topology.check(s.wire.addr)
 }
 
 func (s *lineSender) subscribers(sharded bool, channels []string) ([]int64, error) {
@@ -45,19 +54,26 @@ func (s *lineSender) send(_ []*item, cmds []goredis.Cmder) error { return pipe(s
 
 func (s *lineSender) close() { s.wire.close() }
 
-// pipe sends cmds as one pipeline, and returns an error where the connection broke.
+// pipe sends cmds as one pipeline, and returns an error where the connection broke, or could not be made.
 func pipe(c interface{ Pipeline() goredis.Pipeliner }, cmds []goredis.Cmder) error {
+	for _, cmd := range cmds {
+		cmd.SetErr(errUnanswered) // go-redis leaves it where the handshake fails
+	}
 	p := c.Pipeline()
-	ctx := context.Background()
+	ctx := context.Background() // the connection has deadlines of its own
 	if err := p.BatchProcess(ctx, cmds...); err != nil {
 		return err
 	}
-	if _, err := p.Exec(ctx); err == nil {
+	_, err := p.Exec(ctx)
+	if err == nil {
 		return nil
 	}
 	for _, cmd := range cmds {
-		if err := cmd.Err(); isBroken(err) {
+		switch broken := cmd.Err(); {
+		case broken == errUnanswered:
 			return err
+		case isBroken(broken):
+			return broken
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type Link struct {
 	suspect  chan struct{} // the writer is to see at once whether Redis is there
 	retry    chan struct{} // the writer is to connect at once, if it waits to do so
 	closing  chan struct{} // the writer is to write what waits, and end
+	doing    chan struct{} // has a place for each call of Do that may be under way
 
 	sent       atomic.Uint64
 	reconnects atomic.Uint64
@@ -49,6 +50,10 @@ type Stats struct {
 	Lost        uint64    // items that were refused, or that Redis has not answered
 }
 
+// doAtOnce is how many calls of Do go on at a time, and so how many connections to one Redis the pool comes to; a process has two more,
+// to write and to receive. Some hosts count them, and a command takes a fraction of a millisecond.
+const doAtOnce = 8
+
 // Open reads the options and starts to connect. Redis need not be there: an error means that the options are wrong, and says what
 // to write instead.
 func Open(o Options) (*Link, error) {
@@ -58,7 +63,7 @@ func Open(o Options) (*Link, error) {
 	}
 	l := &Link{
 		options: o, queue: newQueue(o.QueueBytes),
-		suspect: make(chan struct{}, 1), retry: make(chan struct{}, 1), closing: make(chan struct{}),
+		doing: make(chan struct{}, doAtOnce), suspect: make(chan struct{}, 1), retry: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.topology = newTopology(l.ctx, o, a)
@@ -97,7 +102,8 @@ func (l *Link) Up() bool { return l.state.isUp() }
 func (l *Link) OnState(f func(up bool)) { l.state.register(f) }
 
 // Do calls f with a client for commands whose answer is waited for. Such commands go over connections of their own, so they keep
-// no order with what is queued. ctx is given to f with the timeout of the link.
+// no order with what is queued. ctx is given to f with the timeout of the link. Eight calls go on at a time, and others wait for
+// that long at most; so f must not call Do.
 //
 // It returns [ErrAway] at once while Redis is away, and wraps it where Redis went away during the call; otherwise what f returned.
 // No command is tried again after a connection broke, except by a Redis Cluster's client, which may carry it out twice then.
@@ -108,7 +114,7 @@ func (l *Link) Do(ctx context.Context, f func(ctx context.Context, c goredis.Uni
 	limited, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
-	err := f(limited, l.topology.pool())
+	err := l.do(limited, f)
 	switch {
 	case err == nil:
 		return nil
@@ -119,6 +125,17 @@ func (l *Link) Do(ctx context.Context, f func(ctx context.Context, c goredis.Uni
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
+}
+
+// do calls f once there is a place for it.
+func (l *Link) do(ctx context.Context, f func(ctx context.Context, c goredis.UniversalClient) error) error {
+	select {
+	case l.doing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.doing }()
+	return f(ctx, l.topology.pool())
 }
 
 // isNetwork reports whether an error of f, which may return its own, says that a connection broke or did not answer.

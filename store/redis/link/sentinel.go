@@ -7,19 +7,14 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// errFailover says that the Sentinels have made another Redis the master.
-var errFailover = errors.New("the Sentinels have made another Redis the master")
-
 // sentinels are asked where the master is.
 type sentinels struct {
 	topology *topology
-	said     atomic.Pointer[string] // the master, as they have said last
 
 	// mu guards the following, and is held while one is asked.
 	mu    sync.Mutex
@@ -35,7 +30,7 @@ func (s *sentinels) master(ctx context.Context) (string, error) {
 	for _, host := range slices.Clone(s.hosts) {
 		addr, err := s.askLocked(ctx, host)
 		if err == nil {
-			s.said.Store(&addr)
+			s.topology.masters.Store(&[]string{addr})
 			return addr, nil
 		}
 		errs = append(errs, err)
@@ -43,6 +38,14 @@ func (s *sentinels) master(ctx context.Context) (string, error) {
 		s.hosts = append(s.hosts[1:], host)
 	}
 	return "", errors.Join(errs...)
+}
+
+// last returns what they have said last. It asks where they have said nothing yet.
+func (s *sentinels) last(ctx context.Context) (string, error) {
+	if said := s.topology.masters.Load(); said != nil {
+		return (*said)[0], nil
+	}
+	return s.master(ctx)
 }
 
 // askLocked asks the first of the hosts.
@@ -93,18 +96,10 @@ func (s *sentinels) watch(beat time.Duration, changed func()) {
 			return
 		case <-tick.C:
 		}
-		before := s.said.Load()
+		before := s.topology.masters.Load()
 		// Sentinels that do not answer say nothing: the master is there all the same.
-		if master, err := s.master(s.topology.ctx); err == nil && before != nil && *before != master {
+		if master, err := s.master(s.topology.ctx); err == nil && before != nil && (*before)[0] != master {
 			changed()
 		}
 	}
-}
-
-// check returns an error where the Sentinels have said that the master is another than addr. It does not ask.
-func (s *sentinels) check(addr string) error {
-	if said := s.said.Load(); said != nil && *said != addr {
-		return errFailover
-	}
-	return nil
 }

@@ -17,10 +17,6 @@ import (
 // clientName is what CLIENT LIST shows.
 const clientName = "signalbox"
 
-// poolSize is how many connections to one Redis there are at most for commands that are waited for. A process has two more: one to
-// write and one to receive.
-const poolSize = 8
-
 // poolSize is how many connections go-redis may keep to one Redis. Do uses far fewer at a time; but after as many failures to connect,
 // go-redis starts a goroutine that outlives its client by a second.
 const poolSize = 100
@@ -33,6 +29,9 @@ type topology struct {
 	timeout time.Duration
 	tls     *trust     // nil: no TLS
 	asking  *sentinels // nil: there are none
+
+	// masters are those the cluster or the Sentinels have told of last; nil: nobody has, which is so for good with a single Redis.
+	masters atomic.Pointer[[]string]
 
 	// mu guards the following.
 	mu     sync.Mutex
