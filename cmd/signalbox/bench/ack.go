@@ -78,10 +78,10 @@ func (r *runner) calls(ctx context.Context, res *Result, n int, perClient int64,
 	for i := range rd.callers {
 		rd.callers[i].client = users.clients[i]
 	}
-	if err := calm(ctx, r.proc, 5*time.Second); err != nil {
+	if err := calm(ctx, r.procs, 5*time.Second); err != nil {
 		return err
 	}
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}

@@ -70,24 +70,35 @@ func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) error
 // runner runs scenarios against one server.
 type runner struct {
 	opts     options
-	target   target
+	target   target   // of the first server
+	targets  []target // of all servers; clients are spread over them
 	clock    clock
-	proc     *process // nil without --pid
+	proc     *process // of the first server; nil without --pid
+	procs    processes
 	progress *progress
 	stderr   io.Writer
 }
 
 // newRunner prepares a run.
 func newRunner(o options, stderr io.Writer) (*runner, error) {
-	t, err := newTarget(o.url, o.path)
-	if err != nil {
-		return nil, err
-	}
-	r := &runner{opts: o, target: t, clock: clock{time.Now()}, stderr: stderr}
-	if o.pid != 0 {
-		if r.proc, err = openProcess(o.pid); err != nil {
+	r := &runner{opts: o, clock: clock{time.Now()}, stderr: stderr}
+	for _, url := range o.urls {
+		t, err := newTarget(url, o.path)
+		if err != nil {
 			return nil, err
 		}
+		r.targets = append(r.targets, t)
+	}
+	r.target = r.targets[0]
+	for _, pid := range o.pids {
+		p, err := openProcess(pid)
+		if err != nil {
+			return nil, err
+		}
+		r.procs.all = append(r.procs.all, p)
+	}
+	if len(r.procs.all) > 0 {
+		r.proc, r.procs.servers = r.procs.all[0], min(len(r.targets), len(r.procs.all))
 	}
 	r.progress = newProgress(stderr)
 	return r, nil
@@ -104,7 +115,7 @@ func (r *runner) run(ctx context.Context, s scenario) []Result {
 	res := Result{}
 	err := r.enoughDescriptors(s.clients(&r.opts))
 	if err == nil {
-		err = calm(ctx, r.proc, 10*time.Second)
+		err = calm(ctx, r.procs, 10*time.Second)
 	}
 	if err == nil {
 		err = s.run(ctx, r, &res)

@@ -25,6 +25,7 @@ func small(url, scenario string, more ...string) []string {
 		"--storm-users", "20",
 		"--polling-clients", "8", "--polling-rate", "20", "--polling-time", "200ms",
 		"--churn-connects", "30", "--churn-parallel", "4",
+		"--cross-users", "10", "--cross-rate", "2000", "--cross-time", "200ms", "--join-clients", "5", "--join-rooms", "8",
 		"--slow-clients", "2", "--slow-fast", "4", "--slow-messages", "40", "--slow-rate", "400", "--slow-bytes", "1000",
 	}, more...)
 }

@@ -30,7 +30,7 @@ func (r *runner) idle(ctx context.Context, res *Result, n int, opts dialOptions)
 			return err
 		}
 	}
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func runChurn(ctx context.Context, r *runner, res *Result) error {
 	var firstErr error
 	var once sync.Once
 	r.progress.watch("visits", &visits, int64(o.churnConnects))
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func runChurn(ctx context.Context, r *runner, res *Result) error {
 		res.note(fmt.Sprintf("%d clients could not connect: %v", failed.Load(), firstErr))
 	}
 	wall := time.Since(m.at)
-	if err := calm(ctx, r.proc, 5*time.Second); err != nil { // the last disconnects are part of the work
+	if err := calm(ctx, r.procs, 5*time.Second); err != nil { // the last disconnects are part of the work
 		return err
 	}
 	if err := m.end(time.Since(m.at) - wall); err != nil {

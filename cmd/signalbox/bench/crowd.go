@@ -27,10 +27,14 @@ type crowd struct {
 	release func() bool
 }
 
-// connect opens n clients, parallel of them at a time. on makes the callbacks of client i. Failed clients are counted;
-// need turns them into an error. The crowd must be closed, also after an error; the end of ctx cuts all connections.
+// connect opens n clients, parallel of them at a time, spread over the servers. on makes the callbacks of client i. Failed clients are
+// counted; need turns them into an error. The crowd must be closed, also after an error; the end of ctx cuts all connections.
 func (r *runner) connect(ctx context.Context, n, parallel int, opts dialOptions, on func(i int) callbacks) *crowd {
-	return r.connectEach(ctx, n, parallel, func(int) dialOptions { return opts }, on)
+	return r.connectEach(ctx, n, parallel, func(i int) dialOptions {
+		each := opts
+		each.server = i % len(r.targets)
+		return each
+	}, on)
 }
 
 // connectEach is connect with options for each client.
@@ -48,7 +52,8 @@ func (r *runner) connectEach(ctx context.Context, n, parallel int, opts func(i i
 					return
 				}
 				begin := r.clock.now()
-				cl, err := dial(ctx, r.target, r.clock, opts(i), c.wrap(i, on(i)))
+				o := opts(i)
+				cl, err := dial(ctx, r.targets[o.server], r.clock, o, c.wrap(i, on(i)))
 				if err != nil {
 					mu.Lock()
 					c.failed++

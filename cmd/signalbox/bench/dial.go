@@ -24,6 +24,7 @@ type dialOptions struct {
 	door      door
 	token     string // for doorChat and doorWatch
 	room      string // for doorWatch
+	server    int    // which of the runner's targets
 	polling   bool
 	bufBytes  int // read buffer, 0: the smallest
 	recvBytes int // kernel receive buffer, 0: the system's

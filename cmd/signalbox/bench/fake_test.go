@@ -19,9 +19,11 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// fakeServer is a small Socket.IO server with the broker and the chat that misbehaves on demand.
+// fakeServer is a small Socket.IO server with the broker and the chat that misbehaves on demand. It has two addresses, as a
+// cluster of two has.
 type fakeServer struct {
-	url string
+	url    string
+	second string
 
 	// deliver, if set, stands between an addressed event and the wire: number n (from 1) of a receiver comes in, what
 	// the receiver gets comes out. One call at a time.
@@ -39,9 +41,10 @@ type fakeServer struct {
 
 // fakeSession is one client.
 type fakeSession struct {
-	id   string
-	user string
-	chat string // room
+	id     string
+	second bool // came to the second address
+	user   string
+	chat   string // room
 
 	delivered, answered int
 
@@ -57,7 +60,8 @@ func newFakeServer(t *testing.T) *fakeServer {
 	t.Helper()
 	f := &fakeServer{sessions: map[string]*fakeSession{}}
 	srv := httptest.NewServer(http.HandlerFunc(f.serve))
-	f.url = srv.URL
+	second := httptest.NewServer(http.HandlerFunc(f.serve))
+	f.url, f.second = srv.URL, second.URL
 	t.Cleanup(func() {
 		f.mu.Lock()
 		for _, s := range f.sessions {
@@ -65,6 +69,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 		}
 		f.mu.Unlock()
 		srv.Close()
+		second.Close()
 	})
 	return f
 }
@@ -81,7 +86,7 @@ func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s := f.session(query.Get("sid"))
 	if query.Get("sid") == "" {
-		s = f.open()
+		s = f.open(r)
 	}
 	switch {
 	case s == nil:
@@ -111,7 +116,7 @@ func (f *fakeServer) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	s := f.open()
+	s := f.open(r)
 	defer f.drop(s)
 	var writer sync.WaitGroup
 	writer.Go(func() { s.writeFrames(conn) })
@@ -163,10 +168,10 @@ func (s *fakeSession) writeFrames(conn net.Conn) {
 }
 
 // open makes a session and queues its open packet.
-func (f *fakeServer) open() *fakeSession {
+func (f *fakeServer) open(r *http.Request) *fakeSession {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := &fakeSession{id: "fake" + strconv.Itoa(len(f.order)), wake: make(chan struct{}, 1)}
+	s := &fakeSession{id: "fake" + strconv.Itoa(len(f.order)), second: "http://"+r.Host == f.second, wake: make(chan struct{}, 1)}
 	f.sessions[s.id] = s
 	f.order = append(f.order, s)
 	s.put(`0{"sid":"` + s.id + `","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`)
@@ -232,12 +237,20 @@ func (f *fakeServer) event(s *fakeSession, id string, event []json.RawMessage, w
 		f.sendList(data.Room)
 		s.put("43" + id + `[{"user":{"id":"` + s.id + `"}}]`)
 	default:
+		reached := 0
 		for _, to := range f.order {
 			if to.user == data.Recipient {
+				reached++
 				to.delivered++
 				for _, p := range through(f.deliver, to.delivered, "42"+whole) {
 					to.put(p)
 				}
+			}
+		}
+		if id != "" {
+			s.answered++
+			for _, p := range through(f.answer, s.answered, "43"+id+`[{"ok":true,"delivered":`+strconv.Itoa(reached)+`}]`) {
+				s.put(p)
 			}
 		}
 	}

@@ -5,37 +5,66 @@ import (
 	"time"
 )
 
-// meter measures one stretch of work: wall time and, with a process, the server's processor time.
-type meter struct {
-	proc *process
-	at   time.Time
-	cpu  time.Duration
+// processes are those whose processor time is measured: the servers, and what they work with behind them. There may be none.
+type processes struct {
+	all     []*process
+	servers int // so many of them, the first ones, are servers
+}
 
-	wall, spent time.Duration // sums of all stretches
+// cpu returns what each of them has spent.
+func (ps processes) cpu() ([]time.Duration, error) {
+	spent := make([]time.Duration, len(ps.all))
+	for i, p := range ps.all {
+		var err error
+		if spent[i], err = p.cpu(); err != nil {
+			return nil, err
+		}
+	}
+	return spent, nil
+}
+
+// sum returns what all of them have spent.
+func (ps processes) sum() (time.Duration, error) {
+	spent, err := ps.cpu()
+	var sum time.Duration
+	for _, cpu := range spent {
+		sum += cpu
+	}
+	return sum, err
+}
+
+// meter measures one stretch of work: wall time and the processor time of processes.
+type meter struct {
+	procs processes
+	at    time.Time
+	cpu   []time.Duration
+
+	wall  time.Duration // sums of all stretches
+	spent []time.Duration
 }
 
 // begin starts a stretch.
 func (m *meter) begin() error {
-	if m.proc != nil {
-		cpu, err := m.proc.cpu()
-		if err != nil {
-			return err
-		}
-		m.cpu = cpu
-	}
+	var err error
+	m.cpu, err = m.procs.cpu()
 	m.at = time.Now()
-	return nil
+	return err
 }
 
 // end ends the stretch. idle is how long at its end nothing arrived any more: it does not count as wall time.
 func (m *meter) end(idle time.Duration) error {
 	m.wall += time.Since(m.at) - idle
-	if m.proc == nil {
-		return nil
+	cpu, err := m.procs.cpu()
+	if err != nil {
+		return err
 	}
-	cpu, err := m.proc.cpu()
-	m.spent += cpu - m.cpu
-	return err
+	if m.spent == nil {
+		m.spent = make([]time.Duration, len(cpu))
+	}
+	for i := range cpu {
+		m.spent[i] += cpu[i] - m.cpu[i]
+	}
+	return nil
 }
 
 // fill writes what was measured into a result with its units set.
@@ -44,29 +73,36 @@ func (m *meter) fill(r *Result) {
 	if m.wall > 0 {
 		r.Rate = float64(r.Units) / m.wall.Seconds()
 	}
-	if m.proc != nil {
-		r.CPUSeconds = m.spent.Seconds()
-		if r.Units > 0 {
-			r.CPUPerUnit = micros(m.spent) / float64(r.Units)
+	var servers time.Duration
+	for i, spent := range m.spent {
+		if i < m.procs.servers {
+			servers += spent
 		}
+		if r.Units > 0 && len(m.spent) > 1 {
+			r.CPUEach = append(r.CPUEach, micros(spent)/float64(r.Units))
+		}
+	}
+	r.CPUSeconds = servers.Seconds()
+	if r.Units > 0 {
+		r.CPUPerUnit = micros(servers) / float64(r.Units)
 	}
 }
 
-// calm waits until the server has been idle for a moment, at most limit: what it still does for the clients of the
+// calm waits until all processes have been idle for a moment, at most limit: what they still do for the clients of the
 // scenario before must not be counted again. Without a process it returns at once.
-func calm(ctx context.Context, p *process, limit time.Duration) error {
-	if p == nil {
+func calm(ctx context.Context, ps processes, limit time.Duration) error {
+	if len(ps.all) == 0 {
 		return ctx.Err()
 	}
 	const step, enough = 100 * time.Millisecond, 3
 	deadline := time.Now().Add(limit)
-	last, err := p.cpu()
+	last, err := ps.sum()
 	for quiet := 0; err == nil && quiet < enough && time.Now().Before(deadline); {
 		if err := pause(ctx, step); err != nil {
 			return err
 		}
 		var cpu time.Duration
-		cpu, err = p.cpu()
+		cpu, err = ps.sum()
 		if quiet++; cpu-last > step/33 {
 			quiet = 0
 		}

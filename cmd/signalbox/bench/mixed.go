@@ -48,7 +48,7 @@ func (r *runner) lockStep(ctx context.Context, res *Result, who string, at func(
 		return err
 	}
 	r.progress.watch("deliveries", &a.delivered, total*int64(n))
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *runner) seats(ctx context.Context, n int, a *arrivals, at func(i int) s
 	pongs := make(chan int, n) // plain WebSockets that are in
 	c = r.connectEach(ctx, n, 64, func(i int) dialOptions {
 		s := at(i)
-		return dialOptions{door: s.door, room: s.room, token: tokens[i], bufBytes: 4 << 10}
+		return dialOptions{door: s.door, room: s.room, token: tokens[i], bufBytes: 4 << 10, server: i % len(r.targets)}
 	}, func(i int) callbacks {
 		return callbacks{event: func(now int64, text []byte) {
 			if m, ok := readRoomStamp(text, a.padding); ok {
@@ -143,5 +143,5 @@ func (r *runner) seats(ctx context.Context, n int, a *arrivals, at func(i int) s
 	if await(ctx, &c.joins, int64(n), max(3*time.Second, r.opts.quiet)) != 0 {
 		return c, fmt.Errorf("%d of %d joins were never answered", int64(n)-c.joins.Load(), n)
 	}
-	return c, calm(ctx, r.proc, 5*time.Second)
+	return c, calm(ctx, r.procs, 5*time.Second)
 }

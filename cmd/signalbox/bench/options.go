@@ -8,15 +8,17 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // options are the settings of one run, from its flags.
 type options struct {
-	url, path string
+	urls      []string // of one server, or of several of one cluster
+	path      string
 	scenarios []scenario
-	pid       int
+	pids      []int
 	json      bool
 	strict    bool
 	deadline  time.Duration // per scenario
@@ -63,6 +65,11 @@ type sizes struct {
 	sayRooms       int
 	sayMembers     int // per room
 	sayMessages    int // all rooms together
+	crossUsers     int
+	crossRate      float64 // messages per second, all users together
+	crossTime      time.Duration
+	joinClients    int
+	joinRooms      int // per client
 }
 
 // maxClients bounds every number of clients: what one process may hold open.
@@ -71,14 +78,14 @@ const maxClients = 60_000
 // parseOptions reads the flags of "signalbox bench". Help goes to stderr.
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
-	var names string
+	var urls, pids, names string
 	fs := flag.NewFlagSet("signalbox bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() { usage(fs) }
-	fs.StringVar(&o.url, "url", "http://127.0.0.1:3000", "server under load")
+	fs.StringVar(&urls, "url", "http://127.0.0.1:3000", "server under load; of a cluster a comma list of servers, over which clients are spread")
 	fs.StringVar(&o.path, "path", "/socket.io/", "its Socket.IO path")
 	fs.StringVar(&names, "scenario", "all", "comma list of scenarios")
-	fs.IntVar(&o.pid, "pid", 0, "process id of the server: measure its CPU time and memory (Linux)")
+	fs.StringVar(&pids, "pid", "", "process id of the server: measure its CPU time and memory (Linux); of a cluster a comma list in the order of --url, others, such as Redis, behind")
 	fs.BoolVar(&o.json, "json", false, "print the results as JSON instead of a table")
 	fs.BoolVar(&o.strict, "strict", false, "fail when a message got lost, doubled or reordered")
 	fs.DurationVar(&o.deadline, "deadline", time.Minute, "limit per scenario")
@@ -120,6 +127,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.sayRooms, "say-rooms", 100, "say: rooms, one member of each sends")
 	fs.IntVar(&o.sayMembers, "say-members", 10, "say: members of each room")
 	fs.IntVar(&o.sayMessages, "say-messages", 40000, "say: messages, all rooms together")
+	fs.IntVar(&o.crossUsers, "cross-users", 100, "cross, crossack, fan, absent: senders, each with a recipient of its own")
+	fs.Float64Var(&o.crossRate, "cross-rate", 5000, "cross, crossack, fan, absent: messages per second, all together")
+	fs.DurationVar(&o.crossTime, "cross-time", 5*time.Second, "cross, crossack, fan, absent: how long")
+	fs.IntVar(&o.joinClients, "join-clients", 50, "join: clients")
+	fs.IntVar(&o.joinRooms, "join-rooms", 40, "join: joins of each client")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -129,20 +141,42 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if fs.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	for url := range strings.SplitSeq(urls, ",") {
+		o.urls = append(o.urls, strings.TrimSpace(url))
+	}
 	var err error
+	if o.pids, err = parsePIDs(pids); err != nil {
+		return options{}, err
+	}
 	if o.scenarios, err = selectScenarios(names); err != nil {
 		return options{}, err
 	}
 	return o, o.check()
 }
 
+// parsePIDs reads a comma list of process ids. An empty one and 0 mean none.
+func parsePIDs(list string) ([]int, error) {
+	if list == "" || list == "0" {
+		return nil, nil
+	}
+	var pids []int
+	for text := range strings.SplitSeq(list, ",") {
+		pid, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || pid < 1 || pid > 1<<22 {
+			return nil, fmt.Errorf("--pid %s: write process ids, separated by commas", list)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
 // usage prints the help text.
 func usage(fs *flag.FlagSet) {
 	out := fs.Output()
-	fmt.Fprint(out, "Usage: signalbox bench [flags]\n       signalbox bench compare [flags]\n\n"+
+	fmt.Fprint(out, "Usage: signalbox bench [flags]\n       signalbox bench compare [flags]\n       signalbox bench --cluster [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range scenarios() {
-		if !s.door {
+		if !s.door && !s.cluster {
 			fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
 		}
 	}
@@ -152,20 +186,26 @@ func usage(fs *flag.FlagSet) {
 			fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
 		}
 	}
+	fmt.Fprint(out, "\nScenarios of a cluster, or \"cluster\" for all of them; against one server they measure what does not cross:\n")
+	for _, s := range scenarios() {
+		if s.cluster {
+			fmt.Fprintf(out, "  %-8s %s\n", s.name, s.about)
+		}
+	}
 	fmt.Fprint(out, "\nFlags:\n")
 	fs.PrintDefaults()
 }
 
 // selectScenarios finds the scenarios of a comma list; "all" stands for those that load any server at --url, "doors" for
-// those of signalbox alone.
+// those of signalbox alone, "cluster" for those of several servers.
 func selectScenarios(names string) ([]scenario, error) {
 	all := scenarios()
 	var chosen []scenario
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)
-		if name == "all" || name == "doors" {
+		if name == "all" || name == "doors" || name == "cluster" {
 			for _, s := range all {
-				if !s.own && s.door == (name == "doors") {
+				if !s.own && s.door == (name == "doors") && s.cluster == (name == "cluster") {
 					chosen = append(chosen, s)
 				}
 			}
@@ -173,7 +213,7 @@ func selectScenarios(names string) ([]scenario, error) {
 		}
 		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no scenario %q; choose from %s, all or doors", name, strings.Join(scenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; choose from %s, all, doors or cluster", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -197,7 +237,6 @@ func (o *options) check() error {
 		value  int
 		lo, hi int
 	}{
-		{"pid", o.pid, 0, 1 << 22},
 		{"payload", o.padBytes, 1, 500_000},
 		{"idle-clients", o.idleClients, 1, maxClients},
 		{"burst-members", o.burstMembers, 1, maxClients},
@@ -223,6 +262,9 @@ func (o *options) check() error {
 		{"say-rooms", o.sayRooms, 1, maxClients},
 		{"say-members", o.sayMembers, 1, maxClients},
 		{"say-messages", o.sayMessages, 1, 1 << 30},
+		{"cross-users", o.crossUsers, 1, maxClients / 2},
+		{"join-clients", o.joinClients, 1, maxClients},
+		{"join-rooms", o.joinRooms, 1, 1000},
 	} {
 		if n.value < n.lo || n.value > n.hi {
 			errs = append(errs, fmt.Errorf("--%s %d: write a number from %d to %d", n.flag, n.value, n.lo, n.hi))
@@ -233,7 +275,7 @@ func (o *options) check() error {
 		value float64
 	}{
 		{"steady-rate", o.steadyRate}, {"pairs-rate", o.pairsRate},
-		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate},
+		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate}, {"cross-rate", o.crossRate},
 	} {
 		if !(r.value > 0 && r.value <= 10_000_000) {
 			errs = append(errs, fmt.Errorf("--%s %v: write a number above 0", r.flag, r.value))
@@ -244,7 +286,7 @@ func (o *options) check() error {
 		value time.Duration
 	}{
 		{"deadline", o.deadline}, {"quiet", o.quiet}, {"steady-time", o.steadyTime},
-		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime},
+		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime}, {"cross-time", o.crossTime},
 	} {
 		if d.value <= 0 || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,10 +64,10 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doors := 6; len(o.scenarios) != len(scenarios())-1-doors {
-		t.Errorf("%d scenarios by default, want all but limits and the doors", len(o.scenarios))
+	if doors, cluster := 6, 5; len(o.scenarios) != len(scenarios())-1-doors-cluster {
+		t.Errorf("%d scenarios by default, want all but limits, the doors and those of clusters", len(o.scenarios))
 	}
-	if o.burstMembers != 500 || o.pairsRate != 15000 || o.url != "http://127.0.0.1:3000" {
+	if o.burstMembers != 500 || o.pairsRate != 15000 || !slices.Equal(o.urls, []string{"http://127.0.0.1:3000"}) {
 		t.Errorf("defaults = %+v", o.sizes)
 	}
 }

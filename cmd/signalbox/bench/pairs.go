@@ -36,11 +36,11 @@ func (r *runner) userToUser(ctx context.Context, res *Result, opts dialOptions, 
 	if err := r.join(ctx, users, res, pairUser); err != nil {
 		return err
 	}
-	if err := calm(ctx, r.proc, 5*time.Second); err != nil {
+	if err := calm(ctx, r.procs, 5*time.Second); err != nil {
 		return err
 	}
 	r.progress.watch("messages", &a.delivered, total)
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}

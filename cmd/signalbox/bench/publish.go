@@ -33,7 +33,7 @@ func runPublish(ctx context.Context, r *runner, res *Result) error {
 		return err
 	}
 	r.progress.watch("publishes", &a.delivered, total)
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (r *runner) listen(ctx context.Context, a *arrivals) (*crowd, error) {
 	defer late.Stop()
 	select {
 	case <-pong:
-		return c, calm(ctx, r.proc, 5*time.Second)
+		return c, calm(ctx, r.procs, 5*time.Second)
 	case <-late.C:
 		return c, errors.New("the listener was never let into the room")
 	case <-ctx.Done():

@@ -12,14 +12,15 @@ type Result struct {
 	Rate    float64  `json:"rate"`    // units per second
 	Latency *Latency `json:"latency,omitempty"`
 
-	// Of the server, with --pid.
-	CPUSeconds  float64 `json:"cpuSeconds,omitempty"`  // user and system time
-	CPUPerUnit  float64 `json:"cpuPerUnit,omitempty"`  // microseconds
-	RSSBefore   int64   `json:"rssBefore,omitempty"`   // bytes
-	RSSPeak     int64   `json:"rssPeak,omitempty"`     // bytes, highest seen
-	RSSAfter    int64   `json:"rssAfter,omitempty"`    // bytes, after settling
-	RSSPerConn  float64 `json:"rssPerConn,omitempty"`  // bytes per idle connection
-	Descriptors int     `json:"descriptors,omitempty"` // open ones after all clients left, less those before
+	// Of the server, with --pid. Processor time is that of all servers, the rest that of the first.
+	CPUSeconds  float64   `json:"cpuSeconds,omitempty"`  // user and system time
+	CPUPerUnit  float64   `json:"cpuPerUnit,omitempty"`  // microseconds
+	CPUEach     []float64 `json:"cpuEach,omitempty"`     // microseconds per unit of each process, where there are several
+	RSSBefore   int64     `json:"rssBefore,omitempty"`   // bytes
+	RSSPeak     int64     `json:"rssPeak,omitempty"`     // bytes, highest seen
+	RSSAfter    int64     `json:"rssAfter,omitempty"`    // bytes, after settling
+	RSSPerConn  float64   `json:"rssPerConn,omitempty"`  // bytes per idle connection
+	Descriptors int       `json:"descriptors,omitempty"` // open ones after all clients left, less those before
 
 	Disconnected int64    `json:"disconnected,omitempty"` // clients the server let go
 	Notes        []string `json:"notes,omitempty"`

@@ -17,7 +17,7 @@ func (r *runner) room(ctx context.Context, n int, a *arrivals, res *Result) (mem
 		err = r.join(ctx, members, res, func(int) string { return roomUser })
 	}
 	if err == nil {
-		err = calm(ctx, r.proc, 5*time.Second)
+		err = calm(ctx, r.procs, 5*time.Second)
 	}
 	return members, sender, err
 }
@@ -35,7 +35,7 @@ func runBurst(ctx context.Context, r *runner, res *Result) error {
 		return err
 	}
 	r.progress.watch("deliveries", &a.delivered, all*int64(o.burstMembers))
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	var packet []byte
 	seq, lost := int64(0), int64(0)
 	for range o.burstRounds {
@@ -93,7 +93,7 @@ type broadcastResult struct {
 
 // broadcast sends total messages to the room at a rate and waits for the deliveries.
 func (r *runner) broadcast(ctx context.Context, sender client, a *arrivals, res *Result, rate float64, total, members int64) (broadcastResult, error) {
-	b := broadcastResult{meter: meter{proc: r.proc}}
+	b := broadcastResult{meter: meter{procs: r.procs}}
 	if err := b.meter.begin(); err != nil {
 		return b, err
 	}

@@ -41,7 +41,7 @@ func runSay(ctx context.Context, r *runner, res *Result) error {
 		return err
 	}
 	r.progress.watch("deliveries", &a.delivered, total*int64(members))
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func runSay(ctx context.Context, r *runner, res *Result) error {
 	if err := pause(ctx, 2*lingering); err != nil {
 		return err
 	}
-	if err := calm(ctx, r.proc, 5*time.Second); err != nil {
+	if err := calm(ctx, r.procs, 5*time.Second); err != nil {
 		return err
 	}
 	if err := m.end(time.Since(m.at) - wall + idle); err != nil {

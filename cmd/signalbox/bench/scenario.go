@@ -17,6 +17,8 @@ type scenario struct {
 	own   bool   // brings its own server and ignores --url
 	door  bool   // needs what signalbox has beyond the two apps; some need --jwt-secret or --api-key
 
+	cluster bool // for several servers
+
 	clients func(o *options) int                                    // connections it holds at a time
 	run     func(ctx context.Context, r *runner, res *Result) error // fills res
 	runs    func(ctx context.Context, r *runner) (results []Result) // instead of run, with own
@@ -104,6 +106,31 @@ func scenarios() []scenario {
 			name: "say", about: "messages to many rooms of /chat, in each the next one when the last came back: what the history costs",
 			unit: "message", door: true, run: runSay,
 			clients: func(o *options) int { return o.sayRooms * o.sayMembers },
+		},
+		{
+			name: "cross", about: "messages from users of the first server to users of the second",
+			unit: "message", cluster: true, run: runCross(recipientsSecond, false),
+			clients: func(o *options) int { return 2 * o.crossUsers },
+		},
+		{
+			name: "crossack", about: "the same with a callback, which tells to how many it was delivered",
+			unit: "message", cluster: true, run: runCross(recipientsSecond, true),
+			clients: func(o *options) int { return 2 * o.crossUsers },
+		},
+		{
+			name: "fan", about: "messages from users of the first server to users that are on every server",
+			unit: "message", cluster: true, run: runCross(recipientsEverywhere, false),
+			clients: func(o *options) int { return (1 + len(o.urls)) * o.crossUsers },
+		},
+		{
+			name: "absent", about: "messages from users of the first server to users that are nowhere",
+			unit: "message", cluster: true, run: runCross(recipientsNowhere, false),
+			clients: func(o *options) int { return o.crossUsers },
+		},
+		{
+			name: "join", about: "clients of the first server that become sockets of user after user, the next one when the last join was answered",
+			unit: "join", cluster: true, run: runJoin,
+			clients: func(o *options) int { return o.joinClients },
 		},
 		{
 			name: "limits", about: "the machine's own limit: steady, pairs, ack and echo against a server that does nothing else",

@@ -35,7 +35,12 @@ var (
 
 // appendAddressed appends the packet of a message to every socket of a user of the broker.
 func appendAddressed(dst []byte, recipient string, s stamp, padding []byte) []byte {
-	dst = append(dst, `42["`+eventName+`",{"recipientUserId":"`...)
+	return appendAddressedEvent(append(dst, "42"...), recipient, s, padding)
+}
+
+// appendAddressedEvent appends the event of such a packet.
+func appendAddressedEvent(dst []byte, recipient string, s stamp, padding []byte) []byte {
+	dst = append(dst, `["`+eventName+`",{"recipientUserId":"`...)
 	dst = append(dst, recipient...)
 	dst = append(dst, `",`...)
 	return append(appendStamp(dst, s, padding), `}]`...)

@@ -71,11 +71,11 @@ func runStorm(ctx context.Context, r *runner, res *Result) error {
 	if err := users.need(); err != nil {
 		return err
 	}
-	if err := calm(ctx, r.proc, 5*time.Second); err != nil {
+	if err := calm(ctx, r.procs, 5*time.Second); err != nil {
 		return err
 	}
 	r.progress.watch("users with the full list", &complete, int64(n))
-	m := meter{proc: r.proc}
+	m := meter{procs: r.procs}
 	if err := m.begin(); err != nil {
 		return err
 	}
