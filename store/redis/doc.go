@@ -6,9 +6,11 @@
 //
 // # Keys
 //
-// All keys begin with the prefix and "-signalbox:". Keys that one script changes have the same hash tag, so that a Redis
-// Cluster keeps them in one slot. No key is without a time after which Redis drops it; living nodes put those of 24 hours off
-// with every beat. Redis must not evict keys (maxmemory-policy noeviction).
+// All keys begin with the prefix and "-signalbox:"; those of the history are described at historyKeys. Keys that one script
+// changes have the same hash tag, so that a Redis Cluster keeps them in one slot. No key is without a time after which Redis
+// drops it; living nodes put those of 24 hours off with every beat. Redis must not evict keys (maxmemory-policy noeviction).
+//
+// INC is an incarnation of a node, H the SHA-256 of a ticket or of a user's id in base64.
 //
 //	{nodes}:lease    sorted set   node -> when its lease ends, in ms of Redis' clock          24 h
 //	{nodes}:run      hash         node -> its incarnation, 16 hex digits                      24 h
@@ -26,7 +28,7 @@
 //	{INC}:left       hash         wills of an incarnation that is leaving                     24 h
 //	{INC}:taken      hash         how often each of left was claimed, until its unwill comes  24 h
 //	{INC}:rest       hash         what was left when the grace was over                       24 h
-//	{tickets}:t:H    string       SHA-256 of a ticket -> its user                             15 min
-//	{tickets}:u:H    sorted set   the tickets of a user (SHA-256 of the id), by expiry        15 min
+//	{tickets}:t:H    string       a ticket -> its user                                        15 min
+//	{tickets}:u:H    sorted set   the tickets of a user, by expiry                            15 min
 //	{tickets}:all    sorted set   all tickets by expiry                                       15 min
 package redis

@@ -13,6 +13,9 @@ var (
 // sweepInterval is the time between two looks for users of nodes that are no more.
 const sweepInterval = 10 * time.Second
 
+// sweptRun stands for the incarnation of a node that was found by its users alone, see lua/look.lua.
+const sweptRun = "0000000000000000"
+
 // watch is what lookLoop remembers from one look to the next.
 type watch struct {
 	version string                   // of who is leaving

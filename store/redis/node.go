@@ -139,12 +139,14 @@ func newIncarnation() string {
 // Will implements [store.Wills].
 func (n *Node) Will(w store.Will) { n.wills.add(w) }
 
-// Unwill implements [store.Wills]. While this node is leaving, one that was claimed is not taken back a second time.
+// Unwill implements [store.Wills]. While this node is leaving, each claim of a key is taken to be of a membership whose Unwill
+// comes later, if it comes: that one changes nothing.
 func (n *Node) Unwill(key string) { n.wills.undo(key) }
 
-// Leave says that this node drains: it gives no more signs, and what it leaves behind stays untouched for the time of grace, or until others
-// claim it. It returns when every other node knows, so whoever goes to one of them after that can be claimed; a node that does not
-// look is waited for two beats. After the grace this node is dead to the others. The wills may be changed until [Node.Close].
+// Leave says that this node drains: it gives no more signs, and what it leaves behind stays untouched for the time of grace,
+// or until others claim it. It returns when every other node knows, so whoever goes to one of them after that can be claimed; a
+// node that does not look is waited for two beats. After the grace this node is dead to the others. The wills may be changed
+// until [Node.Close].
 //
 // With an error the others are not sure to know, and the lease of this node runs out by itself. [ErrNotRegistered]: there
 // is nothing to leave. Without grace, it is as Close.

@@ -137,8 +137,8 @@ func (u *Users) restore(ctx context.Context, ids []string) error {
 }
 
 // Release takes the users of a node that is dead out of the store and returns them in the order of their login. The users of a
-// node that is registered stay: it has come back. With an error come those who were taken out before it; the others are left for the next call.
-// Where two nodes release the same node at once, each user is returned to one of them.
+// node that is registered stay: it has come back. With an error come those who were taken out before it; the others are given
+// to some node in the next OnDead. Where two nodes release the same node at once, each user is returned to one of them.
 func (u *Users) Release(ctx context.Context, node string) ([]store.User, error) {
 	type released struct {
 		store.User

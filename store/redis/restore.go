@@ -52,9 +52,9 @@ func (n *Node) awaitOthers() bool {
 	if len(old) == 0 {
 		return true
 	}
-	work := make([]any, len(old))
-	for i, run := range old {
-		work[i] = incarnation{node: n.o.ID, run: run}.named()
+	work := []any{incarnation{node: n.o.ID, run: sweptRun}.named()}
+	for _, run := range old {
+		work = append(work, incarnation{node: n.o.ID, run: run}.named())
 	}
 	again := time.NewTicker(recallInterval)
 	defer again.Stop()

@@ -1,4 +1,4 @@
--- KEYS: all. A ticket T is the key BASEt:T with its user's id behind the 43 characters of the user's key, BASEu:U; all and BASEu:U
+-- KEYS: all. A ticket T is the key BASEt:T with its user's id behind the 43 characters of the user's key, U; all and BASEu:U
 -- have the tickets by the time they end, in microseconds, no two of which are the same. ARGV[1] is BASE.
 local all, base = KEYS[1], ARGV[1]
 
