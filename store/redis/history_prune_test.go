@@ -230,6 +230,24 @@ func TestHistoryWithGarbageInItsKeys(t *testing.T) {
 	}
 }
 
+// Every key has an end from the first message on.
+func TestHistoryKeysExpire(t *testing.T) {
+	server := redistest.Start(t)
+	c := historyClient(t, server)
+	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	say(t, h, "r", "a", 0, 1)
+	written(t, h)
+	keys := historyKeysIn(t, c)
+	if len(keys) == 0 {
+		t.Error("no key was written")
+	}
+	for _, key := range keys {
+		if life, err := c.PTTL(context.Background(), key).Result(); err != nil || life <= 0 {
+			t.Errorf("key %q stays for %v, %v", key, life, err)
+		}
+	}
+}
+
 // A lane whose sums were lost finds them again as its rooms are written to.
 func TestHistoryFindsItsSumsAgain(t *testing.T) {
 	server := redistest.Start(t)

@@ -50,9 +50,9 @@ end
 messages = math.max(0, messages + n - had)
 total = math.max(0, total + bytes - size)
 if not known then total = total + roomBytes + 4 * #ARGV[1] end
+call('HSET', KEYS[4], ARGV[1], n .. ' ' .. bytes .. ' ' .. time[1] .. ' ' .. time[2], '*messages', messages, '*bytes', total)
 if renewed or now - now % 86400 > second then -- once a day
   for i = 1, 4 do call('PEXPIRE', KEYS[i], life) end
 end
-call('HSET', KEYS[4], ARGV[1], n .. ' ' .. bytes .. ' ' .. time[1] .. ' ' .. time[2], '*messages', messages, '*bytes', total)
 call('SET', KEYS[5], ARGV[4], 'PX', markLife)
 return {1, messages, total}
