@@ -114,6 +114,9 @@ func Load(getenv func(string) string) (Config, error) {
 	if cfg.RedisURL != "" && cfg.HistoryDB != "" {
 		faults = append(faults, errors.New("HISTORY_DB with REDIS_URL: a file belongs to one server, and in a cluster the history is in Redis; leave one of the two empty"))
 	}
+	if strings.ContainsAny(cfg.RedisPrefix, "{}") {
+		faults = append(faults, fmt.Errorf("REDIS_PREFIX=%s: no braces, which mean something to a Redis Cluster; write letters, digits, dots and dashes", shown(cfg.RedisPrefix)))
+	}
 	if cfg.DrainDelay > 0 && cfg.DrainDelay >= cfg.ShutdownTimeout {
 		faults = append(faults, fmt.Errorf("DRAIN_DELAY=%s: all of SHUTDOWN_TIMEOUT, %s; write a shorter one, or make that longer", cfg.DrainDelay, cfg.ShutdownTimeout))
 	}

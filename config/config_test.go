@@ -74,6 +74,7 @@ func TestLoadFault(t *testing.T) {
 		"long value is cut":             {"PORT", strings.Repeat("9", 100), `PORT="` + strings.Repeat("9", 60) + `"...: not a whole number`},
 		"tokens nothing can verify":     {"REQUIRE_AUTH", "true", `REQUIRE_AUTH=true: nothing can verify a token; set JWT_SECRET`},
 		"a mode that is none":           {"REDIS_MODE", "cluster", `REDIS_MODE="cluster": write classic or sharded`},
+		"a prefix with braces":          {"REDIS_PREFIX", "{app}", `REDIS_PREFIX="{app}": no braces`},
 		"a delay that is everything":    {"DRAIN_DELAY", "10s", `DRAIN_DELAY=10s: all of SHUTDOWN_TIMEOUT, 10s; write a shorter one, or make that longer`},
 		"zero namespaces":               {"MAX_NAMESPACES_PER_CLIENT", "0", `MAX_NAMESPACES_PER_CLIENT="0": out of range; write a number from 1 to 10000`},
 		"history without room for one":  {"HISTORY_BYTES", "64KiB", `HISTORY_BYTES=65536: too little; write 1MiB or more, or 0 for the default`},
