@@ -149,7 +149,7 @@ func (a *address) takeQuery(text string) error {
 	}
 	query, err := url.ParseQuery(text)
 	if err != nil {
-		return errors.New("what follows the ? in the URL cannot be read: write sentinel_username=...&sentinel_password=...")
+		return errors.New("what follows the ? in the URL cannot be read: write sentinel_username=name&sentinel_password=word")
 	}
 	for key, values := range query {
 		switch {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,11 +97,33 @@ func TestCluster(t *testing.T) {
 		})
 	})
 
-	t.Run("a master dies", func(t *testing.T) {
-		eventually(t, "the link is up", l.Up)
-		c.Masters[1].Stop()
-		eventually(t, "the link is down", func() bool { return !l.Up() })
-		eventually(t, "the link is up again", l.Up)
+	t.Run("commands find their node", func(t *testing.T) {
+		results := make(chan result, 10)
+		for _, args := range [][]any{
+			{"set", "a", "1"}, {"set", []byte("b"), "1"}, {"set", "c", "1"},
+			{"eval", "return redis.call('get', KEYS[1])", 1, "a"}, {"eval", "return 1", 0}, {"ping"},
+		} {
+			l.Enqueue(Command{Args: args, Done: done(results)})
+			if r := await(t, "an answer", results); r.err != nil {
+				t.Errorf("%v is answered with %v", args, r.err)
+			}
+		}
+	})
+
+	t.Run("gates ask all nodes", func(t *testing.T) {
+		asked := make(chan []int64, 2)
+		decide := func(n []int64) bool { asked <- n; return false }
+		l.PublishGated(&Gate{Channels: []string{"p", "nobody"}, Decide: decide}, false, "p", nil)
+		l.PublishGated(&Gate{Channels: []string{"s1", "s2", "nobody"}, Sharded: true, Decide: decide}, true, "s1", nil)
+		for _, want := range []string{"[1 0]", "[1 1 0]"} {
+			if got := fmt.Sprint(await(t, "a question", asked)); got != want {
+				t.Errorf("Decide(%v), want %v", got, want)
+			}
+		}
+	})
+
+	arrive := func(t *testing.T) {
+		t.Helper()
 		in.reset()
 		eventually(t, "messages of all channels arrive", func() bool {
 			for _, channel := range sharded {
@@ -109,9 +132,28 @@ func TestCluster(t *testing.T) {
 			l.Publish("p", []byte("0"))
 			return len(in.byChannel()) == len(sharded)+1
 		})
+	}
+
+	t.Run("masters change places with their replicas", func(t *testing.T) {
+		before := l.Stats().Downs
+		for _, replica := range c.Replicas {
+			if err := client(t, replica).Do(t.Context(), "cluster", "failover", "takeover").Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "the link has left its old master", func() bool { return l.Stats().Downs > before && l.Up() })
+		arrive(t)
 	})
-	if log := j.String(); strings.Count(log, "redis away") != 2 || strings.Count(log, "redis is there") != 1 {
-		t.Errorf("want one departure for the slot and one for the master:\n%s", log)
+
+	t.Run("a master dies", func(t *testing.T) {
+		before := l.Stats().Downs
+		c.Replicas[1].Stop() // which is a master now
+		eventually(t, "the link is down", func() bool { return l.Stats().Downs > before })
+		eventually(t, "the link is up again", l.Up)
+		arrive(t)
+	})
+	if log := j.String(); strings.Count(log, "redis away") != int(l.Stats().Downs) || strings.Count(log, "redis is there") != 1 {
+		t.Errorf("want one line for each of %d times away:\n%s", l.Stats().Downs, log)
 	}
 }
 

@@ -138,6 +138,7 @@ func (s *Subscriber) endLocked(n *lane, err error) {
 	if n.lived() > steady {
 		s.wait = backoff{}
 	}
+	wanted := len(s.loose)
 	for k := range s.entries {
 		for _, e := range s.entries[k] {
 			if e.lane != n {
@@ -150,6 +151,9 @@ func (s *Subscriber) endLocked(n *lane, err error) {
 				s.forgetLocked(e)
 			}
 		}
+	}
+	if s.link.topology.address.kind == cluster && len(s.loose) == wanted {
+		return // nothing was received by it any more
 	}
 	s.moved = true
 	s.link.doubt() // what has ended one connection may have ended the other

@@ -120,6 +120,8 @@ func (l *Link) Do(ctx context.Context, f func(ctx context.Context, c goredis.Uni
 		return nil
 	case ctx.Err() != nil:
 		return err // it was the caller's time that was over
+	case l.ctx.Err() != nil:
+		return l.away()
 	case turnsAway(err), isNetwork(err):
 		l.doubt()
 		return fmt.Errorf("%w: %w", ErrAway, err)

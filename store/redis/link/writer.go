@@ -115,6 +115,7 @@ type writer struct {
 	kept  []*item         // the batch, without what a gate has dropped
 	cmds  []goredis.Cmder // one for each of these
 	pool  []*publication
+	used  int            // of pool, in this batch
 	asked map[*Gate]bool // the gates of the batch, and whether they let things through
 }
 
@@ -274,7 +275,7 @@ func (w *writer) ask(s sender, items []item) error {
 // prepare makes a command of each item that no gate has dropped.
 func (w *writer) prepare(items []item) {
 	w.kept, w.cmds = w.kept[:0], w.cmds[:0]
-	used := 0
+	w.used = 0
 	for i := range items {
 		it := &items[i]
 		if it.gate != nil && !w.asked[it.gate] {
@@ -285,11 +286,11 @@ func (w *writer) prepare(items []item) {
 		if it.verb == command {
 			cmd = goredis.NewCmd(context.Background(), it.args...)
 		} else {
-			if used == len(w.pool) {
+			if w.used == len(w.pool) {
 				w.pool = append(w.pool, newPublication())
 			}
-			cmd = w.pool[used].set(it)
-			used++
+			cmd = w.pool[w.used].set(it)
+			w.used++
 		}
 		cmd.SetErr(errUnanswered)
 		w.kept, w.cmds = append(w.kept, it), append(w.cmds, cmd)
@@ -323,7 +324,7 @@ func (w *writer) settle() {
 		}
 	}
 	clear(w.cmds)
-	for _, p := range w.pool {
+	for _, p := range w.pool[:w.used] {
 		p.clear()
 	}
 }

@@ -133,13 +133,18 @@ func agree(ctx context.Context, clients []*goredis.Client, nodes int) (bool, err
 // haveReplicas reports whether every node knows of a replica of each master, and the replicas have what the masters have.
 func (c *Cluster) haveReplicas(ctx context.Context, clients []*goredis.Client) (bool, error) {
 	for i, client := range clients {
-		nodes, err := client.ClusterSlots(ctx).Result()
+		shards, err := client.ClusterShards(ctx).Result()
 		if err != nil {
 			return false, err
 		}
-		for _, n := range nodes {
-			if want := 1 + len(c.Replicas)/len(c.Masters); len(n.Nodes) != want {
+		for _, shard := range shards {
+			if want := 1 + len(c.Replicas)/len(c.Masters); len(shard.Nodes) != want {
 				return false, nil
+			}
+			for _, n := range shard.Nodes {
+				if n.Role == "replica" && n.ReplicationOffset == 0 { // CLUSTER SLOTS has it only then
+					return false, nil
+				}
 			}
 		}
 		if i < len(c.Masters) {

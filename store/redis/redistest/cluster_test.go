@@ -17,9 +17,9 @@ func TestStartCluster(t *testing.T) {
 			t.Errorf("Set(%q) = %v", key, err)
 		}
 	}
-	shards, err := client.ClusterSlots(ctx).Result()
+	shards, err := client.ClusterShards(ctx).Result()
 	if err != nil || len(shards) != 3 || len(shards[0].Nodes) != 2 {
-		t.Errorf("ClusterSlots = %+v, %v, want 3 shards of 2", shards, err)
+		t.Errorf("ClusterShards = %+v, %v, want 3 shards of 2", shards, err)
 	}
 }
 
