@@ -12,8 +12,8 @@ const (
 	steady = 10 * time.Second
 )
 
-// backoff is how long to wait before the next attempt: longer each time, and never the same, so that many nodes do not come at once.
-// Its zero value is ready to use.
+// backoff is how long to wait before the next attempt: longer each time, and never the same, so that many nodes do not
+// come at once. Its zero value is ready to use.
 type backoff struct{ attempts int }
 
 // next returns the next wait: between half and all of 100 ms, 200 ms, ... 5 s.

@@ -35,10 +35,12 @@ func usage(b *testing.B, who int) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// window is how many messages are under way at a time: as many as fill a few batches, and no more than a node has that is not behind.
+// window is how many messages are under way at a time: as many as fill a few batches, and no more than a node has that is
+// not behind.
 const window = 1024
 
-// BenchmarkPublish is what a message costs its sender: cpu-ns/op is that of the whole process, call-ns/op is what Publish takes of it.
+// BenchmarkPublish is what a message costs its sender: cpu-ns/op is that of the whole process, call-ns/op is what Publish
+// takes of it.
 func BenchmarkPublish(b *testing.B) {
 	for _, bytes := range []int{100, 1000} {
 		b.Run("bytes="+strconv.Itoa(bytes), func(b *testing.B) {
@@ -71,8 +73,8 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkAcross is what a message costs sender and receiver together, and how long it takes, where messages come one by one at a
-// steady rate. The time this goroutine spends waiting for the next is left out.
+// BenchmarkAcross is what a message costs sender and receiver together, and how long it takes, where messages come one by
+// one at a steady rate. The time this goroutine spends waiting for the next is left out.
 func BenchmarkAcross(b *testing.B) {
 	for _, rate := range []int{1000, 5000, 20000} {
 		b.Run("rate="+strconv.Itoa(rate), func(b *testing.B) {

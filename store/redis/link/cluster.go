@@ -12,9 +12,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// clusterSender writes to a Redis Cluster. What is published plainly goes to one node over one connection, and the cluster takes it
-// to the others, each in that order. Everything else goes to the node it belongs to; as each batch is answered before the next one
-// begins, order holds for what one node has.
+// clusterSender writes to a Redis Cluster. What is published plainly goes to one node over one connection, and the
+// cluster takes it to the others, each in that order. Everything else goes to the node it belongs to; as each batch is
+// answered before the next one begins, order holds for what one node has.
 type clusterSender struct {
 	plain   *lineSender
 	client  *goredis.ClusterClient
@@ -123,7 +123,8 @@ func add(parts []part, node *goredis.Client, cmd goredis.Cmder) []part {
 	return append(parts, part{node, []goredis.Cmder{cmd}})
 }
 
-// sendParts writes to all nodes at once and waits for all. What a node has given away to another meanwhile is sent to that one.
+// sendParts writes to all nodes at once and waits for all. What a node has given away to another meanwhile is sent to
+// that one.
 func (s *clusterSender) sendParts(ctx context.Context, parts []part) error {
 	errs := make([]error, len(parts))
 	var all sync.WaitGroup

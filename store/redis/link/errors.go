@@ -57,8 +57,8 @@ func awayWith(err error) error {
 	return fmt.Errorf("%w: %w", ErrAway, err)
 }
 
-// turnsAway reports whether a reply says that this Redis cannot be used as it is now: it may be one that was made a replica, or
-// one that has only just started.
+// turnsAway reports whether a reply says that this Redis cannot be used as it is now: it may be one that was made a
+// replica, or one that has only just started.
 func turnsAway(err error) bool {
 	if err == nil {
 		return false
@@ -71,7 +71,8 @@ func turnsAway(err error) bool {
 	return false
 }
 
-// isMoved reports whether a reply says that another node of a Redis Cluster has to be asked. The command was not carried out.
+// isMoved reports whether a reply says that another node of a Redis Cluster has to be asked. The command was not carried
+// out.
 func isMoved(err error) bool {
 	if err == nil {
 		return false
@@ -81,8 +82,8 @@ func isMoved(err error) bool {
 	return moved || ask || goredis.IsTryAgainError(err)
 }
 
-// explain says in a few words why Redis is away. The text is the same for the same cause, so that it can be told apart from a new
-// one, and has nothing secret in it.
+// explain says in a few words why Redis is away. The text is the same for the same cause, so that it can be told apart
+// from a new one, and has nothing secret in it.
 func explain(err error) string {
 	var (
 		certificate *tls.CertificateVerificationError

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// keep is the goroutine of a subscriber that sees to it that every entry is in a lane, and that there are the lanes it takes.
+// keep is the goroutine of a subscriber that sees to it that every entry is in a lane, and that there are the lanes it
+// takes.
 func (s *Subscriber) keep() {
 	for {
 		pause := s.place()

@@ -2,18 +2,14 @@ package link
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// chunk is how many channels one command subscribes to: so that the answers to very many do not have to be held back by Redis.
-const chunk = 256
-
-// lane is one connection of a subscriber, from its beginning to its end. Two goroutines work on it: one connects and receives, the
-// other subscribes and asks whether Redis is there.
+// lane is one connection of a subscriber, from its beginning to its end. Two goroutines work on it: one connects and
+// receives, the other subscribes and asks whether Redis is there.
 type lane struct {
 	// Static after construction.
 	s    *Subscriber
@@ -143,7 +139,11 @@ func (n *lane) receive(got any) error {
 }
 
 // verbs are what Redis calls what a batch does.
-var verbs = [kinds][2]string{Plain: {"unsubscribe", "subscribe"}, Pattern: {"punsubscribe", "psubscribe"}, Sharded: {"sunsubscribe", "ssubscribe"}}
+var verbs = [kinds][2]string{
+	Plain:   {"unsubscribe", "subscribe"},
+	Pattern: {"punsubscribe", "psubscribe"},
+	Sharded: {"sunsubscribe", "ssubscribe"},
+}
 
 func (b *batch) verb() string {
 	if b.on {
@@ -199,8 +199,8 @@ func (n *lane) takenAwayLocked(got *goredis.Subscription) error {
 	return nil
 }
 
-// refused takes an error in place of answers. Where another node of the cluster has the channel it is sought again; anything else,
-// which is mostly that the user may not subscribe to it, ends the lane: without it the link is not up.
+// refused takes an error in place of answers. Where another node of the cluster has the channel it is sought again;
+// anything else, which is mostly that the user may not subscribe to it, ends the lane: without it the link is not up.
 func (n *lane) refused(err error) error {
 	s := n.s
 	s.mu.Lock()
@@ -215,110 +215,4 @@ func (n *lane) refused(err error) error {
 	}
 	s.failLocked(err)
 	return nil
-}
-
-// send is the sending goroutine.
-func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
-	l := n.s.link
-	beat := time.NewTicker(l.options.Beat)
-	defer beat.Stop()
-	answer := time.NewTimer(0)
-	answer.Stop()
-	defer answer.Stop()
-	var before uint64
-	for {
-		var err error
-		select {
-		case <-n.done:
-			return
-		case <-n.wake:
-			err = n.flush(pubsub)
-		case <-beat.C:
-			if err = l.topology.check(w.addr); err != nil {
-				break
-			}
-			before = n.heard.Load()
-			if err = pubsub.Ping(l.ctx); err == nil {
-				answer.Reset(l.options.Timeout)
-			}
-		case <-answer.C:
-			if n.heard.Load() == before && !n.busy.Load() {
-				err = errNoAnswer
-			}
-		}
-		if err != nil {
-			if !errors.Is(err, goredis.ErrClosed) { // otherwise the receiving goroutine has ended, and knows why
-				n.cause.CompareAndSwap(nil, &err)
-			}
-			w.cut()
-		}
-	}
-}
-
-// flush writes what has changed.
-func (n *lane) flush(pubsub *goredis.PubSub) error {
-	var todo [kinds][2][]*entry
-	n.s.mu.Lock()
-	for _, e := range n.dirty {
-		switch {
-		case e.lane != n:
-		case e.wanted && e.stage == absent:
-			e.stage = subscribing
-			todo[e.kind][1] = append(todo[e.kind][1], e)
-		case !e.wanted && e.stage == subscribed:
-			e.stage = unsubscribing
-			todo[e.kind][0] = append(todo[e.kind][0], e)
-		case !e.wanted && e.stage == absent:
-			n.s.forgetLocked(e)
-		}
-	}
-	n.dirty = nil
-	n.s.mu.Unlock()
-	for k := range todo {
-		for on, entries := range todo[k] {
-			if err := n.command(pubsub, Kind(k), on == 1, entries); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// command writes the commands for entries of one kind.
-func (n *lane) command(pubsub *goredis.PubSub, k Kind, on bool, entries []*entry) error {
-	most := chunk
-	if n.node != "" {
-		most = 1 // a cluster wants all channels of a command to be of one slot
-	}
-	for len(entries) > 0 {
-		some := entries[:min(most, len(entries))]
-		entries = entries[len(some):]
-		names := make([]string, len(some))
-		for i, e := range some {
-			names[i] = e.name
-		}
-		n.s.mu.Lock()
-		n.sent = append(n.sent, batch{kind: k, on: on, entries: some})
-		n.s.mu.Unlock()
-		if err := subscribe(n.s.link.ctx, pubsub, k, on, names); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func subscribe(ctx context.Context, pubsub *goredis.PubSub, k Kind, on bool, names []string) error {
-	switch {
-	case k == Plain && on:
-		return pubsub.Subscribe(ctx, names...)
-	case k == Plain:
-		return pubsub.Unsubscribe(ctx, names...)
-	case k == Pattern && on:
-		return pubsub.PSubscribe(ctx, names...)
-	case k == Pattern:
-		return pubsub.PUnsubscribe(ctx, names...)
-	case on:
-		return pubsub.SSubscribe(ctx, names...)
-	}
-	return pubsub.SUnsubscribe(ctx, names...)
 }

@@ -20,9 +20,9 @@ func newLineSender(w *wire, t *topology) *lineSender {
 	return &lineSender{wire: w, conn: w.client.Conn(), topology: t}
 }
 
-// check asks for the role too, as the guide for clients of Sentinels wants it after each connection, since a master may have become a
-// replica, on which what is published reaches nobody: https://redis.io/docs/latest/develop/reference/sentinel-clients/
-// Where that may not be asked, a PING has to do.
+// check asks for the role too, as the guide for clients of Sentinels wants it after each connection, since a master may
+// have become a replica, on which what is published reaches nobody:
+// https://redis.io/docs/latest/develop/reference/sentinel-clients/ Where that may not be asked, a PING has to do.
 func (s *lineSender) check() error {
 	ctx := context.Background() // the connection has deadlines of its own
 	ping, role := goredis.NewCmd(ctx, "ping"), goredis.NewCmd(ctx, "role")

@@ -50,12 +50,12 @@ type Stats struct {
 	Lost        uint64    // items that were refused, or that Redis has not answered
 }
 
-// doAtOnce is how many calls of Do go on at a time, and so how many connections to one Redis the pool comes to; a process has two more,
-// to write and to receive. Some hosts count them, and a command takes a fraction of a millisecond.
+// doAtOnce is how many calls of Do go on at a time, and so how many connections to one Redis the pool comes to; a process
+// has two more, to write and to receive. Some hosts count them, and a command takes a fraction of a millisecond.
 const doAtOnce = 8
 
-// Open reads the options and starts to connect. Redis need not be there: an error means that the options are wrong, and says what
-// to write instead.
+// Open reads the options and starts to connect. Redis need not be there: an error means that the options are wrong, and
+// says what to write instead.
 func Open(o Options) (*Link, error) {
 	a, err := o.complete()
 	if err != nil {
@@ -63,7 +63,8 @@ func Open(o Options) (*Link, error) {
 	}
 	l := &Link{
 		options: o, queue: newQueue(o.QueueBytes),
-		doing: make(chan struct{}, doAtOnce), suspect: make(chan struct{}, 1), retry: make(chan struct{}, 1), closing: make(chan struct{}),
+		doing: make(chan struct{}, doAtOnce), closing: make(chan struct{}),
+		suspect: make(chan struct{}, 1), retry: make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.topology = newTopology(l.ctx, o, a)
@@ -93,20 +94,22 @@ func (l *Link) Close() {
 	l.topology.close()
 }
 
-// Up reports whether the last question whether Redis is there was answered, and every [Subscriber] is subscribed to all it wants.
+// Up reports whether the last question whether Redis is there was answered, and every [Subscriber] is subscribed to all
+// it wants.
 func (l *Link) Up() bool { return l.state.isUp() }
 
-// OnState has f called with every change of [Link.Up]: once with true at first, also where that was before OnState; then with false
-// and true in turn. Calls come one at a time, in order, on a goroutine of the link; f may use the link, but not close it. Where f
-// is slow, a pair of changes that cancel each other out may be left out.
+// OnState has f called with every change of [Link.Up]: once with true at first, also where that was before OnState; then
+// with false and true in turn. Calls come one at a time, in order, on a goroutine of the link; f may use the link, but
+// not close it. Where f is slow, a pair of changes that cancel each other out may be left out.
 func (l *Link) OnState(f func(up bool)) { l.state.register(f) }
 
-// Do calls f with a client for commands whose answer is waited for. Such commands go over connections of their own, so they keep
-// no order with what is queued. ctx is given to f with the timeout of the link. Eight calls go on at a time, and others wait for
-// that long at most; so f must not call Do.
+// Do calls f with a client for commands whose answer is waited for. Such commands go over connections of their own, so
+// they keep no order with what is queued. ctx is given to f with the timeout of the link. Eight calls go on at a time,
+// and others wait for that long at most; so f must not call Do.
 //
-// It returns [ErrAway] at once while Redis is away, and wraps it where Redis went away during the call; otherwise what f returned.
-// No command is tried again after a connection broke, except by a Redis Cluster's client, which may carry it out twice then.
+// It returns [ErrAway] at once while Redis is away, and wraps it where Redis went away during the call; otherwise what f
+// returned. No command is tried again after a connection broke, except by a Redis Cluster's client, which may carry it
+// out twice then.
 func (l *Link) Do(ctx context.Context, f func(ctx context.Context, c goredis.UniversalClient) error) error {
 	if !l.queue.accepts() {
 		return l.away()

@@ -6,8 +6,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// NumSub returns how many connections are subscribed to channel, with SSUBSCRIBE where sharded; patterns do not count. In a Redis
-// Cluster it is the sum over all nodes. Errors are those of [Link.Do].
+// NumSub returns how many connections are subscribed to channel, with SSUBSCRIBE where sharded; patterns do not count. In
+// a Redis Cluster it is the sum over all nodes. Errors are those of [Link.Do].
 func (l *Link) NumSub(ctx context.Context, sharded bool, channel string) (int64, error) {
 	counts, err := l.NumSubs(ctx, sharded, channel)
 	if err != nil {

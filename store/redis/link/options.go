@@ -20,8 +20,8 @@ type Options struct {
 	// are asked without any unless the query says otherwise. The hosts of a cluster are any of its nodes; the others are
 	// asked of them.
 	URL string
-	// InsecureTLS takes any certificate, as Heroku's self-signed ones need it. It is an error without TLS. An authority of one's
-	// own is better: on Unix the environment variable SSL_CERT_FILE names a file with those to trust.
+	// InsecureTLS takes any certificate, as Heroku's self-signed ones need it. It is an error without TLS. An authority
+	// of one's own is better: on Unix the environment variable SSL_CERT_FILE names a file with those to trust.
 	InsecureTLS bool
 	// Log is told once when Redis goes away and once when it is back; default: nobody.
 	Log *slog.Logger

@@ -2,8 +2,9 @@ package link
 
 // Command is a command nobody waits for.
 type Command struct {
-	// Args are the command's name and arguments, as go-redis takes them: strings, numbers, []byte, ... The link takes them over.
-	// In a Redis Cluster the command goes to the node of its key: the first argument, or the first key of EVAL and its kin.
+	// Args are the command's name and arguments, as go-redis takes them: strings, numbers, []byte, ... The link takes
+	// them over. In a Redis Cluster the command goes to the node of its key: the first argument, or the first key of EVAL
+	// and its kin.
 	Args []any
 	// Size is what it counts for in the queue, in bytes; 0: a guess from Args.
 	Size int
@@ -14,9 +15,10 @@ type Command struct {
 	Gate *Gate
 }
 
-// Gate drops commands that nobody would hear of. Right before commands that have it are written, Redis is asked how many subscribers
-// Channels have, once for all the commands of a batch, and Decide is given the numbers. false drops the commands of this batch: they are
-// not lost, and their Done is given [ErrNotWanted]. As the question is put after Enqueue, who subscribed before Enqueue counts.
+// Gate drops commands that nobody would hear of. Right before commands that have it are written, Redis is asked how many
+// subscribers Channels have, once for all the commands of a batch, and Decide is given the numbers. false drops the
+// commands of this batch: they are not lost, and their Done is given [ErrNotWanted]. As the question is put after
+// Enqueue, who subscribed before Enqueue counts.
 type Gate struct {
 	Channels []string
 	Sharded  bool // Channels are those of SSUBSCRIBE
@@ -33,21 +35,22 @@ func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byt
 	return l.queue.put(i)
 }
 
-// Publish queues PUBLISH, and takes payload over: it must not be changed any more. All that is queued reaches Redis in the order
-// of the calls. It never waits. false: the message is lost and counted, as Redis is away or the queue is full.
+// Publish queues PUBLISH, and takes payload over: it must not be changed any more. All that is queued reaches Redis in
+// the order of the calls. It never waits. false: the message is lost and counted, as Redis is away or the queue is full.
 func (l *Link) Publish(channel string, payload []byte) bool {
 	return l.queue.put(item{verb: publish, channel: channel, payload: payload, size: itemBytes + len(channel) + len(payload)})
 }
 
-// SPublish is Publish for a channel of SSUBSCRIBE. In a Redis Cluster, which has each such channel on one node, order holds for what
-// is published on channels of one node.
+// SPublish is Publish for a channel of SSUBSCRIBE. In a Redis Cluster, which has each such channel on one node, order
+// holds for what is published on channels of one node.
 func (l *Link) SPublish(channel string, payload []byte) bool {
 	return l.queue.put(item{verb: spublish, channel: channel, payload: payload, size: itemBytes + len(channel) + len(payload)})
 }
 
-// Enqueue queues a command in order with what is published. In a Redis Cluster, whose nodes know no order among each other, all commands
-// of a batch are carried out and answered before what is published in the same batch goes out; among commands, order holds for those
-// of one node. It never waits. false: the command is lost and counted, and its Done is not called.
+// Enqueue queues a command in order with what is published. In a Redis Cluster, whose nodes know no order among each
+// other, all commands of a batch are carried out and answered before what is published in the same batch goes out; among
+// commands, order holds for those of one node. It never waits. false: the command is lost and counted, and its Done is
+// not called.
 func (l *Link) Enqueue(c Command) bool {
 	size := c.Size
 	if size <= 0 {

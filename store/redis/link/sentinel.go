@@ -85,8 +85,9 @@ func (s *sentinels) close() {
 	s.closeLocked()
 }
 
-// watch asks the Sentinels again and again, until the link ends, and tells changed. A master that the network has cut off from the
-// others goes on as if nothing had happened, until they can tell it; so a link that waits to be told stays with it.
+// watch asks the Sentinels again and again, until the link ends, and tells changed. A master that the network has cut off
+// from the others goes on as if nothing had happened, until they can tell it; so a link that waits to be told stays with
+// it.
 func (s *sentinels) watch(beat time.Duration, changed func()) {
 	tick := time.NewTicker(beat)
 	defer tick.Stop()

@@ -10,8 +10,8 @@ import (
 // maxPending is how many changes may wait for slow functions of OnState before pairs of them are left out.
 const maxPending = 16
 
-// state puts together what the writer and the subscribers know into whether Redis is there, says so in the log once per change, and
-// tells those who registered.
+// state puts together what the writer and the subscribers know into whether Redis is there, says so in the log once per
+// change, and tells those who registered.
 type state struct {
 	// Static after construction.
 	log  *slog.Logger

@@ -26,8 +26,8 @@ type Message struct {
 	Sharded bool   // published with SPUBLISH
 }
 
-// Subscriber receives. It has one connection to Redis; in a Redis Cluster one for Plain and Pattern, and one to each node that has
-// some of its channels of Sharded. Its methods may be called from any goroutine.
+// Subscriber receives. It has one connection to Redis; in a Redis Cluster one for Plain and Pattern, and one to each node
+// that has some of its channels of Sharded. Its methods may be called from any goroutine.
 type Subscriber struct {
 	// Static after construction.
 	link   *Link
@@ -93,9 +93,9 @@ func (w *wait) fail(err error) {
 	}
 }
 
-// Subscriber makes one, which lives until the link closes. handle is called for each message, in the order in which one connection
-// brings them, never twice at a time. While it runs nothing is received: Redis drops a connection that is too far behind. A
-// Subscriber that is made while the link is up does not take it down.
+// Subscriber makes one, which lives until the link closes. handle is called for each message, in the order in which one
+// connection brings them, never twice at a time. While it runs nothing is received: Redis drops a connection that is too
+// far behind. A Subscriber that is made while the link is up does not take it down.
 func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
 	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), lanes: map[string]*lane{}}
 	for k := range s.entries {
@@ -114,12 +114,13 @@ func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
 	return s
 }
 
-// Subscribe subscribes to channels, patterns for [Pattern], and returns when Redis has confirmed all of them: what is published from
-// then on arrives. Those that are subscribed to already are confirmed already. What it returns does not change what is wanted: it
-// is subscribed to again after every reconnect, before the link is up, until Unsubscribe.
+// Subscribe subscribes to channels, patterns for [Pattern], and returns when Redis has confirmed all of them: what is
+// published from then on arrives. Those that are subscribed to already are confirmed already. What it returns does not
+// change what is wanted: it is subscribed to again after every reconnect, before the link is up, until Unsubscribe.
 //
-// [ErrAway]: Redis is away, or went away meanwhile; everything is subscribed to once it is back. The error of ctx: confirmation is
-// still to come. [ErrBothWays]: none of the channels was subscribed to.
+// [ErrAway]: Redis is away, or went away meanwhile; everything is subscribed to once it is back. The error of ctx:
+// confirmation is still to come. [ErrBothWays]: none of the channels was subscribed to. It must not be called from handle,
+// which would keep the confirmation from being received.
 func (s *Subscriber) Subscribe(ctx context.Context, k Kind, channels ...string) error {
 	w := &wait{done: make(chan struct{})}
 	s.mu.Lock()

@@ -24,8 +24,9 @@ func newTrust(a address, o Options) *trust {
 	return t
 }
 
-// config is for a connection to addr. The certificate has to be for its host. Sentinels and clusters mostly tell where a Redis is by
-// its IP address, which hardly a certificate is for: then one for a name in the URL will do, since its owner is whom the URL trusts.
+// config is for a connection to addr. The certificate has to be for its host. Sentinels and clusters mostly tell where a
+// Redis is by its IP address, which hardly a certificate is for: then one for a name in the URL will do, since its owner
+// is whom the URL trusts.
 func (t *trust) config(addr string) *tls.Config {
 	host := hostOf(addr)
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: t.roots, InsecureSkipVerify: t.insecure}

@@ -17,8 +17,8 @@ import (
 // clientName is what CLIENT LIST shows.
 const clientName = "signalbox"
 
-// poolSize is how many connections go-redis may keep to one Redis. Do uses far fewer at a time; but after as many failures to connect,
-// go-redis starts a goroutine that outlives its client by a second.
+// poolSize is how many connections go-redis may keep to one Redis. Do uses far fewer at a time; but after as many
+// failures to connect, go-redis starts a goroutine that outlives its client by a second.
 const poolSize = 100
 
 // topology knows where Redis is and makes connections to it. Its methods may be called from any goroutine.
@@ -30,7 +30,8 @@ type topology struct {
 	tls     *trust     // nil: no TLS
 	asking  *sentinels // nil: there are none
 
-	// masters are those the cluster or the Sentinels have told of last; nil: nobody has, which is so for good with a single Redis.
+	// masters are those the cluster or the Sentinels have told of last; nil: nobody has, which is so for good with a
+	// single Redis.
 	masters atomic.Pointer[[]string]
 
 	// mu guards the following.
@@ -153,8 +154,8 @@ func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 	return t.connect(ctx, t.options(node))
 }
 
-// check returns an error where addr is no master any more, as far as has been heard. A node that was taken out of a cluster, or that was
-// cut off from its Sentinels, goes on answering as if nothing had happened. It does not ask anybody.
+// check returns an error where addr is no master any more, as far as has been heard. A node that was taken out of a
+// cluster, or that was cut off from its Sentinels, goes on answering as if nothing had happened. It does not ask anybody.
 func (t *topology) check(addr string) error {
 	if masters := t.masters.Load(); masters != nil && !slices.Contains(*masters, addr) {
 		return errFailover

@@ -8,8 +8,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// wire is one connection. It is a client of go-redis that was given the connection and never makes another: one that go-redis
-// would make behind our back would be one whose breaking nobody has noticed, with messages missed or written twice.
+// wire is one connection. It is a client of go-redis that was given the connection and never makes another: one that
+// go-redis would make behind our back would be one whose breaking nobody has noticed, with messages missed or written
+// twice.
 type wire struct {
 	client *goredis.Client
 	addr   string
@@ -17,7 +18,8 @@ type wire struct {
 	stop   func() bool // takes back that the connection breaks when the link ends
 }
 
-// connect makes a wire of the connection that dial makes. The handshake with Redis is still to come: the first command does it.
+// connect makes a wire of the connection that dial makes. The handshake with Redis is still to come: the first command
+// does it.
 func (t *topology) connect(ctx context.Context, options *goredis.Options) (*wire, error) {
 	conn, err := t.dial(ctx, "tcp", options.Addr)
 	if err != nil {

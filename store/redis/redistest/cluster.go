@@ -22,8 +22,8 @@ type Cluster struct {
 	Replicas []*Server // Replicas[i] is that of Masters[i]; none where none were wanted
 }
 
-// StartCluster starts a Redis Cluster whose slots lie on so many masters, in their order and in equal parts, each with a replica
-// where those are wanted. It stops when the test ends, and skips the test where there is no redis-server.
+// StartCluster starts a Redis Cluster whose slots lie on so many masters, in their order and in equal parts, each with a
+// replica where those are wanted. It stops when the test ends, and skips the test where there is no redis-server.
 func StartCluster(t testing.TB, masters int, replicas bool) *Cluster {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")

@@ -18,8 +18,9 @@ import (
 	"time"
 )
 
-// StartTLS starts a Redis that speaks TLS alone, with a certificate it has signed itself for the hosts, names or IP addresses; the
-// pool trusts it. It stops when the test ends, and skips the test where there is no redis-server with TLS. args are further options.
+// StartTLS starts a Redis that speaks TLS alone, with a certificate it has signed itself for the hosts, names or IP
+// addresses; the pool trusts it. It stops when the test ends, and skips the test where there is no redis-server with TLS.
+// args are further options.
 func StartTLS(t testing.TB, hosts []string, args ...string) (*Server, *x509.CertPool) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
