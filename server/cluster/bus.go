@@ -63,8 +63,7 @@ func (c *Cluster) send(s *space, v verdict, sel hub.Selection, msg *hub.Message,
 	}
 	channel, payload, err := c.encode(s, sel, msg, count)
 	if err != nil {
-		c.stats.unwritable.Add(1)
-		c.log.Warn("a message cannot be written for other servers", "namespace", s.name, "error", err)
+		c.unwritable(s, err)
 		return false
 	}
 	return c.dispatch(s, v, msg.Foreign, channel, payload)
@@ -72,18 +71,45 @@ func (c *Cluster) send(s *space, v verdict, sel hub.Selection, msg *hub.Message,
 
 func (c *Cluster) dispatch(s *space, v verdict, foreign bool, channel string, payload []byte) bool {
 	sharded := c.sharded && s.name != ""
-	if v == publish {
-		c.stats.published.Add(1)
-		if sharded {
-			return c.link.SPublish(channel, payload)
+	var queued bool
+	switch {
+	case v == enquire:
+		g := s.gate
+		if foreign {
+			g = s.hermetic
 		}
-		return c.link.Publish(channel, payload)
+		queued = c.link.PublishGated(g, sharded, channel, payload, c.tallied)
+	case sharded:
+		queued = c.link.SPublish(channel, payload)
+	default:
+		queued = c.link.Publish(channel, payload)
 	}
-	g := s.gate
-	if foreign {
-		g = s.hermetic
+	switch {
+	case !queued:
+		c.stats.lost.Add(1)
+	case v == publish:
+		c.stats.published.Add(1)
 	}
-	return c.link.PublishGated(g, sharded, channel, payload)
+	return queued
+}
+
+// tally counts what became of a message that was published if somebody turned out to be there.
+func (c *Cluster) tally(_ any, err error) {
+	switch {
+	case err == nil:
+		c.stats.published.Add(1)
+	case errors.Is(err, link.ErrNotWanted):
+		c.stats.kept.Add(1)
+	default:
+		c.stats.lost.Add(1)
+	}
+}
+
+// unwritable notes a message that has no form on the wire.
+func (c *Cluster) unwritable(s *space, err error) {
+	if c.stats.unwritable.Add(1) == 1 {
+		c.log.Warn("a message cannot be written for other servers; it is logged once", "namespace", s.name, "error", err)
+	}
 }
 
 // noEvent is the name on the wire of a message that is no event.
@@ -240,7 +266,11 @@ func (s *space) judgeAll(rooms []hub.Room, foreign bool) (verdict, []uint16) {
 	return v, of
 }
 
-func (c *Cluster) sendCounted(s *space, v verdict, of []uint16, sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
+func (c *Cluster) sendCounted(s *space, v verdict, of []uint16, sel hub.Selection, msg *hub.Message, tell func(delivered int, complete bool)) {
+	counted := func(delivered int, complete bool) {
+		defer c.recovered("a count")
+		tell(delivered, complete)
+	}
 	if !c.link.Up() {
 		c.stats.lost.Add(1)
 		counted(0, false)
@@ -260,7 +290,7 @@ func (c *Cluster) sendCounted(s *space, v verdict, of []uint16, sel hub.Selectio
 	for _, slot := range of {
 		all = all && !s.cluster.isAssumed(int(slot)) // they are told with the next change who is there
 	}
-	if s.strange.Load() > 0 {
+	if c.unmet.Load() > 0 {
 		all = false // they are there, and cannot be waited for by name
 	}
 	foreign := s.foreign.Load() > 0 && s.name != ""
@@ -286,7 +316,7 @@ func (c *Cluster) sendCounted(s *space, v verdict, of []uint16, sel hub.Selectio
 func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
 	channel, payload, err := c.encode(s, sel, msg, "")
 	if err != nil {
-		c.stats.unwritable.Add(1)
+		c.unwritable(s, err)
 		counted(0, false)
 		return
 	}
@@ -296,14 +326,14 @@ func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Mes
 		gate = s.hermetic
 	}
 	done := func(_ any, err error) {
+		c.tally(nil, err)
 		switch {
 		case errors.Is(err, link.ErrNotWanted):
-			c.stats.kept.Add(1)
 			counted(0, true)
 		case err != nil || s.foreign.Load() == 0:
 			counted(0, false) // lost, or taken by nodes that have not said who they are
 		default:
-			c.countForeign(s, sel, c.counts.add(nil, true, s.strange.Load() == 0, counted))
+			c.countForeign(s, sel, c.counts.add(nil, true, c.unmet.Load() == 0, counted))
 		}
 	}
 	verb := "PUBLISH"
@@ -311,6 +341,7 @@ func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Mes
 		verb = "SPUBLISH"
 	}
 	if !c.link.Enqueue(link.Command{Args: []any{verb, channel, payload}, Gate: gate, Done: done}) {
+		c.stats.lost.Add(1)
 		counted(0, false)
 	}
 }

@@ -19,10 +19,11 @@ const markerSuffix = "-signalbox#"
 var (
 	errAway      = errors.New("redis is away: other servers cannot be reached")
 	errKinds     = errors.New("rooms whose kinds cannot be read")
-	errEventName = errors.New("event without a name that is text")
+	errEventName = errors.New("message without an event")
+	errTooLarge  = errors.New("more than a client may be sent")
 )
 
-// Options are what a cluster stands on. All but Sharded, OnPlain and Adopt are needed.
+// Options are what a cluster stands on. All but Sharded, OnPlain, MaxPayload and Adopt are needed.
 type Options struct {
 	Link *link.Link
 	Hub  *hub.Hub
@@ -35,6 +36,8 @@ type Options struct {
 	// OnPlain takes what some program has published on update, broadcast, user:<id> or room:<id>. It runs on the goroutine
 	// that receives and must not wait. The error says that the payload is of no use; it is counted. nil: nobody is told.
 	OnPlain func(channel string, payload []byte) error
+	// MaxPayload is how many bytes of what some program has published are taken; 0: any. More is refused, and counted.
+	MaxPayload int
 	// Adopt gives a message that came from a server of another kind to a room, by Node's name of it, the forms of the doors
 	// that speak no Socket.IO. It must not wait. nil: it goes to Socket.IO clients alone.
 	Adopt func(room string, msg *hub.Message)
@@ -48,22 +51,23 @@ func NewNodeID() string { return randomHex(nodeIDLength / 2) }
 // set the hub's Bus to it, then Start it; Stop ends it.
 type Cluster struct {
 	// Static after construction.
-	link      *link.Link
-	hub       *hub.Hub
-	prefix    string
-	sharded   bool
-	id        string // of the node, among signalbox nodes
-	uid       string // of the adapter, as Node has it
-	signature []byte // what a classic broadcast of this node begins with
-	everyone  string // the channel of all signalbox nodes
-	inbox     string // that of this node alone
-	onPlain   func(channel string, payload []byte) error
-	adopt     func(room string, msg *hub.Message)
-	log       *slog.Logger
-	epoch     time.Time
-	topics    *space
-	ctx       context.Context
-	cancel    context.CancelFunc
+	link       *link.Link
+	hub        *hub.Hub
+	prefix     string
+	sharded    bool
+	id         string // of the node, among signalbox nodes
+	uid        string // of the adapter, as Node has it
+	signature  []byte // what a classic broadcast of this node begins with; sharded: what ends it, but for the namespace
+	everyone   string // the channel of all signalbox nodes
+	inbox      string // that of this node alone
+	maxPayload int
+	onPlain    func(channel string, payload []byte) error
+	adopt      func(room string, msg *hub.Message)
+	log        *slog.Logger
+	epoch      time.Time
+	topics     *space
+	ctx        context.Context
+	cancel     context.CancelFunc
 
 	// Set by Start, before anything is received.
 	local      Local
@@ -77,8 +81,10 @@ type Cluster struct {
 	echoes     echoes
 	rooms      subscriptions
 	assumed    [slots]atomic.Int64 // until when others are taken to have somebody in a slot, since epoch
-	heard      atomic.Int64        // when the last control message came, since epoch
+	attention  attention
+	unmet      atomic.Int64 // other nodes that have not told what they want: messages may be for them
 	stats      tally
+	tallied    func(reply any, err error) // is [Cluster.tally]
 
 	spacesMu sync.RWMutex
 	// spacesMu guards the following.
@@ -93,10 +99,17 @@ type Cluster struct {
 	tells map[string]func(body []byte)
 	asks  map[string]func(ctx context.Context, body []byte) []byte
 
-	answering  chan struct{} // one for each that is being answered
-	tasks      chan func()
-	background sync.WaitGroup
+	background background
 	draining   atomic.Bool
+	met        chan struct{} // closed when this node has met the others, or tried to, for the first time
+	meeting    sync.Once
+	panicked   sync.Map // what has, by kind
+
+	receiving sync.Mutex // held while a message is handled
+
+	// voice guards silent: whoever still has something to say holds it for reading.
+	voice  sync.RWMutex
+	silent bool // good-bye was said
 }
 
 // channelKind is what comes over a channel that is not a pattern's.
@@ -116,26 +129,33 @@ type subscribedChannel struct {
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
-		onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
+		maxPayload: o.MaxPayload, onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
 		tells: make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
-		answering: make(chan struct{}, maxAnswering), tasks: make(chan func(), maxAnswering),
 	}
 	if o.Sharded {
 		c.uid = randomHex(8)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.met = make(chan struct{})
+	c.background.ctx, c.background.tasks = c.ctx, make(chan func(), maxTasks)
 	c.signature = append([]byte{0x93, 0xa0 | byte(len(c.uid))}, c.uid...)
+	if o.Sharded {
+		c.signature = []byte(`,"uid":"` + c.uid + `","nsp":"`)
+	}
 	c.everyone = o.Prefix + markerSuffix
 	c.inbox = c.mailbox(c.id)
-	c.members.nodes = make(map[string]*member)
-	c.interest.tell, c.interest.nodes, c.interest.slow = c.tellChange, c.members.answering, c.suspect
+	c.members.init()
+	c.interest.tell, c.interest.alone, c.interest.nodes = c.tellChange, c.isAlone, c.members.there
+	c.attention.epoch = c.epoch
+	c.unmet.Store(1) // until this node has looked
 	c.questions.asks = make(map[uint64]*question)
 	c.counts.open = make(map[uint64]*count)
 	c.counts.late = c.suspect
 	c.gatherings.open = make(map[string]*gathering)
 	c.echoes.seed, c.echoes.expected = maphash.MakeSeed(), make(map[uint64]*echo)
-	c.rooms.init(c)
+	c.tallied = c.tally
+	c.rooms.cluster, c.rooms.rooms = c, make(map[string]*subscription)
 	c.topics = c.newSpace("")
 	c.topics.member.Store(true)
 	return c
@@ -146,10 +166,17 @@ func (c *Cluster) SetHooks(onPlain func(channel string, payload []byte) error, a
 	c.onPlain, c.adopt = onPlain, adopt
 }
 
-// expect makes known that sockets are about to join a room, without waiting.
+// expect makes known that sockets are about to join a room, without waiting. It is paid back with expected.
 func (c *Cluster) expect(r hub.Room) {
 	c.interest.expect(r)
 	if c.sharded {
 		c.rooms.expect(r)
+	}
+}
+
+func (c *Cluster) expected(r hub.Room) {
+	c.interest.unwant(r)
+	if c.sharded {
+		c.rooms.unwant(r)
 	}
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -13,12 +14,14 @@ const (
 	controlState   = 'S' // seq, bitmap
 	controlChange  = 'D' // seq, number of added slots, added slots, removed slots
 	controlConfirm = 'K' // seq: I know your changes up to it
-	controlBeat    = 'B' // seq
+	controlBeat    = 'B' // seq, time
+	controlProbe   = 'P' // time; to oneself
 	controlAgain   = 'R' // tell me your state
 	controlBye     = 'Q'
 	controlTell    = 'T' // topic, body
 	controlAsk     = 'A' // id, topic, body
 	controlAnswer  = 'Y' // id, body
+	controlRefuse  = 'N' // id: there will be no answer
 	controlCount   = 'C' // id, count
 )
 
@@ -32,13 +35,20 @@ func (c *Cluster) appendControl(kind byte) []byte {
 	return append(append(make([]byte, 0, 64), kind), c.id...)
 }
 
-func (c *Cluster) tellAll(b []byte) bool            { return c.publish(c.everyone, b) }
-func (c *Cluster) tellOne(node string, b []byte)    { c.publish(c.mailbox(node), b) }
-func (c *Cluster) mailbox(node string) string       { return c.everyone + node + "#" }
-func (c *Cluster) publish(ch string, b []byte) bool { return c.link.Publish(ch, b) }
+func (c *Cluster) mailbox(node string) string { return c.everyone + node + "#" }
+
+// tellAll and tellOne publish a control message, and report whether they could.
+func (c *Cluster) tellAll(b []byte) bool              { return c.say(c.everyone, b) }
+func (c *Cluster) tellOne(node string, b []byte) bool { return c.say(c.mailbox(node), b) }
+
+func (c *Cluster) say(channel string, b []byte) bool {
+	c.voice.RLock()
+	defer c.voice.RUnlock()
+	return !c.silent && c.link.Publish(channel, b)
+}
 
 // tellChange is [interest.tell].
-func (c *Cluster) tellChange(seq uint64, added, removed []uint16) {
+func (c *Cluster) tellChange(seq uint64, added, removed []uint16) bool {
 	b := binary.BigEndian.AppendUint64(c.appendControl(controlChange), seq)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(added)))
 	for _, slot := range added {
@@ -47,7 +57,7 @@ func (c *Cluster) tellChange(seq uint64, added, removed []uint16) {
 	for _, slot := range removed {
 		b = binary.BigEndian.AppendUint16(b, slot)
 	}
-	c.tellAll(b)
+	return c.tellAll(b)
 }
 
 func (c *Cluster) appendState(b []byte) []byte {
@@ -65,9 +75,11 @@ func (c *Cluster) control(payload []byte) error {
 		return errControl
 	}
 	node, body := string(payload[1:1+nodeIDLength]), payload[1+nodeIDLength:]
-	c.heard.Store(int64(time.Since(c.epoch)))
 	if node == c.id {
-		return nil
+		return c.takeEcho(payload[0], body)
+	}
+	if !isNodeID(node) {
+		return errControl
 	}
 	now := time.Now()
 	switch payload[0] {
@@ -103,6 +115,12 @@ func (c *Cluster) control(payload []byte) error {
 			c.questions.answer(id, node, answer)
 		}
 		return err
+	case controlRefuse:
+		id, _, err := cutNumber(body)
+		if err == nil {
+			c.questions.refuse(id, node)
+		}
+		return err
 	case controlCount:
 		id, rest, err := cutNumber(body)
 		if err != nil {
@@ -116,6 +134,28 @@ func (c *Cluster) control(payload []byte) error {
 	default:
 		return nil // of a later version
 	}
+}
+
+// takeEcho handles what this node has said itself.
+func (c *Cluster) takeEcho(kind byte, body []byte) error {
+	if kind != controlChange && kind != controlBeat && kind != controlProbe {
+		return nil
+	}
+	n, rest, err := cutNumber(body)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case controlChange:
+		c.interest.echoed(n)
+		return nil
+	case controlBeat:
+		if n, _, err = cutNumber(rest); err != nil {
+			return err
+		}
+	}
+	c.attention.saw(n)
+	return nil
 }
 
 func (c *Cluster) takeState(kind byte, node string, body []byte, now time.Time) error {
@@ -165,8 +205,18 @@ func (c *Cluster) confirm(node string, seq uint64) {
 func (c *Cluster) left(node string) {
 	c.members.forget(node)
 	c.interest.gone(node)
+	c.missing(node)
+}
+
+// missing has no answer of a node waited for.
+func (c *Cluster) missing(node string) {
 	c.questions.gone(node)
 	c.counts.gone(node)
+}
+
+// isNodeID reports whether a text may be what [NewNodeID] returns.
+func isNodeID(text string) bool {
+	return len(text) == nodeIDLength && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // cutNumber reads a number of 8 bytes.

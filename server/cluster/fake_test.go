@@ -127,7 +127,7 @@ func startNode(t *testing.T, s *redistest.Server, options ...nodeOption) *node {
 func meet(t *testing.T, nodes ...*node) {
 	t.Helper()
 	for _, n := range nodes {
-		eventually(t, "the nodes know each other", func() bool { return int(n.members.known.Load()) == len(nodes)-1 })
+		eventually(t, "the nodes know each other", func() bool { return int(n.members.known.Load()) == len(nodes)-1 && n.sure() })
 	}
 }
 

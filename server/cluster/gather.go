@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -20,8 +19,9 @@ type gatherings struct {
 
 // gathering collects the answers to one request. A server may answer several times.
 type gathering struct {
-	take func(r *format.Response) bool // called one at a time; reports whether that was all
-	done chan struct{}                 // closed when it was
+	// take is called one at a time, on the goroutine that receives, which it must not keep. It reports whether that was all.
+	take func(r *format.Response) bool
+	done chan struct{} // closed when that was all, or nothing more will come
 
 	mu     sync.Mutex
 	closed bool // nothing is taken any more; guarded by mu
@@ -42,9 +42,20 @@ func (gs *gatherings) end(id string) {
 	delete(gs.open, id)
 	gs.mu.Unlock()
 	if g != nil {
-		g.mu.Lock()
+		g.close()
+	}
+}
+
+func (g *gathering) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closeLocked()
+}
+
+func (g *gathering) closeLocked() {
+	if !g.closed {
 		g.closed = true
-		g.mu.Unlock()
+		close(g.done)
 	}
 }
 
@@ -53,32 +64,55 @@ func (gs *gatherings) answer(r *format.Response) {
 	gs.mu.Lock()
 	g := gs.open[r.ID]
 	gs.mu.Unlock()
-	if g == nil {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed && g.take(r) {
-		g.closed = true
-		close(g.done)
+	if g != nil && g.answer(r) {
+		gs.end(r.ID)
 	}
 }
 
-func (c *Cluster) takeResponse(_ *space, payload []byte) error {
+func (g *gathering) answer(r *format.Response) (all bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || !g.take(r) {
+		return false
+	}
+	g.closeLocked()
+	return true
+}
+
+// none reports whether nobody waits for an answer.
+func (gs *gatherings) none() bool {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	return len(gs.open) == 0
+}
+
+// abandon ends all requests: Redis has gone.
+func (gs *gatherings) abandon() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for id, g := range gs.open {
+		delete(gs.open, id)
+		g.close()
+	}
+}
+
+// takeResponse handles an answer on a classic channel. Those to requests of others may be large, and come here as well.
+func (c *Cluster) takeResponse(payload []byte) error {
+	if c.gatherings.none() {
+		c.stats.passed.Add(1)
+		return nil
+	}
 	r, err := format.ParseClassicResponse(payload)
 	if err != nil {
 		return err
 	}
-	return c.respond(nil, r)
-}
-
-func (c *Cluster) respond(_ *space, r *format.Response) error {
 	c.gatherings.answer(r)
 	return nil
 }
 
-// gather sends a request to all other servers and takes one answer of each.
-func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Request, take func(*format.Response)) error {
+// gather sends a request to all other servers and takes one answer of the right kind from each. The error says that they
+// have not all answered.
+func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Request, kind format.ResponseType, take func(*format.Response)) error {
 	s := c.space(namespace)
 	if s == nil {
 		return nil
@@ -95,6 +129,9 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 	r.ID = c.newRequestID()
 	got := 0
 	g := c.gatherings.add(r.ID, func(a *format.Response) bool {
+		if a.Type != kind {
+			return false
+		}
 		take(a)
 		got++
 		return got >= want
@@ -105,76 +142,17 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 	}
 	select {
 	case <-g.done:
-		return nil
 	case <-ctx.Done():
 		c.gatherings.end(r.ID)
-		c.stats.timeouts.Add(1)
-		return fmt.Errorf("timeout reached: only %d responses received out of %d", got, want)
 	}
-}
-
-// Servers is the cluster as namespaces see it: all other servers, of whichever kind.
-type Servers struct{ *Cluster }
-
-// Servers returns the cluster for package socketio.
-func (c *Cluster) Servers() Servers { return Servers{c} }
-
-// Ask sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
-// at a time, and returns the number of clients asked when all have answered or ctx is over. complete: all servers told how
-// many clients they have asked. sid is "" where the other server does not say whose answer it is.
-func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
-	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
-	s := c.space(msg.Namespace)
-	if s == nil {
-		return 0, true
+	switch {
+	case got >= want: // nobody writes to it any more
+		return nil
+	case ctx.Err() == nil:
+		return errAway
 	}
-	want, err := c.others(ctx, s)
-	if err != nil {
-		return 0, false
-	}
-	if want == 0 {
-		return 0, true
-	}
-	id := c.newRequestID()
-	servers, answers := 0, 0
-	g := c.gatherings.add(id, func(r *format.Response) bool {
-		switch r.Type {
-		case format.ResponseCount:
-			servers++
-			asked += int(r.Count)
-		case format.ResponseAck:
-			answers++
-			answer(r.SID, r.Args, r.Attachments)
-		}
-		return servers >= want && answers >= asked
-	})
-	defer c.gatherings.end(id)
-	if !c.publishAsk(s, id, sel, msg, timeout) {
-		return 0, false
-	}
-	select {
-	case <-g.done:
-	case <-ctx.Done():
-	}
-	c.gatherings.end(id)
-	return asked, servers >= want
-}
-
-// publishAsk publishes an event that is to be answered.
-func (c *Cluster) publishAsk(s *space, id string, sel hub.Selection, msg *hub.Message, timeout time.Duration) bool {
-	o := outgoings.Get().(*outgoing)
-	defer func() {
-		*o = outgoing{name: o.name[:0]}
-		outgoings.Put(o)
-	}()
-	c.fill(o, s, sel, msg)
-	o.b.RequestID, o.b.Flags.Timeout = id, timeout
-	if c.sharded {
-		b, err := format.AppendSharded(nil, &o.b)
-		return err == nil && c.link.SPublish(s.channels.base, b)
-	}
-	b, err := format.AppendClassic(nil, &o.b)
-	return err == nil && c.link.Publish(s.channels.request, b)
+	c.stats.timeouts.Add(1)
+	return fmt.Errorf("timeout reached: only %d responses received out of %d", got, want)
 }
 
 // countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they were
@@ -187,6 +165,9 @@ func (c *Cluster) countForeign(s *space, sel hub.Selection, count uint64) {
 	seen := make(map[string]struct{})
 	servers := 0
 	c.gatherings.add(r.ID, func(a *format.Response) bool {
+		if a.Type != format.ResponseSockets {
+			return false
+		}
 		servers++
 		for _, socket := range a.Sockets {
 			seen[socket.ID] = struct{}{}

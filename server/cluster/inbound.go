@@ -13,6 +13,9 @@ import (
 
 // receive handles what Redis brings. It runs on the goroutine that receives, in order, and waits for nothing.
 func (c *Cluster) receive(m link.Message) {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	defer c.recovered("a message of another server")
 	switch {
 	case c.ctx.Err() != nil:
 	case m.Channel == c.everyone, m.Channel == c.inbox:
@@ -27,16 +30,16 @@ func (c *Cluster) receive(m link.Message) {
 		c.plain(m.Channel, m.Payload)
 	case m.Channel == c.topics.channels.base:
 		c.note("message", c.takeClassic(c.topics, m.Payload))
+	case m.Sharded:
+		c.takeSharded(m)
 	default:
 		s, kind := c.channelOf(m.Channel)
 		switch {
 		case s == nil: // one that was just closed
-		case c.sharded:
-			c.takeSharded(s, m)
 		case kind == requestChannel:
 			c.note("request", c.takeRequest(s, m.Payload))
 		case kind == answerChannel:
-			c.note("response", c.takeResponse(s, m.Payload))
+			c.note("response", c.takeResponse(m.Payload))
 		}
 	}
 }
@@ -154,7 +157,7 @@ func (c *Cluster) message(s *space, p *format.Peeked) (*hub.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(packet.Args) == 0 || packet.Args[0][0] != '"' {
+	if len(packet.Args) == 0 {
 		return nil, errEventName
 	}
 	msg := &hub.Message{Namespace: p.Namespace, Volatile: p.Flags.Volatile}
@@ -186,16 +189,17 @@ func (c *Cluster) tellCount(node, id string, n int) {
 }
 
 // takeSharded handles a message on a channel of the sharded mode.
-func (c *Cluster) takeSharded(s *space, m link.Message) {
-	if bytes.HasSuffix(m.Payload, s.signature) {
-		return // our own
+func (c *Cluster) takeSharded(m link.Message) {
+	if c.isOwn(m.Payload) {
+		return
 	}
 	e, err := format.ParseSharded(m.Payload)
 	if err != nil {
 		c.note("message", err)
 		return
 	}
-	if e.UID == c.uid || e.Namespace != s.name {
+	s := c.space(e.Namespace)
+	if e.UID == c.uid || s == nil {
 		return
 	}
 	switch {
@@ -206,7 +210,21 @@ func (c *Cluster) takeSharded(s *space, m link.Message) {
 	case e.Request != nil:
 		err = c.carryOut(s, e.Request)
 	case e.Response != nil:
-		err = c.respond(s, e.Response)
+		c.gatherings.answer(e.Response)
 	}
 	c.note("message", err)
+}
+
+// maxNamespaceTail is up to how long a namespace's name in JSON is looked behind for whose message it is.
+const maxNamespaceTail = 100
+
+// isOwn reports whether a message of the sharded mode is seen to be this node's without reading it: in JSON its end says so.
+func (c *Cluster) isOwn(payload []byte) bool {
+	end := payload[max(0, len(payload)-len(c.signature)-maxNamespaceTail):]
+	i := bytes.LastIndex(end, c.signature)
+	if i < 0 {
+		return false
+	}
+	name := end[i+len(c.signature):]
+	return len(name) >= 2 && bytes.IndexByte(name, '"') == len(name)-2 && name[len(name)-1] == '}'
 }

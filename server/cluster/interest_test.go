@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,24 +11,16 @@ import (
 
 // told is what an interest has told the other nodes.
 type told struct {
-	mu      sync.Mutex
-	changes []string
-	bits    bitmap
-	seq     uint64
+	mu   sync.Mutex
+	bits bitmap
+	seq  uint64
+	away bool // it cannot be told
 }
 
-func newInterest(t *testing.T, nodes ...string) (*interest, *told, *[]string) {
+func newInterest(t *testing.T, nodes ...string) (*interest, *told) {
 	w := new(told)
-	slow := new([]string)
-	i := &interest{
-		nodes: func() []string { return nodes },
-		slow: func(node string) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			*slow = append(*slow, node)
-		},
-	}
-	i.tell = func(seq uint64, added, removed []uint16) {
+	i := &interest{nodes: func() []string { return nodes }, alone: func() bool { return len(nodes) == 0 }}
+	i.tell = func(seq uint64, added, removed []uint16) bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if seq != w.seq+1 {
@@ -42,8 +33,9 @@ func newInterest(t *testing.T, nodes ...string) (*interest, *told, *[]string) {
 		for _, slot := range removed {
 			w.bits.clear(slot)
 		}
+		return !w.away
 	}
-	return i, w, slow
+	return i, w
 }
 
 func room(name string) hub.Room { return hub.Room{Kind: hub.KindUser, Name: name} }
@@ -54,59 +46,116 @@ func (w *told) has(r hub.Room) bool {
 	return w.bits.has(slotOf(r))
 }
 
+// wants has somebody want rooms, and returns what is closed when they need not wait any longer.
+func (i *interest) wants(rooms ...hub.Room) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		for _, r := range rooms {
+			i.want(r)
+		}
+		close(done)
+	}()
+	synctest.Wait()
+	return done
+}
+
+func waits(t *testing.T, joined <-chan struct{}, what string) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case <-joined:
+		t.Fatal("joined before " + what)
+	default:
+	}
+}
+
 func TestWantAloneDoesNotWait(t *testing.T) {
-	i, w, _ := newInterest(t)
+	i, w := newInterest(t)
 	i.want(room("a"))
 	if !w.has(room("a")) {
 		t.Error("the room was not told")
 	}
 }
 
-func TestWantWaitsForEveryNode(t *testing.T) {
+func TestWantDoesNotWaitWhereNobodyCanBeTold(t *testing.T) {
+	i, w := newInterest(t, "x")
+	w.away = true
+	i.want(room("a"))
+}
+
+func TestWantWaitsForRedisAndEveryNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, w, slow := newInterest(t, "x", "y")
-		joined := make(chan struct{})
-		go func() { i.want(room("a")); close(joined) }()
-		synctest.Wait()
+		i, w := newInterest(t, "x", "y")
+		joined := i.wants(room("a"))
 		if !w.has(room("a")) {
 			t.Fatal("nobody was told")
 		}
-		i.confirmed("x", 1)
-		synctest.Wait()
-		select {
-		case <-joined:
-			t.Fatal("joined before y knows")
-		default:
-		}
+		i.confirmed("x", 1) // may come first
+		waits(t, joined, "redis has brought it back")
+		i.echoed(1)
+		waits(t, joined, "y knows")
 		i.confirmed("y", 1)
 		<-joined
 		i.want(room("a")) // at once
-		if len(*slow) > 0 {
-			t.Errorf("slow nodes: %v", *slow)
-		}
+	})
+}
+
+// Whoever was silent and is heard of while the announcement is on its way is waited for.
+func TestWantWaitsForWhoComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, _ := newInterest(t, "x")
+		var nodes []string
+		i.nodes = func() []string { return nodes }
+		joined := i.wants(room("a"))
+		nodes = []string{"x"}
+		i.echoed(1)
+		waits(t, joined, "x knows")
+		i.confirmed("x", 1)
+		<-joined
 	})
 }
 
 func TestWantGivesUpOnSlowNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, w, slow := newInterest(t, "x", "y")
+		i, _ := newInterest(t, "x", "y")
 		start := time.Now()
-		var wg sync.WaitGroup
-		wg.Go(func() { i.want(room("a")) })
-		synctest.Wait()
-		wg.Go(func() { i.want(room("b")) }) // goes out with the next batch
-		synctest.Wait()
+		joined := i.wants(room("a"))
+		i.echoed(1)
 		i.confirmed("x", 1)
-		wg.Wait()
-		if took := time.Since(start); took != 2*ackPatience {
-			t.Errorf("joined after %v, want %v", took, 2*ackPatience)
+		<-joined
+		if took := time.Since(start); took != ackPatience {
+			t.Errorf("joined after %v, want %v", took, ackPatience)
 		}
-		synctest.Wait()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		slices.Sort(*slow)
-		if want := []string{"x", "y", "y"}; !slices.Equal(*slow, want) {
-			t.Errorf("slow = %v, want %v", *slow, want)
+		if ackPatience <= knowledgeLife {
+			t.Errorf("a join waits for %v, and others go by what is up to %v old", ackPatience, knowledgeLife)
+		}
+	})
+}
+
+func TestWantGivesUpOnRedis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, _ := newInterest(t, "x")
+		start := time.Now()
+		<-i.wants(room("a"))
+		if took := time.Since(start); took != echoPatience {
+			t.Errorf("joined after %v, want %v", took, echoPatience)
+		}
+		i.echoed(1) // too late for anything
+	})
+}
+
+// A node that goes is not waited for any more.
+func TestWantDoesNotWaitForTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, _ := newInterest(t, "x", "y")
+		start := time.Now()
+		joined := i.wants(room("a"))
+		i.echoed(1)
+		i.confirmed("x", 1)
+		i.gone("y")
+		<-joined
+		if took := time.Since(start); took != 0 {
+			t.Errorf("joined after %v, want at once", took)
 		}
 	})
 }
@@ -114,7 +163,7 @@ func TestWantGivesUpOnSlowNodes(t *testing.T) {
 // Joins that come while others are being told share the next change.
 func TestWantsAreFolded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, w, _ := newInterest(t, "x")
+		i, w := newInterest(t, "x")
 		var wg sync.WaitGroup
 		wg.Go(func() { i.want(room("first")) })
 		synctest.Wait()
@@ -122,9 +171,11 @@ func TestWantsAreFolded(t *testing.T) {
 			wg.Go(func() { i.want(room(string(rune('a' + n)))) })
 		}
 		synctest.Wait()
-		i.confirmed("x", 1)
-		synctest.Wait()
-		i.confirmed("x", 2)
+		for seq := range uint64(2) {
+			i.echoed(seq + 1)
+			i.confirmed("x", seq+1)
+			synctest.Wait()
+		}
 		wg.Wait()
 		if w.seq != 2 {
 			t.Errorf("%d changes were told, want 2", w.seq)
@@ -133,7 +184,7 @@ func TestWantsAreFolded(t *testing.T) {
 }
 
 func TestSweepTakesBackWhatNobodyUses(t *testing.T) {
-	i, w, _ := newInterest(t)
+	i, w := newInterest(t)
 	i.want(room("a"))
 	i.want(room("b"))
 	i.unwant(room("a"))
@@ -145,6 +196,13 @@ func TestSweepTakesBackWhatNobodyUses(t *testing.T) {
 	if w.has(room("a")) || !w.has(room("b")) {
 		t.Error("after the second look: want a taken back and b not")
 	}
+	if !i.has(slotOf(room("a"))) {
+		t.Error("who has not heard yet may still send, and count on an answer")
+	}
+	i.sweep()
+	if i.has(slotOf(room("a"))) || !i.has(slotOf(room("b"))) {
+		t.Error("after the third look: want a not heeded any more, and b still")
+	}
 	i.want(room("a"))
 	if !w.has(room("a")) {
 		t.Error("a is wanted again, and nobody was told")
@@ -153,7 +211,7 @@ func TestSweepTakesBackWhatNobodyUses(t *testing.T) {
 
 // Whoever has joined is always in a slot that was told, whatever the sweep does meanwhile.
 func TestSweepAgainstJoins(t *testing.T) {
-	i, w, _ := newInterest(t)
+	i, w := newInterest(t)
 	stop := make(chan struct{})
 	var sweeping, joining sync.WaitGroup
 	sweeping.Go(func() {
@@ -184,7 +242,7 @@ func TestSweepAgainstJoins(t *testing.T) {
 }
 
 func TestExpectDoesNotWait(t *testing.T) {
-	i, w, _ := newInterest(t, "x")
+	i, w := newInterest(t, "x")
 	i.expect(room("a"))
 	i.want(room("a"))
 	if !w.has(room("a")) {
@@ -195,7 +253,7 @@ func TestExpectDoesNotWait(t *testing.T) {
 
 func TestAbandonEndsEveryWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, _, _ := newInterest(t, "x")
+		i, _ := newInterest(t, "x")
 		var wg sync.WaitGroup
 		start := time.Now()
 		for n := range 3 {

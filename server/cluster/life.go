@@ -9,15 +9,24 @@ import (
 	"signalbox/store/redis/link"
 )
 
-// Start subscribes to everything and tells the others. It waits for Redis for a moment; where Redis is away it returns all
-// the same, and the cluster begins when Redis is there.
+const (
+	// startPatience is how long Start waits for Redis, and then for the other nodes to say who they are.
+	startPatience = 2 * time.Second
+	// meetPatience is how long other nodes have to say who they are, when this one has come or come back. It is longer than
+	// ackPatience: who has not answered by then knows that it may not have heard of this node, see [attention].
+	meetPatience = time.Second
+	// namesPerCount is how many channels one command counts the subscribers of.
+	namesPerCount = 300
+)
+
+// Start subscribes to everything, tells the others, and waits until all of them have heard: from then on clients may come. It
+// waits for a moment; where Redis is away it returns all the same, and the cluster begins when Redis is there.
 func (c *Cluster) Start(local Local) {
 	c.local = local
-	c.heard.Store(int64(time.Since(c.epoch)))
 	c.subscriber = c.link.Subscriber(c.receive)
-	c.background.Go(c.work)
+	c.background.running.Go(c.background.work) // awaited by Stop
 
-	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(c.ctx, startPatience)
 	defer cancel()
 	c.subscribe(ctx, link.Plain, c.everyone, c.inbox)
 	c.subscribe(ctx, link.Plain, c.topics.channels.base)
@@ -33,11 +42,16 @@ func (c *Cluster) Start(local Local) {
 	for _, s := range spaces {
 		c.subscribeSpace(ctx, s)
 	}
+	c.rooms.start(c.subscriber)
+	c.background.running.Go(c.beat) // awaited by Stop
 	c.link.OnState(c.stateChanged)
-	if c.link.Up() {
-		c.hello()
+	if !c.link.Up() {
+		return
 	}
-	c.background.Go(c.beat)
+	select {
+	case <-c.met:
+	case <-time.After(startPatience):
+	}
 }
 
 func (c *Cluster) subscribe(ctx context.Context, k link.Kind, channels ...string) {
@@ -54,15 +68,26 @@ func (c *Cluster) Drain() {
 		return // one channel carries messages and requests: it is needed to the end
 	}
 	for _, s := range c.allSpaces() {
+		s.member.Store(false)
 		c.withdraw(s)
 	}
 }
 
-// Stop says good-bye and ends every goroutine; what is received after it is dropped. The link is the caller's to close.
+// Stop says good-bye and ends every goroutine. When it has returned no handler is called any more, and nobody waits for an
+// answer; messages can still be sent until the link is closed, which is the caller's to do. It must not be called by a
+// handler.
 func (c *Cluster) Stop() {
-	c.tellAll(c.appendControl(controlBye))
 	c.cancel()
-	c.background.Wait()
+	c.receiving.Lock() // what is being handled is over then, and nothing more will be
+	c.receiving.Unlock()
+	c.background.end()
+	c.voice.Lock()
+	if !c.silent {
+		c.link.Publish(c.everyone, c.appendControl(controlBye))
+	}
+	c.silent = true // who says something after good-bye is taken to be there
+	c.voice.Unlock()
+	c.forgetOthers()
 }
 
 // Forget takes a node out that is known to have gone for good.
@@ -70,27 +95,70 @@ func (c *Cluster) Forget(node string) { c.left(node) }
 
 // stateChanged is called when Redis has gone or is back.
 func (c *Cluster) stateChanged(up bool) {
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.forgetOthers()
+	if !up {
+		c.echoes.forget()
+		return
+	}
+	c.hello()
+	c.background.start(quick, c.meet)
+}
+
+// forgetOthers has nobody waited for any more: those who are still there say so.
+func (c *Cluster) forgetOthers() {
+	c.unmet.Store(1)
+	c.attention.lose()
 	c.members.forgetAll()
 	c.interest.abandon()
 	c.questions.abandon()
 	c.counts.abandon()
-	c.echoes.forget()
+	c.gatherings.abandon()
 	for _, s := range append(c.allSpaces(), c.topics) {
 		s.checked.Store(0)
-	}
-	if up {
-		c.hello()
 	}
 }
 
 // hello tells the others that this node is there, and what it wants; they tell the same.
-func (c *Cluster) hello() { c.tellAll(c.appendState(c.appendControl(controlHello))) }
+func (c *Cluster) hello() {
+	c.tellAll(c.appendState(c.appendControl(controlHello)))
+	c.probe()
+}
+
+// meet waits until all other nodes have told what they want, or for meetPatience. Until it returns every message may be for
+// one of them.
+func (c *Cluster) meet() {
+	ctx, cancel := context.WithTimeout(c.ctx, meetPatience)
+	defer cancel()
+	defer c.meeting.Do(func() { close(c.met) })
+	for c.survey(ctx) > 0 {
+		select {
+		case <-c.members.news:
+		case <-time.After(meetPatience / 20): // the number may have changed instead
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// survey looks how many nodes there are that have not told what they want, and returns it.
+func (c *Cluster) survey(ctx context.Context) int64 {
+	if n, err := c.link.NumSub(ctx, false, c.everyone); err == nil {
+		c.unmet.Store(max(0, n-1-int64(c.members.known.Load())))
+	}
+	return c.unmet.Load()
+}
+
+// isAlone reports whether there is no other node, as far as this one knows.
+func (c *Cluster) isAlone() bool { return c.members.all.Load() == 0 && c.unmet.Load() == 0 }
 
 // beat says at intervals that this node is there, and looks who else is.
 func (c *Cluster) beat() {
-	ticker := time.NewTicker(beatInterval)
+	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
-	sweep := time.Now()
+	var beaten, swept time.Time
 	for {
 		select {
 		case <-c.ctx.Done():
@@ -100,42 +168,53 @@ func (c *Cluster) beat() {
 		if !c.link.Up() {
 			continue
 		}
-		seq, _ := c.interest.state()
-		c.tellAll(binary.BigEndian.AppendUint64(c.appendControl(controlBeat), seq))
-		suspected, forgotten := c.members.age(time.Now())
-		for _, node := range slices.Concat(suspected, forgotten) {
-			c.interest.gone(node)
-			c.questions.gone(node)
-			c.counts.gone(node)
+		now := time.Now()
+		switch {
+		case now.Sub(beaten) >= beatInterval:
+			// First of all: a node that was stopped, and that others have given up, is heard of by them before it is sure of
+			// anything again.
+			beaten = now
+			c.tellBeat()
+			silent, forgotten := c.members.age(now)
+			for _, node := range slices.Concat(silent, forgotten) {
+				c.interest.gone(node)
+				c.missing(node)
+			}
+			c.recount()
+		case !c.isAlone():
+			c.probe()
 		}
-		for _, s := range append(c.allSpaces(), c.topics) {
-			c.recount(s)
-		}
-		if time.Since(sweep) >= sweepInterval {
-			sweep = time.Now()
+		if now.Sub(swept) >= sweepInterval {
+			swept = now
 			c.interest.sweep()
 		}
 	}
 }
 
-// recount asks who is subscribed to a namespace.
-func (c *Cluster) recount(s *space) {
-	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-	defer cancel()
-	n, err := c.link.NumSubs(ctx, s.gate.Sharded, s.gate.Channels...)
-	if err == nil {
-		s.count(n)
-	}
+func (c *Cluster) tellBeat() {
+	seq, _ := c.interest.state()
+	b := binary.BigEndian.AppendUint64(c.appendControl(controlBeat), seq)
+	c.tellAll(binary.BigEndian.AppendUint64(b, c.attention.stamp()))
 }
 
-// work runs what was given to inOrder.
-func (c *Cluster) work() {
-	for {
-		select {
-		case <-c.ctx.Done():
+// recount asks who is subscribed to what.
+func (c *Cluster) recount() {
+	ctx, cancel := context.WithTimeout(c.ctx, beatInterval)
+	defer cancel()
+	c.survey(ctx)
+	spaces := c.allSpaces()
+	for some := range slices.Chunk(spaces, namesPerCount/3) {
+		var channels []string
+		for _, s := range some {
+			channels = append(channels, s.gate.Channels...)
+		}
+		n, err := c.link.NumSubs(ctx, c.sharded, channels...)
+		if err != nil || len(n) != len(channels) {
 			return
-		case f := <-c.tasks:
-			f()
+		}
+		for _, s := range some {
+			s.count(n[:len(s.gate.Channels)])
+			n = n[len(s.gate.Channels):]
 		}
 	}
 }

@@ -20,19 +20,26 @@ const (
 type members struct {
 	// wants counts for each slot the nodes that have somebody there: what a sender looks at.
 	wants [slots]atomic.Int32
-	// known is how many nodes have told their interest.
-	known atomic.Int32
+	// all is how many nodes there are, and known how many of them have told their interest.
+	all, known atomic.Int32
+
+	news chan struct{} // somebody has told its interest
 
 	mu sync.RWMutex
 	// mu guards the following.
 	nodes map[string]*member
 }
 
+func (m *members) init() {
+	m.nodes, m.news = make(map[string]*member), make(chan struct{}, 1)
+}
+
 // member is one other node.
 type member struct {
 	heard   time.Time
 	known   bool // it has told its interest
-	suspect bool // it did not answer, and is not waited for until it is heard of again
+	silent  bool // it was not heard of for suspectAfter, and is not waited for until it is
+	suspect bool // it is silent or did not answer a question, and no answer is waited for until it is heard of again
 	seq     uint64
 	bits    bitmap
 }
@@ -41,18 +48,19 @@ type member struct {
 func (m *members) hear(node string, seq uint64, now time.Time) (upToDate bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.nodeLocked(node)
-	n.heard = now
-	n.suspect = false
-	return n.known && n.seq == seq
+	n := m.heardLocked(node, now)
+	return n.known && n.seq >= seq // more where a change has overtaken what was heard
 }
 
-func (m *members) nodeLocked(node string) *member {
+// heardLocked returns a node that was just heard of.
+func (m *members) heardLocked(node string, now time.Time) *member {
 	n := m.nodes[node]
 	if n == nil {
 		n = new(member)
 		m.nodes[node] = n
+		m.all.Add(1)
 	}
+	n.heard, n.silent, n.suspect = now, false, false
 	return n
 }
 
@@ -60,8 +68,7 @@ func (m *members) nodeLocked(node string) *member {
 func (m *members) learn(node string, seq uint64, bits *bitmap, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.nodeLocked(node)
-	n.heard, n.suspect = now, false
+	n := m.heardLocked(node, now)
 	if n.known && n.seq > seq {
 		return // told before what is known already
 	}
@@ -79,6 +86,10 @@ func (m *members) learn(node string, seq uint64, bits *bitmap, now time.Time) {
 	if !n.known {
 		n.known = true
 		m.known.Add(1)
+		select {
+		case m.news <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -86,8 +97,7 @@ func (m *members) learn(node string, seq uint64, bits *bitmap, now time.Time) {
 func (m *members) change(node string, seq uint64, added, removed []uint16, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.nodeLocked(node)
-	n.heard, n.suspect = now, false
+	n := m.heardLocked(node, now)
 	if n.known && seq <= n.seq {
 		return true // it came with the whole
 	}
@@ -110,7 +120,7 @@ func (m *members) change(node string, seq uint64, added, removed []uint16, now t
 	return true
 }
 
-// suspect has a node not waited for until it is heard of again.
+// suspectNode has no answer of a node waited for until it is heard of again.
 func (m *members) suspectNode(node string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,6 +142,7 @@ func (m *members) forgetLocked(node string) bool {
 		return false
 	}
 	delete(m.nodes, node)
+	m.all.Add(-1)
 	if n.known {
 		m.known.Add(-1)
 		for word, bits := range n.bits {
@@ -153,36 +164,36 @@ func (m *members) forgetAll() {
 }
 
 // age looks who has been silent for too long.
-func (m *members) age(now time.Time) (suspected, forgotten []string) {
+func (m *members) age(now time.Time) (silent, forgotten []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, n := range m.nodes {
-		switch silent := now.Sub(n.heard); {
-		case silent >= forgetAfter:
+		switch since := now.Sub(n.heard); {
+		case since >= forgetAfter:
 			m.forgetLocked(id)
 			forgotten = append(forgotten, id)
-		case silent >= suspectAfter && !n.suspect:
-			n.suspect = true
-			suspected = append(suspected, id)
+		case since >= suspectAfter && !n.silent:
+			n.silent, n.suspect = true, true
+			silent = append(silent, id)
 		}
 	}
-	return suspected, forgotten
+	return silent, forgotten
 }
 
-// answering returns the nodes that are waited for.
-func (m *members) answering() []string {
+// there returns the nodes that have been heard of lately.
+func (m *members) there() []string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	nodes := make([]string, 0, len(m.nodes))
 	for id, n := range m.nodes {
-		if !n.suspect {
+		if !n.silent {
 			nodes = append(nodes, id)
 		}
 	}
 	return nodes
 }
 
-// interested returns the nodes to be waited for that may have somebody in one of the slots, nil slots: anywhere; and
+// interested returns the nodes whose answers are waited for that may have somebody in one of the slots, nil slots: anywhere; and
 // whether these are all that may.
 func (m *members) interested(of []uint16) (nodes []string, all bool) {
 	all = true

@@ -7,7 +7,11 @@ import (
 	"signalbox/server/hub"
 )
 
-func newMembers() *members { return &members{nodes: make(map[string]*member)} }
+func newMembers() *members {
+	m := new(members)
+	m.init()
+	return m
+}
 
 func bitsOf(rooms ...hub.Room) *bitmap {
 	b := new(bitmap)
@@ -72,12 +76,12 @@ func TestMembersChanges(t *testing.T) {
 func TestMembersAge(t *testing.T) {
 	m, start := newMembers(), time.Now()
 	m.learn("x", 1, bitsOf(room("a")), start)
-	if got := m.answering(); len(got) != 1 {
-		t.Errorf("answering = %v, want x", got)
+	if got := m.there(); len(got) != 1 {
+		t.Errorf("there = %v, want x", got)
 	}
-	suspected, forgotten := m.age(start.Add(suspectAfter))
-	if len(suspected) != 1 || len(forgotten) != 0 || len(m.answering()) != 0 {
-		t.Errorf("after %v: suspected %v, forgotten %v, answering %v", suspectAfter, suspected, forgotten, m.answering())
+	silent, forgotten := m.age(start.Add(suspectAfter))
+	if len(silent) != 1 || len(forgotten) != 0 || len(m.there()) != 0 {
+		t.Errorf("after %v: silent %v, forgotten %v, there %v", suspectAfter, silent, forgotten, m.there())
 	}
 	if nodes, all := m.interested([]uint16{slotOf(room("a"))}); len(nodes) != 0 || all {
 		t.Errorf("interested = %v, %v, want nobody to wait for, and not all", nodes, all)
@@ -86,8 +90,8 @@ func TestMembersAge(t *testing.T) {
 		t.Error("messages are not sent to a suspect any more")
 	}
 	m.hear("x", 1, start.Add(suspectAfter+1))
-	if len(m.answering()) != 1 {
-		t.Error("a node that was heard of is still suspected")
+	if len(m.there()) != 1 {
+		t.Error("a node that was heard of is still silent")
 	}
 	_, forgotten = m.age(start.Add(suspectAfter + 1 + forgetAfter))
 	if len(forgotten) != 1 || m.wanted(room("a")) != 0 {

@@ -8,12 +8,8 @@ import (
 	"signalbox/server/hub"
 )
 
-const (
-	// askTimeout is how long other nodes have for an answer.
-	askTimeout = time.Second
-	// maxAnswering bounds the questions that are being answered at once; what comes beyond is not answered.
-	maxAnswering = 256
-)
+// askTimeout is how long other nodes have for an answer.
+const askTimeout = time.Second
 
 var _ hub.Nodes = (*Cluster)(nil)
 
@@ -62,8 +58,8 @@ func (c *Cluster) Ask(ctx context.Context, topic string, body []byte) (answers [
 		return nil, false
 	}
 	nodes, all := c.members.interested(nil)
-	if len(nodes) == 0 && !c.strangers(ctx) {
-		return nil, all
+	if len(nodes) == 0 {
+		return nil, all && c.unmet.Load() == 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -81,14 +77,7 @@ func (c *Cluster) Ask(ctx context.Context, topic string, body []byte) (answers [
 	for _, node := range late {
 		c.suspect(node)
 	}
-	return answers, all && complete && len(nodes) > 0
-}
-
-// strangers reports whether there are nodes that this one has not heard of yet: it has just come, or they have. It waits
-// for them to say who they are, for a moment.
-func (c *Cluster) strangers(ctx context.Context) bool {
-	n, err := c.link.NumSub(ctx, false, c.everyone)
-	return err == nil && n > 1+int64(c.members.known.Load())
+	return answers, all && complete && c.unmet.Load() == 0
 }
 
 func (c *Cluster) takeAsk(node string, body []byte) error {
@@ -103,48 +92,33 @@ func (c *Cluster) takeAsk(node string, body []byte) error {
 	c.topicsMu.RLock()
 	call := c.asks[topic]
 	c.topicsMu.RUnlock()
-	if call == nil {
-		return nil // a later version asks; it learns that this node does not answer
+	refuse := func() { c.tellOne(node, binary.BigEndian.AppendUint64(c.appendControl(controlRefuse), id)) }
+	if call == nil { // a later version asks
+		refuse()
+		return nil
 	}
-	c.inBackground(func() {
+	started := c.inBackground(quick, func() {
+		answered := false
+		defer func() {
+			if !answered { // it panicked
+				refuse()
+			}
+		}()
 		ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
 		defer cancel()
 		answer := call(ctx, rest)
+		answered = true
 		b := binary.BigEndian.AppendUint64(c.appendControl(controlAnswer), id)
 		c.tellOne(node, append(b, answer...))
 	})
+	if !started {
+		refuse()
+	}
 	return nil
 }
 
-// suspect has a node that did not answer not waited for any more until it is heard of.
+// suspect has no answer of a node waited for that did not answer in time, until it is heard of.
 func (c *Cluster) suspect(node string) {
 	c.members.suspectNode(node)
-	c.interest.gone(node)
-	c.questions.gone(node)
-	c.counts.gone(node)
-}
-
-// inBackground runs f on a goroutine that Stop waits for, and reports whether it does: beyond maxAnswering of them nothing is
-// run, which is counted.
-func (c *Cluster) inBackground(f func()) bool {
-	select {
-	case c.answering <- struct{}{}:
-	default:
-		c.stats.overloads.Add(1)
-		return false
-	}
-	c.background.Go(func() {
-		defer func() { <-c.answering }()
-		f()
-	})
-	return true
-}
-
-// inOrder runs f behind what was given to it before, on one goroutine. Where too much waits nothing is run, which is counted.
-func (c *Cluster) inOrder(f func()) {
-	select {
-	case c.tasks <- f:
-	default:
-		c.stats.overloads.Add(1)
-	}
+	c.missing(node)
 }

@@ -77,7 +77,7 @@ func (e *echoes) take(channel string, payload []byte, now time.Time) bool {
 	return !now.After(x.until)
 }
 
-// forget is for when what was published may never come back.
+// forget is for when what was published will never come back.
 func (e *echoes) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -96,6 +96,7 @@ func (c *Cluster) Publish(channel string, payload []byte) bool {
 	c.echoes.expect(channel, payload, time.Now())
 	if !c.link.Publish(channel, payload) {
 		c.echoes.take(channel, payload, time.Now())
+		c.stats.lost.Add(1)
 		return false
 	}
 	c.stats.published.Add(1)
@@ -112,6 +113,10 @@ func (c *Cluster) plain(channel string, payload []byte) {
 		return
 	}
 	if c.echoes.take(channel, payload, time.Now()) {
+		return
+	}
+	if c.maxPayload > 0 && len(payload) > c.maxPayload {
+		c.note("publish", errTooLarge)
 		return
 	}
 	if c.onPlain != nil {

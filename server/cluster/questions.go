@@ -51,6 +51,16 @@ func (qs *questions) answer(id uint64, node string, body []byte) {
 	}
 }
 
+// refuse is called when a node will not answer.
+func (qs *questions) refuse(id uint64, node string) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if q := qs.asks[id]; q != nil {
+		q.lacks = true
+		q.strikeLocked(node)
+	}
+}
+
 // gone is called when a node is not waited for any more. What it should have answered is missing.
 func (qs *questions) gone(node string) {
 	qs.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"signalbox/server/cluster/format"
@@ -57,17 +58,20 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 	if r.UID == c.uid || strings.Contains(r.RoomKinds, foreignOnly) {
 		return nil
 	}
-	c.stats.requests.Add(1)
 	sel, ok := c.selection(s, r.Rooms, r.Except, &format.Ext{RoomKinds: r.RoomKinds, ExceptKinds: r.ExceptKinds})
 	if !ok {
 		return errKinds
 	}
 	if r.SID != "" {
-		sel = single(hub.SocketRoom(s.name, r.SID))
+		// Whoever asks takes the first answer for that of the server which has the socket.
+		if sel = single(hub.SocketRoom(s.name, r.SID)); len(c.local.SocketsHere(s.name, sel)) == 0 {
+			return nil
+		}
 	}
+	c.stats.requests.Add(1)
 	switch r.Type {
 	case format.RequestSockets:
-		c.inBackground(func() {
+		c.inBackground(quick, func() {
 			var ids []string
 			for _, socket := range c.local.SocketsHere(s.name, sel) {
 				ids = append(ids, socket.ID)
@@ -75,11 +79,11 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 			c.reply(s, r, &format.Response{Type: format.ResponseIDs, Rooms: ids})
 		})
 	case format.RequestAllRooms:
-		c.inBackground(func() {
+		c.inBackground(quick, func() {
 			c.reply(s, r, &format.Response{Type: format.ResponseRooms, Rooms: c.local.RoomsHere(s.name)})
 		})
 	case format.RequestFetch:
-		c.inBackground(func() {
+		c.inBackground(quick, func() {
 			c.reply(s, r, &format.Response{Type: format.ResponseSockets, Sockets: c.local.SocketsHere(s.name, sel)})
 		})
 	case format.RequestJoin:
@@ -87,14 +91,11 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 		// What comes behind this message may be for the room: the sockets have to be in it by then, and nobody can be
 		// waited for here.
 		for _, name := range names {
-			c.expect(hub.NamespaceRoom(s.name, name))
+			room := hub.NamespaceRoom(s.name, name)
+			c.expect(room)
+			defer c.expected(room)
 		}
 		c.local.JoinHere(s.name, sel, names)
-		if c.sharded {
-			for _, name := range names {
-				c.rooms.settle(hub.NamespaceRoom(s.name, name))
-			}
-		}
 		c.done(s, r)
 	case format.RequestLeave:
 		c.local.LeaveHere(s.name, sel, namesOf(r))
@@ -163,22 +164,27 @@ func (c *Cluster) askHere(s *space, r *format.Request) error {
 		timeout = requestTimeout
 	}
 	queued := make(chan struct{})
-	started := c.inBackground(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, timeout)
-		defer cancel()
-		asked := func(clients int) {
+	var once sync.Once
+	asked := func(clients int) { // whoever asks waits for one number of each server, whatever happens here
+		once.Do(func() {
 			c.reply(s, r, &format.Response{Type: format.ResponseCount, Count: int64(clients)})
 			close(queued)
-		}
+		})
+	}
+	started := c.inBackground(patient, func() {
+		defer asked(0)
+		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		defer cancel()
 		answer := func(sid string, args []json.RawMessage, attachments [][]byte) {
 			c.reply(s, r, &format.Response{Type: format.ResponseAck, SID: sid,
 				Packet: format.Packet{Args: args, Attachments: attachments}})
 		}
 		c.local.AskHere(ctx, sel, msg, asked, answer)
 	})
-	if started {
-		<-queued // AskHere calls asked without waiting for anything
+	if !started {
+		asked(0)
 	}
+	<-queued // AskHere calls asked without waiting for anything
 	return nil
 }
 

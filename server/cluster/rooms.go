@@ -3,97 +3,118 @@ package cluster
 import (
 	"context"
 	"sync"
+	"time"
 
 	"signalbox/server/hub"
 	"signalbox/store/redis/link"
 )
 
+// subscribePatience is how long a join waits at most for Redis to subscribe to the room's channel.
+const subscribePatience = time.Second
+
 // subscriptions are the channels of rooms in the sharded mode: one for each room that somebody here is in.
 type subscriptions struct {
+	// Static after construction.
 	cluster *Cluster
 
 	mu sync.Mutex
 	// mu guards the following.
-	rooms map[string]*subscription // by channel
+	subscriber *link.Subscriber         // nil before the cluster has started
+	rooms      map[string]*subscription // by channel
 }
 
+// subscription is the channel of one room.
 type subscription struct {
-	space   *space
 	members int
-	ready   chan struct{} // closed when messages come
+	ready   chan struct{} // closed when messages come, or need not be waited for
 }
 
-func (ss *subscriptions) init(c *Cluster) {
-	ss.cluster, ss.rooms = c, make(map[string]*subscription)
-}
-
-// channel returns the channel of a room, and whether it has one of its own.
-func (ss *subscriptions) channel(r hub.Room) (*space, string, bool) {
+// channel returns the channel of a room, and whether it has one of its own. It depends on nothing but the room: what is
+// counted in is counted out.
+func (ss *subscriptions) channel(r hub.Room) (string, bool) {
 	namespace, name := wireName(r)
 	if namespace == "" || isSocketID(name) {
-		return nil, "", false
+		return "", false
 	}
-	s := ss.cluster.space(namespace)
-	if s == nil {
-		return nil, "", false
-	}
-	return s, s.channels.base + name + "#", true
+	return ss.cluster.prefix + "#" + namespace + "#" + name + "#", true
 }
 
-// want subscribes to the room's channel for its first member, and waits for it.
-func (ss *subscriptions) want(r hub.Room) {
-	s, channel, ok := ss.channel(r)
-	if !ok {
-		return
+// start subscribes to the rooms that were joined before the cluster has started.
+func (ss *subscriptions) start(subscriber *link.Subscriber) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.subscriber = subscriber
+	for channel := range ss.rooms {
+		ss.subscribe(gone, channel)
 	}
-	ready := make(chan struct{})
-	sub, fresh := ss.add(s, channel, 1, ready)
-	if fresh {
-		ss.subscribe(channel)
-		close(ready)
-	}
-	<-sub.ready
 }
 
-// expect subscribes without waiting and without a member: those who join next do not wait for it either. They are joined
-// by the goroutine that would bring the confirmation.
-func (ss *subscriptions) expect(r hub.Room) {
-	s, channel, ok := ss.channel(r)
-	if !ok {
-		return
-	}
-	if _, fresh := ss.add(s, channel, 0, closedChannel); fresh {
-		ss.cluster.inBackground(func() { ss.subscribe(channel) })
-	}
-}
+// gone is a ctx that is over: what is done with it waits for nothing.
+var gone = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-func (ss *subscriptions) add(s *space, channel string, members int, ready chan struct{}) (sub *subscription, fresh bool) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	sub = ss.rooms[channel]
-	if sub == nil {
-		sub = &subscription{space: s, ready: ready}
-		ss.rooms[channel] = sub
-		fresh = true
-	}
-	sub.members += members
-	return sub, fresh
-}
-
-func (ss *subscriptions) subscribe(channel string) {
-	if ss.cluster.subscriber == nil {
+// want counts a member, subscribes to the room's channel for the first one, and waits for that.
+func (ss *subscriptions) want(r hub.Room) {
+	channel, ok := ss.channel(r)
+	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ss.cluster.ctx, ackPatience)
-	defer cancel()
+	ss.mu.Lock()
+	sub := ss.rooms[channel]
+	fresh := sub == nil
+	if fresh {
+		sub = &subscription{ready: make(chan struct{})}
+		ss.rooms[channel] = sub
+	}
+	sub.members++
+	ready, started := sub.ready, ss.subscriber != nil
+	ss.mu.Unlock()
+
+	if !fresh {
+		<-ready
+		return
+	}
+	if started {
+		ctx, cancel := context.WithTimeout(ss.cluster.ctx, subscribePatience)
+		defer cancel()
+		ss.subscribe(ctx, channel)
+	}
+	close(ready)
+}
+
+// expect is want without waiting, and those who join next do not wait either: they are joined by the goroutine that would
+// bring the confirmation. What is published behind it comes all the same, as Redis carries out what it is told in order.
+func (ss *subscriptions) expect(r hub.Room) {
+	channel, ok := ss.channel(r)
+	if !ok {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	sub := ss.rooms[channel]
+	if sub == nil {
+		sub = new(subscription)
+		ss.rooms[channel] = sub
+		if ss.subscriber != nil {
+			ss.subscribe(gone, channel)
+		}
+	}
+	sub.members++
+	sub.ready = closedChannel
+}
+
+func (ss *subscriptions) subscribe(ctx context.Context, channel string) {
 	ss.cluster.subscribe(ctx, link.Sharded, channel)
 }
 
-// unwant ends the subscription with the room's last member.
+// unwant takes one want or expect back. The last ends the subscription.
 func (ss *subscriptions) unwant(r hub.Room) {
-	_, channel, ok := ss.channel(r)
+	channel, ok := ss.channel(r)
 	if !ok {
 		return
 	}
@@ -103,41 +124,19 @@ func (ss *subscriptions) unwant(r hub.Room) {
 	if sub == nil {
 		return
 	}
-	sub.members--
-	ss.dropLocked(sub, channel)
-}
-
-// settle ends a subscription that was expected, and that nobody has come for.
-func (ss *subscriptions) settle(r hub.Room) {
-	_, channel, ok := ss.channel(r)
-	if !ok {
-		return
-	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if sub := ss.rooms[channel]; sub != nil {
-		ss.dropLocked(sub, channel)
-	}
-}
-
-// dropLocked ends a subscription without members.
-func (ss *subscriptions) dropLocked(sub *subscription, channel string) {
-	if sub.members > 0 {
+	if sub.members--; sub.members > 0 {
 		return
 	}
 	delete(ss.rooms, channel)
-	if ss.cluster.subscriber != nil {
+	if ss.subscriber != nil && !ss.cluster.isChannel(channel) {
 		// Under mu: who subscribes next comes behind it.
-		ss.cluster.subscriber.Unsubscribe(link.Sharded, channel)
+		ss.subscriber.Unsubscribe(link.Sharded, channel)
 	}
 }
 
-// spaceOf returns the namespace of a room's channel, nil for one that is not subscribed to.
-func (ss *subscriptions) spaceOf(channel string) *space {
+// has reports whether a channel is that of a room here.
+func (ss *subscriptions) has(channel string) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if sub := ss.rooms[channel]; sub != nil {
-		return sub.space
-	}
-	return nil
+	return ss.rooms[channel] != nil
 }

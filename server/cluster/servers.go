@@ -62,7 +62,7 @@ func (c *Cluster) ServerCount(ctx context.Context, namespace string) int64 {
 // is returned beside it.
 func (c *Cluster) FetchSockets(ctx context.Context, namespace string, sel hub.Selection) ([]format.Socket, error) {
 	var sockets []format.Socket
-	err := c.gather(ctx, namespace, request(format.RequestFetch, sel), func(r *format.Response) {
+	err := c.gather(ctx, namespace, request(format.RequestFetch, sel), format.ResponseSockets, func(r *format.Response) {
 		sockets = append(sockets, r.Sockets...)
 	})
 	return sockets, err
@@ -71,11 +71,11 @@ func (c *Cluster) FetchSockets(ctx context.Context, namespace string, sel hub.Se
 // AllRooms returns the names of the rooms that other servers have, each once.
 func (c *Cluster) AllRooms(ctx context.Context, namespace string) ([]string, error) {
 	var rooms []string
-	r := &format.Request{Type: format.RequestAllRooms}
+	r, kind := &format.Request{Type: format.RequestAllRooms}, format.ResponseRooms
 	if c.sharded { // which has no such request
-		r = request(format.RequestFetch, hub.Selection{})
+		r, kind = request(format.RequestFetch, hub.Selection{}), format.ResponseSockets
 	}
-	err := c.gather(ctx, namespace, r, func(r *format.Response) {
+	err := c.gather(ctx, namespace, r, kind, func(r *format.Response) {
 		rooms = append(rooms, r.Rooms...)
 		for _, socket := range r.Sockets {
 			rooms = append(rooms, socket.Rooms...)
@@ -132,7 +132,7 @@ func (c *Cluster) ServerSide(_ context.Context, namespace string, args []json.Ra
 func (c *Cluster) ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage, attachments [][]byte) ([]json.RawMessage, error) {
 	var answers []json.RawMessage
 	r := &format.Request{Type: format.RequestServerSide, Packet: format.Packet{Args: args, Attachments: attachments}}
-	err := c.gather(ctx, namespace, r, func(r *format.Response) {
+	err := c.gather(ctx, namespace, r, format.ResponseValue, func(r *format.Response) {
 		answer := json.RawMessage("null")
 		if len(r.Args) > 0 {
 			answer = r.Args[0]

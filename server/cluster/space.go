@@ -17,14 +17,11 @@ type space struct {
 	cluster  *Cluster
 	name     string // "" for what only signalbox nodes take
 	channels channels
-	// signature is what messages of this node in JSON end with in the sharded mode.
-	signature []byte
 
-	member atomic.Bool // this node is subscribed to it
+	member atomic.Bool // this node is among the subscribers that are counted
 
 	// What the last count of subscribers said.
 	foreign  atomic.Int64 // servers that are no signalbox nodes
-	strange  atomic.Int64 // signalbox nodes that have not said who they are
 	checked  atomic.Int64 // when, since the cluster's epoch; 0: never
 	gate     *link.Gate   // decides by the count whether a message is published
 	hermetic *link.Gate   // the same for messages to other servers alone
@@ -56,13 +53,9 @@ func (c *Cluster) newSpace(name string) *space {
 		s.channels.own = s.channels.base + c.uid + "#"
 	}
 	if name == "" { // topics
-		s.channels = channels{base: c.everyone + "message#", request: c.everyone, marker: c.everyone}
+		s.channels = channels{base: c.everyone + "message#", request: c.everyone, marker: c.everyone} // all are of one kind
 	}
-	s.signature = []byte(`,"uid":"` + c.uid + `","nsp":` + string(appendJSONText(nil, name)) + `}`)
-	s.gate = &link.Gate{
-		Channels: []string{s.channels.request, s.channels.marker}, Sharded: c.sharded && name != "",
-		Decide: func(n []int64) bool { return s.count(n) },
-	}
+	s.gate = &link.Gate{Channels: s.counted(), Sharded: c.sharded && name != "", Decide: s.count}
 	s.hermetic = &link.Gate{
 		Channels: s.gate.Channels, Sharded: s.gate.Sharded,
 		Decide: func(n []int64) bool { s.count(n); return s.foreign.Load() > 0 },
@@ -70,33 +63,39 @@ func (c *Cluster) newSpace(name string) *space {
 	return s
 }
 
-// count takes the numbers of subscribers of request and marker, and reports whether there is somebody whose wishes are not
+// counted returns the channels whose subscribers tell who else is there: all servers, the signalbox nodes among them, and
+// in the classic mode all signalbox nodes, those that drain and whose marker is gone as well. In the sharded mode nodes keep
+// their marker to the end.
+func (s *space) counted() []string {
+	channels := []string{s.channels.request, s.channels.marker}
+	if !s.cluster.sharded {
+		channels = append(channels, s.cluster.everyone)
+	}
+	return channels
+}
+
+// count takes the numbers of subscribers of [space.counted], and reports whether there is somebody whose wishes are not
 // known.
 func (s *space) count(n []int64) bool {
 	c := s.cluster
-	if len(n) < 2 {
+	if len(n) != len(s.gate.Channels) {
 		return true
 	}
-	s.foreign.Store(max(0, n[0]-n[1]))
-	self := int64(0)
-	if s.member.Load() {
-		self = 1
+	foreign, others := max(0, n[0]-n[1]), n[1]
+	if len(n) > 2 {
+		others = n[2] - 1
+	} else if s.member.Load() {
+		others--
 	}
-	s.strange.Store(max(0, n[1]-self-int64(c.members.known.Load())))
+	s.foreign.Store(foreign)
 	s.checked.Store(int64(time.Since(c.epoch)))
-	return s.foreign.Load() > 0 || s.strange.Load() > 0 || !c.attentive()
+	return foreign > 0 || others > int64(c.members.known.Load())
 }
 
 // fresh reports whether the last count is new enough to go by.
 func (s *space) fresh() bool {
 	at := s.checked.Load()
 	return at != 0 && time.Since(s.cluster.epoch)-time.Duration(at) < freshFor
-}
-
-// attentive reports whether this node has heard from the others, or itself, lately: a process that was stopped for a while
-// does not know what it has missed.
-func (c *Cluster) attentive() bool {
-	return time.Since(c.epoch)-time.Duration(c.heard.Load()) < suspectAfter
 }
 
 // verdict is what is to be done with a message.
@@ -108,8 +107,9 @@ const (
 	enquire                // it is published if somebody unknown turns out to be there
 )
 
-// judge says what to do with a message to a room in a slot, or to slots that are not known.
+// judge says what to do with a message to a room in a slot; below 0: to anybody.
 func (s *space) judge(slot int, foreign bool) verdict {
+	c := s.cluster
 	switch {
 	case s.foreign.Load() > 0:
 		return publish
@@ -117,11 +117,11 @@ func (s *space) judge(slot int, foreign bool) verdict {
 		return keep
 	case foreign:
 		return enquire
-	case slot < 0 && s.cluster.members.known.Load() > 0,
-		slot >= 0 && (s.cluster.members.wants[slot].Load() > 0 || s.cluster.isAssumed(slot)),
-		s.strange.Load() > 0:
+	case slot < 0 && c.members.known.Load() > 0,
+		slot >= 0 && (c.members.wants[slot].Load() > 0 || c.isAssumed(slot)),
+		!c.sure():
 		return publish
-	case s.fresh() && s.cluster.attentive():
+	case s.fresh():
 		return keep
 	default:
 		return enquire

@@ -48,6 +48,10 @@ func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
 	}
 	c.subscribe(ctx, link.Pattern, ch.pattern)
 	c.subscribe(ctx, link.Plain, ch.answers, ch.own)
+	if c.draining.Load() {
+		s.member.Store(false)
+		return
+	}
 	c.subscribe(ctx, link.Plain, ch.request)
 	c.subscribe(ctx, link.Plain, ch.marker)
 }
@@ -86,7 +90,9 @@ func (c *Cluster) withdraw(s *space) {
 		kind = link.Sharded
 	}
 	c.subscriber.Unsubscribe(kind, s.channels.marker)
-	c.subscriber.Unsubscribe(kind, s.channels.request)
+	if !c.sharded || !c.rooms.has(s.channels.request) {
+		c.subscriber.Unsubscribe(kind, s.channels.request)
+	}
 }
 
 func (c *Cluster) space(namespace string) *space {
@@ -101,8 +107,7 @@ func (c *Cluster) space(namespace string) *space {
 // maxVisited bounds the namespaces that are kept although nobody here is in them.
 const maxVisited = 1000
 
-// spaceFor is space for a namespace that only others may have: messages for it can be published all the same. nil: Redis is
-// not to be asked about so many.
+// spaceFor is space for a namespace that only others may have: messages for it can be published all the same.
 func (c *Cluster) spaceFor(namespace string) *space {
 	if s := c.space(namespace); s != nil {
 		return s
@@ -113,7 +118,13 @@ func (c *Cluster) spaceFor(namespace string) *space {
 		return s
 	}
 	s := c.visited[namespace]
-	if s == nil && len(c.visited) < maxVisited {
+	if s == nil {
+		for other := range c.visited { // any one: it only has to be asked about again
+			if len(c.visited) < maxVisited {
+				break
+			}
+			delete(c.visited, other)
+		}
 		s = c.newSpace(namespace)
 		c.visited[namespace] = s
 	}
@@ -126,15 +137,19 @@ func (c *Cluster) spaceOf(pattern string) *space {
 	return c.patterns[pattern]
 }
 
-// channelOf returns the namespace that a channel without a pattern belongs to.
+// channelOf returns the namespace that a channel without a pattern belongs to. In the sharded mode that of a room belongs to
+// none: what comes over it says for which it is.
 func (c *Cluster) channelOf(channel string) (*space, channelKind) {
 	c.spacesMu.RLock()
-	found, ok := c.byChannel[channel]
-	c.spacesMu.RUnlock()
-	if !ok && c.sharded {
-		return c.rooms.spaceOf(channel), requestChannel
-	}
+	defer c.spacesMu.RUnlock()
+	found := c.byChannel[channel]
 	return found.space, found.kind
+}
+
+// isChannel reports whether a channel belongs to a namespace.
+func (c *Cluster) isChannel(channel string) bool {
+	s, _ := c.channelOf(channel)
+	return s != nil
 }
 
 func (c *Cluster) allSpaces() []*space {

@@ -6,7 +6,7 @@ import "sync/atomic"
 type tally struct {
 	published, kept, lost, unwritable    atomic.Uint64
 	received, passed, dropped, overloads atomic.Uint64
-	requests, timeouts                   atomic.Uint64
+	requests, timeouts, panics           atomic.Uint64
 }
 
 // Stats are counts of a [Cluster] for metrics.
@@ -22,6 +22,8 @@ type Stats struct {
 	Received, Passed, Dropped, Overloads uint64
 	// Requests are those of other servers that were carried out, Timeouts our own that not all answered.
 	Requests, Timeouts uint64
+	// Panics are calls of handlers that ended in one.
+	Panics uint64
 }
 
 // Stats returns what was done so far. It may be called from any goroutine.
@@ -31,6 +33,7 @@ func (c *Cluster) Stats() Stats {
 		Published: t.published.Load(), Kept: t.kept.Load(), Lost: t.lost.Load(), Unwritable: t.unwritable.Load(),
 		Received: t.received.Load(), Passed: t.passed.Load(), Dropped: t.dropped.Load(), Overloads: t.overloads.Load(),
 		Requests: t.requests.Load(), Timeouts: t.timeouts.Load(),
+		Panics: t.panics.Load(),
 	}
 	s.Nodes, s.Suspects = c.members.count()
 	for _, space := range c.allSpaces() {

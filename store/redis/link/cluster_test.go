@@ -113,8 +113,8 @@ func TestCluster(t *testing.T) {
 	t.Run("gates ask all nodes", func(t *testing.T) {
 		asked := make(chan []int64, 2)
 		decide := func(n []int64) bool { asked <- n; return false }
-		l.PublishGated(&Gate{Channels: []string{"p", "nobody"}, Decide: decide}, false, "p", nil)
-		l.PublishGated(&Gate{Channels: []string{"s1", "s2", "nobody"}, Sharded: true, Decide: decide}, true, "s1", nil)
+		l.PublishGated(&Gate{Channels: []string{"p", "nobody"}, Decide: decide}, false, "p", nil, nil)
+		l.PublishGated(&Gate{Channels: []string{"s1", "s2", "nobody"}, Sharded: true, Decide: decide}, true, "s1", nil, nil)
 		for _, want := range []string{"[1 0]", "[1 1 0]"} {
 			if got := fmt.Sprint(await(t, "a question", asked)); got != want {
 				t.Errorf("Decide(%v), want %v", got, want)

@@ -26,9 +26,9 @@ type Gate struct {
 	Decide func(subscribers []int64) bool
 }
 
-// PublishGated is Publish, or SPublish where sharded, for a message that g may drop.
-func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byte) bool {
-	i := item{verb: publish, channel: channel, payload: payload, gate: g, size: itemBytes + len(channel) + len(payload)}
+// PublishGated is Publish, or SPublish where sharded, for a message that g may drop. done may be nil; it is [Command.Done].
+func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byte, done func(reply any, err error)) bool {
+	i := item{verb: publish, channel: channel, payload: payload, gate: g, done: done, size: itemBytes + len(channel) + len(payload)}
 	if sharded {
 		i.verb = spublish
 	}

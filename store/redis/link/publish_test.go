@@ -117,8 +117,8 @@ func TestGates(t *testing.T) {
 	together(t, l, func() {
 		for range 3 {
 			l.Enqueue(Command{Args: []any{"publish", "a", "no"}, Gate: nobody})
-			l.PublishGated(nobody, false, "a", []byte("no"))
-			l.PublishGated(there, false, "a", []byte("yes"))
+			l.PublishGated(nobody, false, "a", []byte("no"), nil)
+			l.PublishGated(there, false, "a", []byte("yes"), nil)
 			l.Publish("a", []byte("plain"))
 		}
 	})

@@ -1,0 +1,112 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"signalbox/server/cluster/format"
+	"signalbox/server/hub"
+)
+
+// Servers is the cluster as namespaces see it: all other servers, of whichever kind.
+type Servers struct{ *Cluster }
+
+// Servers returns the cluster for package socketio.
+func (c *Cluster) Servers() Servers { return Servers{c} }
+
+// Ask sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
+// at a time and on the goroutine that called it, and returns the number of clients asked when all have answered or ctx is
+// over. complete: all servers told how many clients they have asked. sid is "" where the other server does not say whose
+// answer it is.
+func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
+	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
+	s := c.spaceFor(msg.Namespace)
+	if s == nil {
+		return 0, false
+	}
+	want, err := c.others(ctx, s)
+	if err != nil {
+		return 0, false
+	}
+	if want == 0 || !s.member.Load() {
+		return 0, want == 0 // where this node is not in the namespace, it would not hear the answers
+	}
+	id := c.newRequestID()
+	box := letterbox{wake: make(chan struct{}, 1)}
+	g := c.gatherings.add(id, box.put)
+	defer c.gatherings.end(id)
+	if !c.publishAsk(s, id, sel, msg, timeout) {
+		return 0, false
+	}
+	servers, answers := 0, 0
+	for over := false; ; {
+		for _, r := range box.empty() {
+			switch r.Type {
+			case format.ResponseCount:
+				servers++
+				asked += int(r.Count)
+			case format.ResponseAck:
+				answers++
+				answer(r.SID, r.Args, r.Attachments)
+			}
+		}
+		if over || servers >= want && answers >= asked {
+			return asked, servers >= want
+		}
+		select {
+		case <-box.wake:
+		case <-g.done: // Redis has gone
+			over = true
+		case <-ctx.Done():
+			over = true
+		}
+	}
+}
+
+// letterbox keeps answers for whoever has asked: what is done with them may take its time, and the goroutine that receives
+// has none.
+type letterbox struct {
+	wake chan struct{} // has room for one
+
+	mu      sync.Mutex
+	letters []*format.Response // guarded by mu
+}
+
+// put is the take of a [gathering]. Whoever has asked knows when that was all.
+func (b *letterbox) put(r *format.Response) bool {
+	b.mu.Lock()
+	b.letters = append(b.letters, r)
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return false
+}
+
+func (b *letterbox) empty() []*format.Response {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	letters := b.letters
+	b.letters = nil
+	return letters
+}
+
+// publishAsk publishes an event that is to be answered.
+func (c *Cluster) publishAsk(s *space, id string, sel hub.Selection, msg *hub.Message, timeout time.Duration) bool {
+	o := outgoings.Get().(*outgoing)
+	defer func() {
+		*o = outgoing{name: o.name[:0]}
+		outgoings.Put(o)
+	}()
+	c.fill(o, s, sel, msg)
+	o.b.RequestID, o.b.Flags.Timeout = id, timeout
+	if c.sharded {
+		b, err := format.AppendSharded(nil, &o.b)
+		return err == nil && c.link.SPublish(s.channels.base, b)
+	}
+	b, err := format.AppendClassic(nil, &o.b)
+	return err == nil && c.link.Publish(s.channels.request, b)
+}
