@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"signalbox/config"
@@ -32,6 +33,10 @@ type clusterParts struct {
 	root  *handlers.Root
 	doors *handlers.Doors
 	ready chan struct{}
+
+	back      chan struct{}  // Redis is there, or back
+	following sync.WaitGroup // the goroutine of follow
+	unfollow  context.CancelFunc
 }
 
 // openCluster connects this server with the others; nil where REDIS_URL names nothing to do so. Redis need not be there: the
@@ -49,15 +54,44 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 		link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
 		users: redis.NewUsers(l, cfg.RedisPrefix, id),
 		cluster: cluster.New(cluster.Options{
-			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id, Log: log,
+			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
+			MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
 		}),
+		back: make(chan struct{}, 1),
 	}
 	h.Bus = p.cluster
 	p.node = redis.OpenNode(redis.NodeOptions{
 		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
 		OnDead: p.inherit, OnReturn: p.returned, OnLeaving: p.leaving,
 	})
+	ctx, cancel := context.WithCancel(context.Background())
+	p.unfollow = cancel
+	p.following.Go(func() { p.follow(ctx) }) // awaited by stop
+	l.OnState(func(up bool) {
+		if up {
+			select {
+			case p.back <- struct{}{}:
+			default: // follow is about to look
+			}
+		}
+	})
 	return p, nil
+}
+
+// follow brings the users of this server, and the lists that clients here have, up to date each time Redis is back: what the
+// others told meanwhile did not come.
+func (p *clusterParts) follow(ctx context.Context) {
+	if !p.awaited(ctx) {
+		return
+	}
+	for {
+		select {
+		case <-p.back:
+			p.returned(ctx, false)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // The methods of a nil clusterParts are those of a server that is alone.
@@ -123,7 +157,8 @@ func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.W
 	p.doors.Execute(wills)
 }
 
-// returned is called when Redis knows this node again.
+// returned is called when Redis is back, and when it knows this node again, which it had forgotten or the others had declared
+// dead.
 func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
 	if !p.awaited(ctx) {
 		return
@@ -156,6 +191,8 @@ func (p *clusterParts) drain(ctx context.Context) {
 
 // stop ends this server's part in the cluster. The link stays open for what is still to be written.
 func (p *clusterParts) stop() {
+	p.unfollow()
+	p.following.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	if err := p.node.Close(ctx); err != nil {
@@ -198,20 +235,21 @@ func describeCluster(m *server.Metrics, p *clusterParts) {
 	for _, c := range []metric{
 		{"signalbox_cluster_published_total", "Messages published for other servers.", func(s cluster.Stats) float64 { return float64(s.Published) }},
 		{"signalbox_cluster_kept_total", "Messages that were not published because nobody on another server wanted them.", func(s cluster.Stats) float64 { return float64(s.Kept) }},
-		{"signalbox_cluster_unpublished_total", "Messages that could not be published because Redis was away.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
+		{"signalbox_cluster_unpublished_total", "Messages that could not be published: Redis was away, or too much waited for it.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
 		{"signalbox_cluster_unwritable_total", "Messages that cannot be written for other servers.", func(s cluster.Stats) float64 { return float64(s.Unwritable) }},
 		{"signalbox_cluster_received_total", "Messages of other servers that were looked at.", func(s cluster.Stats) float64 { return float64(s.Received) }},
-		{"signalbox_cluster_passed_total", "Messages of other servers to rooms that nobody here is in.", func(s cluster.Stats) float64 { return float64(s.Passed) }},
-		{"signalbox_cluster_dropped_total", "Messages on the cluster's channels that could not be read.", func(s cluster.Stats) float64 { return float64(s.Dropped) }},
+		{"signalbox_cluster_passed_total", "Messages of other servers that were put aside unread: to rooms that nobody here is in, and answers that nobody here waits for.", func(s cluster.Stats) float64 { return float64(s.Passed) }},
+		{"signalbox_cluster_dropped_total", "Messages on the cluster's channels that could not be read or are too large.", func(s cluster.Stats) float64 { return float64(s.Dropped) }},
 		{"signalbox_cluster_overloads_total", "Requests of other servers that were not carried out because too many came at once.", func(s cluster.Stats) float64 { return float64(s.Overloads) }},
 		{"signalbox_cluster_requests_total", "Requests of other servers that were carried out.", func(s cluster.Stats) float64 { return float64(s.Requests) }},
 		{"signalbox_cluster_timeouts_total", "Requests to other servers that not all of them answered.", func(s cluster.Stats) float64 { return float64(s.Timeouts) }},
+		{"signalbox_cluster_panics_total", "Calls of handlers by the cluster that ended in a panic.", func(s cluster.Stats) float64 { return float64(s.Panics) }},
 	} {
 		m.Counter(c.name, c.help, func() float64 { return c.value(p.cluster.Stats()) })
 	}
 	for _, g := range []metric{
 		{"signalbox_cluster_nodes", "Other signalbox servers in the cluster.", func(s cluster.Stats) float64 { return float64(s.Nodes) }},
-		{"signalbox_cluster_suspects", "Those of them that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
+		{"signalbox_cluster_suspects", "Other signalbox servers that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
 		{"signalbox_cluster_foreign_servers", "Servers in the cluster that are not signalbox.", func(s cluster.Stats) float64 { return float64(s.Foreign) }},
 	} {
 		m.Gauge(g.name, g.help, func() float64 { return g.value(p.cluster.Stats()) })
