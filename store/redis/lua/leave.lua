@@ -5,5 +5,6 @@ if redis.call('HGET', run, node) ~= incarnation then
 end
 redis.call('ZADD', lease, clock() + tonumber(ARGV[3]), node)
 redis.call('HSET', leaving, node, incarnation)
-put_off()
-return redis.call('INCR', version)
+local changes = redis.call('INCR', version)
+put_off() -- of what is there by now
+return changes
