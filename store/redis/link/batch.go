@@ -152,13 +152,22 @@ func (w *writer) settle() {
 		case err != nil:
 			w.kept[i].done(nil, err)
 		default:
-			w.kept[i].done(cmd.(*goredis.Cmd).Val(), nil) // a publication has no done
+			w.kept[i].done(replyOf(cmd), nil)
 		}
 	}
 	clear(w.cmds)
 	for _, p := range w.pool[:w.used] {
 		p.clear()
 	}
+}
+
+// replyOf returns the reply to a command. That to a publication means nothing: subscribers on other nodes of a Redis Cluster are
+// not in it.
+func replyOf(cmd goredis.Cmder) any {
+	if c, ok := cmd.(*goredis.Cmd); ok {
+		return c.Val()
+	}
+	return nil
 }
 
 // drop counts all that waits as lost, once Redis is away.

@@ -26,7 +26,8 @@ type Gate struct {
 	Decide func(subscribers []int64) bool
 }
 
-// PublishGated is Publish, or SPublish where sharded, for a message that g may drop. done may be nil; it is [Command.Done].
+// PublishGated is Publish, or SPublish where sharded, for a message that g may drop. done is as [Command.Done], without
+// the reply; it may be nil.
 func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byte, done func(reply any, err error)) bool {
 	i := item{verb: publish, channel: channel, payload: payload, gate: g, done: done, size: itemBytes + len(channel) + len(payload)}
 	if sharded {

@@ -117,14 +117,26 @@ func TestGates(t *testing.T) {
 	together(t, l, func() {
 		for range 3 {
 			l.Enqueue(Command{Args: []any{"publish", "a", "no"}, Gate: nobody})
-			l.PublishGated(nobody, false, "a", []byte("no"), nil)
-			l.PublishGated(there, false, "a", []byte("yes"), nil)
+			l.PublishGated(nobody, false, "a", []byte("no"), done(results))
+			l.PublishGated(there, false, "a", []byte("yes"), done(results))
 			l.Publish("a", []byte("plain"))
 		}
 	})
 	in.await(t, 7)
 	if got := len(asked); got != 2 {
 		t.Errorf("%d questions, want one for each gate", got)
+	}
+	dropped := 0
+	for range 6 {
+		switch r := await(t, "the end of a publication", results); {
+		case errors.Is(r.err, ErrNotWanted):
+			dropped++
+		case r.reply != nil || r.err != nil:
+			t.Errorf("Done(%v, %v)", r.reply, r.err)
+		}
+	}
+	if dropped != 3 {
+		t.Errorf("%d publications were dropped, want 3", dropped)
 	}
 	var order []string
 	for _, m := range in.messages() {
