@@ -18,7 +18,7 @@ func (c *Cluster) Servers() Servers { return Servers{c} }
 
 // Ask sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
 // at a time and on the goroutine that called it, and returns the number of clients asked when all have answered or ctx is
-// over. complete: all servers told how many clients they have asked. sid is "" where the other server does not say whose
+// over, after two minutes at most. complete: all servers told how many clients they have asked. sid is "" where the other server does not say whose
 // answer it is.
 func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
 	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
@@ -26,6 +26,8 @@ func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, t
 	if s == nil {
 		return 0, false
 	}
+	ctx, cancel := c.within(ctx, maxAskTimeout)
+	defer cancel()
 	want, err := c.others(ctx, s)
 	if err != nil {
 		return 0, false

@@ -117,7 +117,7 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 	if s == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := c.within(ctx, requestTimeout)
 	defer cancel()
 	want, err := c.others(ctx, s)
 	if err != nil {
@@ -153,6 +153,13 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 	}
 	c.stats.timeouts.Add(1)
 	return fmt.Errorf("timeout reached: only %d responses received out of %d", got, want)
+}
+
+// within returns a ctx that is over after a while, or when the cluster has stopped.
+func (c *Cluster) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they were

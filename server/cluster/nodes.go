@@ -61,7 +61,7 @@ func (c *Cluster) Ask(ctx context.Context, topic string, body []byte) (answers [
 	if len(nodes) == 0 {
 		return nil, all && c.unmet.Load() == 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := c.within(ctx, askTimeout)
 	defer cancel()
 	q := c.questions.open(nodes)
 	defer c.questions.close(q.id)

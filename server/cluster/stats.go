@@ -17,8 +17,9 @@ type Stats struct {
 	// Published are messages given to Redis, Kept those that nobody else wanted, Lost those that could not be given to Redis,
 	// Unwritable those that have no form there.
 	Published, Kept, Lost, Unwritable uint64
-	// Received are messages from other servers that were looked at, Passed those that were put aside unread, as nobody here is in the room or waits for the answer, Dropped
-	// those that could not be read, Overloads requests that were not carried out because too many were.
+	// Received are messages from other servers that were looked at, Passed those that were put aside unread, as nobody here is
+	// in the room or waits for the answer, Dropped those that could not be read, Overloads requests that were not carried out
+	// because too many were.
 	Received, Passed, Dropped, Overloads uint64
 	// Requests are those of other servers that were carried out, Timeouts our own that not all answered.
 	Requests, Timeouts uint64
