@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint test redis test-go test-js fuzz conformance bench build client run clean
+.PHONY: all fmt check lint test redis test-go test-js fuzz conformance bench bench-cluster build client run clean
 
 all: lint test build
 
@@ -76,6 +76,10 @@ conformance:
 
 bench: build
 	bin/signalbox bench compare
+
+# bench-cluster measures clusters; it needs redis-server and Node.
+bench-cluster: build
+	bin/signalbox bench --cluster
 
 # client puts npm's socket.io-client where the compiler takes it in; without npm the server redirects to the CDN.
 client:

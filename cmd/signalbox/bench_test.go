@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"signalbox/cmd/signalbox/bench"
+	"signalbox/store/redis/redistest"
 )
 
 // TestBenchOfTheDoors has the load generator's scenarios of the doors meet the server they are for: everything arrives
@@ -75,5 +78,42 @@ func TestBenchOfTheDoorsRefused(t *testing.T) {
 	t.Setenv("JWT_SECRET", apiTestSecret)
 	if err := bench.Run(t.Context(), []string{"-h"}, io.Discard, &out); err != nil || strings.Contains(out.String(), apiTestSecret) {
 		t.Errorf("the help shows a secret of the environment, or fails: %v", err)
+	}
+}
+
+// TestBenchOfClusters measures small clusters of this program: everything arrives once and in order, and the report has a
+// section on it.
+func TestBenchOfClusters(t *testing.T) {
+	redistest.NeedReal(t)
+	t.Setenv(asMain, "1")                   // the servers and the load are processes of this binary
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // many of them
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	args := []string{
+		"--cluster", "--scenario", "cross,growth,storage", "--runs", "1", "--time", "200ms", "--servers", "2", "--node", "",
+		"--cold", "--json", "--out", path,
+	}
+	var out, progress bytes.Buffer
+	if err := bench.Run(t.Context(), args, &out, &progress); err != nil {
+		t.Fatalf("Run = %v\n%s", err, progress.Bytes())
+	}
+	var sites map[string]map[string][]bench.Result
+	if err := json.Unmarshal(out.Bytes(), &sites); err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range []string{"cross", "crossack"} {
+		if runs := sites["two"][scenario]; len(runs) != 1 || runs[0].Error != "" || runs[0].Units != 1000 || len(runs[0].CPUEach) != 3 {
+			t.Errorf("%s on two servers: %+v", scenario, runs)
+		}
+	}
+	report, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"sender's server: CPU per message", "| classic | 2 |", "| sharded | 2 |", "user of the chat, 20 in a room", "| ticket | 1000 |", "Nothing, of ",
+	} {
+		if !bytes.Contains(report, []byte(want)) {
+			t.Errorf("no %q in\n%s", want, report)
+		}
 	}
 }

@@ -18,7 +18,10 @@ var ErrNotClean = errors.New("not everything arrived once and in order")
 // fails is a line of the result. Ending ctx ends the run within a moment.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var err error
+	rest, cluster := wantsCluster(args)
 	switch {
+	case cluster:
+		err = runCluster(ctx, rest, stdout, stderr)
 	case len(args) > 0 && args[0] == "compare":
 		err = runCompare(ctx, args[1:], stdout, stderr)
 	case len(args) > 0 && args[0] == "bare":

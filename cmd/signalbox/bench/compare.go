@@ -1,15 +1,12 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,15 +84,11 @@ func parseCompare(args []string, stderr io.Writer) (compareOptions, error) {
 
 // comparison is one run of "signalbox bench compare".
 type comparison struct {
-	opts      compareOptions
-	self      string // the program that makes the load
-	serverCPU int    // -1: not pinned
-	loadCPU   int
-	work      string // a folder for what is built; servers run in it
-	versions  map[string]string
-	company   string                         // who else used the machine, for the report
-	results   map[string]map[string][]Result // server, scenario, one per run
-	stderr    io.Writer
+	rig
+	opts     compareOptions
+	versions map[string]string
+	company  string                         // who else used the machine, for the report
+	results  map[string]map[string][]Result // server, scenario, one per run
 }
 
 // runCompare carries out "signalbox bench compare".
@@ -104,18 +97,11 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	c := &comparison{opts: o, serverCPU: -1, loadCPU: -1, versions: map[string]string{},
-		results: map[string]map[string][]Result{}, stderr: stderr}
-	if c.self, err = os.Executable(); err != nil {
+	c := &comparison{opts: o, versions: map[string]string{}, results: map[string]map[string][]Result{}}
+	if c.rig, err = newRig(stderr); err != nil {
 		return err
 	}
-	if list := processors(); len(list) > 1 {
-		c.serverCPU, c.loadCPU = list[0], list[1]
-	}
-	if c.work, err = os.MkdirTemp("", "signalbox-bench-"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(c.work)
+	defer c.rig.close()
 
 	var specs []serverSpec
 	for _, name := range o.servers {
@@ -155,7 +141,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		_, err := io.WriteString(stdout, report)
 		return err
 	}
-	if err := writeReport(o.out, report); err != nil {
+	if err := writeSection(o.out, compareSection, report); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "bench: wrote %s\n", o.out)
@@ -237,20 +223,12 @@ func (c *comparison) loadSizes() []string {
 // own environment has more: its secrets are in it.
 func (c *comparison) load(ctx context.Context, srv *server, env, flags []string) ([]Result, error) {
 	args := append([]string{"bench", "--json", "--url", srv.url, "--pid", strconv.Itoa(srv.pid())}, c.loadSizes()...)
-	cmd := exec.Command(c.self, append(args, flags...)...)
-	cmd.Env = append(os.Environ(), env...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, c.stderr
-	if err := startPinned(cmd, c.loadCPU); err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(os.Interrupt) })
-	defer stop()
-	if err := cmd.Wait(); err != nil {
+	out, err := c.away(ctx, env, append(args, flags...))
+	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	var results []Result
-	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
+	if err := json.Unmarshal(out, &results); err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	if len(results) == 0 {

@@ -27,7 +27,7 @@ func TestCompareWritesItsReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Benchmarks", reportBegin, reportEnd, "ack round trips, closed loop: CPU", "one run", "Nothing.", "## What is measured",
+		"# Benchmarks", compareSection.begin, compareSection.end, "ack round trips, closed loop: CPU", "one run", "Nothing.", "## What is measured",
 	} {
 		if n := strings.Count(string(text), want); n != 1 {
 			t.Errorf("%d times %q in the report, want once", n, want)
@@ -38,19 +38,19 @@ func TestCompareWritesItsReport(t *testing.T) {
 	}
 }
 
-func TestInsertReport(t *testing.T) {
+func TestInsertSection(t *testing.T) {
 	t.Parallel()
-	text := "above\n" + reportBegin + "\nold\n" + reportEnd + "\nbelow\n"
-	got, err := insertReport(text, "new\n")
-	if want := "above\n" + reportBegin + "\n\nnew\n\n" + reportEnd + "\nbelow\n"; err != nil || got != want {
-		t.Errorf("insertReport = %q, %v, want %q", got, err, want)
+	text := "above\n" + compareSection.begin + "\nold\n" + compareSection.end + "\nbelow\n"
+	got, err := compareSection.insert(text, "new\n")
+	if want := "above\n" + compareSection.begin + "\n\nnew\n\n" + compareSection.end + "\nbelow\n"; err != nil || got != want {
+		t.Errorf("insert = %q, %v, want %q", got, err, want)
 	}
-	for _, broken := range []string{"", "text", reportBegin, reportEnd + reportBegin} {
-		if _, err := insertReport(broken, "new"); err == nil {
-			t.Errorf("insertReport(%q) went well", broken)
+	for _, broken := range []string{"", "text", compareSection.begin, compareSection.end + compareSection.begin} {
+		if _, err := compareSection.insert(broken, "new"); err == nil {
+			t.Errorf("insert(%q) went well", broken)
 		}
 	}
-	if _, err := insertReport(reportTemplate, "new"); err != nil {
+	if _, err := compareSection.insert(reportTemplate, "new"); err != nil {
 		t.Errorf("the template has no marks: %v", err)
 	}
 }

@@ -85,7 +85,7 @@ func TestDoorsRunAgainstSignalboxAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &comparison{opts: o, work: "work"}
+	c := &comparison{opts: o, rig: rig{work: "work"}}
 	plain := serverSpec{name: "signalbox"}
 	doors := c.doorSpecs(plain)
 	ran := func(spec serverSpec) string {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -24,12 +25,14 @@ func runJoin(ctx context.Context, r *runner, res *Result) error {
 	n, each := o.joinClients, o.joinRooms
 	total := int64(n) * int64(each)
 	res.About = fmt.Sprintf("%d clients, %d joins of each", n, each)
+	// Another run's rooms are not this one's, though they may be those of the same scenario before.
+	names := "join-" + strconv.Itoa(os.Getpid()) + "-"
 	joiners := make([]joiner, n)
 	var done, failed atomic.Int64
 	var latency histogram
 	next := func(i int) {
 		j := &joiners[i]
-		j.packet = appendJoin(j.packet[:0], uint64(j.joined), "join-"+strconv.Itoa(i)+"-"+strconv.Itoa(j.joined))
+		j.packet = appendJoin(j.packet[:0], uint64(j.joined), names+strconv.Itoa(i)+"-"+strconv.Itoa(j.joined))
 		j.asked = r.clock.now()
 		if j.client.send(j.packet) != nil {
 			failed.Add(1)

@@ -50,9 +50,9 @@ func runLimits(ctx context.Context, r *runner) []Result {
 	if own.target, err = newTarget(srv.url, "/socket.io/"); err != nil {
 		return fail(err)
 	}
-	own.targets, own.proc, own.procs = []target{own.target}, nil, processes{}
-	if p, err := openProcess(srv.pid()); err == nil { // not on Linux: rates and latency only
-		own.proc, own.procs = p, processes{[]*process{p}, 1}
+	own.targets, own.proc = []target{own.target}, nil
+	if own.procs = watched(srv.pid()); len(own.procs.all) > 0 { // not on Linux: rates and latency only
+		own.proc = own.procs.all[0]
 	}
 	chosen, err := selectScenarios("steady,pairs,ack,echo")
 	if err != nil {

@@ -11,6 +11,15 @@ type processes struct {
 	servers int // so many of them, the first ones, are servers
 }
 
+// watched returns a process whose processor time is measured, or none where the system does not tell.
+func watched(pid int) processes {
+	p, err := openProcess(pid)
+	if err != nil {
+		return processes{}
+	}
+	return processes{[]*process{p}, 1}
+}
+
 // cpu returns what each of them has spent.
 func (ps processes) cpu() ([]time.Duration, error) {
 	spent := make([]time.Duration, len(ps.all))
@@ -65,6 +74,15 @@ func (m *meter) end(idle time.Duration) error {
 		m.spent[i] += cpu[i] - m.cpu[i]
 	}
 	return nil
+}
+
+// total returns the processor time of all stretches and all processes, in microseconds.
+func (m *meter) total() float64 {
+	var sum time.Duration
+	for _, spent := range m.spent {
+		sum += spent
+	}
+	return micros(sum)
 }
 
 // fill writes what was measured into a result with its units set.

@@ -6,6 +6,7 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,31 +53,55 @@ func (c *comparison) prepareSignalbox(ctx context.Context, spec *serverSpec) err
 
 // prepareNode installs the peer's packages unless they are there.
 func (c *comparison) prepareNode(ctx context.Context, spec *serverSpec) error {
-	dir, err := filepath.Abs(filepath.Join(c.opts.peers, "node"))
+	command, versions, err := nodePeer(ctx, c.opts.peers, c.opts.node, c.stderr)
 	if err != nil {
 		return err
 	}
-	manifest := filepath.Join(dir, "node_modules", "socket.io", "package.json")
-	if _, err := os.Stat(manifest); err != nil {
-		fmt.Fprintln(c.stderr, "bench: installing the packages of the Node peer")
+	spec.command, c.versions["node"] = command, fmt.Sprintf("socket.io %s on Node %s", versions.socketIO, versions.node)
+	return nil
+}
+
+// nodeVersions are those of the Node peer's parts.
+type nodeVersions struct{ socketIO, adapter, node string }
+
+// nodePeer installs the packages of the Node peer unless they are there, and tells how to start it.
+func nodePeer(ctx context.Context, peers, node string, stderr io.Writer) (command []string, v nodeVersions, err error) {
+	dir, err := filepath.Abs(filepath.Join(peers, "node"))
+	if err != nil {
+		return nil, v, err
+	}
+	packages := filepath.Join(dir, "node_modules")
+	// The adapter came later: packages that were installed before are without it.
+	if _, err := packageVersion(packages, "@socket.io/redis-adapter"); err != nil {
+		fmt.Fprintln(stderr, "bench: installing the packages of the Node peer")
 		if _, err := output(ctx, dir, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
-			return err
+			return nil, v, err
 		}
 	}
+	if v.socketIO, err = packageVersion(packages, "socket.io"); err != nil {
+		return nil, v, err
+	}
+	if v.adapter, err = packageVersion(packages, "@socket.io/redis-adapter"); err != nil {
+		return nil, v, err
+	}
+	v.node, err = output(ctx, "", node, "--version")
+	return []string{node, filepath.Join(dir, "app.js")}, v, err
+}
+
+// packageVersion returns the version of an installed package.
+func packageVersion(packages, name string) (string, error) {
+	manifest := filepath.Join(packages, name, "package.json")
 	raw, err := os.ReadFile(manifest)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var pkg struct {
 		Version string `json:"version"`
 	}
 	if err := json.Unmarshal(raw, &pkg); err != nil {
-		return fmt.Errorf("%s: %w", manifest, err)
+		return "", fmt.Errorf("%s: %w", manifest, err)
 	}
-	node, err := output(ctx, "", c.opts.node, "--version")
-	c.versions["node"] = fmt.Sprintf("socket.io %s on Node %s", pkg.Version, node)
-	spec.command = []string{c.opts.node, filepath.Join(dir, "app.js")}
-	return err
+	return pkg.Version, nil
 }
 
 // prepareStock builds the stock peer.

@@ -38,25 +38,32 @@ func startServer(ctx context.Context, spec serverSpec, cpu int, stderr io.Writer
 	if err != nil {
 		return nil, err
 	}
-	s := &server{
-		name: spec.name, url: "http://127.0.0.1:" + port, output: &tail{},
-		cmd: exec.Command(spec.command[0], spec.command[1:]...), exited: make(chan struct{}),
+	cmd := exec.Command(spec.command[0], spec.command[1:]...)
+	cmd.Env = append(append(os.Environ(), "PORT="+port, "HOST=127.0.0.1"), spec.env...)
+	cmd.Dir = spec.dir
+	s, err := launch(spec.name, "http://127.0.0.1:"+port, cmd, cpu)
+	if err != nil {
+		return nil, err
 	}
-	s.cmd.Env = append(append(os.Environ(), "PORT="+port, "HOST=127.0.0.1"), spec.env...)
-	s.cmd.Dir = spec.dir
-	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
-	if err := startPinned(s.cmd, cpu); err != nil {
-		return nil, fmt.Errorf("start %s: %w", spec.name, err)
-	}
-	go func() {
-		_ = s.cmd.Wait() // how it ended shows in its output
-		close(s.exited)
-	}()
 	if err := s.awaitReady(ctx); err != nil {
 		s.stop(5 * time.Second)
 		return nil, fmt.Errorf("start %s: %w\n%s", spec.name, err, s.output)
 	}
 	fmt.Fprintf(stderr, "bench: %s is up, process %d\n", spec.name, s.pid())
+	return s, nil
+}
+
+// launch starts a process, pinned to a processor unless cpu is negative. It is awaited by stop.
+func launch(name, url string, cmd *exec.Cmd, cpu int) (*server, error) {
+	s := &server{name: name, url: url, cmd: cmd, output: &tail{}, exited: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = s.output, s.output
+	if err := startPinned(cmd, cpu); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() {
+		_ = cmd.Wait() // how it ended shows in its output
+		close(s.exited)
+	}()
 	return s, nil
 }
 
@@ -66,12 +73,22 @@ func (s *server) awaitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	for {
+	return s.await(ctx, func(ctx context.Context) error {
 		c, err := dial(ctx, t, clock{time.Now()}, dialOptions{}, callbacks{})
 		if err == nil {
 			c.leave()
+		}
+		return err
+	})
+}
+
+// await tries until it works.
+func (s *server) await(ctx context.Context, try func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
 			return nil
 		}
 		if s.dead() {

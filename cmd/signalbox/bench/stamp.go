@@ -63,8 +63,13 @@ func appendStamp(dst []byte, s stamp, padding []byte) []byte {
 func appendRoomMessage(dst []byte, room string, s stamp, padding []byte) []byte {
 	dst = append(dst, `42/chat,["message",{"roomId":"`...)
 	dst = append(dst, room...)
-	dst = append(dst, `","content":{`...)
-	return append(appendStamp(dst, s, padding), `}}]`...)
+	dst = append(dst, `","content":`...)
+	return append(appendRoomContent(dst, s, padding), `}]`...)
+}
+
+// appendRoomContent appends what such a message says.
+func appendRoomContent(dst []byte, s stamp, padding []byte) []byte {
+	return append(appendStamp(append(dst, '{'), s, padding), '}')
 }
 
 // appendJoinRoom appends the packet that joins a room of /chat, with a callback.

@@ -1,9 +1,10 @@
 "use strict";
 
 // The broker and the chat of signalbox on Node's socket.io, with its default options: the server that
-// "signalbox bench compare" holds signalbox against. Not for production: it trusts its clients.
+// "signalbox bench compare" and "signalbox bench --cluster" hold signalbox against. Not for production: it trusts its clients.
 //
-// Environment: PORT (default 3000), HOST (default 127.0.0.1).
+// Environment: PORT (default 3000), HOST (default 127.0.0.1), REDIS_URL (default none: this server is alone; the users of
+// the chat are those of each server by itself all the same).
 
 const { createServer } = require("node:http");
 const { Server } = require("socket.io");
@@ -99,14 +100,35 @@ io.on("connection", (socket) => {
   socket.on("disconnect", () => logout(socket));
 });
 
+let redis = [];
+
+async function joinCluster(url) {
+  const { createAdapter } = require("@socket.io/redis-adapter");
+  const { createClient } = require("redis");
+  const pub = createClient({ url });
+  redis = [pub, pub.duplicate()];
+  for (const client of redis) client.on("error", (err) => console.error("redis:", err.message));
+  await Promise.all(redis.map((client) => client.connect()));
+  io.adapter(createAdapter(...redis));
+}
+
 const stop = () => {
   io.close();
+  for (const client of redis) client.disconnect().catch(() => {});
   setTimeout(() => process.exit(0), 200).unref();
 };
 process.on("SIGINT", stop);
 process.on("SIGTERM", stop);
 
-httpServer.listen(Number(process.env.PORT || 3000), process.env.HOST || "127.0.0.1", () => {
-  const { address, port } = httpServer.address();
-  console.log(`node peer: socket.io ${require("socket.io/package.json").version} on http://${address}:${port}`);
+async function start() {
+  if (process.env.REDIS_URL) await joinCluster(process.env.REDIS_URL);
+  httpServer.listen(Number(process.env.PORT || 3000), process.env.HOST || "127.0.0.1", () => {
+    const { address, port } = httpServer.address();
+    console.log(`node peer: socket.io ${require("socket.io/package.json").version} on http://${address}:${port}`);
+  });
+}
+
+start().catch((err) => {
+  console.error(err);
+  process.exit(1);
 });

@@ -1,0 +1,249 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// clusterFigure is one row of the tables on clusters.
+type clusterFigure struct {
+	label   string
+	ours    series
+	against series // what it is held against, in the same run; nil: nothing
+	whose   string // what that is
+	format  func(float64) string
+
+	most  float64 // the highest value to reach; 0: nothing is asked
+	ratio float64 // the highest ours/against to reach; 0: nothing is asked
+}
+
+// series are the values of one figure, one per run; NaN where a run has none.
+type series []float64
+
+// minus subtracts run by run.
+func (s series) minus(o series) series {
+	d := make(series, min(len(s), len(o)))
+	for i := range d {
+		d[i] = s[i] - o[i]
+	}
+	return d
+}
+
+// over divides run by run.
+func (s series) over(o series) series {
+	q := make(series, min(len(s), len(o)))
+	for i := range q {
+		if q[i] = math.NaN(); o[i] > 0 {
+			q[i] = s[i] / o[i]
+		}
+	}
+	return q
+}
+
+// spread returns the median and what it lies between; ok is false if there is no value.
+func (s series) spread() (spread, bool) {
+	values := slices.DeleteFunc(slices.Clone(s), math.IsNaN)
+	if len(values) == 0 {
+		return spread{}, false
+	}
+	slices.Sort(values)
+	return spread{median(values), values[0], values[len(values)-1]}, true
+}
+
+// text formats a series.
+func (s series) text(format func(float64) string) string {
+	v, ok := s.spread()
+	switch {
+	case !ok:
+		return "-"
+	case len(s) == 1:
+		return format(v.median)
+	}
+	return fmt.Sprintf("%s (%s to %s)", format(v.median), format(v.lowest), format(v.highest))
+}
+
+// values takes a figure from every run of a scenario on a site.
+func (c *clusterBench) values(site, scenario string, value func(*Result) float64) series {
+	runs := c.results[site][scenario]
+	s := make(series, len(runs))
+	for i := range runs {
+		if s[i] = math.NaN(); runs[i].Error == "" {
+			s[i] = value(&runs[i])
+		}
+	}
+	return s
+}
+
+// cpuOf returns the processor time per unit of one process in the order of --pid, NaN where it was not measured.
+func cpuOf(process int) func(*Result) float64 {
+	return func(r *Result) float64 {
+		switch {
+		case process < len(r.CPUEach):
+			return r.CPUEach[process]
+		case process == 0 && r.CPUPerUnit > 0: // one process only
+			return r.CPUPerUnit
+		}
+		return math.NaN()
+	}
+}
+
+// cpuOfServers returns the processor time per unit of all servers that have clients.
+func cpuOfServers(r *Result) float64 {
+	if r.CPUPerUnit == 0 {
+		return math.NaN()
+	}
+	return r.CPUPerUnit
+}
+
+// latencyOf returns a part of the latency.
+func latencyOf(part func(*Latency) float64) func(*Result) float64 {
+	return func(r *Result) float64 {
+		if r.Latency == nil {
+			return math.NaN()
+		}
+		return part(r.Latency)
+	}
+}
+
+// crossFigures are those of messages from server to server.
+func (c *clusterBench) crossFigures() []clusterFigure {
+	const node = "Node"
+	p50, p99 := latencyOf(func(l *Latency) float64 { return l.P50 }), latencyOf(func(l *Latency) float64 { return l.P99 })
+	ours := func(value func(*Result) float64) series { return c.values(siteTwo, "cross", value) }
+	theirs := func(value func(*Result) float64) series { return c.values(siteNodes, "cross", value) }
+	acked := func(value func(*Result) float64) series { return c.values(siteTwo, "crossack", value) }
+	same := c.values(siteSingle, "cross", cpuOf(0))
+	read := c.values(siteSingle, "absent", cpuOf(0))
+	return []clusterFigure{
+		{label: "message to the same server, no REDIS_URL: CPU", ours: same, format: duration},
+		{label: "message to nobody, no REDIS_URL: CPU", ours: read, format: duration},
+		{label: "sender's server: CPU per message", ours: ours(cpuOf(0)), against: theirs(cpuOf(0)), whose: node, format: duration, most: 15},
+		{label: "less that of a message to nobody", ours: ours(cpuOf(0)).minus(read), format: duration},
+		{label: "receiver's server: CPU per message", ours: ours(cpuOf(1)), against: theirs(cpuOf(1)), whose: node, format: duration},
+		{label: "less a delivery without a cluster", ours: ours(cpuOf(1)).minus(same.minus(read)), format: duration, most: 10},
+		{label: "Redis: CPU per message", ours: ours(cpuOf(2)), against: theirs(cpuOf(2)), whose: node, format: duration},
+		{label: "p50", ours: ours(p50), against: theirs(p50), whose: node, format: duration},
+		{label: "p99", ours: ours(p99), against: theirs(p99), whose: node, format: duration, most: 5000},
+		{label: "with a callback, sender's server: CPU per message", ours: acked(cpuOf(0)), format: duration},
+		{label: "with a callback, receiver's server: CPU per message", ours: acked(cpuOf(1)), format: duration},
+		{label: "with a callback, Redis: CPU per message", ours: acked(cpuOf(2)), format: duration},
+		{label: "with a callback, until it is answered: p50", ours: acked(p50), format: duration},
+		{label: "with a callback, until it is answered: p99", ours: acked(p99), format: duration},
+	}
+}
+
+// roomFigures are those of a room over two servers.
+func (c *clusterBench) roomFigures() []clusterFigure {
+	row := func(label, scenario string, value func(*Result) float64) clusterFigure {
+		return clusterFigure{label: label, ours: c.values(siteTwo, scenario, value), against: c.values(siteNodes, scenario, value), whose: "Node", format: duration}
+	}
+	burst := row("burst: CPU of both servers per delivery", "burst", cpuOfServers)
+	burst.ratio = 1.0 / 5
+	return []clusterFigure{
+		burst,
+		row("burst: Redis, CPU per delivery", "burst", cpuOf(2)),
+		row("steady: CPU of both servers per delivery", "steady", cpuOfServers),
+		row("steady: p99", "steady", latencyOf(func(l *Latency) float64 { return l.P99 })),
+	}
+}
+
+// localFigures are what REDIS_URL costs those who need nobody else.
+func (c *clusterBench) localFigures() []clusterFigure {
+	var rows []clusterFigure
+	for _, work := range []struct{ scenario, label string }{
+		{"pairs", "user to user: CPU per message"},
+		{"crossack", "user to user with a callback: CPU per message"},
+		{"ack", "ack round trip: CPU"},
+		{"burst", "burst to a room: CPU per delivery"},
+	} {
+		without := c.values(siteSingle+onlyLocal, work.scenario, cpuOfServers)
+		for _, with := range []struct {
+			site, label string
+			ratio       float64
+		}{
+			{siteAlone, "alone in its cluster", 1.3},
+			{siteEmpty, "and a signalbox without clients", 1.3},
+			{siteMixed, "and a Node server without clients", 0},
+		} {
+			rows = append(rows, clusterFigure{
+				label: work.label + ", " + with.label, ours: c.values(with.site, work.scenario, cpuOfServers),
+				against: without, whose: "no REDIS_URL", format: duration, ratio: with.ratio,
+			})
+		}
+	}
+	return append(rows,
+		clusterFigure{label: "what the Node server spends on a message from user to user", ours: c.values(siteMixed, "pairs", cpuOf(1)), format: duration},
+		clusterFigure{label: "what Redis spends on it", ours: c.values(siteMixed, "pairs", cpuOf(2)), format: duration},
+	)
+}
+
+// cells are what a figure's row says; measured is false if nothing was.
+func (f *clusterFigure) cells() (cells []string, measured bool) {
+	value, measured := f.ours.spread()
+	quotients := f.ours.over(f.against)
+	quotient, compared := quotients.spread()
+	base, ratio, limit, reached := "-", "-", "-", "-"
+	if f.against != nil {
+		if v, ok := f.against.spread(); ok {
+			base = f.whose + " " + f.format(v.median)
+		}
+	}
+	if compared {
+		ratio = ratioText(quotient.median)
+	}
+	switch {
+	case f.most > 0:
+		limit = "at most " + f.format(f.most)
+	case f.ratio > 0:
+		limit = "at most " + ratioText(f.ratio)
+	}
+	excess := 0.0
+	switch {
+	case f.most > 0 && measured:
+		excess = value.median / f.most
+	case f.ratio > 0 && compared:
+		excess = quotient.median / f.ratio
+	}
+	switch {
+	case excess > 1:
+		reached = fmt.Sprintf("**no**, %.2f x", excess)
+	case excess != 0:
+		reached = "yes"
+	}
+	return []string{f.label, f.ours.text(f.format), base, ratio, limit, reached}, measured
+}
+
+// ratioText writes ratios below a half as fractions: those are against others, and how many times less is what is asked.
+func ratioText(r float64) string {
+	if r > 0 && r < 0.5 {
+		return fmt.Sprintf("1/%.1f", 1/r)
+	}
+	return fmt.Sprintf("%.2f", r)
+}
+
+// writeClusterFigures writes the rows that were measured, under a heading; nothing where none was.
+func writeClusterFigures(b *strings.Builder, heading string, figures []clusterFigure) {
+	var rows [][]string
+	for i := range figures {
+		if cells, measured := figures[i].cells(); measured {
+			rows = append(rows, cells)
+		}
+	}
+	table(b, heading, []string{"work", "signalbox", "against", "ratio", "to reach", "reached"}, rows)
+}
+
+// table writes a table under a heading; nothing where it has no rows.
+func table(b *strings.Builder, heading string, head []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "### %s\n\n", heading)
+	row(b, head)
+	row(b, slices.Repeat([]string{"---"}, len(head)))
+	for _, cells := range rows {
+		row(b, cells)
+	}
+	b.WriteString("\n")
+}
