@@ -84,3 +84,23 @@ func TestCountOfASpace(t *testing.T) {
 		}
 	}
 }
+
+// A node that has come is known to the others when Start returns, also where one has gone without a word that they still
+// take to be there.
+func TestANewNodeMissesNothing(t *testing.T) {
+	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
+		a, dead := startNode(t, s, o...), startNode(t, s, o...)
+		meet(t, a, dead)
+		dead.voice.Lock()
+		dead.silent = true // says no good-bye
+		dead.voice.Unlock()
+		dead.link.Close()
+		for i := range 5 {
+			b := startNode(t, s, o...)
+			r := hub.Room{Kind: hub.KindUser, Name: fmt.Sprint("u", i)}
+			c := b.join("c", r)
+			a.hub.Send(r, event("/", "x"))
+			c.want(t, "x")
+		}
+	})
+}

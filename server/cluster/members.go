@@ -41,6 +41,7 @@ type member struct {
 	silent  bool // it was not heard of for suspectAfter, and is not waited for until it is
 	suspect bool // it is silent or did not answer a question, and no answer is waited for until it is heard of again
 	seq     uint64
+	ahead   bool // seq was more than the node said itself
 	bits    bitmap
 }
 
@@ -49,7 +50,18 @@ func (m *members) hear(node string, seq uint64, now time.Time) (upToDate bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.heardLocked(node, now)
-	return n.known && n.seq >= seq // more where a change has overtaken what was heard
+	switch {
+	case !n.known || n.seq < seq:
+		return false
+	case n.seq == seq:
+		n.ahead = false
+	case n.ahead:
+		m.unlearnLocked(n) // what is known is not the node's
+		return false
+	default:
+		n.ahead = true // a change may have overtaken it
+	}
+	return true
 }
 
 // heardLocked returns a node that was just heard of.
@@ -143,15 +155,22 @@ func (m *members) forgetLocked(node string) bool {
 	}
 	delete(m.nodes, node)
 	m.all.Add(-1)
-	if n.known {
-		m.known.Add(-1)
-		for word, bits := range n.bits {
-			for ; bits != 0; bits &= bits - 1 {
-				m.wants[uint16(word*64)+uint16(bits64.TrailingZeros64(bits))].Add(-1)
-			}
+	m.unlearnLocked(n)
+	return true
+}
+
+// unlearnLocked forgets what a node is interested in.
+func (m *members) unlearnLocked(n *member) {
+	if !n.known {
+		return
+	}
+	m.known.Add(-1)
+	for word, bits := range n.bits {
+		for ; bits != 0; bits &= bits - 1 {
+			m.wants[uint16(word*64)+uint16(bits64.TrailingZeros64(bits))].Add(-1)
 		}
 	}
-	return true
+	n.known, n.ahead, n.seq, n.bits = false, false, 0, bitmap{}
 }
 
 // forgetAll is for when Redis was away: whoever is still there says so.

@@ -71,6 +71,12 @@ func TestMembersChanges(t *testing.T) {
 	if !m.hear("x", 3, now) || m.hear("x", 4, now) || m.hear("z", 0, now) {
 		t.Error("hear does not know who is up to date")
 	}
+	if !m.hear("x", 2, now) || m.hear("x", 2, now) || m.wanted(room("a")) != 0 || m.known.Load() != 0 {
+		t.Error("a node that has twice told less than is known of it is still taken to be known")
+	}
+	if m.learn("x", 2, bitsOf(room("a")), now); m.wanted(room("a")) != 1 {
+		t.Error("what the node says of itself is not taken")
+	}
 }
 
 func TestMembersAge(t *testing.T) {
