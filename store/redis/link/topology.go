@@ -178,8 +178,12 @@ func (t *topology) dial(ctx context.Context, network, addr string) (net.Conn, er
 	defer context.AfterFunc(t.ctx, cancel)()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr)
-	if err != nil || t.tls == nil {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	conn = quick(conn)
+	if t.tls == nil {
+		return conn, nil
 	}
 	secure := tls.Client(conn, t.tls.config(addr))
 	if err := secure.HandshakeContext(ctx); err != nil {
