@@ -107,8 +107,8 @@ func (c *Cluster) publishAsk(s *space, id string, sel hub.Selection, msg *hub.Me
 	o.b.RequestID, o.b.Flags.Timeout = id, timeout
 	if c.sharded {
 		b, err := format.AppendSharded(nil, &o.b)
-		return err == nil && c.link.SPublish(s.channels.base, b)
+		return err == nil && c.publish(true, s.channels.base, b)
 	}
 	b, err := format.AppendClassic(nil, &o.b)
-	return err == nil && c.link.Publish(s.channels.request, b)
+	return err == nil && c.publish(false, s.channels.request, b)
 }

@@ -44,7 +44,20 @@ func (c *Cluster) tellOne(node string, b []byte) bool { return c.say(c.mailbox(n
 func (c *Cluster) say(channel string, b []byte) bool {
 	c.voice.RLock()
 	defer c.voice.RUnlock()
-	return !c.silent && c.link.Publish(channel, b)
+	return !c.silent && c.publish(false, channel, b)
+}
+
+// publish publishes something that is waited for, or that others go by, and reports whether it could. Where the link is only
+// about to notice that Redis has gone it does not: those who wait were told already.
+func (c *Cluster) publish(sharded bool, channel string, b []byte) bool {
+	switch {
+	case !c.link.Up():
+		return false
+	case sharded:
+		return c.link.SPublish(channel, b)
+	default:
+		return c.link.Publish(channel, b)
+	}
 }
 
 // tellChange is [interest.tell].

@@ -342,8 +342,8 @@ func TestRequestsForOneSocket(t *testing.T) {
 		}
 	}
 	ask(`{"requestId":"r1","type":2,"sid":"` + sid("one") + `","room":"new"}`)
-	a.Emit(single(hub.NamespaceRoom("/", "new")), event("/", "in"), nil)
-	c.want(t, "in")
+	publishAsNode(t, s, b, "new", "in")
+	c.want(t, "in text:adopted in new")
 	ask(`{"requestId":"r1","type":3,"sid":"` + sid("one") + `","room":"new"}`)
 	ask(`{"requestId":"r1","type":4,"sid":"` + sid("one") + `","close":false}`)
 	c.want(t, "disconnect false")

@@ -32,9 +32,6 @@ func (c *Cluster) OnAsk(topic string, call func(ctx context.Context, body []byte
 
 // Tell implements [hub.Nodes].
 func (c *Cluster) Tell(topic string, body []byte) {
-	if !c.link.Up() {
-		return
-	}
 	c.tellAll(append(appendTopic(c.appendControl(controlTell), topic), body...))
 }
 

@@ -92,6 +92,7 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 		// waited for here.
 		for _, name := range names {
 			room := hub.NamespaceRoom(s.name, name)
+			c.assume(slotOf(room)) // others join theirs now, and have not told yet
 			c.expect(room)
 			defer c.expected(room)
 		}

@@ -15,10 +15,10 @@ func (c *Cluster) ask(s *space, r *format.Request) bool {
 	r.UID, r.Namespace = c.uid, s.name
 	if c.sharded {
 		b, err := format.AppendShardedRequest(nil, r)
-		return err == nil && c.link.SPublish(s.channels.base, b)
+		return err == nil && c.publish(true, s.channels.base, b)
 	}
 	b, err := format.AppendClassicRequest(nil, r)
-	return err == nil && c.link.Publish(s.channels.request, b)
+	return err == nil && c.publish(false, s.channels.request, b)
 }
 
 // request describes a request about the sockets of a selection.
