@@ -20,6 +20,9 @@ import (
 // leaveTimeout bounds telling Redis that this server stops, or has stopped.
 const leaveTimeout = 2 * time.Second
 
+// topicGone tells the other nodes which one is gone for good.
+const topicGone = "gone"
+
 // clusterParts is what makes this server one of several.
 type clusterParts struct {
 	link    *link.Link
@@ -60,6 +63,7 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 		back: make(chan struct{}, 1),
 	}
 	h.Bus = p.cluster
+	p.cluster.OnTell(topicGone, func(body []byte) { p.cluster.Forget(string(body)) })
 	p.node = redis.OpenNode(redis.NodeOptions{
 		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
 		OnDead: p.inherit, OnReturn: p.returned, OnLeaving: p.leaving,
@@ -146,6 +150,7 @@ func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.W
 		return
 	}
 	p.cluster.Forget(node)
+	p.cluster.Tell(topicGone, []byte(node)) // the others would wait for its answers a while longer
 	users, err := p.users.Release(ctx, node)
 	if err != nil {
 		p.log.Warn("users of a server that is gone could not be taken out", "error", err)
@@ -203,10 +208,32 @@ func (p *clusterParts) stop() {
 
 // readiness is what /readyz says beside "ready"; "": nothing is amiss.
 func (p *clusterParts) readiness() string {
-	if p.link.Up() {
+	switch {
+	case !p.link.Up():
+		return "redis is away: clients of this server reach each other, but not those of others"
+	case !p.registered():
+		return "the other servers do not know this one yet"
+	default:
 		return ""
 	}
-	return "redis is away: clients of this server reach each other, but not those of others"
+}
+
+// registered reports whether the others would notice if this server died.
+func (p *clusterParts) registered() bool {
+	select {
+	case <-p.node.Registered():
+		return true
+	default:
+		return false
+	}
+}
+
+// join waits until the others know this server, for a moment: where Redis is away it begins without them.
+func (p *clusterParts) join() {
+	select {
+	case <-p.node.Registered():
+	case <-time.After(leaveTimeout):
+	}
 }
 
 // attach ties the cluster to the life of a server whose handlers are closed by closeHandlers: it leaves before they are, and
@@ -216,6 +243,7 @@ func (p *clusterParts) attach(srv *server.Server, closeHandlers func()) {
 		srv.OnClose(closeHandlers)
 		return
 	}
+	p.join()
 	srv.OnDrain(p.drain)
 	srv.OnReady(p.readiness)
 	srv.OnClose(p.link.Close)

@@ -38,6 +38,7 @@ func (n *Node) beatLoop() {
 	for {
 		select {
 		case <-timer.C:
+		case <-n.back:
 		case <-n.ctx.Done():
 			return
 		}
@@ -121,8 +122,12 @@ func (n *Node) register(run string) error {
 	}
 	n.contact.touch(time.Now(), clock, true)
 	n.mu.Lock()
+	first := n.run == ""
 	n.run, n.next = run, ""
 	n.mu.Unlock()
+	if first {
+		close(n.known)
+	}
 	n.wills.register(willKeysOf(n.o.Prefix, run))
 	n.wakeRestore()
 	return nil

@@ -81,6 +81,8 @@ type Node struct {
 	// leaving are the others that are leaving.
 	leaving  atomic.Pointer[[]incarnation]
 	restored chan struct{} // there is something for restoreLoop to do
+	back     chan struct{} // Redis can be reached: the beat need not wait
+	known    chan struct{} // closed when it was registered for the first time
 	work     chan string   // what this node was given, for workLoop
 	beats    sync.WaitGroup
 	others   sync.WaitGroup // the other loops
@@ -120,15 +122,26 @@ func OpenNode(o NodeOptions) *Node {
 	n := &Node{
 		o: o, log: log.With("node", o.ID), look: o.Beat / 2, keys: keysOf(o.Prefix), wills: newWills(o.Link),
 		ctx: ctx, cancel: cancel, contact: contact{gap: o.Lease / 2, lease: o.Lease},
-		restored: make(chan struct{}, 1), work: make(chan string, 1), next: newIncarnation(),
+		restored: make(chan struct{}, 1), back: make(chan struct{}, 1), known: make(chan struct{}), work: make(chan string, 1), next: newIncarnation(),
 	}
 	n.leaving.Store(new([]incarnation))
+	o.Link.OnState(func(up bool) {
+		if up {
+			select {
+			case n.back <- struct{}{}:
+			default: // it is about to beat
+			}
+		}
+	})
 	n.beats.Go(n.beatLoop)     // awaited by Leave and Close
 	n.others.Go(n.lookLoop)    // awaited by Close
 	n.others.Go(n.workLoop)    // awaited by Close
 	n.others.Go(n.restoreLoop) // awaited by Close
 	return n
 }
+
+// Registered is closed when the node was registered for the first time. Until then nobody would miss it.
+func (n *Node) Registered() <-chan struct{} { return n.known }
 
 func newIncarnation() string {
 	var b [8]byte
