@@ -23,8 +23,7 @@ var (
 	ErrNotWanted = errors.New("dropped by its gate")
 	// ErrUnsubscribed is returned by Subscribe where the channel was unsubscribed from meanwhile.
 	ErrUnsubscribed = errors.New("unsubscribed")
-	// ErrBothWays is returned by Subscribe for a channel that is subscribed to as the other of Plain and Sharded: nothing in
-	// a message tells which of the two it came by.
+	// ErrBothWays is returned by Subscribe for a channel that is subscribed to as the other of Plain and Sharded.
 	ErrBothWays = errors.New("channel is subscribed to plainly and sharded at once")
 
 	errEnded      = errors.New("the connection was closed")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // lane is one connection of a subscriber, from its beginning to its end. Two goroutines work on it: one connects and
@@ -83,22 +81,19 @@ func (n *lane) live() error {
 		return err
 	}
 	defer w.close()
-	pubsub := w.client.Subscribe(ctx)
-	defer pubsub.Close()
-	if err := pubsub.Ping(ctx); err != nil { // connects
+	f, err := newFeed(ctx, w, l.options.Timeout)
+	if err != nil {
 		return l.topology.greeting(err)
 	}
-	if _, err := pubsub.ReceiveTimeout(ctx, l.options.Timeout); err != nil {
-		return l.topology.greeting(err)
-	}
+	defer f.close()
 	n.begin()
 	select {
 	case l.retry <- struct{}{}: // a writer that waits to connect can do so now
 	default:
 	}
-	l.running.Go(func() { n.send(w, pubsub) }) // awaited by Close; ends with done
+	l.running.Go(func() { n.send(w, f) }) // awaited by Close; ends with done
 	for {
-		got, err := pubsub.ReceiveTimeout(context.Background(), 0)
+		got, err := f.receive()
 		if err == nil {
 			n.heard.Add(1)
 			err = n.receive(got)
@@ -120,22 +115,20 @@ func (n *lane) begin() {
 }
 
 // receive takes what has come.
-func (n *lane) receive(got any) error {
-	switch got := got.(type) {
-	case *goredis.Message:
+func (n *lane) receive(got push) error {
+	switch got.verb {
+	case "pong":
+		return nil
+	case "message", "smessage", "pmessage":
 		n.busy.Store(true)
 		n.s.handling.Lock()
-		n.s.handle(Message{
-			Channel: got.Channel, Pattern: got.Pattern, Payload: bytesOf(got.Payload),
-			Sharded: n.node != "" || got.Pattern == "" && n.s.isSharded(got.Channel),
-		})
+		n.s.handle(got.message)
 		n.s.handling.Unlock()
 		n.busy.Store(false)
 		n.heard.Add(1)
-	case *goredis.Subscription:
-		return n.confirmed(got)
+		return nil
 	}
-	return nil
+	return n.confirmed(got)
 }
 
 // verbs are what Redis calls what a batch does.
@@ -153,11 +146,11 @@ func (b *batch) verb() string {
 }
 
 // confirmed takes the answer for one channel. Answers come in the order of the commands, and of the channels within one.
-func (n *lane) confirmed(got *goredis.Subscription) error {
+func (n *lane) confirmed(got push) error {
 	s := n.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(n.sent) == 0 || n.sent[0].verb() != got.Kind || n.sent[0].entries[0].name != got.Channel {
+	if len(n.sent) == 0 || n.sent[0].verb() != got.verb || n.sent[0].entries[0].name != got.name {
 		return n.takenAwayLocked(got)
 	}
 	b := &n.sent[0]
@@ -189,9 +182,9 @@ func (n *lane) confirmed(got *goredis.Subscription) error {
 }
 
 // takenAwayLocked takes an answer nobody has asked for: a node of a cluster says so of channels that another has now.
-func (n *lane) takenAwayLocked(got *goredis.Subscription) error {
-	e := n.s.entries[Sharded][got.Channel]
-	if got.Kind != verbs[Sharded][0] || e == nil || e.lane != n || e.stage != subscribed {
+func (n *lane) takenAwayLocked(got push) error {
+	e := n.s.entries[Sharded][got.name]
+	if got.verb != verbs[Sharded][0] || e == nil || e.lane != n || e.stage != subscribed {
 		return errProtocol
 	}
 	n.s.freeLocked(e)

@@ -1,11 +1,9 @@
 package link
 
 import (
-	"context"
 	"errors"
+	"net"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // chunk is how many channels one command subscribes to: so that the answers to very many do not have to be held back by
@@ -13,7 +11,7 @@ import (
 const chunk = 256
 
 // send is the sending goroutine.
-func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
+func (n *lane) send(w *wire, f *feed) {
 	l := n.s.link
 	beat := time.NewTicker(l.options.Beat)
 	defer beat.Stop()
@@ -27,13 +25,13 @@ func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
 		case <-n.done:
 			return
 		case <-n.wake:
-			err = n.flush(pubsub)
+			err = n.flush(f)
 		case <-beat.C:
 			if err = l.topology.check(w.addr); err != nil {
 				break
 			}
 			before = n.heard.Load()
-			if err = pubsub.Ping(l.ctx); err == nil {
+			if err = f.command("ping"); err == nil {
 				answer.Reset(l.options.Timeout)
 			}
 		case <-answer.C:
@@ -42,7 +40,7 @@ func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
 			}
 		}
 		if err != nil {
-			if !errors.Is(err, goredis.ErrClosed) { // otherwise the receiving goroutine has ended, and knows why
+			if !errors.Is(err, net.ErrClosed) { // otherwise the receiving goroutine has ended, and knows why
 				n.cause.CompareAndSwap(nil, &err)
 			}
 			w.cut()
@@ -51,7 +49,7 @@ func (n *lane) send(w *wire, pubsub *goredis.PubSub) {
 }
 
 // flush writes what has changed.
-func (n *lane) flush(pubsub *goredis.PubSub) error {
+func (n *lane) flush(f *feed) error {
 	var todo [kinds][2][]*entry
 	n.s.mu.Lock()
 	for _, e := range n.dirty {
@@ -71,7 +69,7 @@ func (n *lane) flush(pubsub *goredis.PubSub) error {
 	n.s.mu.Unlock()
 	for k := range todo {
 		for on, entries := range todo[k] {
-			if err := n.command(pubsub, Kind(k), on == 1, entries); err != nil {
+			if err := n.command(f, Kind(k), on == 1, entries); err != nil {
 				return err
 			}
 		}
@@ -80,7 +78,7 @@ func (n *lane) flush(pubsub *goredis.PubSub) error {
 }
 
 // command writes the commands for entries of one kind.
-func (n *lane) command(pubsub *goredis.PubSub, k Kind, on bool, entries []*entry) error {
+func (n *lane) command(f *feed, k Kind, on bool, entries []*entry) error {
 	most := chunk
 	if n.node != "" {
 		most = 1 // a cluster wants all channels of a command to be of one slot
@@ -88,32 +86,18 @@ func (n *lane) command(pubsub *goredis.PubSub, k Kind, on bool, entries []*entry
 	for len(entries) > 0 {
 		some := entries[:min(most, len(entries))]
 		entries = entries[len(some):]
-		names := make([]string, len(some))
-		for i, e := range some {
-			names[i] = e.name
+		b := batch{kind: k, on: on, entries: some}
+		args := make([]string, 1, 1+len(some))
+		args[0] = b.verb()
+		for _, e := range some {
+			args = append(args, e.name)
 		}
 		n.s.mu.Lock()
-		n.sent = append(n.sent, batch{kind: k, on: on, entries: some})
+		n.sent = append(n.sent, b)
 		n.s.mu.Unlock()
-		if err := subscribe(n.s.link.ctx, pubsub, k, on, names); err != nil {
+		if err := f.command(args...); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func subscribe(ctx context.Context, pubsub *goredis.PubSub, k Kind, on bool, names []string) error {
-	switch {
-	case k == Plain && on:
-		return pubsub.Subscribe(ctx, names...)
-	case k == Plain:
-		return pubsub.Unsubscribe(ctx, names...)
-	case k == Pattern && on:
-		return pubsub.PSubscribe(ctx, names...)
-	case k == Pattern:
-		return pubsub.PUnsubscribe(ctx, names...)
-	case on:
-		return pubsub.SSubscribe(ctx, names...)
-	}
-	return pubsub.SUnsubscribe(ctx, names...)
 }

@@ -120,6 +120,3 @@ func numSub(ctx context.Context, c processor, sharded bool, channels []string) (
 
 // view reads bytes that nobody changes any more as a string.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// bytesOf reads a string that nobody else has as bytes.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

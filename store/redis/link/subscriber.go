@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -35,8 +34,6 @@ type Subscriber struct {
 	wake   chan struct{} // the keeper has something to do
 
 	handling sync.Mutex // handle is called by one lane at a time
-
-	plain, sharded atomic.Int64 // how many of Plain or Pattern, and of Sharded there are
 
 	// mu guards the following.
 	mu      sync.Mutex
@@ -191,7 +188,6 @@ func (s *Subscriber) wantLocked(k Kind, name string) *entry {
 	if e == nil {
 		e = &entry{kind: k, name: name}
 		s.entries[k][name] = e
-		s.counter(k).Add(1)
 	}
 	if e.wanted {
 		return e
@@ -217,28 +213,7 @@ func (s *Subscriber) forgetLocked(e *entry) {
 	e.lane = nil
 	if s.entries[e.kind][e.name] == e {
 		delete(s.entries[e.kind], e.name)
-		s.counter(e.kind).Add(-1)
 	}
-}
-
-func (s *Subscriber) counter(k Kind) *atomic.Int64 {
-	if k == Sharded {
-		return &s.sharded
-	}
-	return &s.plain
-}
-
-// isSharded reports by which of the two ways a message has come, which go-redis does not tell.
-func (s *Subscriber) isSharded(channel string) bool {
-	if s.sharded.Load() == 0 {
-		return false
-	}
-	if s.plain.Load() == 0 {
-		return true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.entries[Sharded][channel] != nil
 }
 
 func (s *Subscriber) oweLocked(e *entry) {
