@@ -37,9 +37,10 @@ type clusterParts struct {
 	doors *handlers.Doors
 	ready chan struct{}
 
-	back      chan struct{}  // Redis is there, or back
-	following sync.WaitGroup // the goroutine of follow
+	back      chan struct{}   // Redis is there, or back
+	ctx       context.Context // ends when the server leaves the cluster
 	unfollow  context.CancelFunc
+	following sync.WaitGroup // the goroutine of follow
 }
 
 // openCluster connects this server with the others; nil where REDIS_URL names nothing to do so. Redis need not be there: the
@@ -62,15 +63,14 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 		}),
 		back: make(chan struct{}, 1),
 	}
+	p.ctx, p.unfollow = context.WithCancel(context.Background())
 	h.Bus = p.cluster
 	p.cluster.OnTell(topicGone, func(body []byte) { p.cluster.Forget(string(body)) })
 	p.node = redis.OpenNode(redis.NodeOptions{
 		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
 		OnDead: p.inherit, OnReturn: p.returned, OnLeaving: p.leaving,
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	p.unfollow = cancel
-	p.following.Go(func() { p.follow(ctx) }) // awaited by stop
+	p.following.Go(func() { p.follow(p.ctx) }) // awaited by stop
 	l.OnState(func(up bool) {
 		if up {
 			select {
@@ -176,10 +176,8 @@ func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
 }
 
 func (p *clusterParts) leaving(node string, wills []store.Will) {
-	select {
-	case <-p.ready:
+	if p.awaited(p.ctx) {
 		p.doors.Leaving(node, wills)
-	default: // nobody is here yet whose lists it could be in
 	}
 }
 

@@ -122,11 +122,11 @@ func (n *Node) register(run string) error {
 	}
 	n.contact.touch(time.Now(), clock, true)
 	n.mu.Lock()
-	first := n.run == ""
 	n.run, n.next = run, ""
 	n.mu.Unlock()
-	if first {
-		close(n.known)
+	select {
+	case n.arrived <- struct{}{}:
+	default: // it is about to look
 	}
 	n.wills.register(willKeysOf(n.o.Prefix, run))
 	n.wakeRestore()

@@ -31,6 +31,7 @@ func (n *Node) lookLoop() {
 	for {
 		select {
 		case <-timer.C:
+		case <-n.arrived:
 		case <-n.ctx.Done():
 			return
 		}
@@ -62,7 +63,11 @@ func (n *Node) lookOnce(w *watch) bool {
 		n.setWork(work, nil)
 		n.work <- work // has room: this node was idle
 	}
-	if version == w.version || !n.sawLeaving(w, list) {
+	if version == w.version {
+		n.acquaint.Do(func() { close(n.known) })
+		return false
+	}
+	if !n.sawLeaving(w, list) {
 		return false
 	}
 	w.version = version

@@ -82,7 +82,9 @@ type Node struct {
 	leaving  atomic.Pointer[[]incarnation]
 	restored chan struct{} // there is something for restoreLoop to do
 	back     chan struct{} // Redis can be reached: the beat need not wait
-	known    chan struct{} // closed when it was registered for the first time
+	arrived  chan struct{} // it was registered: the look after the others need not wait
+	known    chan struct{} // closed by acquaint
+	acquaint sync.Once     // when the others know of it, and it of those who are leaving
 	work     chan string   // what this node was given, for workLoop
 	beats    sync.WaitGroup
 	others   sync.WaitGroup // the other loops
@@ -122,7 +124,8 @@ func OpenNode(o NodeOptions) *Node {
 	n := &Node{
 		o: o, log: log.With("node", o.ID), look: o.Beat / 2, keys: keysOf(o.Prefix), wills: newWills(o.Link),
 		ctx: ctx, cancel: cancel, contact: contact{gap: o.Lease / 2, lease: o.Lease},
-		restored: make(chan struct{}, 1), back: make(chan struct{}, 1), known: make(chan struct{}), work: make(chan string, 1), next: newIncarnation(),
+		restored: make(chan struct{}, 1), back: make(chan struct{}, 1), arrived: make(chan struct{}, 1),
+		known: make(chan struct{}), work: make(chan string, 1), next: newIncarnation(),
 	}
 	n.leaving.Store(new([]incarnation))
 	o.Link.OnState(func(up bool) {
@@ -140,7 +143,8 @@ func OpenNode(o NodeOptions) *Node {
 	return n
 }
 
-// Registered is closed when the node was registered for the first time. Until then nobody would miss it.
+// Registered is closed when the node was registered for the first time, and has seen who is leaving. Until then nobody would
+// miss it, and nobody can come back to it.
 func (n *Node) Registered() <-chan struct{} { return n.known }
 
 func newIncarnation() string {
