@@ -73,11 +73,12 @@ export async function useCluster({ t, ...options } = {}) {
 export class Cluster {
   /**
    * Starts nodes signalbox nodes and servers Node servers, all with these settings besides the usual ones. redis is one that
-   * runs already; without it the cluster has its own.
+   * the caller has started, and ends unless ownsRedis is true; without it the cluster has its own. started is the path that
+   * tells that a node has started, where it is not to wait for Redis.
    */
-  static async start({ nodes = 3, servers = 0, mode = "classic", env = {}, redis } = {}) {
+  static async start({ nodes = 3, servers = 0, mode = "classic", env = {}, redis, ownsRedis = !redis, started } = {}) {
     const cluster = new Cluster(redis ?? (await Redis.start()), mode, env);
-    cluster.ownsRedis = !redis;
+    Object.assign(cluster, { ownsRedis, started });
     try {
       const started = await Promise.allSettled([
         ...Array.from({ length: nodes }, () => (onReference ? cluster.#server() : cluster.#node())),
@@ -105,7 +106,7 @@ export class Cluster {
   }
 
   #node() {
-    return Server.start({ env: { API_KEY: KEY, SHUTDOWN_TIMEOUT: "5s", HANDOVER_GRACE: "0s", DRAIN_DELAY: "0s", ...this.env } });
+    return Server.start({ env: { API_KEY: KEY, SHUTDOWN_TIMEOUT: "5s", HANDOVER_GRACE: "0s", DRAIN_SPREAD: "0s", ...this.env }, started: this.started });
   }
 
   #server() {
@@ -117,10 +118,12 @@ export class Cluster {
     return [...this.nodes, ...this.servers];
   }
 
-  /** Ends all that still runs; every one of them has to end well. */
+  /** Ends all that still runs; every one of them has to end well, and to leave nothing in Redis that does not expire. */
   async stop() {
     try {
       await Promise.all(this.all.map((server) => server.stop()));
+      const kept = (await this.redis.keys()).filter(({ life }) => life < 0);
+      assert.deepEqual(kept, [], "keys that would stay in Redis for ever");
     } catch (err) {
       for (const server of this.all) server.signal("SIGKILL");
       throw err;

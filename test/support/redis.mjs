@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { after } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import tls from "node:tls";
 import { createClient } from "redis";
@@ -28,15 +27,6 @@ export const needsTLS = {
   skip: !realRedis ? needsRealRedis.skip : findProgram("openssl") ? false : "there is no openssl here to make a certificate with",
 };
 
-/** Starts a Redis for the whole test file, or for one test when its context t is given, and ends it at the end. */
-export async function useRedis({ t, ...options } = {}) {
-  const redis = await Redis.start(options);
-  const end = () => redis.end();
-  if (t) t.after(end);
-  else after(end);
-  return redis;
-}
-
 /** One Redis, on a loopback port of its own. It keeps nothing on disk. */
 export class Redis {
   static async start({ secure = false, password } = {}) {
@@ -56,7 +46,7 @@ export class Redis {
     this.password = password;
     this.output = "";
     this.clients = new Set();
-    this.url = `${secure ? "rediss" : "redis"}://${password ? `:${password}@` : ""}127.0.0.1:${port}`;
+    this.url = `${secure ? "rediss" : "redis"}://${password ? `:${encodeURIComponent(password)}@` : ""}127.0.0.1:${port}`;
     this.dir = mkdtempSync(path.join(tmpdir(), "signalbox-redis-"));
     if (secure) {
       execFileSync("openssl", [

@@ -1,37 +1,61 @@
-// `npm test`: builds the server once, then runs every *.test.mjs against it. Arguments go on to `node --test`, names of
-// test files included: `npm test -- broker.test.mjs`. Tests in a browser need chromium, and those behind nginx need that: they
-// are installed where that can be done, and else left out; see browser.mjs and nginx.mjs.
+// `npm test`: builds the server once, then runs every *.test.mjs against it, and then those that are about clients once more
+// against three nodes of a cluster that stand for one server. Arguments go on to `node --test`, names of test files included:
+// `npm test -- broker.test.mjs`, with CLUSTER=3 against nodes. Tests in a browser need chromium and those of clusters a Redis;
+// both are installed where that can be done, else see browser.mjs and redis-server.mjs.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { provideBrowser } from "./browser.mjs";
 import { build, here, onReference, remove } from "./build.mjs";
-import { provideNginx } from "./nginx.mjs";
+import { miniredis, provideRedis } from "./redis-server.mjs";
+
+const NODES = 3;
 
 const args = process.argv.slice(2);
 const named = args.some((a) => a.endsWith(".test.mjs"));
+const every = readdirSync(here).filter((f) => f.endsWith(".test.mjs")).sort();
 // The reference has the broker and the chat only.
-const suits = (f) => f.endsWith(".test.mjs") && !f.startsWith("cluster") && !(onReference && /^(doors|browser)/.test(f));
-const files = named ? [] : readdirSync(here).filter(suits).sort();
+const single = every.filter((f) => !(onReference && /^(doors|browser)/.test(f)));
+// What is about starting and stopping one server, about its limits or about the wire is the same in a cluster.
+const clients = every.filter((f) => /^(broker|chat|doors-(?!browser|lost)|order|ownership|relay|usage)/.test(f));
 
 const env = { ...process.env };
 // Here and not in the tests: an installation may take longer than a test may.
-if (!onReference && (files.length > 0 || args.some((a) => a.includes("browser")))) env.CHROMIUM = provideBrowser() ?? "none";
-if (!onReference && (files.length > 0 || args.some((a) => a.includes("nginx")))) env.NGINX = provideNginx() ?? "none";
+const wants = (word) => !named || args.some((a) => a.includes(word));
+if (!onReference && wants("browser")) env.CHROMIUM = provideBrowser() ?? "none";
+if (env.CLUSTER || wants("cluster")) {
+  env.REDIS_SERVER = provideRedis() ?? "none";
+  if (env.REDIS_SERVER === "none") env.MINIREDIS_BIN = miniredis();
+}
 let built;
 if (!onReference && !env.SIGNALBOX_BIN) {
   built = build();
   env.SIGNALBOX_BIN = built;
 }
 
-const runner = spawn(
-  process.execPath,
-  ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...args, ...files],
-  { cwd: here, env, stdio: "inherit" },
-);
+let runner;
+/** Runs test files; resolves with the exit code. */
+function run(files, more = {}) {
+  runner = spawn(
+    process.execPath,
+    ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...args, ...files],
+    { cwd: here, env: { ...env, ...more }, stdio: "inherit" },
+  );
+  return new Promise((resolve) => runner.on("exit", (code) => resolve(code ?? 1)));
+}
+
 // An interrupt reaches the runner as well; this process stays to remove what it built.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
-runner.on("exit", (code) => {
-  if (built) remove(built);
-  process.exitCode = code ?? 1;
-});
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    interrupted = true;
+    runner.kill(signal);
+  });
+}
+
+process.exitCode = await run(named ? [] : env.CLUSTER ? clients : single);
+if (!named && !env.CLUSTER && !onReference && !interrupted) {
+  console.log(`\nThe tests of clients again, spread over ${NODES} nodes:`);
+  process.exitCode = (await run(clients, { CLUSTER: NODES })) || process.exitCode;
+}
+if (built) remove(built);

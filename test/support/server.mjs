@@ -41,9 +41,13 @@ async function startNodes({ env }) {
 
 /** One process of the server under test, on a loopback port of its own. */
 export class Server {
-  /** Starts a server with these settings; command, as [program, arguments, folder], replaces the server under test. */
-  static async start({ env = {}, command = serverCommand() } = {}) {
+  /**
+   * Starts a server with these settings; command, as [program, arguments, folder], replaces the server under test, and started
+   * is the path that tells that it has started.
+   */
+  static async start({ env = {}, command = serverCommand(), started } = {}) {
     const server = new this(await freePort(), env, command);
+    if (started) server.started = started;
     try {
       await server.start();
     } catch (err) {
@@ -59,6 +63,8 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
     this.env = env;
     this.stdio = ["ignore", "pipe", "pipe"];
+    /** What answers 200 once the server has started. */
+    this.started = "/readyz";
     /** Everything the server wrote, over restarts. */
     this.output = "";
   }
@@ -100,9 +106,9 @@ export class Server {
     let ended = false;
     this.exited.then(() => (ended = true));
     const until = Date.now() + START_MS;
-    while (!(await isReady(this.url))) {
+    while (!(await isReady(this.url, this.started))) {
       if (ended) throw new Error(`the server ended at start:\n${this.output}`);
-      if (Date.now() > until) throw new Error(`/readyz was not 200 within ${START_MS} ms:\n${this.output}`);
+      if (Date.now() > until) throw new Error(`${this.started} was not 200 within ${START_MS} ms:\n${this.output}`);
       await pause(20);
     }
   }
@@ -158,9 +164,10 @@ export class Server {
   }
 }
 
-function isReady(url) {
+/** Resolves with whether /readyz of a server, or another path, is 200. */
+export function isReady(url, path = "/readyz") {
   return new Promise((resolve) => {
-    const req = http.get(`${url}/readyz`, { agent: false, timeout: 2000 }, (res) => {
+    const req = http.get(url + path, { agent: false, timeout: 2000 }, (res) => {
       res.resume();
       resolve(res.statusCode === 200);
     });
