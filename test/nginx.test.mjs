@@ -91,6 +91,15 @@ describe("nginx as in docs/deploy.md", { skip }, () => {
     await settled(client);
   }
 
+  /** Waits until nginx sends a node new clients again, those that poll as well. */
+  async function welcomed(t, node) {
+    const some = async () => {
+      for (const row of newest) await dweller(t, row);
+      return (await gauge(node, /^signalbox_connections\{kind="polling"\} (\d+)$/m)) > 0;
+    };
+    await eventually(some, "new clients to be sent to a server that is back");
+  }
+
   /** A value of a node's metrics. */
   async function gauge(node, line) {
     const page = await request(node, "/metrics");
@@ -163,6 +172,7 @@ describe("nginx as in docs/deploy.md", { skip }, () => {
       await stream.inbox.until((all) => all.some(({ data }) => data.includes("after")), "what was said after");
     }
     await nodes[0].start();
+    await welcomed(t, nodes[0]);
   });
 
   test("a server that dies, and is back", async (t) => {
@@ -171,11 +181,7 @@ describe("nginx as in docs/deploy.md", { skip }, () => {
     await Promise.all(clients.map(regained));
     await ring(clients);
     await nodes[1].start();
-    const back = async () => {
-      for (const row of newest) await dweller(t, row);
-      return (await gauge(nodes[1], /^signalbox_connections\{kind="polling"\} (\d+)$/m)) > 0;
-    };
-    await eventually(back, "new clients to be sent there again");
+    await welcomed(t, nodes[1]);
     // Clients that poll are its own again, by their address: it does not know their sessions, and they begin new ones.
     await Promise.all(clients.map(regained));
     await ring(clients);
