@@ -258,12 +258,17 @@ describe("a node that hangs for longer than its lease", () => {
 describe("a rolling restart", together, () => {
   const reconnecting = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
 
+  const arrived = (client, answer) => {
+    client.there = client.id;
+    client.note(["there", answer]);
+  };
+
   /** Somebody who logs in whenever there is a connection, as applications do. */
   function lodger(t, way, name, room) {
     const client = new Client(way, websocket, "", reconnecting);
     client.name = name;
     client.socket.on("connect", () => {
-      client.socket.emit("login", { name, room }, (answer) => client.note(["logged in", answer]));
+      client.socket.emit("login", { name, room }, (answer) => arrived(client, answer));
     });
     t.after(() => client.socket.disconnect());
     return client;
@@ -272,7 +277,7 @@ describe("a rolling restart", together, () => {
   /** Somebody of /chat who joins whenever there is a connection. */
   function member(t, way, id, room) {
     const client = new Client(way, websocket, "/chat", { ...reconnecting, auth: { token: tokenOf(id) } });
-    client.socket.on("connect", () => client.socket.emit("join_room", room, (answer) => client.note(["joined", answer])));
+    client.socket.on("connect", () => client.socket.emit("join_room", room, (answer) => arrived(client, answer)));
     t.after(() => client.socket.disconnect());
     return client;
   }
@@ -311,7 +316,21 @@ describe("a rolling restart", together, () => {
     const everybody = JSON.stringify(lodgers.map((c) => c.name).sort());
     const members = ["m1", "m2", "m3"].map((id) => member(t, way, id, room));
     const visitors = await Promise.all(["w1", "w2", "w3"].map((id) => visitor(t, way, id, room)));
+    /** Waits until everybody is connected and in the room, and has heard what everybody else says there. */
     const complete = async () => {
+      for (const client of [...lodgers, ...members]) {
+        const there = () => client.socket.connected && client.there === client.id;
+        await client.until(there, "somebody to be there again", { evenGone: true });
+      }
+      const mark = fresh("mark");
+      const heard = (list) => list.filter((m) => m.content === mark).length;
+      const all = async () => {
+        for (const client of members) client.emit("message", { roomId: room, content: mark });
+        for (const { client } of visitors) if (client.ws.readyState === 1) client.send({ type: "message", room, content: mark });
+        await pause(20);
+        return members.every((c) => heard(c.got("message").flat()) >= 6) && visitors.every((v) => heard(v.heard) >= 5);
+      };
+      await eventually(all, "everybody to hear everybody");
       for (const client of lodgers) await client.until(() => JSON.stringify(names(client)) === everybody, `the list ${everybody}`, { evenGone: true });
       for (const node of cluster.nodes) {
         const users = async () => {
@@ -335,7 +354,7 @@ describe("a rolling restart", together, () => {
     const comebacks = lodgers.reduce((sum, c) => sum + c.got("disconnect").length, 0);
     assert.ok(comebacks >= lodgers.length, `${comebacks} came back`);
     for (const client of lodgers) {
-      for (const [answer] of client.got("logged in")) assert.ok(answer.user && !answer.error, JSON.stringify(answer));
+      for (const [answer] of client.got("there")) assert.ok(answer.user && !answer.error, JSON.stringify(answer));
       for (const [list] of client.got("users")) {
         assert.equal(JSON.stringify(list.map((u) => u.name).sort()), everybody, `a list on the way: ${JSON.stringify(list)}`);
       }
@@ -345,7 +364,7 @@ describe("a rolling restart", together, () => {
       assert.deepEqual([client.got("user_left"), client.got("user_joined")], [[], []]);
     }
     for (const { heard } of visitors) {
-      assert.deepEqual(heard.filter((m) => m.type !== "connected"), []);
+      assert.deepEqual(heard.filter((m) => !["connected", "message"].includes(m.type)), []);
     }
   });
 
