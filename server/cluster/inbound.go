@@ -99,15 +99,40 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 	if !ok {
 		return errKinds
 	}
-	msg, err := c.message(s, p)
-	if err != nil {
-		return err
+	delivered := 0
+	if c.mayReach(sel) {
+		msg, err := c.message(s, p)
+		if err != nil {
+			return err
+		}
+		delivered = c.emitHere(sel, msg)
+	} else {
+		c.stats.passed.Add(1)
 	}
-	delivered := c.emitHere(sel, msg)
 	if p.Ext != nil && p.Ext.CountID != "" && len(p.Ext.Node) == nodeIDLength {
 		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered)
 	}
 	return nil
+}
+
+// mayReach reports whether somebody here may be among those whom a selection names. Nodes say in which parts of all rooms they
+// have somebody, so much of what comes is for rooms that nobody here is in: it need not be decoded.
+func (c *Cluster) mayReach(sel hub.Selection) bool {
+	for _, r := range sel.Rooms {
+		if r.Kind == hub.KindSocket {
+			if _, id := wireName(r); isSocketID(id) {
+				return true
+			}
+		} else if c.hub.Count(r) > 0 {
+			return true
+		}
+	}
+	return len(sel.Rooms) == 0
+}
+
+// isEmpty reports whether a selection is a room that nobody here is in.
+func (c *Cluster) isEmpty(sel hub.Selection) bool {
+	return len(sel.Rooms) == 1 && sel.Rooms[0].Kind != hub.KindSocket && c.hub.Count(sel.Rooms[0]) == 0
 }
 
 // emitHere queues a message for members of this node.
