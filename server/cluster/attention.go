@@ -52,7 +52,7 @@ func (c *Cluster) probe() {
 // sure reports whether this node knows of all others what they want, as of now. Where there are none that it has heard of,
 // whoever may have come is found by the count that follows.
 func (c *Cluster) sure() bool {
-	if c.unmet.Load() > 0 {
+	if c.unmet.Load() > 0 || c.downs.Load() != c.link.Downs() {
 		return false
 	}
 	all := c.members.all.Load()

@@ -82,7 +82,8 @@ type Cluster struct {
 	rooms      subscriptions
 	assumed    [slots]atomic.Int64 // until when others are taken to have somebody in a slot, since epoch
 	attention  attention
-	unmet      atomic.Int64 // other nodes that have not told what they want: messages may be for them
+	downs      atomic.Uint64 // times that Redis has gone which this node has taken in
+	unmet      atomic.Int64  // other nodes that have not told what they want: messages may be for them
 	stats      tally
 	tallied    func(reply any, err error) // is [Cluster.tally]
 

@@ -214,11 +214,12 @@ func (c *Cluster) confirm(node string, seq uint64) {
 	c.tellOne(node, binary.BigEndian.AppendUint64(c.appendControl(controlConfirm), seq))
 }
 
-// left is called when a node has gone for good.
-func (c *Cluster) left(node string) {
-	c.members.forget(node)
+// left is called when a node has gone for good, and reports whether it was known.
+func (c *Cluster) left(node string) bool {
+	was := c.members.forget(node)
 	c.interest.gone(node)
 	c.missing(node)
+	return was
 }
 
 // missing has no answer of a node waited for.

@@ -13,7 +13,6 @@ import (
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 	"signalbox/store/redis/link"
-	"signalbox/store/redis/redistest"
 )
 
 // patience is how long a test waits for what has to come.
@@ -92,7 +91,7 @@ type nodeOption func(*Options)
 
 func sharded(o *Options) { o.Sharded = true }
 
-func startNode(t *testing.T, s *redistest.Server, options ...nodeOption) *node {
+func startNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *node {
 	t.Helper()
 	l, err := link.Open(link.Options{URL: s.URL(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// startPatience is how long Start waits for Redis, and then for the other nodes to say who they are.
+	// startPatience is how long Start waits for Redis and for the other nodes to say who they are.
 	startPatience = 2 * time.Second
 	// meetPatience is how long other nodes have to say who they are, when this one has come or come back. It is longer than
 	// ackPatience: who has not answered by then knows that it may not have heard of this node, see [attention].
@@ -45,12 +45,24 @@ func (c *Cluster) Start(local Local) {
 	c.rooms.start(c.subscriber)
 	c.background.running.Go(c.beat) // awaited by Stop
 	c.link.OnState(c.stateChanged)
-	if !c.link.Up() {
-		return
-	}
-	select {
-	case <-c.met:
-	case <-time.After(startPatience):
+	c.awaitOthers(ctx)
+}
+
+// awaitOthers waits until this node has met the others for the first time, unless Redis is away.
+func (c *Cluster) awaitOthers(ctx context.Context) {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-c.met:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			if s := c.link.Stats(); !s.Up && s.Reason != "" {
+				return
+			}
+		}
 	}
 }
 
@@ -90,19 +102,25 @@ func (c *Cluster) Stop() {
 	c.forgetOthers()
 }
 
-// Forget takes a node out that is known to have gone for good.
-func (c *Cluster) Forget(node string) { c.left(node) }
+// Forget takes a node out that is held to be gone for good. Where it is still there, it is sent everything until it says so.
+func (c *Cluster) Forget(node string) {
+	if c.left(node) {
+		c.unmet.Store(1) // until the next survey
+	}
+}
 
 // stateChanged is called when Redis has gone or is back.
 func (c *Cluster) stateChanged(up bool) {
 	if c.ctx.Err() != nil {
 		return
 	}
+	downs := c.link.Downs()
 	c.forgetOthers()
 	if !up {
 		c.echoes.forget()
 		return
 	}
+	c.downs.Store(downs) // another that comes meanwhile is told of again
 	c.hello()
 	c.background.start(quick, c.meet)
 }

@@ -98,6 +98,9 @@ func (l *Link) Close() {
 // it wants.
 func (l *Link) Up() bool { return l.state.isUp() }
 
+// Downs returns how often the link went from up to away. It is cheap, and counts what [Link.OnState] is still to tell.
+func (l *Link) Downs() uint64 { return l.state.downs.Load() }
+
 // OnState has f called with every change of [Link.Up]: once with true at first, also where that was before OnState; then
 // with false and true in turn. Calls come one at a time, in order, on a goroutine of the link; f may use the link, but
 // not close it. Where f is slow, a pair of changes that cancel each other out may be left out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,13 +19,14 @@ type state struct {
 	lost func() uint64
 	wake chan struct{}
 
+	downs atomic.Uint64 // written under mu
+
 	// mu guards the following.
 	mu       sync.Mutex
 	writer   bool
 	behind   map[*Subscriber]struct{} // those that are not subscribed to all they want
 	up       bool
 	since    time.Time
-	downs    uint64
 	reason   string
 	reasons  map[string]struct{} // that were logged since it went away
 	lostThen uint64              // lost when it went away
@@ -59,7 +61,7 @@ func (s *state) isUp() bool {
 func (s *state) stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Up: s.up, Since: s.since, Reason: s.reason, Downs: s.downs}
+	return Stats{Up: s.up, Since: s.since, Reason: s.reason, Downs: s.downs.Load()}
 }
 
 func (s *state) register(f func(up bool)) {
@@ -100,7 +102,7 @@ func (s *state) evaluateLocked(err error) {
 			s.reason = ""
 			clear(s.reasons)
 		} else {
-			s.downs++
+			s.downs.Add(1)
 			s.lostThen = s.lost()
 		}
 		if up || err == nil {
