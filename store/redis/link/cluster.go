@@ -78,6 +78,7 @@ func (s *clusterSender) send(items []*item, cmds []goredis.Cmder) error {
 	defer cancel()
 	var commands, publications []part
 	var plain []goredis.Cmder
+	var plainItems []*item
 	for i, it := range items {
 		key, keyed := it.channel, true
 		if it.verb == command {
@@ -85,7 +86,7 @@ func (s *clusterSender) send(items []*item, cmds []goredis.Cmder) error {
 		}
 		switch {
 		case it.verb == publish:
-			plain = append(plain, cmds[i])
+			plain, plainItems = append(plain, cmds[i]), append(plainItems, it)
 			continue
 		case !keyed:
 			commands = add(commands, nil, cmds[i])
@@ -106,7 +107,7 @@ func (s *clusterSender) send(items []*item, cmds []goredis.Cmder) error {
 		return err
 	}
 	if len(plain) > 0 {
-		if err := s.plain.send(nil, plain); err != nil {
+		if err := s.plain.send(plainItems, plain); err != nil {
 			return err
 		}
 	}

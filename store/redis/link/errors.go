@@ -33,7 +33,7 @@ var (
 	errHandshake  = errors.New("no answer to the handshake of TLS; where Redis speaks no TLS, its URL begins with redis://")
 	errGreeting   = errors.New("the connection was closed before the first answer; where Redis wants TLS, its URL begins with rediss://")
 	errFailover   = errors.New("another Redis is the master now")
-	errProtocol   = errors.New("unexpected reply to a subscription")
+	errProtocol   = errors.New("unexpected reply")
 	errMoved      = errors.New("the cluster has moved channels to another node")
 )
 

@@ -33,11 +33,12 @@ func (p *pieces) Read(b []byte) (int, error) {
 
 func (p *pieces) Write(b []byte) (int, error) { return p.written.Write(b) }
 
+func (p *pieces) SetDeadline(time.Time) error      { return nil }
 func (p *pieces) SetWriteDeadline(time.Time) error { return nil }
 
 // feedOf returns a feed of a text that comes in pieces.
 func feedOf(text string, each int) *feed {
-	return &feed{conn: &pieces{text: []byte(text), each: each}, buf: make([]byte, 64)}
+	return &feed{stream: stream{conn: &pieces{text: []byte(text), each: each}, buf: make([]byte, 64)}}
 }
 
 // array writes what Redis sends.
@@ -95,7 +96,7 @@ func TestFeedReceives(t *testing.T) {
 		if got, err := f.receive(); err != io.EOF {
 			t.Errorf("in pieces of %d: at the end %+v, %v", each, got, err)
 		}
-		if len(f.buf) > keptFeedBytes {
+		if len(f.buf) > keptStreamBytes {
 			t.Errorf("in pieces of %d: the buffer stays at %d bytes", each, len(f.buf))
 		}
 	}
@@ -132,7 +133,7 @@ func TestFeedRefusesWhatIsNoPush(t *testing.T) {
 func TestFeedWritesCommands(t *testing.T) {
 	t.Parallel()
 	conn := &pieces{}
-	f := &feed{conn: conn, timeout: time.Second}
+	f := &feed{stream: stream{conn: conn}, timeout: time.Second}
 	if err := f.command("subscribe", "a", "b\r\nc", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -12,12 +12,13 @@ import (
 type lineSender struct {
 	wire     *wire
 	conn     *goredis.Conn
+	press    press
 	topology *topology
 	roleless bool // may not ask for the role
 }
 
 func newLineSender(w *wire, t *topology) *lineSender {
-	return &lineSender{wire: w, conn: w.client.Conn(), topology: t}
+	return &lineSender{wire: w, conn: w.client.Conn(), press: newPress(w.conn, t.timeout), topology: t}
 }
 
 // check asks for the role too, as the guide for clients of Sentinels wants it after each connection, since a master may
@@ -50,7 +51,14 @@ func (s *lineSender) subscribers(sharded bool, channels []string) ([]int64, erro
 	return numSub(context.Background(), s.conn, sharded, channels)
 }
 
-func (s *lineSender) send(_ []*item, cmds []goredis.Cmder) error { return pipe(s.conn, cmds) }
+func (s *lineSender) send(items []*item, cmds []goredis.Cmder) error {
+	for _, it := range items {
+		if it.verb == command {
+			return pipe(s.conn, cmds)
+		}
+	}
+	return s.press.print(items, cmds)
+}
 
 func (s *lineSender) close() { s.wire.close() }
 
