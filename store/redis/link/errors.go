@@ -105,8 +105,12 @@ func explain(err error) string {
 		return err.Error()
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // the text has the time in it
 		return "the certificate of Redis has expired, or is not valid yet"
-	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &name):
-		return "the certificate of Redis is not trusted: " + err.Error()
+	case errors.As(err, &certificate):
+		return untrusted + certificate.Error()
+	case errors.As(err, &authority):
+		return untrusted + authority.Error()
+	case errors.As(err, &name):
+		return untrusted + name.Error()
 	case errors.Is(err, errGreeting):
 		return errGreeting.Error()
 	case errors.Is(err, errHandshake) && (errors.As(err, &record) || isTimeout(err) || isEnd(err)):
@@ -123,6 +127,9 @@ func explain(err error) string {
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
+
+// untrusted begins what is said of a certificate that nobody vouches for, with what can be done about it.
+const untrusted = "the certificate of Redis is not trusted (SSL_CERT_FILE names the authorities that are, REDIS_TLS_VERIFY=false takes any): "
 
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
