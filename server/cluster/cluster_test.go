@@ -278,9 +278,15 @@ func TestRequestsBetweenNodes(t *testing.T) {
 		}
 		// The join is in effect for what comes right behind it.
 		a.Join("/", single(user42), []string{"new"})
+		if !s.Real() { // miniredis has patterns overtake channels
+			eventually(t, "it has joined", func() bool { return b.hub.Count(hub.NamespaceRoom("/", "new")) == 1 })
+		}
 		a.Emit(single(hub.NamespaceRoom("/", "new")), event("/", "welcome"), nil)
 		one.want(t, "welcome")
 		a.Leave("/", single(user42), []string{"new"})
+		if !s.Real() {
+			eventually(t, "it has left", func() bool { return b.hub.Count(hub.NamespaceRoom("/", "new")) == 0 })
+		}
 		a.Emit(hub.Selection{Rooms: []hub.Room{hub.NamespaceRoom("/", "new"), lobby42}}, event("/", "after"), nil)
 		two.want(t, "after")
 		one.wantNothing(t)
