@@ -181,6 +181,9 @@ func (c *Cluster) beat() {
 		select {
 		case <-c.ctx.Done():
 			return
+		case <-c.members.news: // the one that was missing, perhaps
+			c.resurvey()
+			continue
 		case <-ticker.C:
 		}
 		if !c.link.Up() {
@@ -201,12 +204,24 @@ func (c *Cluster) beat() {
 			c.recount()
 		case !c.isAlone():
 			c.probe()
+			c.resurvey()
 		}
 		if now.Sub(swept) >= sweepInterval {
 			swept = now
 			c.interest.sweep()
 		}
 	}
+}
+
+// resurvey looks again for nodes that have not told what they want, where there were some: they come in a moment, and until
+// then every answer is a partial one.
+func (c *Cluster) resurvey() {
+	if c.unmet.Load() == 0 || !c.link.Up() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, beatInterval)
+	defer cancel()
+	c.survey(ctx)
 }
 
 func (c *Cluster) tellBeat() {

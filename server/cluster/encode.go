@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync"
+
+	"signalbox/server/cluster/format"
+	"signalbox/server/hub"
+)
+
+// noEvent is the name on the wire of a message that is no event.
+var noEvent = json.RawMessage(`""`)
+
+// outgoing is what writing one message down needs and nobody keeps.
+type outgoing struct {
+	b     format.Broadcast
+	ext   format.Ext
+	args  [8]json.RawMessage
+	rooms [4]string
+	kinds [4]byte
+	name  []byte
+}
+
+var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
+
+// encode writes a message to a selection down, and returns the channel it goes over.
+func (c *Cluster) encode(s *space, sel hub.Selection, msg *hub.Message, count string) (string, []byte, error) {
+	o := outgoings.Get().(*outgoing)
+	defer func() {
+		*o = outgoing{name: o.name[:0]}
+		outgoings.Put(o)
+	}()
+	c.fill(o, s, sel, msg)
+	if count != "" {
+		o.ext.CountID, o.ext.Node = count, c.id
+	}
+	var payload []byte
+	var err error
+	if c.sharded && s.name != "" {
+		payload, err = format.AppendSharded(nil, &o.b)
+	} else {
+		payload, err = format.AppendClassic(nil, &o.b)
+	}
+	return c.channelFor(s, sel, &o.b), payload, err
+}
+
+// fill describes a message to a selection as the wire has it.
+func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Message) {
+	o.b = format.Broadcast{UID: c.uid, Namespace: msg.Namespace, Ext: &o.ext}
+	if o.b.Namespace == "" {
+		o.b.Namespace = rootNamespace // of a message without an event, which has none
+	}
+	o.b.Flags.Volatile = msg.Volatile
+	var kinds []byte
+	o.b.Rooms, kinds = appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
+	o.ext.RoomKinds = kindsText(kinds)
+	if len(sel.Except) > 0 || len(sel.ExceptSockets) > 0 {
+		o.b.Except, kinds = appendNames(nil, nil, sel.Except)
+		for _, sid := range sel.ExceptSockets {
+			o.b.Except, kinds = append(o.b.Except, sid), append(kinds, 's')
+		}
+		o.ext.ExceptKinds = string(kinds)
+	}
+	args := o.args[:0]
+	switch {
+	case msg.RawEvent != nil:
+		args = append(args, msg.RawEvent)
+	case msg.Event != "":
+		o.name = appendJSONText(o.name[:0], msg.Event)
+		args = append(args, o.name)
+	default:
+		args = append(args, noEvent)
+	}
+	args = append(args, msg.Args...)
+	o.b.Args, o.b.Attachments = args, msg.Attachments
+	o.ext.Text, o.ext.MessageID, o.ext.Foreign = msg.Text, msg.ID, msg.Foreign
+	if o.ext.DeriveSSE = derives(msg); !o.ext.DeriveSSE {
+		o.ext.SSE = msg.SSE
+	}
+}
+
+// kindsText returns the letters as a string, without making one for the usual single letter.
+func kindsText(kinds []byte) string {
+	if len(kinds) == 1 {
+		return letterTexts[kinds[0] : kinds[0]+1]
+	}
+	return string(kinds)
+}
+
+// letterTexts holds each ASCII letter at its own place.
+var letterTexts = func() string {
+	b := make([]byte, 128)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return string(b)
+}()
+
+// channelFor returns the channel of a broadcast: in the classic mode that of its room where it names exactly one; in the
+// sharded mode too, unless it may be for a socket, whose rooms nobody subscribes to, or is counted: nodes that are thought to
+// have somebody in the room have to tell that they do not. Those who were just asked to join do not listen there yet.
+func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) string {
+	if len(b.Rooms) != 1 || b.RequestID != "" || s.name == "" {
+		return s.channels.base
+	}
+	room := b.Rooms[0]
+	if c.sharded && (isSocketID(room) || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
+		c.isAssumed(int(slotOf(sel.Rooms[0])))) {
+		return s.channels.base
+	}
+	return s.channels.base + room + "#"
+}
+
+// appendJSONText appends an event's name as JSON, as JavaScript would write it.
+func appendJSONText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			var quoted bytes.Buffer
+			e := json.NewEncoder(&quoted)
+			e.SetEscapeHTML(false)
+			_ = e.Encode(text) // any text can be written
+			return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte{'\n'})...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
+// derives reports whether the record of a message for streams is what [deriveSSE] makes of its event.
+func derives(msg *hub.Message) bool {
+	if msg.SSE == nil || len(msg.Args) != 1 || msg.Event == "" {
+		return false
+	}
+	rest, ok := bytes.CutPrefix(msg.SSE, eventField)
+	if !ok || !bytes.HasPrefix(rest, []byte(msg.Event)) {
+		return false
+	}
+	rest, ok = bytes.CutPrefix(rest[len(msg.Event):], dataField)
+	return ok && len(rest) == len(msg.Args[0])+2 && bytes.HasPrefix(rest, msg.Args[0]) && bytes.HasSuffix(rest, recordEnd)
+}
+
+var (
+	eventField = []byte("event: ")
+	dataField  = []byte("\ndata: ")
+	recordEnd  = []byte("\n\n")
+)
+
+// deriveSSE returns the record of an event with one argument for streams.
+func deriveSSE(event string, data []byte) []byte {
+	b := make([]byte, 0, len(event)+len(data)+20)
+	b = append(append(b, eventField...), event...)
+	b = append(append(b, dataField...), data...)
+	return append(b, recordEnd...)
+}
