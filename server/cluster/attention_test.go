@@ -79,8 +79,12 @@ func TestCountOfASpace(t *testing.T) {
 		c.members.known.Store(int32(tc.known))
 		c.Open("/")
 		s := c.space("/")
+		c.unmet.Store(0)
 		if got := s.count(tc.n); got != tc.unknown || s.foreign.Load() != tc.foreign {
 			t.Errorf("%s: count(%v) = %v with %d foreign, want %v and %d", name, tc.n, got, s.foreign.Load(), tc.unknown, tc.foreign)
+		}
+		if got := s.foreign.Load() > 0 || c.unmet.Load() > 0; got != (tc.unknown && len(tc.n) > 1) {
+			t.Errorf("%s: after count(%v) messages are published at once: %v", name, tc.n, got)
 		}
 	}
 }

@@ -130,11 +130,6 @@ func (c *Cluster) mayReach(sel hub.Selection) bool {
 	return len(sel.Rooms) == 0
 }
 
-// isEmpty reports whether a selection is a room that nobody here is in.
-func (c *Cluster) isEmpty(sel hub.Selection) bool {
-	return len(sel.Rooms) == 1 && sel.Rooms[0].Kind != hub.KindSocket && c.hub.Count(sel.Rooms[0]) == 0
-}
-
 // emitHere queues a message for members of this node.
 func (c *Cluster) emitHere(sel hub.Selection, msg *hub.Message) int {
 	if len(sel.Rooms) == 1 && len(sel.Except)+len(sel.ExceptSockets) == 0 && sel.Rooms[0].Kind != hub.KindSocket {

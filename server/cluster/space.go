@@ -89,7 +89,11 @@ func (s *space) count(n []int64) bool {
 	}
 	s.foreign.Store(foreign)
 	s.checked.Store(int64(time.Since(c.epoch)))
-	return foreign > 0 || others > int64(c.members.known.Load())
+	unmet := others - int64(c.members.known.Load())
+	if unmet > 0 {
+		c.unmet.Store(unmet) // until the next survey
+	}
+	return foreign > 0 || unmet > 0
 }
 
 // fresh reports whether the last count is new enough to go by.
