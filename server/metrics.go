@@ -119,8 +119,8 @@ func (m *Metrics) describeProcess(version string, s *Server) {
 	m.Gauges("signalbox_build_info", "version", "1, with the version of this binary as a label.", func(yield func(string, float64)) {
 		yield(version, 1)
 	})
-	m.Gauge("signalbox_ready", "1 while /readyz answers 200, 0 while the process stops.", func() float64 {
-		if s.draining.Load() {
+	m.Gauge("signalbox_ready", "1 while /readyz answers 200, else 0.", func() float64 {
+		if s.fault() != "" {
 			return 0
 		}
 		return 1

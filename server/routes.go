@@ -82,17 +82,23 @@ func sendTime(c *gin.Context) {
 
 // sendReady says whether the process may be sent clients: not while it stops, and not while other servers are better off.
 func (s *Server) sendReady(c *gin.Context) {
-	if s.draining.Load() {
-		noStore(c, http.StatusServiceUnavailable, "draining")
+	if fault := s.fault(); fault != "" {
+		noStore(c, http.StatusServiceUnavailable, fault)
 		return
 	}
-	if s.degraded != nil {
-		if fault := s.degraded(); fault != "" {
-			noStore(c, http.StatusServiceUnavailable, fault)
-			return
-		}
-	}
 	noStore(c, http.StatusOK, "ready")
+}
+
+// fault says why the process is not ready; "": it is.
+func (s *Server) fault() string {
+	switch {
+	case s.draining.Load():
+		return "draining"
+	case s.degraded != nil:
+		return s.degraded()
+	default:
+		return ""
+	}
 }
 
 func noStore(c *gin.Context, status int, text string) {

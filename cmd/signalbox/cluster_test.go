@@ -216,6 +216,9 @@ func TestClusterOfServers(t *testing.T) {
 	t.Run("Redis goes and comes back empty", func(t *testing.T) {
 		r.Stop()
 		awaitStatus(t, nodes, 503)
+		if _, metrics := get(t, nodes[0].url+"/metrics"); !strings.Contains(metrics, "\nsignalbox_ready 0\n") || !strings.Contains(metrics, "\nsignalbox_redis_up 0\n") {
+			t.Error("/metrics does not show that Redis is away")
+		}
 		if got := a.ask("hello", to(2)); !strings.Contains(got, `"partial":true`) {
 			t.Errorf("without Redis: %s", got)
 		}
