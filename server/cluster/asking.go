@@ -22,9 +22,10 @@ func (c *Cluster) Servers() Servers { return Servers{c} }
 // answer it is.
 func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
 	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
-	s := c.spaceFor(msg.Namespace)
-	if s == nil {
-		return 0, false
+	s := c.space(msg.Namespace)
+	elsewhere := s == nil
+	if elsewhere {
+		s = c.spaceFor(msg.Namespace)
 	}
 	ctx, cancel := c.within(ctx, maxAskTimeout)
 	defer cancel()
@@ -32,7 +33,7 @@ func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, t
 	if err != nil {
 		return 0, false
 	}
-	if want == 0 || !s.member.Load() {
+	if want == 0 || elsewhere {
 		return 0, want == 0 // where this node is not in the namespace, it would not hear the answers
 	}
 	id := c.newRequestID()

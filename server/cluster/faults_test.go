@@ -271,6 +271,15 @@ func TestServersOfOtherKinds(t *testing.T) {
 	if err := errors.Join(allRooms(a), allRooms(b)); err != nil {
 		t.Error(err)
 	}
+	a.asks["asked"] = `"1"`
+	a.join("asked", user42)
+	if asked, complete := b.Servers().Ask(t.Context(), single(user42), event("/", "q"), time.Second, func(string, []json.RawMessage, [][]byte) {}); asked != 1 || !complete {
+		t.Errorf("one that drains asks %d clients, complete %v, want 1 and true", asked, complete)
+	}
+	b.Open("/nobody here")
+	if asked, complete := a.Servers().Ask(t.Context(), hub.Selection{}, event("/nobody here", "q"), time.Second, nil); asked != 0 || !complete {
+		t.Errorf("asked %d clients, complete %v, of a node that drains, want none", asked, complete)
+	}
 
 	other := raw(t, s)
 	got := listen(t, other, "test#/#7#", "test-request#/#")
@@ -282,8 +291,8 @@ func TestServersOfOtherKinds(t *testing.T) {
 		t.Errorf("%d servers of other kinds, want 1", n)
 	}
 	begin := time.Now()
-	if n, complete := sum(t, a, user42, event("/", "counted")); n != 1 || complete {
-		t.Errorf("delivered to %d, complete %v, want 1 and false: the other server does not tell", n, complete)
+	if n, complete := sum(t, a, user42, event("/", "counted")); n != 2 || complete {
+		t.Errorf("delivered to %d, complete %v, want 2 and false: the other server does not tell", n, complete)
 	}
 	if took := time.Since(begin); took > 2*countTimeout {
 		t.Errorf("the count took %v", took)
