@@ -12,6 +12,12 @@ import { useServer } from "./support/server.mjs";
 const start = (t) => useServer({ t });
 const tap = (t, server) => TextClient.open(t, server, "/tap");
 
+/** Listens at three places, so on each node where the server is three, and returns a wait for the next message at all of them. */
+async function everywhere(t, server) {
+  const streams = await Promise.all([1, 2, 3].map(() => StreamClient.events(t, server)));
+  return (id) => Promise.all(streams.map((stream) => about(stream, id)));
+}
+
 /** Returns the next message of the tap, which has to be about this connectionId. */
 async function about(stream, id) {
   const m = await stream.next(`a message of ${id}`);
@@ -115,9 +121,9 @@ describe("streams that come back", () => {
     const server = await start(t);
     const source = await tap(t, server);
     const [before, after] = [fresh("tap"), fresh("tap")];
-    const witness = await StreamClient.events(t, server);
+    const arrived = await everywhere(t, server);
     source.send({ connectionId: before });
-    await about(witness, before);
+    await arrived(before);
     const stream = await StreamClient.events(t, server);
     source.send({ connectionId: after });
     assert.equal((await stream.next()).data, JSON.stringify({ connectionId: after }));
@@ -165,11 +171,13 @@ describe("streams that come back", () => {
   test("with an id that was never given get the live messages only", async (t) => {
     const server = await start(t);
     const source = await tap(t, server);
+    const arrived = await everywhere(t, server);
     for (const lastEventId of ["x", "0", "-", "zzzzzzzzzz-1", "1-1-1", "9".repeat(100)]) {
       const stream = await StreamClient.events(t, server, { lastEventId });
       const id = fresh("tap");
       source.send({ connectionId: id });
       await about(stream, id);
+      await arrived(id);
     }
   });
 });

@@ -14,8 +14,8 @@ const NODES = 3;
 const args = process.argv.slice(2);
 const named = args.some((a) => a.endsWith(".test.mjs"));
 const every = readdirSync(here).filter((f) => f.endsWith(".test.mjs")).sort();
-// The reference has the broker and the chat only.
-const single = every.filter((f) => !(onReference && /^(doors|browser)/.test(f)));
+// The reference has the broker and the chat, and a Node server that joins clusters.
+const single = every.filter((f) => !(onReference && /^(doors|browser|cluster-(?!mixed))/.test(f)));
 // What is about starting and stopping one server, about its limits or about the wire is the same in a cluster.
 const clients = every.filter((f) => /^(broker|chat|doors-(?!browser|lost)|order|ownership|relay|usage)/.test(f));
 
