@@ -88,9 +88,14 @@ func (p *clusterParts) follow(ctx context.Context) {
 	if !p.awaited(ctx) {
 		return
 	}
+	var unpublished uint64
 	for {
 		select {
 		case <-p.back:
+			if n := p.cluster.Stats().Lost; n > unpublished {
+				p.log.Warn("messages did not reach other servers", "messages", n-unpublished)
+				unpublished = n
+			}
 			p.returned(ctx, false)
 		case <-ctx.Done():
 			return

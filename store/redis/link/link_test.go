@@ -177,7 +177,7 @@ func TestRedisIsAwayAndBack(t *testing.T) {
 	if got := l.Stats(); got.Lost != lost+7 || got.Downs != 1 || got.Reconnects != 1 || got.Reason != "" {
 		t.Errorf("Stats = %+v, want 7 more than %d lost, 1 down and 1 reconnect", got, lost)
 	}
-	if log := j.String(); strings.Count(log, "redis away") != 1 || strings.Count(log, "messages_not_published=7") != 1 {
+	if log := j.String(); strings.Count(log, "redis away") != 1 || strings.Count(log, "commands_lost=7") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }

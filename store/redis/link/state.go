@@ -206,7 +206,7 @@ func (s *state) report(ctx context.Context, c change) {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "redis is there")
 	case c.flip && c.up:
 		s.log.LogAttrs(ctx, slog.LevelInfo, "redis is back",
-			slog.Duration("after", c.away.Round(time.Millisecond)), slog.Uint64("messages_not_published", c.lost))
+			slog.Duration("after", c.away.Round(time.Millisecond)), slog.Uint64("commands_lost", c.lost))
 	case c.reason != "" && !c.again:
 		s.log.LogAttrs(ctx, slog.LevelError, "redis away; messages reach clients of this node only", slog.String("reason", c.reason))
 	case c.reason != "":

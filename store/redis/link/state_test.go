@@ -97,7 +97,7 @@ func TestStateIsLoggedOncePerChange(t *testing.T) {
 			`level=INFO msg="redis is there"`,
 			`level=ERROR msg="redis away; messages reach clients of this node only" reason="the connection was closed"`,
 			`level=WARN msg="redis is still away" reason="no answer in time"`,
-			`level=INFO msg="redis is back" after=12s messages_not_published=7`,
+			`level=INFO msg="redis is back" after=12s commands_lost=7`,
 			`level=ERROR msg="redis away; messages reach clients of this node only" reason=anew`,
 		}
 		lines := strings.Split(strings.TrimSpace(j.String()), "\n")
