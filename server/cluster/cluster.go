@@ -110,7 +110,7 @@ type Cluster struct {
 
 	// voice guards silent: whoever still has something to say holds it for reading.
 	voice  sync.RWMutex
-	silent bool // good-bye was said
+	silent bool // nothing is said before Start, nor after good-bye
 }
 
 // channelKind is what comes over a channel that is not a pattern's.
@@ -130,7 +130,7 @@ type subscribedChannel struct {
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
-		maxPayload: o.MaxPayload, onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
+		maxPayload: o.MaxPayload, silent: true, onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
 		tells: make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
 	}

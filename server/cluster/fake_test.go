@@ -93,6 +93,15 @@ func sharded(o *Options) { o.Sharded = true }
 
 func startNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *node {
 	t.Helper()
+	n := newNode(t, s, options...)
+	n.Start(n)
+	eventually(t, "the link is up", n.link.Up)
+	return n
+}
+
+// newNode makes a node that is not started, with the namespaces "/" and "/chat".
+func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *node {
+	t.Helper()
 	l, err := link.Open(link.Options{URL: s.URL(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -113,12 +122,10 @@ func startNode(t *testing.T, s interface{ URL() string }, options ...nodeOption)
 	n.hub.Bus = n.Cluster
 	n.Open("/")
 	n.Open("/chat")
-	n.Start(n)
 	t.Cleanup(func() {
 		n.Stop()
 		l.Close()
 	})
-	eventually(t, "the link is up", l.Up)
 	return n
 }
 

@@ -460,3 +460,53 @@ func TestPayloadsThatAreTooLarge(t *testing.T) {
 		t.Errorf("%d messages were dropped, want 1", n)
 	}
 }
+
+// Handlers may use the cluster before it has started: nothing waits, and who is in a room by then gets what comes later.
+func TestBeforeStart(t *testing.T) {
+	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
+		a, b := startNode(t, s, o...), newNode(t, s, o...)
+		begin := time.Now()
+		c := b.join("c", user42)
+		gone := b.join("gone", lobby42)
+		b.hub.Remove(gone.Member)
+		b.hub.Send(user42, event("/", "x"))
+		c.want(t, "x")
+		sum(t, b, user42, event("/", "y"))
+		c.want(t, "y")
+		b.Tell("any", nil)
+		b.Ask(t.Context(), "any", nil)
+		b.Publish("update", []byte("1"))
+		b.Join("/", single(user42), []string{"r"})
+		b.Open("/more")
+		b.Close("/more")
+		b.Drain()
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("it took %v before the start", took)
+		}
+		b.Start(b)
+		a.hub.Send(user42, event("/", "z"))
+		c.want(t, "z")
+	})
+}
+
+// A node whose Redis is never there starts, serves and stops without waiting for it.
+func TestRedisIsNeverThere(t *testing.T) {
+	s := redistest.Start(t)
+	s.Stop()
+	begin := time.Now()
+	a := newNode(t, s)
+	a.Start(a)
+	c := a.join("c", user42)
+	if n, complete := sum(t, a, user42, event("/", "x")); n != 1 || complete {
+		t.Errorf("delivered to %d, complete %v, want 1 and false", n, complete)
+	}
+	c.want(t, "x")
+	a.Open("/more")
+	a.join("more", hub.NamespaceRoom("/more", "r"))
+	a.Close("/more")
+	a.Drain()
+	a.Stop()
+	if took := time.Since(begin); took > startPatience+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

@@ -43,6 +43,9 @@ func (c *Cluster) Start(local Local) {
 		c.subscribeSpace(ctx, s)
 	}
 	c.rooms.start(c.subscriber)
+	c.voice.Lock()
+	c.silent = c.ctx.Err() != nil
+	c.voice.Unlock()
 	c.background.running.Go(c.beat) // awaited by Stop
 	c.link.OnState(c.stateChanged)
 	c.awaitOthers(ctx)
@@ -76,8 +79,11 @@ func (c *Cluster) subscribe(ctx context.Context, k link.Kind, channels ...string
 // Drain tells the other servers not to count on this one's answers any more. Messages still come and go.
 func (c *Cluster) Drain() {
 	c.draining.Store(true)
-	if c.sharded {
-		return // one channel carries messages and requests: it is needed to the end
+	c.spacesMu.RLock()
+	started := c.started
+	c.spacesMu.RUnlock()
+	if c.sharded || !started {
+		return // in the sharded mode one channel carries messages and requests: it is needed to the end
 	}
 	for _, s := range c.allSpaces() {
 		s.member.Store(false)
