@@ -221,6 +221,7 @@ func (c *clusterBench) measureSites(ctx context.Context) error {
 	length := c.opts.length.String()
 	local := []string{"--pairs-time", length, "--ack-time", length, "--cross-time", length, "--cross-rate", "15000", "--burst-rounds", "2"}
 	cross := []string{"--cross-time", length}
+	busy := append([]string{"--cross-rate", "15000"}, cross...)
 	room := []string{"--steady-members", "500", "--steady-rate", "40", "--steady-time", length}
 	steps := []struct {
 		part, site, as string
@@ -230,6 +231,8 @@ func (c *clusterBench) measureSites(ctx context.Context) error {
 	}{
 		{partCross, siteSingle, siteSingle, 1, "cross,absent", cross},
 		{partCross, siteTwo, siteTwo, 2, "cross,crossack", cross},
+		{partCross, siteSingle, siteSingle + whenBusy, 1, "cross,absent", busy},
+		{partCross, siteTwo, siteTwo + whenBusy, 2, "cross", busy},
 		{partCross, siteNodes, siteNodes, 2, "cross", cross},
 		{partRoom, siteTwo, siteTwo, 2, "burst,steady", room},
 		{partRoom, siteNodes, siteNodes, 2, "burst,steady", room},
@@ -258,8 +261,11 @@ func (c *clusterBench) measureSites(ctx context.Context) error {
 // localScenarios are what is compared with and without REDIS_URL.
 const localScenarios = "pairs,crossack,ack,burst"
 
-// onlyLocal stands behind the name of the single server in the results of local: it has cross in two sizes.
-const onlyLocal = ", local"
+// What stands behind the names of sites in the results, where they have a scenario in several sizes.
+const (
+	onlyLocal = ", local"
+	whenBusy  = ", busy"
+)
 
 // openSites starts the sites that the parts need, warm.
 func (c *clusterBench) openSites(ctx context.Context) (sites map[string]*site, stop func(), err error) {

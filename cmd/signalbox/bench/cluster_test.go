@@ -160,8 +160,8 @@ func TestClusterReport(t *testing.T) {
 	for _, want := range []string{
 		"`signalbox bench --cluster --runs 1`, one run", "Other programs used 50 %", "- signalbox: v1\n- Redis: 7\n",
 		"| sender's server: CPU per message | 14.0 us | Node 100.0 us | 1/7.1 | at most 15.0 us | yes |",
-		"| less that of a message to nobody | 9.00 us | - |",
-		"| less a delivery without a cluster | 8.00 us | - | - | at most 10.0 us | yes |",
+		"| the same less that of a message to nobody | 9.00 us | - |",
+		"| the same less a delivery without a cluster | 8.00 us | - | - | at most 10.0 us | yes |",
 		"| Redis: CPU per message | 3.00 us | Node 4.00 us | 0.75 |",
 		"| p99 | 2.0 ms | Node 9.0 ms | 1/4.5 | at most 5.0 ms | yes |",
 		"| classic | 4 | 20.0 us | 15.0 us | 5.00 us | 9.00 us | 20.0 us | 8.33 us | 9.00 us |",

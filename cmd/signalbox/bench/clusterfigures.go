@@ -114,24 +114,31 @@ func (c *clusterBench) crossFigures() []clusterFigure {
 	ours := func(value func(*Result) float64) series { return c.values(siteTwo, "cross", value) }
 	theirs := func(value func(*Result) float64) series { return c.values(siteNodes, "cross", value) }
 	acked := func(value func(*Result) float64) series { return c.values(siteTwo, "crossack", value) }
-	same := c.values(siteSingle, "cross", cpuOf(0))
-	read := c.values(siteSingle, "absent", cpuOf(0))
-	return []clusterFigure{
-		{label: "message to the same server, no REDIS_URL: CPU", ours: same, format: duration},
-		{label: "message to nobody, no REDIS_URL: CPU", ours: read, format: duration},
-		{label: "sender's server: CPU per message", ours: ours(cpuOf(0)), against: theirs(cpuOf(0)), whose: node, format: duration, most: 15},
-		{label: "less that of a message to nobody", ours: ours(cpuOf(0)).minus(read), format: duration},
-		{label: "receiver's server: CPU per message", ours: ours(cpuOf(1)), against: theirs(cpuOf(1)), whose: node, format: duration},
-		{label: "less a delivery without a cluster", ours: ours(cpuOf(1)).minus(same.minus(read)), format: duration, most: 10},
-		{label: "Redis: CPU per message", ours: ours(cpuOf(2)), against: theirs(cpuOf(2)), whose: node, format: duration},
-		{label: "p50", ours: ours(p50), against: theirs(p50), whose: node, format: duration},
-		{label: "p99", ours: ours(p99), against: theirs(p99), whose: node, format: duration, most: 5000},
-		{label: "with a callback, sender's server: CPU per message", ours: acked(cpuOf(0)), format: duration},
-		{label: "with a callback, receiver's server: CPU per message", ours: acked(cpuOf(1)), format: duration},
-		{label: "with a callback, Redis: CPU per message", ours: acked(cpuOf(2)), format: duration},
-		{label: "with a callback, until it is answered: p50", ours: acked(p50), format: duration},
-		{label: "with a callback, until it is answered: p99", ours: acked(p99), format: duration},
+	var rows []clusterFigure
+	for _, rate := range []struct{ as, words string }{{"", ""}, {whenBusy, "at 15,000/s, "}} {
+		two := func(value func(*Result) float64) series { return c.values(siteTwo+rate.as, "cross", value) }
+		nodes := func(value func(*Result) float64) series { return c.values(siteNodes+rate.as, "cross", value) }
+		same := c.values(siteSingle+rate.as, "cross", cpuOf(0))
+		read := c.values(siteSingle+rate.as, "absent", cpuOf(0))
+		rows = append(rows,
+			clusterFigure{label: rate.words + "sender's server: CPU per message", ours: two(cpuOf(0)), against: nodes(cpuOf(0)), whose: node, format: duration, most: 15},
+			clusterFigure{label: rate.words + "the same less that of a message to nobody", ours: two(cpuOf(0)).minus(read), format: duration},
+			clusterFigure{label: rate.words + "receiver's server: CPU per message", ours: two(cpuOf(1)), against: nodes(cpuOf(1)), whose: node, format: duration},
+			clusterFigure{label: rate.words + "the same less a delivery without a cluster", ours: two(cpuOf(1)).minus(same.minus(read)), format: duration, most: 10},
+			clusterFigure{label: rate.words + "Redis: CPU per message", ours: two(cpuOf(2)), against: nodes(cpuOf(2)), whose: node, format: duration},
+			clusterFigure{label: rate.words + "message to the same server, no REDIS_URL: CPU", ours: same, format: duration},
+			clusterFigure{label: rate.words + "message to nobody, no REDIS_URL: CPU", ours: read, format: duration},
+		)
 	}
+	return append(rows,
+		clusterFigure{label: "p50", ours: ours(p50), against: theirs(p50), whose: node, format: duration},
+		clusterFigure{label: "p99", ours: ours(p99), against: theirs(p99), whose: node, format: duration, most: 5000},
+		clusterFigure{label: "with a callback, sender's server: CPU per message", ours: acked(cpuOf(0)), format: duration},
+		clusterFigure{label: "with a callback, receiver's server: CPU per message", ours: acked(cpuOf(1)), format: duration},
+		clusterFigure{label: "with a callback, Redis: CPU per message", ours: acked(cpuOf(2)), format: duration},
+		clusterFigure{label: "with a callback, until it is answered: p50", ours: acked(p50), format: duration},
+		clusterFigure{label: "with a callback, until it is answered: p99", ours: acked(p99), format: duration},
+	)
 }
 
 // roomFigures are those of a room over two servers.

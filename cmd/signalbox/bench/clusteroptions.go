@@ -61,7 +61,7 @@ func parseCluster(args []string, stderr io.Writer) (clusterOptions, error) {
 	}
 	fs.StringVar(&parts, "scenario", strings.Join(clusterParts, ","), "comma list of parts to run")
 	fs.IntVar(&o.runs, "runs", 3, "runs of cross, room and local; the report has medians")
-	fs.DurationVar(&o.length, "time", 2*time.Second, "how long is sent where it is at a steady rate")
+	fs.DurationVar(&o.length, "time", 1500*time.Millisecond, "how long is sent where it is at a steady rate")
 	fs.StringVar(&growth, "servers", "2,3,4,6", "growth: comma list of numbers of servers")
 	fs.StringVar(&o.out, "out", "docs/benchmarks.md", "report to write the section into; - prints the section instead")
 	fs.StringVar(&o.peers, "peers", "cmd/signalbox/bench/peers", "folder of the peers")
