@@ -299,6 +299,8 @@ describe("what cannot be read", () => {
       const room = fresh("room");
       const people = await Promise.all([...nodes, ...nodes].map((node) => join(t, node)));
       for (const client of people.slice(0, 2)) await client.login("ann", room);
+      for (const client of people.slice(0, 2)) await client.until(() => names(client).length === 2, "the complete list");
+      await whole(people);
       const chat = await connect(t, nodes[0], websocket, { namespace: "/chat", auth: { token: tokenOf("1") } });
       await chat.ask("join_room", room);
       for (const client of [...people, chat]) client.log = [];

@@ -29,6 +29,21 @@ export function build() {
   return bin;
 }
 
+const programs = new Map();
+
+/** Builds the Go program in a folder of this one and returns the path of the binary, which is removed with this process. */
+export function goProgram(name) {
+  let bin = programs.get(name);
+  if (!bin) {
+    const dir = mkdtempSync(path.join(tmpdir(), `signalbox-${name}-`));
+    process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+    bin = path.join(dir, name);
+    execFileSync("go", ["build", "-buildvcs=false", "-o", bin, `./test/${name}`], { cwd: path.dirname(here), stdio: ["ignore", "inherit", "inherit"] });
+    programs.set(name, bin);
+  }
+  return bin;
+}
+
 /** Removes what build made. */
 export function remove(bin) {
   rmSync(path.dirname(bin), { recursive: true, force: true });

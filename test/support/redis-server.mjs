@@ -2,12 +2,8 @@
 // and a part of this module's tests already. `node support/redis-server.mjs` installs what is missing; it takes no package
 // of npm.
 
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { here } from "./build.mjs";
+import { goProgram } from "./build.mjs";
 import { canInstall, findProgram, install, isProgram } from "./program.mjs";
 
 /** Returns the path of redis-server, REDIS_SERVER or the one in PATH; undefined without one, or with REDIS_SERVER=none. */
@@ -42,21 +38,7 @@ export function provideRedis() {
   return undefined;
 }
 
-let standIn;
-
-/** Returns the path of miniredis: MINIREDIS_BIN, or built into a new temporary folder that is removed with this process. */
-export function miniredis() {
-  if (process.env.MINIREDIS_BIN) return process.env.MINIREDIS_BIN;
-  if (!standIn) {
-    const dir = mkdtempSync(path.join(tmpdir(), "signalbox-miniredis-"));
-    process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
-    standIn = path.join(dir, "miniredis");
-    execFileSync("go", ["build", "-buildvcs=false", "-o", standIn, "./test/miniredis"], {
-      cwd: path.dirname(here),
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-  }
-  return standIn;
-}
+/** Returns the path of miniredis: MINIREDIS_BIN, or built for this process. */
+export const miniredis = () => process.env.MINIREDIS_BIN || goProgram("miniredis");
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) provideRedis();
