@@ -32,6 +32,7 @@ func (c *Cluster) Start(local Local) {
 	c.subscribe(ctx, link.Plain, c.topics.channels.base)
 	c.subscribe(ctx, link.Plain, plainChannels...)
 	c.subscribe(ctx, link.Pattern, plainPatterns...)
+	c.rooms.start(ctx, c.subscriber)
 	c.spacesMu.Lock()
 	c.started = true
 	var spaces []*space
@@ -42,7 +43,6 @@ func (c *Cluster) Start(local Local) {
 	for _, s := range spaces {
 		c.subscribeSpace(ctx, s)
 	}
-	c.rooms.start(c.subscriber)
 	c.voice.Lock()
 	c.silent = c.ctx.Err() != nil
 	c.voice.Unlock()

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,13 +41,14 @@ func (ss *subscriptions) channel(r hub.Room) (string, bool) {
 	return ss.cluster.prefix + "#" + namespace + "#" + name + "#", true
 }
 
-// start subscribes to the rooms that were joined before the cluster has started.
-func (ss *subscriptions) start(subscriber *link.Subscriber) {
+// start subscribes to the rooms that were joined before the cluster has started, and waits for that. It is called before
+// requests come: who joins meanwhile waits as well.
+func (ss *subscriptions) start(ctx context.Context, subscriber *link.Subscriber) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.subscriber = subscriber
-	for channel := range ss.rooms {
-		ss.subscribe(gone, channel)
+	if len(ss.rooms) > 0 {
+		ss.cluster.subscribe(ctx, link.Sharded, slices.Collect(maps.Keys(ss.rooms))...)
 	}
 }
 
