@@ -101,8 +101,7 @@ for (const mode of ["classic", "sharded"]) {
           const chat = await chatOf(t, nodes[0], "1");
           await chat.ask("join_room", room);
           const ws = await TextClient.rooms(t, nodes[1]);
-          ws.send({ type: "join", room });
-          assert.deepEqual(await ws.quiet(), []);
+          await ws.enter(room);
           const stream = await StreamClient.open(t, nodes[2], `/events/room/${room}`, ["news"], { token: tokenOf("1") });
           return [
             async () => ({ type: "news", data: (await chat.next("news"))[0] }),

@@ -537,8 +537,7 @@ for (const mode of ["classic", "sharded"]) {
         const room = fresh("room");
         const cat = await member(t, node, room);
         const ws = await TextClient.rooms(t, here);
-        ws.send({ type: "authenticate", userId: 5 }, { type: "join", room });
-        assert.deepEqual(await ws.quiet(), []);
+        await ws.enter(room, { type: "authenticate", userId: 5 });
         assert.deepEqual(await cat.next("user_joined"), [{ userId: 5, userName: "5" }]);
         const stream = await StreamClient.open(t, there, `/events/room/${room}`, ["user_left"], { token: tokenOf("9") });
         cat.emit("message", { roomId: room, content: ["from", "Node"] });

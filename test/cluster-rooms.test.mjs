@@ -32,8 +32,7 @@ for (const mode of ["classic", "sharded"]) {
     /** Opens /ws as somebody who joins a room. */
     async function ws(t, node, room, userId, options) {
       const client = await TextClient.rooms(t, node, options);
-      client.send({ type: "authenticate", userId }, { type: "join", room });
-      assert.deepEqual(await client.quiet(), []);
+      await client.enter(room, { type: "authenticate", userId });
       return client;
     }
 
@@ -235,8 +234,7 @@ for (const mode of ["classic", "sharded"]) {
       await join(ada, room);
       for (const node of [nodes[0], nodes[1]]) await join(await chat(t, node, twice, { name: "Two" }), room);
       const nameless = await TextClient.rooms(t, nodes[2]);
-      nameless.send({ type: "join", room });
-      assert.deepEqual(await nameless.quiet(), []);
+      await nameless.enter(room);
       const visitor = await ws(t, nodes[1], room, guest);
       for (const node of nodes) {
         const asker = await chat(t, node, me, { name: "Ada" });

@@ -18,8 +18,7 @@ async function inRoom(t, room, ...ids) {
   const clients = [];
   for (const userId of ids) {
     const c = await open(t);
-    c.send({ type: "authenticate", userId }, { type: "join", room });
-    assert.deepEqual(await c.quiet(), []);
+    await c.enter(room, { type: "authenticate", userId });
     for (const other of clients) assert.deepEqual(await other.next("user_joined"), { type: "user_joined", userId, room });
     clients.push(c);
   }
@@ -162,8 +161,7 @@ describe("one room, several doors", () => {
     assert.deepEqual(await socket.ask("join_room", room), [{ ok: true }]);
     const stream = await StreamClient.open(t, server, `/events/room/${room}`, ["user_joined", "user_left", "announcement"], { token });
     const ws = await open(t);
-    ws.send({ type: "authenticate", userId: 5 }, { type: "join", room });
-    assert.deepEqual(await ws.quiet(), []);
+    await ws.enter(room, { type: "authenticate", userId: 5 });
     const joined = { userId: 5, userName: "5" };
     assert.deepEqual((await socket.next("user_joined"))[0], joined);
     const record = await stream.next("user_joined");

@@ -85,7 +85,10 @@ class Chat {
     this.notices = [];
     this.users = [];
     this.socket.on("users", (users) => (this.users = users));
-    this.socket.on("notification", (notice) => this.notices.push(notice));
+    this.socket.on("notification", (notice) => {
+      this.notices.push(notice);
+      this.onNotice?.();
+    });
     this.socket.on("roomMessage", ({ message, from }) => {
       this.messages.push({ from, text: this.#open(message) });
       this.onMessage?.();
@@ -127,6 +130,17 @@ class Chat {
         this.onMessage();
       }),
       () => `${count} messages, got ${JSON.stringify(this.messages)}`,
+    );
+  }
+
+  /** Resolves once there were this many notices. */
+  told(count) {
+    return within(
+      new Promise((resolve) => {
+        this.onNotice = () => this.notices.length >= count && resolve();
+        this.onNotice();
+      }),
+      () => `${count} notices, got ${JSON.stringify(this.notices)}`,
     );
   }
 
@@ -200,6 +214,7 @@ eachClient(matrix, (row) => {
     await bob.logout();
     ann.say("alone");
     await ann.read(lines.length + 2);
+    await ann.told(2); // on another node, a moment after Bob's callback
     assert.deepEqual(ann.notices.map((n) => n.description), ["Bob just entered the room", "Bob just left the room"]);
     assert.equal(bob.messages.length, lines.length + 1);
   });

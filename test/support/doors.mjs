@@ -105,6 +105,24 @@ export class TextClient {
     return rest.type === "pong" ? [] : [rest];
   }
 
+  /** Proves the same, and resolves with all that came before the answer: /ws only. */
+  async settle() {
+    this.send({ type: "ping" });
+    const before = [];
+    for (;;) {
+      const m = await this.next("pong");
+      if (m.type === "pong") return before;
+      before.push(m);
+    }
+  }
+
+  /** Joins a room of /ws. On one node of several it may hear of those who have just joined before it on another one. */
+  async enter(room, ...before) {
+    this.send(...before, { type: "join", room });
+    const heard = (await this.settle()).filter((m) => m.type !== "user_joined" || m.room !== room);
+    if (heard.length > 0) throw new Error(`who enters a room hears ${JSON.stringify(heard)}`);
+  }
+
   /** Resolves with {code, reason} once it is closed. */
   end() {
     return within(this.closed, "the websocket to close");
