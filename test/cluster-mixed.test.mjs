@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { onReference } from "./support/build.mjs";
 import { connect, fresh, freshNumber, newest, plain } from "./support/clients.mjs";
-import { Cluster, KEY, eventually } from "./support/cluster.mjs";
+import { Cluster, KEY, eventually, useCluster } from "./support/cluster.mjs";
 import { StreamClient, TextClient, publish } from "./support/doors.mjs";
 import { needsRealRedis, realRedis } from "./support/redis.mjs";
 import { request } from "./support/raw.mjs";
@@ -626,3 +626,87 @@ for (const mode of ["classic", "sharded"]) {
     });
   });
 }
+
+describe("a mixed cluster", () => {
+  const join = async (t, server, id) => {
+    const client = await connect(t, server, websocket);
+    client.emit("join", { senderUserId: id, recipientUserId: -1 });
+    client.emit("echo", { recipientUserId: id });
+    await client.next("echo");
+    return client;
+  };
+
+  test("with Node servers that answer on channels of the askers' own", async (t) => {
+    const cluster = await useCluster({ t, nodes: 1, servers: 2, env: { SPECIFIC_RESPONSES: "true" } });
+    const [node] = cluster.servers;
+    const id = fresh();
+    const clients = [];
+    for (const server of cluster.all) clients.push(await join(t, server, id));
+    clients.forEach((client, n) => client.socket.on("question", (done) => done(n)));
+    assert.equal((await node.run(async ({ io }) => (await io.fetchSockets()).map((s) => s.id))).length, 3);
+    assert.deepEqual((await node.run(({ io }) => io.timeout(5000).emitWithAck("question"))).sort(), [0, 1, 2]);
+    const rooms = await node.run(async ({ io }) => [...(await io.sockets.adapter.allRooms())]);
+    for (const client of clients) assert.ok(rooms.includes(client.id));
+    if (onReference) return;
+    const { answers, missing } = await emit(cluster.nodes[0], { users: [id], event: "question", ack: true });
+    assert.deepEqual([answers.map((a) => a.args[0]).sort(), missing], [[0, 1, 2], 0]);
+  });
+
+  test("a node that stops, dies or starts keeps no Node server waiting", needsSignalbox, async (t) => {
+    const cluster = await useCluster({ t, nodes: 2, servers: 1, env: { DRAIN_DELAY: "500ms", DRAIN_SPREAD: "500ms", SHUTDOWN_TIMEOUT: "5s" } });
+    const [node] = cluster.servers;
+    const [stays, goes] = cluster.nodes;
+    const [ann, bob] = [await join(t, stays, "ann"), await join(t, node, "bob")];
+    await join(t, goes, "cat");
+    let going = true;
+    const slow = [];
+    const asking = (async () => {
+      while (going) {
+        const took = await node.run(async ({ io }) => {
+          const began = Date.now();
+          await io.fetchSockets().catch(() => {});
+          return Date.now() - began;
+        });
+        if (took > 1000) slow.push(took);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    await goes.stop();
+    await goes.start();
+    await join(t, goes, "cat");
+    await goes.kill();
+    await goes.start();
+    going = false;
+    await asking;
+    // Node counts the servers, and then asks them: one that goes between the two is waited for, and nobody can change that.
+    assert.ok(slow.length <= 1, `waited ${slow} ms`);
+    ann.emit("word", { recipientUserId: "bob" });
+    await bob.next("word");
+    bob.emit("word", { recipientUserId: "ann" });
+    await ann.next("word");
+  });
+
+  test("is whole again when Redis was away", async (t) => {
+    const cluster = await useCluster({ t, nodes: 2, servers: 1 });
+    for (const server of cluster.servers) server.mayLoseRedis = true;
+    if (onReference) for (const server of cluster.nodes) server.mayLoseRedis = true;
+    const people = [];
+    for (const [n, server] of cluster.all.entries()) people.push(await join(t, server, `user${n}`));
+    await cluster.redis.stop();
+    await cluster.redis.start();
+    for (const [n, from] of people.entries()) {
+      for (const [k, to] of people.entries()) {
+        const reached = async () => {
+          from.emit("word", { recipientUserId: `user${k}`, from: n });
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return to.got("word").some(([data]) => data.from === n);
+        };
+        await eventually(reached, `user${k} to hear user${n}`);
+      }
+    }
+    const [node] = cluster.servers;
+    const fetched = () => node.run(async ({ io }) => (await io.fetchSockets().catch(() => [])).length === 3);
+    await eventually(fetched, "all sockets to be told of");
+    for (const client of people) assert.ok(!client.names().includes("disconnect"));
+  });
+});

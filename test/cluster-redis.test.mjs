@@ -99,6 +99,16 @@ describe("Redis goes away in mid-traffic", () => {
     await members[0].next("message");
     assert.deepEqual((await publish(nodes[1], KEY, "update", { type: "x", data: 1 })).body, { ok: true, delivered: 1, partial: true });
     await stream.next();
+    for (const [path, body] of [
+      ["/api/rooms"], [`/api/rooms/${room}/users`], [`/api/users/${here.userId}`],
+      ["/api/emit", { users: [here.userId], event: "e" }], ["/api/emit", { users: [fresh()], event: "e", ack: true, timeoutMs: 500 }],
+      [`/api/users/${fresh()}/disconnect`, {}],
+    ]) {
+      const res = await request(nodes[0], path, {
+        method: body ? "POST" : "GET", headers: { "Content-Type": "application/json", "X-API-Key": KEY }, body: body && JSON.stringify(body),
+      });
+      assert.deepEqual([res.status, JSON.parse(res.text).partial], [200, true], `${path}: ${res.text}`);
+    }
     for (const node of nodes) {
       assert.equal(await metric(node, "signalbox_redis_up"), 0);
       assert.ok((await metric(node, "signalbox_cluster_unpublished_total")) > 0);
@@ -143,8 +153,8 @@ describe("Redis goes away in mid-traffic", () => {
     }
   });
 
-  test("three times in a row", async (t) => {
-    const cluster = await useCluster({ t });
+  for (const mode of ["classic", "sharded"]) test(`three times in a row: ${mode}`, mode === "sharded" ? needsRealRedis : {}, async (t) => {
+    const cluster = await useCluster({ t, mode });
     const people = await Promise.all(cluster.nodes.map((node) => join(t, node)));
     const room = fresh("room");
     for (const [n, client] of people.entries()) {

@@ -9,7 +9,7 @@ import { Emitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 
-const { HOST, PORT, REDIS_URL, REDIS_PREFIX = "socket.io", REDIS_MODE = "classic", JWT_SECRET = "" } = process.env;
+const { HOST, PORT, REDIS_URL, REDIS_PREFIX = "socket.io", REDIS_MODE = "classic", SPECIFIC_RESPONSES, JWT_SECRET = "" } = process.env;
 
 let ready = false;
 const web = http.createServer((req, res) => {
@@ -31,7 +31,7 @@ const io = new Server(web, {
   adapter:
     REDIS_MODE === "sharded"
       ? createShardedAdapter(pub, sub, { channelPrefix: REDIS_PREFIX })
-      : createAdapter(pub, sub, { key: REDIS_PREFIX }),
+      : createAdapter(pub, sub, { key: REDIS_PREFIX, publishOnSpecificResponseChannel: SPECIFIC_RESPONSES === "true" }),
 });
 
 // "/": the broker relays to rooms named by the user's id, the chat has rooms named as its users call them.
