@@ -84,9 +84,9 @@ describe("nginx as in docs/deploy.md", { skip }, () => {
     }
   }
 
-  /** Waits until a client that may have lost its server, and not know it yet, has one again. */
+  /** Waits until a client that may have lost its server, and not know it yet, has one again, and is found there. */
   async function regained(client) {
-    const answers = () => client.socket.timeout(500).emitWithAck("word", { recipientUserId: client.userId }).then(() => true, () => false);
+    const answers = () => client.socket.timeout(500).emitWithAck("word", { recipientUserId: client.userId }).then((answer) => answer.delivered > 0, () => false);
     await eventually(answers, "an answer");
     await settled(client);
   }
