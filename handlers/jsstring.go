@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+
+	"signalbox/server/jstext"
 )
 
 // maxPlainDigits is how many digits an integer may have and still be its own text: JavaScript keeps every integer
@@ -93,20 +95,8 @@ func appendNumberText(dst, raw []byte) []byte {
 		return append(dst, "-Infinity"...)
 	case err != nil:
 		return append(dst, raw...) // not valid JSON
-	case f == 0:
-		return append(dst, '0') // the sign of -0 is not written
 	}
-	format := byte('f')
-	if abs := math.Abs(f); abs >= 1e21 || abs < 1e-6 {
-		format = 'e'
-	}
-	dst = strconv.AppendFloat(dst, f, format, -1, 64)
-	if n := len(dst); format == 'e' && dst[n-4] == 'e' && dst[n-2] == '0' {
-		// Go writes two digits of exponent at least: 1e-07.
-		dst[n-2] = dst[n-1]
-		dst = dst[:n-1]
-	}
-	return dst
+	return jstext.AppendNumber(dst, f)
 }
 
 // isPlainInteger reports whether raw is an integer that is its own text.

@@ -8,6 +8,7 @@ import (
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
+	"signalbox/server/jstext"
 )
 
 // noEvent is the name on the wire of a message that is no event.
@@ -55,7 +56,7 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	o.b.Flags.Volatile = msg.Volatile
 	var kinds []byte
 	o.b.Rooms, kinds = appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
-	o.ext.RoomKinds = kindsText(kinds)
+	o.ext.RoomKinds = string(kinds) // of one letter, as nearly always, it is no new one
 	if len(sel.Except) > 0 || len(sel.ExceptSockets) > 0 {
 		o.b.Except, kinds = appendNames(nil, nil, sel.Except)
 		for _, sid := range sel.ExceptSockets {
@@ -68,7 +69,7 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	case msg.RawEvent != nil:
 		args = append(args, msg.RawEvent)
 	case msg.Event != "":
-		o.name = appendJSONText(o.name[:0], msg.Event)
+		o.name = jstext.AppendString(o.name[:0], msg.Event)
 		args = append(args, o.name)
 	default:
 		args = append(args, noEvent)
@@ -80,23 +81,6 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 		o.ext.SSE = msg.SSE
 	}
 }
-
-// kindsText returns the letters as a string, without making one for the usual single letter.
-func kindsText(kinds []byte) string {
-	if len(kinds) == 1 {
-		return letterTexts[kinds[0] : kinds[0]+1]
-	}
-	return string(kinds)
-}
-
-// letterTexts holds each ASCII letter at its own place.
-var letterTexts = func() string {
-	b := make([]byte, 128)
-	for i := range b {
-		b[i] = byte(i)
-	}
-	return string(b)
-}()
 
 // channelFor returns the channel of a broadcast: in the classic mode that of its room where it names exactly one; in the
 // sharded mode too, unless it may be for a socket, whose rooms nobody subscribes to, or is counted: nodes that are thought to
@@ -111,20 +95,6 @@ func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) s
 		return s.channels.base
 	}
 	return s.channels.base + room + "#"
-}
-
-// appendJSONText appends an event's name as JSON, as JavaScript would write it.
-func appendJSONText(b []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			var quoted bytes.Buffer
-			e := json.NewEncoder(&quoted)
-			e.SetEscapeHTML(false)
-			_ = e.Encode(text) // any text can be written
-			return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte{'\n'})...)
-		}
-	}
-	return append(append(append(b, '"'), text...), '"')
 }
 
 // derives reports whether the record of a message for streams is what [deriveSSE] makes of its event.

@@ -96,7 +96,8 @@ func (c *Cluster) Drain() {
 // handler.
 func (c *Cluster) Stop() {
 	c.cancel()
-	c.receiving.Lock() // what is being handled is over then, and nothing more will be
+	c.receiving.Lock()
+	//lint:ignore SA2001 what is being handled is over then, and nothing more will be
 	c.receiving.Unlock()
 	c.background.end()
 	c.voice.Lock()

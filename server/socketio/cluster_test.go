@@ -482,6 +482,7 @@ func TestClusterRemoteSockets(t *testing.T) {
 
 	a.way.away.Store(true)
 	failed := make(chan error, 1)
+	//lint:ignore SA1019 programs call it
 	a.lib.FetchSockets()(func(sockets []*sio.RemoteSocket, err error) {
 		if len(sockets) != 1 {
 			t.Errorf("%d sockets with the other server away, want 1", len(sockets))

@@ -13,6 +13,7 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 
 	"signalbox/server/hub"
+	"signalbox/server/jstext"
 	"signalbox/server/wire"
 )
 
@@ -64,7 +65,7 @@ func encodeEvent(m *hub.Message, id string) *wire.Message {
 	if m.RawEvent != nil {
 		w.Buf = append(w.Buf, m.RawEvent...)
 	} else {
-		w.Buf = appendString(w.Buf, m.Event)
+		w.Buf = jstext.AppendString(w.Buf, m.Event)
 	}
 	for _, a := range m.Args {
 		w.Buf = append(w.Buf, ',')
@@ -72,22 +73,6 @@ func encodeEvent(m *hub.Message, id string) *wire.Message {
 	}
 	w.Buf = append(w.Buf, ']')
 	return w.Message(m.Attachments...)
-}
-
-// appendString writes s as JSON, as JavaScript would: no escapes for <, > and &.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			quoted, err := marshal(s)
-			if err != nil { // a string always has a form
-				return append(b, `""`...)
-			}
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }
 
 // marshal writes v as JSON without HTML escapes.
@@ -319,7 +304,7 @@ func connectError(namespace, message string) *wire.Message {
 	w := wire.NewBuilder(64)
 	w.Buf = appendHead(w.Buf, typeConnectError, 0, namespace, "")
 	w.Buf = append(w.Buf, `{"message":`...)
-	w.Buf = appendString(w.Buf, message)
+	w.Buf = jstext.AppendString(w.Buf, message)
 	w.Buf = append(w.Buf, '}')
 	return w.Message()
 }

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/jstext"
 )
 
 // text writes the string that starts at src[i] and returns where it ends.
@@ -80,7 +82,7 @@ func (p *packer) number(src []byte, i int) (end int, err error) {
 	p.dst = msgp.AppendFloat64(p.dst, f)
 	if p.exact && !math.IsInf(f, 0) {
 		var buf [32]byte
-		p.exact = string(appendFloat(buf[:0], f)) == string(text)
+		p.exact = string(jstext.AppendNumber(buf[:0], f)) == string(text)
 	} else {
 		p.exact = false
 	}

@@ -1,10 +1,6 @@
 package format
 
-import (
-	"math"
-	"strconv"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 const hexDigits = "0123456789abcdef"
 
@@ -105,27 +101,4 @@ func unescape(b []byte, i int) (r rune, n int, canonical bool) {
 		return utf8.RuneError, 6, false
 	}
 	return r, 6, false
-}
-
-// appendFloat appends a number as JavaScript writes it: the shortest digits that name it, an exponent from 1e21 up and
-// below 1e-6. f must be finite.
-//
-// Rule: [ECMA-262, Number::toString].
-//
-// [ECMA-262, Number::toString]: https://tc39.es/ecma262/#sec-numeric-types-number-tostring
-func appendFloat(dst []byte, f float64) []byte {
-	if f == 0 {
-		return append(dst, '0') // the sign of -0 is not written
-	}
-	form := byte('f')
-	if abs := math.Abs(f); abs >= 1e21 || abs < 1e-6 {
-		form = 'e'
-	}
-	dst = strconv.AppendFloat(dst, f, form, -1, 64)
-	if n := len(dst); form == 'e' && dst[n-4] == 'e' && dst[n-2] == '0' {
-		// Go writes two digits of exponent at least: 1e-07.
-		dst[n-2] = dst[n-1]
-		dst = dst[:n-1]
-	}
-	return dst
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"signalbox/server/jstext"
 )
 
 // unpacker writes msgpack as JSON.stringify writes what notepack.io reads from it: bytes as placeholders for attachments
@@ -146,7 +148,7 @@ func appendName(dst []byte, c *cursor) []byte {
 	return dst
 }
 
-// appendNumberName is appendFloat for numbers that may be infinite or none.
+// appendNumberName is [jstext.AppendNumber] for numbers that may be infinite or none.
 func appendNumberName(dst []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -156,7 +158,7 @@ func appendNumberName(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-Infinity"...)
 	}
-	return appendFloat(dst, f)
+	return jstext.AppendNumber(dst, f)
 }
 
 func appendInteger(dst []byte, c *cursor) []byte {
@@ -171,7 +173,7 @@ func appendReal(dst []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...)
 	}
-	return appendFloat(dst, f)
+	return jstext.AppendNumber(dst, f)
 }
 
 // bytes writes the place of an attachment, or the bytes themselves.
