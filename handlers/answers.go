@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"sync"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // answers sends one client its answers in the order of its events, although some have to wait for other nodes. The zero value
@@ -17,12 +17,12 @@ type answers struct {
 
 // pendingAnswer is the answer to one event.
 type pendingAnswer struct {
-	ack  hub.Acker
+	ack  app.Acker
 	text json.RawMessage // nil: not known yet
 }
 
 // expect keeps the place of an answer that comes later.
-func (a *answers) expect(ack hub.Acker) *pendingAnswer {
+func (a *answers) expect(ack app.Acker) *pendingAnswer {
 	p := &pendingAnswer{ack: ack}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,7 +47,7 @@ func (a *answers) settle(p *pendingAnswer, text json.RawMessage) {
 }
 
 // send sends an answer behind those that are expected. Without a callback it does nothing.
-func (a *answers) send(ack hub.Acker, text json.RawMessage) {
+func (a *answers) send(ack app.Acker, text json.RawMessage) {
 	if !ack.Wanted() {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // answered notes what was answered to which callback.
@@ -18,11 +18,11 @@ func (a *answered) Answer(id string, args ...any) {
 func TestAnswersKeepTheOrderOfEvents(t *testing.T) {
 	var got answered
 	var a answers
-	ack := func(id string) hub.Acker { return hub.NewAcker(&got, id) }
+	ack := func(id string) app.Acker { return app.NewAcker(&got, id) }
 	a.send(ack("1"), json.RawMessage("at once"))
 	two, three := a.expect(ack("2")), a.expect(ack("3"))
 	a.send(ack("4"), json.RawMessage("known"))
-	a.send(hub.Acker{}, json.RawMessage("nobody listens"))
+	a.send(app.Acker{}, json.RawMessage("nobody listens"))
 	five := a.expect(ack("5"))
 	a.settle(three, json.RawMessage("early"))
 	if want := (answered{"1at once"}); !slices.Equal(got, want) {

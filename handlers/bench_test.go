@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 	"signalbox/store"
@@ -46,17 +47,17 @@ func encode(m *hub.Message) *wire.Message {
 	return b.Message(m.Attachments...)
 }
 
-func (w *world) silent(b testing.TB, id string) (*silent, hub.Session) {
+func (w *world) silent(b testing.TB, id string) (*silent, app.Session) {
 	s := newSilent(id)
-	session, err := w.root.Connect(s, hub.Handshake{})
+	session, err := w.root.Connect(s, app.Handshake{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return s, session
 }
 
-func event(name string, args ...string) *hub.Event {
-	e := &hub.Event{Name: name}
+func event(name string, args ...string) *app.Event {
+	e := &app.Event{Name: name}
 	for _, a := range args {
 		e.Args = append(e.Args, json.RawMessage(a))
 	}
@@ -111,12 +112,12 @@ func BenchmarkRoomMessage(b *testing.B) {
 	for _, users := range []int{1, 300} {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			w := newWorld(b, RootOptions{})
-			var sender hub.Session
+			var sender app.Session
 			for i := range users {
 				var s *silent
 				s, sender = w.silent(b, fmt.Sprint("s", i))
 				login := event("login", `{"name":"n","room":"r"}`)
-				login.Ack = hub.NewAcker(s, "1")
+				login.Ack = app.NewAcker(s, "1")
 				sender.Event(login)
 			}
 			e := event("roomMessage", `"`+strings.Repeat("x", 200)+`"`)
@@ -139,7 +140,7 @@ func BenchmarkLoginStorm(b *testing.B) {
 		for i := range clients {
 			s, session := w.silent(b, fmt.Sprintf("abcdefghijklmnop%04d", i))
 			e := event("login", fmt.Sprintf(`{"name":"name%d","room":"room"}`, i))
-			e.Ack = hub.NewAcker(s, "1")
+			e.Ack = app.NewAcker(s, "1")
 			wg.Go(func() { session.Event(e) })
 		}
 		wg.Wait()

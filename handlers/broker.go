@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -28,7 +29,7 @@ type broker struct {
 
 // brokerSession is what the broker knows of one socket.
 type brokerSession struct {
-	peer     hub.Peer
+	peer     app.Peer
 	identity Identity
 	// joined is the JSON of the last id the socket joined as; nil before a join.
 	joined json.RawMessage
@@ -43,7 +44,7 @@ type address struct {
 }
 
 // addressOf reads the address of e: own members of its first argument. The last of equal keys counts, as in JavaScript.
-func addressOf(e *hub.Event) address {
+func addressOf(e *app.Event) address {
 	if len(e.Args) == 0 {
 		return address{}
 	}
@@ -74,7 +75,7 @@ func addressOf(e *hub.Event) address {
 }
 
 // join makes the socket a socket of the user in senderUserId, beside those it joined as before. It relays nothing.
-func (b *broker) join(s *brokerSession, e *hub.Event) {
+func (b *broker) join(s *brokerSession, e *app.Event) {
 	b.logEvent(s, e)
 	sender := addressOf(e).sender
 	if sender == nil {
@@ -105,7 +106,7 @@ func (b *broker) join(s *brokerSession, e *hub.Event) {
 }
 
 // time tells the sender, and nobody else, what time the server has and which id it joined as last.
-func (b *broker) time(s *brokerSession, e *hub.Event) {
+func (b *broker) time(s *brokerSession, e *app.Event) {
 	b.logEvent(s, e)
 	data := make([]byte, 0, len(s.joined)+len(`{"recipientUserId":,"time":1700000000000}`))
 	data = append(data, '{')
@@ -124,7 +125,7 @@ func (b *broker) time(s *brokerSession, e *hub.Event) {
 }
 
 // relay sends the first argument of e on to every socket of the user it is addressed to, byte for byte.
-func (b *broker) relay(s *brokerSession, e *hub.Event, a address) {
+func (b *broker) relay(s *brokerSession, e *app.Event, a address) {
 	b.logEvent(s, e)
 	switch {
 	case e.Name == "error":
@@ -183,7 +184,7 @@ func (s *brokerSession) room(id []byte) hub.Room {
 }
 
 // refuse counts an event that delivers nothing and says why.
-func (b *broker) refuse(s *brokerSession, e *hub.Event, reason Reason) {
+func (b *broker) refuse(s *brokerSession, e *app.Event, reason Reason) {
 	b.counters.undeliverable[reason].Add(1)
 	if e.Ack.Wanted() {
 		s.answers.send(e.Ack, json.RawMessage(`{"ok":false,"error":"`+reason.String()+`"}`))
@@ -197,7 +198,7 @@ func (b *broker) refuse(s *brokerSession, e *hub.Event, reason Reason) {
 }
 
 // logEvent writes the debug line of one event: its name, who sent it, and the start of its data.
-func (b *broker) logEvent(s *brokerSession, e *hub.Event) {
+func (b *broker) logEvent(s *brokerSession, e *app.Event) {
 	if !b.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
@@ -219,14 +220,14 @@ func (b *broker) logEvent(s *brokerSession, e *hub.Event) {
 const accepted = `{"ok":true}`
 
 // answer sends the text of a JSON value to the callback of e, if it has one.
-func answer(e *hub.Event, text string) {
+func answer(e *app.Event, text string) {
 	if e.Ack.Wanted() {
 		e.Ack.Send(json.RawMessage(text))
 	}
 }
 
 // noData reports whether the first argument of e is missing or null.
-func noData(e *hub.Event) bool {
+func noData(e *app.Event) bool {
 	return len(e.Args) == 0 || string(bytes.TrimSpace(e.Args[0])) == "null"
 }
 

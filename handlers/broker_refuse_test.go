@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 func TestUndeliverable(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAnArgumentThatIsBytesHasNoAddress(t *testing.T) {
 }
 
 func TestWithAuthentication(t *testing.T) {
-	w := newWorld(t, RootOptions{Authenticate: func(hs hub.Handshake) (Identity, error) {
+	w := newWorld(t, RootOptions{Authenticate: func(hs app.Handshake) (Identity, error) {
 		var auth struct{ User string }
 		if err := json.Unmarshal(hs.Auth, &auth); err != nil {
 			return Identity{}, err

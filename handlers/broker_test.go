@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 func TestJoinMakesASocketOfAUser(t *testing.T) {
@@ -91,7 +91,7 @@ func TestNameOfARelayedEventIsByteForByte(t *testing.T) {
 	a, b := w.connect(t, "a"), w.connect(t, "b")
 	a.send("join", `{"senderUserId":1}`)
 	for raw, name := range map[string]string{`5`: "5", `"\u0061"`: "a", `""`: "", `"a b"`: "a b"} {
-		b.session.Event(&hub.Event{
+		b.session.Event(&app.Event{
 			Name:    name,
 			RawName: json.RawMessage(raw),
 			Args:    []json.RawMessage{json.RawMessage(`{"recipientUserId":1}`)},

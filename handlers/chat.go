@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -37,7 +38,7 @@ type chat struct {
 
 // chatSession is what the chat knows of one socket.
 type chatSession struct {
-	peer hub.Peer
+	peer app.Peer
 	// user is who the socket is logged in as, and lobby the room's; the zero value and nil before.
 	user  store.User
 	lobby *lobby
@@ -57,7 +58,7 @@ func newChat(h Hub, users store.UserStore, o RootOptions, log *slog.Logger, coun
 }
 
 // chatEvent returns what carries out an event of the chat, nil where the chat has no such event.
-func chatEvent(name string) func(*chat, *chatSession, *hub.Event) {
+func chatEvent(name string) func(*chat, *chatSession, *app.Event) {
 	switch name {
 	case "login":
 		return (*chat).login
@@ -74,7 +75,7 @@ func chatEvent(name string) func(*chat, *chatSession, *hub.Event) {
 
 // login makes the socket a user of a room. The others hear of it; everybody gets the list of users, the new user before
 // the callback is answered.
-func (c *chat) login(s *chatSession, e *hub.Event) {
+func (c *chat) login(s *chatSession, e *app.Event) {
 	if !c.wantsCallback(s, e) {
 		return
 	}
@@ -125,7 +126,7 @@ func (c *chat) login(s *chatSession, e *hub.Event) {
 }
 
 // logout ends what login began; without a login it only answers.
-func (c *chat) logout(s *chatSession, e *hub.Event) {
+func (c *chat) logout(s *chatSession, e *app.Event) {
 	if !c.wantsCallback(s, e) {
 		return
 	}
@@ -158,7 +159,7 @@ func (c *chat) left(l *lobby) {
 }
 
 // roomMessage sends the first argument, byte for byte, to everybody in the sender's room, the sender included.
-func (c *chat) roomMessage(s *chatSession, e *hub.Event) {
+func (c *chat) roomMessage(s *chatSession, e *app.Event) {
 	if s.lobby == nil {
 		answer(e, `{"ok":false,"error":"not logged in"}`)
 		return
@@ -192,14 +193,14 @@ func (c *chat) roomMessage(s *chatSession, e *hub.Event) {
 }
 
 // ping answers with the socket's id.
-func (c *chat) ping(s *chatSession, e *hub.Event) {
+func (c *chat) ping(s *chatSession, e *app.Event) {
 	if c.wantsCallback(s, e) {
 		e.Ack.Send(s.peer.ID())
 	}
 }
 
 // wantsCallback reports whether e has a callback. A socket that sends none where one is needed is disconnected.
-func (c *chat) wantsCallback(s *chatSession, e *hub.Event) bool {
+func (c *chat) wantsCallback(s *chatSession, e *app.Event) bool {
 	if e.Ack.Wanted() {
 		return true
 	}
@@ -209,7 +210,7 @@ func (c *chat) wantsCallback(s *chatSession, e *hub.Event) bool {
 	return false
 }
 
-func (c *chat) refuseLogin(e *hub.Event, text string) {
+func (c *chat) refuseLogin(e *app.Event, text string) {
 	c.counters.loginsRefused.Add(1)
 	e.Ack.Send(json.RawMessage(`{"error":"` + text + `"}`))
 }
@@ -261,7 +262,7 @@ func (c *chat) notify(room hub.Room, title, description string, except ...*hub.M
 
 // credentials returns the name and the room in the first argument of a login, and reports whether both are good: strings
 // of letters and digits after trimming.
-func credentials(e *hub.Event) (name, room string, ok bool) {
+func credentials(e *app.Event) (name, room string, ok bool) {
 	if len(e.Args) == 0 {
 		return "", "", false
 	}

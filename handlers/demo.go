@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -16,7 +17,7 @@ const (
 	broadcastInterval = 3 * time.Second
 )
 
-// Demo serves the plain WebSocket /demo. It is a [hub.TextHandler].
+// Demo serves the plain WebSocket /demo. It is a [app.TextHandler].
 type Demo struct {
 	// Static after construction.
 	hub        RoomHub
@@ -36,8 +37,8 @@ func newDemo(h RoomHub, gate *ticketGate) *Demo {
 	return &Demo{hub: h, gate: gate, clients: newBeat(clientInterval), broadcasts: newBeat(broadcastInterval)}
 }
 
-// Connect implements [hub.TextHandler].
-func (d *Demo) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
+// Connect implements [app.TextHandler].
+func (d *Demo) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
 	c := &demoClient{demo: d, ticks: demoTicks{peer: p}}
 	if err := d.gate.admit(&c.ticketClient, p, v, DoorDemo); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ type demoClient struct {
 
 // demoTicks sends a client its numbered texts.
 type demoTicks struct {
-	peer  hub.TextPeer
+	peer  app.TextPeer
 	entry beatEntry
 	sent  atomic.Uint64
 }
@@ -88,7 +89,7 @@ func (t *demoTicks) beat() bool {
 	return t.peer.Send(numbered("client message ", t.sent.Add(1)-1))
 }
 
-// Text implements [hub.TextSession].
+// Text implements [app.TextSession].
 func (c *demoClient) Text(data []byte) {
 	if !c.proved.Load() {
 		if c.prove(data, func(time.Time) { c.peer.Send([]byte("token expires soon")) }) == nil {
@@ -110,7 +111,7 @@ func (c *demoClient) Text(data []byte) {
 	c.peer.Send(append([]byte("echo: "), data...))
 }
 
-// Close implements [hub.TextSession].
+// Close implements [app.TextSession].
 func (c *demoClient) Close(string) {
 	c.ticketClient.leave()
 	if c.proved.Load() {

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 	"signalbox/store"
 )
 
@@ -31,7 +31,7 @@ func newTicketGate(g gatekeeper, tickets store.Tickets, p *Presence, patience ti
 }
 
 // admit lets a client in as far as its ticket goes, and gives it its time to prove who it is.
-func (g *ticketGate) admit(c *ticketClient, p hub.TextPeer, v hub.Visit, door string) error {
+func (g *ticketGate) admit(c *ticketClient, p app.TextPeer, v app.Visit, door string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ticketTimeout)
 	defer cancel()
 	userID, err := g.tickets.User(ctx, v.Token)
@@ -41,7 +41,7 @@ func (g *ticketGate) admit(c *ticketClient, p hub.TextPeer, v hub.Visit, door st
 		return errUnauthorized
 	case err != nil:
 		g.log.Error("ticket not read", "error", err)
-		return &hub.Refusal{Status: http.StatusServiceUnavailable}
+		return &app.Refusal{Status: http.StatusServiceUnavailable}
 	}
 	c.gate, c.peer, c.door, c.ticketUser = g, p, door, userID
 	p.Send([]byte("connection established"))
@@ -53,7 +53,7 @@ func (g *ticketGate) admit(c *ticketClient, p hub.TextPeer, v hub.Visit, door st
 type ticketClient struct {
 	// Static after construction.
 	gate       *ticketGate
-	peer       hub.TextPeer
+	peer       app.TextPeer
 	door       string
 	ticketUser string
 
@@ -68,7 +68,7 @@ type ticketClient struct {
 func (c *ticketClient) beat() bool {
 	if !c.proved.Load() {
 		c.gate.counters.unauthorized.Add(1)
-		c.peer.Close(hub.ClosePolicy, "not authenticated")
+		c.peer.Close(app.ClosePolicy, "not authenticated")
 	}
 	return false
 }
@@ -78,14 +78,14 @@ func (c *ticketClient) beat() bool {
 func (c *ticketClient) prove(data []byte, soon func(time.Time)) *auth.Identity {
 	id := c.identity(data)
 	if id == nil {
-		c.peer.Close(hub.ClosePolicy, "authentication failed")
+		c.peer.Close(app.ClosePolicy, "authentication failed")
 		return nil
 	}
 	c.proved.Store(true)
 	c.gate.deadline.remove(&c.wait)
-	c.gate.presence.enter(c.peer.Member(), c.door, id.UserID(), id.Name(), func() { c.peer.Close(hub.ClosePolicy, "disconnected") })
+	c.gate.presence.enter(c.peer.Member(), c.door, id.UserID(), id.Name(), func() { c.peer.Close(app.ClosePolicy, "disconnected") })
 	c.peer.Send([]byte("authentication successfull"))
-	c.lease = c.gate.watch(id, soon, func() { c.peer.Close(hub.ClosePolicy, "token expired") })
+	c.lease = c.gate.watch(id, soon, func() { c.peer.Close(app.ClosePolicy, "token expired") })
 	return id
 }
 

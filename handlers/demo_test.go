@@ -9,12 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
 // proved returns a client of /demo or /notification that has proved who it is.
-func (h *house) proved(d hub.TextHandler, user string) *texter {
+func (h *house) proved(d app.TextHandler, user string) *texter {
 	h.t.Helper()
 	c := h.text(d, h.ticket(user))
 	c.send(`{"type":"jwt","token":"` + h.token(user) + `"}`)
@@ -25,7 +25,7 @@ func (h *house) proved(d hub.TextHandler, user string) *texter {
 func TestTicketRoutesAskForATicket(t *testing.T) {
 	h := newHouse(t)
 	good := h.ticket("ann")
-	for _, d := range []hub.TextHandler{h.doors.Demo, h.doors.Notification} {
+	for _, d := range []app.TextHandler{h.doors.Demo, h.doors.Notification} {
 		for name, ticket := range map[string]string{
 			"none": "", "a wrong one": "0123456789abcdef01234567", "a token": h.token("ann"), "in upper case": "ABCDEF" + good[6:],
 			"too short": good[1:], "with a space": good + " ",
@@ -78,7 +78,7 @@ func TestTicketRoutesFirstMessage(t *testing.T) {
 		"no JSON":             `hello`,
 		"null":                `null`,
 	} {
-		for _, d := range []hub.TextHandler{h.doors.Demo, h.doors.Notification} {
+		for _, d := range []app.TextHandler{h.doors.Demo, h.doors.Notification} {
 			c := h.text(d, h.ticket("ann"))
 			c.send(first)
 			c.want("connection established", "close 1008 authentication failed")

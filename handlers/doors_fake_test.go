@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -179,7 +180,7 @@ func wantNothing(clients ...interface{ want(...string) }) {
 type chatter struct {
 	*guest
 	*chatSink
-	session hub.Session
+	session app.Session
 }
 
 // chatSink gets what is delivered to a chatter, and can keep it back.
@@ -229,7 +230,7 @@ func (s *chatSink) Release(skip func(id string) bool) {
 	if !s.holding {
 		panic("released without a hold")
 	}
-	s.holding, s.skip, s.until = false, skip, time.Now().Add(hub.HoldGrace)
+	s.holding, s.skip, s.until = false, skip, time.Now().Add(app.HoldGrace)
 	for _, m := range s.held {
 		s.deliverLocked(m)
 	}
@@ -258,12 +259,12 @@ func (c *chatter) Answer(_ string, args ...any) { c.add(line("ack", marshal(args
 func (h *house) tryChat(auth string, header ...string) (*chatter, error) {
 	c := &chatter{chatSink: new(chatSink)}
 	c.guest = h.guest(func(g *guest) hub.Sink { c.chatSink.guest = g; return c.chatSink })
-	var peer hub.Peer = c
+	var peer app.Peer = c
 	if h.unheld {
-		peer = struct{ hub.Peer }{c}
+		peer = struct{ app.Peer }{c}
 	}
 	var err error
-	c.session, err = h.doors.Rooms.Chat().Connect(peer, hub.Handshake{
+	c.session, err = h.doors.Rooms.Chat().Connect(peer, app.Handshake{
 		Auth:   json.RawMessage(auth),
 		Query:  func(string) string { return "" },
 		Header: func(name string) string { return strings.Join(header, "") },
@@ -282,11 +283,11 @@ func (h *house) chat(token string) *chatter {
 }
 
 // send delivers an event without a callback, ask one with. The buffers of the arguments are used again afterwards.
-func (c *chatter) send(event string, args ...string) { c.event(hub.Acker{}, event, args) }
-func (c *chatter) ask(event string, args ...string)  { c.event(hub.NewAcker(c, "1"), event, args) }
+func (c *chatter) send(event string, args ...string) { c.event(app.Acker{}, event, args) }
+func (c *chatter) ask(event string, args ...string)  { c.event(app.NewAcker(c, "1"), event, args) }
 
-func (c *chatter) event(ack hub.Acker, event string, args []string) {
-	e := &hub.Event{Name: event, Ack: ack}
+func (c *chatter) event(ack app.Acker, event string, args []string) {
+	e := &app.Event{Name: event, Ack: ack}
 	for _, a := range args {
 		e.Args = append(e.Args, json.RawMessage(a))
 	}
@@ -315,7 +316,7 @@ func (c *chatter) leaveWith(reason string) {
 // texter is a client of a plain WebSocket.
 type texter struct {
 	*guest
-	session hub.TextSession
+	session app.TextSession
 }
 
 type textSink struct{ *guest }
@@ -323,13 +324,13 @@ type textSink struct{ *guest }
 func (s textSink) Deliver(m *hub.Message) bool { return m.Text != nil && s.add(string(m.Text)) }
 
 func (c *texter) Send(text []byte) bool { return c.add(string(text)) }
-func (c *texter) Close(code hub.CloseCode, reason string) {
+func (c *texter) Close(code app.CloseCode, reason string) {
 	c.end(fmt.Sprintf("close %d %s", code, reason))
 }
 
-func visit(token string, params map[string]string, header map[string]string) hub.Visit {
-	return hub.Visit{
-		Handshake: hub.Handshake{
+func visit(token string, params map[string]string, header map[string]string) app.Visit {
+	return app.Visit{
+		Handshake: app.Handshake{
 			Auth: json.RawMessage("{}"),
 			Query: func(name string) string {
 				if name == "token" {
@@ -344,7 +345,7 @@ func visit(token string, params map[string]string, header map[string]string) hub
 	}
 }
 
-func (h *house) tryText(d hub.TextHandler, token string) (*texter, error) {
+func (h *house) tryText(d app.TextHandler, token string) (*texter, error) {
 	c := new(texter)
 	c.guest = h.guest(func(g *guest) hub.Sink { return textSink{g} })
 	var err error
@@ -352,7 +353,7 @@ func (h *house) tryText(d hub.TextHandler, token string) (*texter, error) {
 	return c, err
 }
 
-func (h *house) text(d hub.TextHandler, token string) *texter {
+func (h *house) text(d app.TextHandler, token string) *texter {
 	h.t.Helper()
 	c, err := h.tryText(d, token)
 	if err != nil {
@@ -391,7 +392,7 @@ func (c *texter) leaveWith(reason string) {
 // listener is a client of a stream. Records are written with " | " for line breaks.
 type listener struct {
 	*guest
-	session hub.StreamSession
+	session app.StreamSession
 }
 
 type streamSink struct{ *guest }
@@ -411,7 +412,7 @@ func (g *guest) records(b []byte) bool {
 func (c *listener) Send(records []byte) bool { return c.records(records) }
 func (c *listener) Close()                   { c.end("close") }
 
-func (h *house) tryStream(d hub.StreamHandler, v hub.Visit) (*listener, error) {
+func (h *house) tryStream(d app.StreamHandler, v app.Visit) (*listener, error) {
 	c := new(listener)
 	c.guest = h.guest(func(g *guest) hub.Sink { return streamSink{g} })
 	var err error
@@ -419,7 +420,7 @@ func (h *house) tryStream(d hub.StreamHandler, v hub.Visit) (*listener, error) {
 	return c, err
 }
 
-func (h *house) stream(d hub.StreamHandler, v hub.Visit) *listener {
+func (h *house) stream(d app.StreamHandler, v app.Visit) *listener {
 	h.t.Helper()
 	c, err := h.tryStream(d, v)
 	if err != nil {
@@ -447,7 +448,7 @@ func (c *listener) leave() {
 
 // status returns the HTTP status of a refusal, 0 for another error or none.
 func status(err error) int {
-	var r *hub.Refusal
+	var r *app.Refusal
 	if errors.As(err, &r) {
 		return r.Status
 	}

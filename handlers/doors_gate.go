@@ -6,16 +6,16 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 )
 
 // tapScope is the scope that a token needs for /tap and /events where tokens are required.
 const tapScope = "tap"
 
 var (
-	errUnauthorized = &hub.Refusal{Status: http.StatusUnauthorized}
-	errForbidden    = &hub.Refusal{Status: http.StatusForbidden}
+	errUnauthorized = &app.Refusal{Status: http.StatusUnauthorized}
+	errForbidden    = &app.Refusal{Status: http.StatusForbidden}
 )
 
 // gatekeeper decides by token who may come in. It is shared and never changes.
@@ -39,7 +39,7 @@ func (g *gatekeeper) verify(token string) (*auth.Identity, error) {
 
 // optional returns whom the visit's token speaks for, nil for nobody where none is required. A token that is there has
 // to be good: nobody wants to be taken for a stranger because the own token has run out.
-func (g *gatekeeper) optional(v hub.Visit) (*auth.Identity, error) {
+func (g *gatekeeper) optional(v app.Visit) (*auth.Identity, error) {
 	if v.Token == "" && !g.required && v.Query("token") == "" {
 		return nil, nil
 	}
@@ -47,7 +47,7 @@ func (g *gatekeeper) optional(v hub.Visit) (*auth.Identity, error) {
 }
 
 // scoped asks for a token with a scope where tokens are required, and for nothing elsewhere.
-func (g *gatekeeper) scoped(v hub.Visit, scope string) (*auth.Identity, error) {
+func (g *gatekeeper) scoped(v app.Visit, scope string) (*auth.Identity, error) {
 	if !g.required {
 		return nil, nil
 	}

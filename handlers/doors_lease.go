@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 )
 
 // Authenticate says who a client of "/" is, for [RootOptions]: the token is in the payload of CONNECT or in Authorization.
-func (d *Doors) Authenticate(hs hub.Handshake) (Identity, error) {
+func (d *Doors) Authenticate(hs app.Handshake) (Identity, error) {
 	id, err := d.gate.verify(chatToken(hs))
 	if err != nil {
 		return Identity{}, errAuthentication
@@ -20,15 +20,15 @@ func (d *Doors) Authenticate(hs hub.Handshake) (Identity, error) {
 // Leased returns a handler that lets clients in to h as long as their token is good: they are told shortly before it ends,
 // by the event token_expiring {expiresAt}, and renew it by renew {token}. It is for namespaces that ask for a token and
 // do not see to its end themselves.
-func (d *Doors) Leased(h hub.Handler) hub.Handler { return leased{inner: h, gate: d.gate} }
+func (d *Doors) Leased(h app.Handler) app.Handler { return leased{inner: h, gate: d.gate} }
 
 type leased struct {
-	inner hub.Handler
+	inner app.Handler
 	gate  gatekeeper
 }
 
-// Connect implements [hub.Handler].
-func (l leased) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
+// Connect implements [app.Handler].
+func (l leased) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	id, err := l.gate.verify(chatToken(hs))
 	if err != nil {
 		return nil, errAuthentication
@@ -41,7 +41,7 @@ func (l leased) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
 }
 
 // leasePeer ends a client's stay in a namespace with its token.
-func leasePeer(gate *gatekeeper, p hub.Peer, id *auth.Identity) *auth.Lease {
+func leasePeer(gate *gatekeeper, p app.Peer, id *auth.Identity) *auth.Lease {
 	return gate.watch(id,
 		func(expires time.Time) {
 			_ = p.Emit("token_expiring", json.RawMessage(appendExpiry(nil, expires))) // an ended connection is told through Close
@@ -51,13 +51,13 @@ func leasePeer(gate *gatekeeper, p hub.Peer, id *auth.Identity) *auth.Lease {
 
 // leasedSession is one client with a lease.
 type leasedSession struct {
-	inner hub.Session
+	inner app.Session
 	gate  *gatekeeper
 	lease *auth.Lease
 }
 
-// Event implements [hub.Session]. An event renew that is addressed to somebody is not for us.
-func (s *leasedSession) Event(e *hub.Event) {
+// Event implements [app.Session]. An event renew that is addressed to somebody is not for us.
+func (s *leasedSession) Event(e *app.Event) {
 	if e.Name != "renew" {
 		s.inner.Event(e)
 		return
@@ -76,7 +76,7 @@ func (s *leasedSession) Event(e *hub.Event) {
 	e.Ack.Send(renewed(id, nil))
 }
 
-// Close implements [hub.Session].
+// Close implements [app.Session].
 func (s *leasedSession) Close(reason string) {
 	stopLease(s.lease)
 	s.inner.Close(reason)

@@ -6,21 +6,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
 // inner is a handler that answers with the event's name.
 type inner struct{ closed *int }
 
-func (inner) Connect(hub.Peer, hub.Handshake) (hub.Session, error) { return inner{new(int)}, nil }
-func (inner) Event(e *hub.Event)                                   { e.Ack.Send(e.Name) }
+func (inner) Connect(app.Peer, app.Handshake) (app.Session, error) { return inner{new(int)}, nil }
+func (inner) Event(e *app.Event)                                   { e.Ack.Send(e.Name) }
 func (i inner) Close(string)                                       { *i.closed++ }
 
 func (h *house) leased(auth string) (*chatter, error) {
 	c := new(chatter)
 	c.guest = h.guest(func(g *guest) hub.Sink { return &chatSink{guest: g} })
 	var err error
-	c.session, err = h.doors.Leased(inner{}).Connect(c, hub.Handshake{
+	c.session, err = h.doors.Leased(inner{}).Connect(c, app.Handshake{
 		Auth: json.RawMessage(auth), Header: func(string) string { return "" },
 	})
 	return c, err
@@ -71,11 +72,11 @@ func TestLeasedNamespace(t *testing.T) {
 func TestAuthenticate(t *testing.T) {
 	h := newHouse(t, requireAuth)
 	none := func(string) string { return "" }
-	id, err := h.doors.Authenticate(hub.Handshake{Auth: json.RawMessage(`{"token":"` + h.token("42") + `"}`), Header: none})
+	id, err := h.doors.Authenticate(app.Handshake{Auth: json.RawMessage(`{"token":"` + h.token("42") + `"}`), Header: none})
 	if err != nil || id.UserID != "42" {
 		t.Errorf("Authenticate = %v, %v", id, err)
 	}
-	if _, err := h.doors.Authenticate(hub.Handshake{Auth: json.RawMessage(`{}`), Header: none}); err == nil {
+	if _, err := h.doors.Authenticate(app.Handshake{Auth: json.RawMessage(`{}`), Header: none}); err == nil {
 		t.Error("nobody was let in")
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 )
 
 // Events serves the streams /events and /events/user/:userId.
@@ -22,16 +22,16 @@ func newEvents(h RoomHub, tap *Tap, p *Presence, gate gatekeeper) *Events {
 
 // All returns the handler of /events: what is published on update, and what comes in on /tap as messages without a name.
 // Where tokens are required it asks for one with the scope tap.
-func (e *Events) All() hub.StreamHandler { return allEvents{e} }
+func (e *Events) All() app.StreamHandler { return allEvents{e} }
 
 // User returns the handler of the streams of users, whose route has the parameter userId: what is published on
 // user:<userId> and on broadcast. It needs the token of that user.
-func (e *Events) User() hub.StreamHandler { return userEvents{e} }
+func (e *Events) User() app.StreamHandler { return userEvents{e} }
 
 type allEvents struct{ events *Events }
 
-// Connect implements [hub.StreamHandler].
-func (d allEvents) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, error) {
+// Connect implements [app.StreamHandler].
+func (d allEvents) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, error) {
 	e := d.events
 	id, err := e.gate.scoped(v, tapScope)
 	if err != nil {
@@ -47,13 +47,13 @@ func (d allEvents) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, er
 // openEvents is a client of /events.
 type openEvents struct{ lease *auth.Lease }
 
-// Close implements [hub.StreamSession].
+// Close implements [app.StreamSession].
 func (s *openEvents) Close(string) { stopLease(s.lease) }
 
 type userEvents struct{ events *Events }
 
-// Connect implements [hub.StreamHandler].
-func (d userEvents) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, error) {
+// Connect implements [app.StreamHandler].
+func (d userEvents) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, error) {
 	e := d.events
 	id, err := e.gate.verify(v.Token)
 	if err != nil {

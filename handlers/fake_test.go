@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -22,7 +23,7 @@ import (
 type client struct {
 	id      string
 	member  *hub.Member
-	session hub.Session
+	session app.Session
 
 	mu    sync.Mutex
 	lines []string
@@ -123,7 +124,7 @@ func (c *client) send(event string, args ...string) { c.event(false, nil, event,
 func (c *client) ask(event string, args ...string) { c.event(true, nil, event, args...) }
 
 func (c *client) event(callback bool, attachments [][]byte, event string, args ...string) {
-	e := &hub.Event{Name: event, RawName: json.RawMessage(strconv.Quote(event))}
+	e := &app.Event{Name: event, RawName: json.RawMessage(strconv.Quote(event))}
 	for _, a := range args {
 		e.Args = append(e.Args, json.RawMessage(a))
 	}
@@ -131,7 +132,7 @@ func (c *client) event(callback bool, attachments [][]byte, event string, args .
 		e.Attachments = append(e.Attachments, bytes.Clone(a))
 	}
 	if callback {
-		e.Ack = hub.NewAcker(c, "1")
+		e.Ack = app.NewAcker(c, "1")
 	}
 	c.session.Event(e)
 	for _, b := range e.Attachments {
@@ -182,7 +183,7 @@ func (w *world) tryConnect(id string) (*client, error) {
 	c := &client{id: id}
 	c.member = hub.NewMember(id, c)
 	var err error
-	c.session, err = w.root.Connect(c, hub.Handshake{Auth: json.RawMessage(`{"user":"` + id + `"}`)})
+	c.session, err = w.root.Connect(c, app.Handshake{Auth: json.RawMessage(`{"user":"` + id + `"}`)})
 	return c, err
 }
 

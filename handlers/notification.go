@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
-// Notification serves the plain WebSocket /notification. It is a [hub.TextHandler].
+// Notification serves the plain WebSocket /notification. It is a [app.TextHandler].
 //
 // Both ways go messages {"type":...,"data":{...}}. A client gets what is published on user:<id> and on broadcast. What
 // it sends itself, with the type event or notification, goes to the other connections of the same user, at every door.
@@ -20,8 +21,8 @@ func newNotification(h RoomHub, gate *ticketGate) *Notification {
 	return &Notification{hub: h, gate: gate}
 }
 
-// Connect implements [hub.TextHandler].
-func (n *Notification) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
+// Connect implements [app.TextHandler].
+func (n *Notification) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
 	c := &notificationClient{notification: n}
 	if err := n.gate.admit(&c.ticketClient, p, v, DoorNotification); err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ type notificationClient struct {
 	userID       string // "" until it has proved who it is
 }
 
-// Text implements [hub.TextSession].
+// Text implements [app.TextSession].
 func (c *notificationClient) Text(data []byte) {
 	if c.userID == "" {
 		id := c.prove(data, c.expiring)
@@ -64,7 +65,7 @@ func (c *notificationClient) Text(data []byte) {
 	c.notification.hub.Send(accountRoom(c.userID), m, c.peer.Member())
 }
 
-// Close implements [hub.TextSession].
+// Close implements [app.TextSession].
 func (c *notificationClient) Close(string) { c.leave() }
 
 func (c *notificationClient) expiring(expires time.Time) {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // members walks over the top level of one JSON object without decoding it. The zero value is not ready; use
@@ -220,7 +220,7 @@ func hex4(s []byte) (rune, bool) {
 //
 // Placeholders keep their numbers, so what is relayed stays byte for byte. A client numbers attachments in the order of
 // its arguments, so those of the first are the first ones, and the others are left out.
-func firstArgument(e *hub.Event) ([]json.RawMessage, [][]byte) {
+func firstArgument(e *app.Event) ([]json.RawMessage, [][]byte) {
 	if len(e.Args) == 0 {
 		return nil, nil
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // objects are arguments as clients send them, and broken ones.
@@ -82,7 +82,7 @@ func FuzzMembers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		got, isObject := walkMembers(raw)
-		e := &hub.Event{Name: "e", Args: []json.RawMessage{json.RawMessage(raw)}, Attachments: [][]byte{{1}}}
+		e := &app.Event{Name: "e", Args: []json.RawMessage{json.RawMessage(raw)}, Attachments: [][]byte{{1}}}
 		addressOf(e)
 		credentials(e)
 		if n := placeholders([]byte(raw), 3); n < 0 || n > 3 {

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 // partial: true.
 //
 // Nobody is asked for a client that does not listen to the answer.
-func (s *chatClient) whoIsThere(e *hub.Event) (json.RawMessage, error) {
+func (s *chatClient) whoIsThere(e *app.Event) (json.RawMessage, error) {
 	f, ok := fieldsOf(argument(e), "roomId", "userIds")
 	if !ok {
 		return nil, errMessage
@@ -50,7 +50,7 @@ func (s *chatClient) whoIsThere(e *hub.Event) (json.RawMessage, error) {
 	}{true, !complete, f[0], users, nameless})
 }
 
-func (s *chatClient) whoIsOnline(e *hub.Event, raw json.RawMessage) (json.RawMessage, error) {
+func (s *chatClient) whoIsOnline(e *app.Event, raw json.RawMessage) (json.RawMessage, error) {
 	var ids []json.RawMessage
 	if json.Unmarshal(raw, &ids) != nil || len(ids) > maxAsked {
 		return nil, errMessage

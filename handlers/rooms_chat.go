@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 )
 
 // okAnswer answers a callback whose event was carried out.
@@ -15,12 +15,12 @@ var okAnswer = json.RawMessage(`{"ok":true}`)
 var partialAnswer = json.RawMessage(`{"ok":true,"partial":true}`)
 
 // Chat returns the handler of the namespace /chat.
-func (r *Rooms) Chat() hub.Handler { return chatDoor{r} }
+func (r *Rooms) Chat() app.Handler { return chatDoor{r} }
 
 type chatDoor struct{ rooms *Rooms }
 
 // Connect lets in who has a good token, in the payload of CONNECT or as Authorization: Bearer.
-func (d chatDoor) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
+func (d chatDoor) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	r := d.rooms
 	id, err := r.gate.verify(chatToken(hs))
 	if err != nil {
@@ -36,7 +36,7 @@ func (d chatDoor) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
 }
 
 // chatToken returns the token of a CONNECT, "" without one.
-func chatToken(hs hub.Handshake) string {
+func chatToken(hs app.Handshake) string {
 	var payload struct {
 		Token json.RawMessage `json:"token"`
 	}
@@ -58,13 +58,13 @@ func chatToken(hs hub.Handshake) string {
 // chatClient is one client of /chat.
 type chatClient struct {
 	occupant
-	peer  hub.Peer
+	peer  app.Peer
 	lease *auth.Lease
 	seen  seen // what it got as history a moment ago
 }
 
-// Event implements [hub.Session].
-func (s *chatClient) Event(e *hub.Event) {
+// Event implements [app.Session].
+func (s *chatClient) Event(e *app.Event) {
 	var answer json.RawMessage
 	var err error
 	switch e.Name {
@@ -103,14 +103,14 @@ func (s *chatClient) Event(e *hub.Event) {
 	}
 }
 
-// Close implements [hub.Session].
+// Close implements [app.Session].
 func (s *chatClient) Close(reason string) {
 	stopLease(s.lease)
 	s.gone(reason)
 }
 
 // inRoom is for events whose argument is the name of a room that the client is in.
-func (s *chatClient) inRoom(e *hub.Event, do func(room string, raw json.RawMessage) error) error {
+func (s *chatClient) inRoom(e *app.Event, do func(room string, raw json.RawMessage) error) error {
 	raw := argument(e)
 	room, err := roomName(raw)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *chatClient) inRoom(e *hub.Event, do func(room string, raw json.RawMessa
 
 func (s *chatClient) leaveRoom(room string, raw json.RawMessage) error { return s.leave(room, raw) }
 
-func (s *chatClient) message(e *hub.Event) error {
+func (s *chatClient) message(e *app.Event) error {
 	if len(e.Attachments) > 0 {
 		return errBinary
 	}
@@ -140,7 +140,7 @@ func (s *chatClient) message(e *hub.Event) error {
 }
 
 // renew takes a newer token of the same user. Rooms that it does not open are left.
-func (s *chatClient) renew(e *hub.Event) (json.RawMessage, error) {
+func (s *chatClient) renew(e *app.Event) (json.RawMessage, error) {
 	f, _ := fieldsOf(argument(e), "token")
 	var token string
 	if f != nil {
@@ -172,7 +172,7 @@ func renewed(id *auth.Identity, left []string) json.RawMessage {
 }
 
 // argument returns the first argument of an event, nil without one.
-func argument(e *hub.Event) json.RawMessage {
+func argument(e *app.Event) json.RawMessage {
 	if len(e.Args) == 0 {
 		return nil
 	}

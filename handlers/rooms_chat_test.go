@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -135,7 +136,7 @@ func TestChatRefusals(t *testing.T) {
 	ann := h.chat(h.token("ann"))
 	ann.ask("whatever", `1`)
 	ann.want(`ack {"ok":false,"error":"Unknown event"}`)
-	ann.session.Event(&hub.Event{Name: "message", Args: []json.RawMessage{json.RawMessage(`{"roomId":"other"}`)}, Attachments: [][]byte{{1}}})
+	ann.session.Event(&app.Event{Name: "message", Args: []json.RawMessage{json.RawMessage(`{"roomId":"other"}`)}, Attachments: [][]byte{{1}}})
 	ann.want(`error {"message":"Binary content is not supported"}`)
 }
 

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
@@ -282,7 +282,7 @@ func TestSeenIsForgotten(t *testing.T) {
 		t.Error("a set was changed that somebody may be reading")
 	}
 	s.add(now.Add(2*time.Second), nil)
-	if s.skip(now.Add(time.Second+hub.HoldGrace)) != nil || s.ids != nil {
+	if s.skip(now.Add(time.Second+app.HoldGrace)) != nil || s.ids != nil {
 		t.Error("what was seen is not forgotten")
 	}
 	s.add(now.Add(time.Minute), set("c"))

@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
@@ -16,7 +16,7 @@ import (
 // A page of long messages is shorter, see maxPageBytes; one without messages is the end.
 //
 // Nothing is read for a client that does not listen to the answer.
-func (s *chatClient) older(e *hub.Event) (json.RawMessage, error) {
+func (s *chatClient) older(e *app.Event) (json.RawMessage, error) {
 	f, ok := fieldsOf(argument(e), "roomId", "before", "limit")
 	if !ok {
 		return nil, errMessage

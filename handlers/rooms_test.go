@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -170,7 +171,7 @@ func BenchmarkRoomsMessage(b *testing.B) {
 	h := newHouse(b)
 	ann := h.chat(h.token("ann"))
 	ann.send("join_room", `"tea"`)
-	e := &hub.Event{Name: "message", Args: []json.RawMessage{json.RawMessage(`{"roomId":"tea","content":"some words that somebody says"}`)}}
+	e := &app.Event{Name: "message", Args: []json.RawMessage{json.RawMessage(`{"roomId":"tea","content":"some words that somebody says"}`)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		ann.session.Event(e)

@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 )
 
 // Text returns the handler of the plain WebSocket /ws.
-func (r *Rooms) Text() hub.TextHandler { return textDoor{r} }
+func (r *Rooms) Text() app.TextHandler { return textDoor{r} }
 
 type textDoor struct{ rooms *Rooms }
 
 // Connect lets in everybody, or who has a token where tokens are required. A token that is there counts in any case: then
 // the client is who the token says.
-func (d textDoor) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
+func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
 	r := d.rooms
 	id, err := r.gate.optional(v)
 	if err != nil {
@@ -25,10 +25,10 @@ func (d textDoor) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) 
 	s := &textClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
 	if id != nil {
 		s.prove(id)
-		r.presence.enter(p.Member(), DoorText, id.UserID(), id.Name(), func() { p.Close(hub.ClosePolicy, "disconnected") })
+		r.presence.enter(p.Member(), DoorText, id.UserID(), id.Name(), func() { p.Close(app.ClosePolicy, "disconnected") })
 		s.lease = r.gate.watch(id,
 			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
-			func() { p.Close(hub.ClosePolicy, "token expired") })
+			func() { p.Close(app.ClosePolicy, "token expired") })
 	}
 	p.Send([]byte(`{"type":"connected","clientId":"` + p.ID() + `"}`))
 	return s, nil
@@ -42,7 +42,7 @@ func tokenExpiring(expires time.Time) []byte {
 // textClient is one client of /ws.
 type textClient struct {
 	occupant
-	peer  hub.TextPeer
+	peer  app.TextPeer
 	lease *auth.Lease // nil without a token
 }
 
@@ -55,7 +55,7 @@ const (
 	fieldToken
 )
 
-// Text implements [hub.TextSession]. What is no JSON object with a known type is ignored.
+// Text implements [app.TextSession]. What is no JSON object with a known type is ignored.
 func (s *textClient) Text(data []byte) {
 	if !json.Valid(data) {
 		s.ignore()
@@ -89,7 +89,7 @@ func (s *textClient) Text(data []byte) {
 	}
 }
 
-// Close implements [hub.TextSession].
+// Close implements [app.TextSession].
 func (s *textClient) Close(reason string) {
 	stopLease(s.lease)
 	s.gone(reason)

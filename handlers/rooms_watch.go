@@ -3,18 +3,19 @@ package handlers
 import (
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 )
 
 // Watch returns the handler of the streams of rooms, whose route has the parameter room: who comes and goes, messages, and
 // what is published on room:<room>. It needs a token that opens the room. Who watches is not in the room: nobody is told.
-func (r *Rooms) Watch() hub.StreamHandler { return watchDoor{r} }
+func (r *Rooms) Watch() app.StreamHandler { return watchDoor{r} }
 
 type watchDoor struct{ rooms *Rooms }
 
-// Connect implements [hub.StreamHandler].
-func (d watchDoor) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, error) {
+// Connect implements [app.StreamHandler].
+func (d watchDoor) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, error) {
 	r := d.rooms
 	id, err := r.gate.verify(v.Token)
 	if err != nil {
@@ -30,14 +31,14 @@ func (d watchDoor) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, er
 }
 
 // openStream registers the stream of a user and holds its token.
-func openStream(gate *gatekeeper, presence *Presence, p hub.StreamPeer, id *auth.Identity) hub.StreamSession {
+func openStream(gate *gatekeeper, presence *Presence, p app.StreamPeer, id *auth.Identity) app.StreamSession {
 	presence.enter(p.Member(), DoorEvents, id.UserID(), id.Name(), p.Close)
 	return &userStream{member: p.Member(), presence: presence, lease: leaseStream(gate, p, id)}
 }
 
 // leaseStream ends a stream with its token; nil for a stream without one. A browser then asks again and is refused, which
 // ends its EventSource.
-func leaseStream(gate *gatekeeper, p hub.StreamPeer, id *auth.Identity) *auth.Lease {
+func leaseStream(gate *gatekeeper, p app.StreamPeer, id *auth.Identity) *auth.Lease {
 	return gate.watch(id,
 		func(expires time.Time) { p.Send(appendRecord(nil, "", "token_expiring", appendExpiry(nil, expires))) },
 		p.Close)
@@ -50,7 +51,7 @@ type userStream struct {
 	lease    *auth.Lease
 }
 
-// Close implements [hub.StreamSession].
+// Close implements [app.StreamSession].
 func (s *userStream) Close(string) {
 	stopLease(s.lease)
 	s.presence.leave(s.member)

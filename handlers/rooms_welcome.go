@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
@@ -23,13 +23,13 @@ const (
 // joinRoom puts the client into a room and gives it the newest messages there. It gets each message in the history or
 // after it, never both: what is sent meanwhile, by this node or another, waits until the history is read, and goes out
 // then unless it was in there.
-func (s *chatClient) joinRoom(e *hub.Event) error {
+func (s *chatClient) joinRoom(e *app.Event) error {
 	raw := argument(e)
 	room, err := roomName(raw)
 	if err != nil {
 		return err
 	}
-	h, ok := s.peer.(hub.Holder)
+	h, ok := s.peer.(app.Holder)
 	if !ok {
 		return s.joinUnheld(room, raw)
 	}
@@ -130,7 +130,7 @@ func (s *seen) add(now time.Time, ids map[string]struct{}) {
 		ids = maps.Clone(ids)
 		maps.Copy(ids, old)
 	}
-	s.ids, s.until = ids, now.Add(hub.HoldGrace)
+	s.ids, s.until = ids, now.Add(app.HoldGrace)
 }
 
 // skip returns what knows the ids, nil for none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -37,7 +38,7 @@ type RootOptions struct {
 	// Authenticate says who a client is, or refuses it: the error's text becomes its connect_error. It must not
 	// return an identity without a UserID. With it a client joins only as itself, and a senderUserId in what it
 	// relays must be its own. nil: everybody may be anybody.
-	Authenticate func(hub.Handshake) (Identity, error)
+	Authenticate func(app.Handshake) (Identity, error)
 	// Nodes are the other nodes of a cluster; nil: there are none.
 	Nodes hub.Nodes
 	// Clustered says that the users are kept where other nodes find them. A user whose connection ends because this
@@ -45,7 +46,7 @@ type RootOptions struct {
 	Clustered bool
 }
 
-// Root serves the namespace "/": the broker and the chat. It is a [hub.Handler].
+// Root serves the namespace "/": the broker and the chat. It is a [app.Handler].
 type Root struct {
 	// Static after construction.
 	options RootOptions
@@ -84,8 +85,8 @@ func (r *Root) Returned(ctx context.Context, declaredDead bool) { r.chat.returne
 // Stats returns what was done so far. It may be called from any goroutine.
 func (r *Root) Stats() Stats { return r.counters.stats() }
 
-// Connect implements [hub.Handler].
-func (r *Root) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
+// Connect implements [app.Handler].
+func (r *Root) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	s := &rootSession{root: r, broker: brokerSession{peer: p}, chat: chatSession{peer: p}}
 	if r.options.Authenticate != nil {
 		identity, err := r.options.Authenticate(hs)
@@ -109,7 +110,7 @@ type rootSession struct {
 
 // Event gives an event to its owner: join and time are the broker's, whatever is addressed is the broker's, then come
 // the events of the chat, and what is left is the broker's, which cannot deliver it.
-func (s *rootSession) Event(e *hub.Event) {
+func (s *rootSession) Event(e *app.Event) {
 	if s.chat.ended {
 		return
 	}
@@ -132,7 +133,7 @@ func (s *rootSession) Event(e *hub.Event) {
 	b.relay(&s.broker, e, f)
 }
 
-// Close implements [hub.Session].
+// Close implements [app.Session].
 func (s *rootSession) Close(reason string) {
 	if s.root.options.Clustered && reason == reasonShutdown {
 		s.root.chat.abandon(&s.chat)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -43,17 +44,17 @@ func newTap(h RoomHub, nodes hub.Nodes, wills store.Wills, gate gatekeeper) *Tap
 }
 
 // Text returns the handler of /tap. Where tokens are required it asks for one with the scope tap.
-func (t *Tap) Text() hub.TextHandler { return tapDoor{t} }
+func (t *Tap) Text() app.TextHandler { return tapDoor{t} }
 
 type tapDoor struct{ tap *Tap }
 
-// Connect implements [hub.TextHandler].
-func (d tapDoor) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
+// Connect implements [app.TextHandler].
+func (d tapDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
 	id, err := d.tap.gate.scoped(v, tapScope)
 	if err != nil {
 		return nil, err
 	}
-	lease := d.tap.gate.watch(id, nil, func() { p.Close(hub.ClosePolicy, "token expired") })
+	lease := d.tap.gate.watch(id, nil, func() { p.Close(app.ClosePolicy, "token expired") })
 	c := &tapClient{tap: d.tap, lease: lease, will: willTap + " " + p.ID()}
 	c.bequeath()
 	return c, nil
@@ -85,7 +86,7 @@ func (c *tapClient) end() []byte {
 	return append(appendFirst([]byte(`{"close":{`), "connectionId", c.id), "}}"...)
 }
 
-// Text implements [hub.TextSession]. Nothing is ever sent back.
+// Text implements [app.TextSession]. Nothing is ever sent back.
 func (c *tapClient) Text(data []byte) {
 	counters := c.tap.gate.counters
 	id, ok := connectionID(data)
@@ -102,12 +103,12 @@ func (c *tapClient) Text(data []byte) {
 	c.tap.send(bytes.TrimSpace(data))
 }
 
-// Close implements [hub.TextSession]. Nobody is told about a client that was not let in after all: with that anybody
+// Close implements [app.TextSession]. Nobody is told about a client that was not let in after all: with that anybody
 // could fill the streams, and push out what is kept for those who come back.
 func (c *tapClient) Close(reason string) {
 	stopLease(c.lease)
 	c.takeBack()
-	if reason == hub.ReasonNotOpened {
+	if reason == app.ReasonNotOpened {
 		return
 	}
 	c.tap.send(c.end())
@@ -173,7 +174,7 @@ func (t *Tap) execute(body []byte) bool {
 }
 
 // listen gives a stream what is sent from now on, and before it what it has missed since lastID, if that says something.
-func (t *Tap) listen(p hub.StreamPeer, lastID string) {
+func (t *Tap) listen(p app.StreamPeer, lastID string) {
 	if t.nodes != hub.Alone {
 		// The first member of a room may have to wait for other nodes, who may be busy telling what came in there. That
 		// needs the lock, so somebody is in the room before.

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
@@ -263,7 +263,7 @@ func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
 	gone.send(`{"connectionId":"a"}`)
 	gone.send(`{"connectionId":"b"}`)
 	stays.send(`{"connectionId":3}`)
-	refused.leaveWith(hub.ReasonNotOpened)
+	refused.leaveWith(app.ReasonNotOpened)
 	c.settle()
 	stream.take()
 	near.take()

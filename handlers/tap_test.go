@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 func TestTapReachesEveryStream(t *testing.T) {
@@ -43,7 +43,7 @@ func TestTapCloseOfOneThatNeverSpoke(t *testing.T) {
 func TestTapIsQuietAboutOneThatNeverCame(t *testing.T) {
 	h := newHouse(t)
 	c := h.events()
-	h.text(h.doors.Tap.Text(), "").leaveWith(hub.ReasonNotOpened)
+	h.text(h.doors.Tap.Text(), "").leaveWith(app.ReasonNotOpened)
 	wantNothing(c)
 }
 

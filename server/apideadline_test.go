@@ -15,6 +15,7 @@ import (
 
 	"signalbox/config"
 	"signalbox/handlers"
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -27,7 +28,7 @@ func runAPI(t *testing.T, cfg config.Config) *running {
 	cfg.APIKey = apiTestKey
 	h, users := hub.New(), store.NewMemory()
 	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
-	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h, Handlers: map[string]hub.Handler{"/": root},
+	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h, Handlers: map[string]app.Handler{"/": root},
 		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: users}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"signalbox/config"
+	"signalbox/server/app"
 	"signalbox/server/cluster"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
@@ -19,7 +20,7 @@ type Options struct {
 	// Hub is where the handlers reach their clients.
 	Hub *hub.Hub
 	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
-	Handlers map[string]hub.Handler
+	Handlers map[string]app.Handler
 	// Doors serve the ways in that speak no Socket.IO; nil: there are none.
 	Doors *Doors
 	// Console is the page to try the doors by hand; nil: there is none.

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
 // newWithConsole returns a whole server with a console, which does not run yet.
 func newWithConsole(t *testing.T, parts *ConsoleParts) *Server {
 	t.Helper()
-	s, err := New(Options{Console: parts, Config: localConfig(), Log: slog.New(slog.DiscardHandler), Version: "test", Hub: hub.New(), Handlers: map[string]hub.Handler{}})
+	s, err := New(Options{Console: parts, Config: localConfig(), Log: slog.New(slog.DiscardHandler), Version: "test", Hub: hub.New(), Handlers: map[string]app.Handler{}})
 	if err != nil {
 		t.Fatal(err)
 	}

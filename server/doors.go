@@ -7,9 +7,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/server/app"
 	"signalbox/server/door"
 	"signalbox/server/engine"
-	"signalbox/server/hub"
 	"signalbox/server/socketio"
 	"signalbox/store"
 )
@@ -17,14 +17,14 @@ import (
 // Doors are the handlers of the ways in that speak no Socket.IO, and what the tickets for two of them need. All of them
 // are needed.
 type Doors struct {
-	Rooms        hub.TextHandler // /ws
-	Tap          hub.TextHandler // /tap
-	Demo         hub.TextHandler // /demo
-	Notification hub.TextHandler // /notification
+	Rooms        app.TextHandler // /ws
+	Tap          app.TextHandler // /tap
+	Demo         app.TextHandler // /demo
+	Notification app.TextHandler // /notification
 
-	Events     hub.StreamHandler // /events
-	UserEvents hub.StreamHandler // /events/user/:userId
-	RoomEvents hub.StreamHandler // /events/room/:room
+	Events     app.StreamHandler // /events
+	UserEvents app.StreamHandler // /events/user/:userId
+	RoomEvents app.StreamHandler // /events/room/:room
 
 	Verifier door.Verifier
 	Tickets  store.Tickets
@@ -113,7 +113,7 @@ func (s *Server) refuseStray(c *gin.Context) {
 	case strings.HasPrefix(path, socketPath), path == roomsPath, path == tapPath, path == demoPath, path == notificationPath:
 		return
 	}
-	door.Refuse(c.Writer, &hub.Refusal{Status: http.StatusUnauthorized})
+	door.Refuse(c.Writer, &app.Refusal{Status: http.StatusUnauthorized})
 	c.Abort()
 }
 

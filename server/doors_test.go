@@ -16,6 +16,7 @@ import (
 
 	"signalbox/config"
 	"signalbox/handlers"
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -51,7 +52,7 @@ func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
 	})
 	s, err := New(Options{
 		Config: cfg, Log: quiet, Version: "test", Hub: h,
-		Handlers: map[string]hub.Handler{"/chat": d.Rooms.Chat()},
+		Handlers: map[string]app.Handler{"/chat": d.Rooms.Chat()},
 		Doors: &Doors{
 			Rooms: d.Rooms.Text(), Tap: d.Tap.Text(), Demo: d.Demo, Notification: d.Notification,
 			Events: d.Events.All(), UserEvents: d.Events.User(), RoomEvents: d.Rooms.Watch(),

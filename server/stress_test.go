@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signalbox/handlers"
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -45,7 +46,7 @@ func TestStress(t *testing.T) {
 	door := socketio.New(socketio.Config{
 		// The ping timeout is how long a visitor is kept that went between two polls.
 		Engine: engine.Config{PingInterval: 100 * time.Millisecond, PingTimeout: 3 * time.Second, CloseTimeout: time.Second, Log: quiet},
-		Hub:    h, Handlers: map[string]hub.Handler{"/": root}, Log: quiet,
+		Hub:    h, Handlers: map[string]app.Handler{"/": root}, Log: quiet,
 	})
 	web := httptest.NewServer(door)
 	t.Cleanup(func() {

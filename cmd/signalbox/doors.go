@@ -8,6 +8,7 @@ import (
 	"signalbox/config"
 	"signalbox/handlers"
 	"signalbox/server"
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -66,7 +67,7 @@ func buildDoors(cfg config.Config, h *hub.Hub, others *clusterParts, log *slog.L
 }
 
 // rootHandler returns the handler of "/" with the tokens that REQUIRE_AUTH asks for.
-func (p *doorParts) rootHandler(cfg config.Config, root hub.Handler) hub.Handler {
+func (p *doorParts) rootHandler(cfg config.Config, root app.Handler) app.Handler {
 	if !cfg.RequireAuth {
 		return root
 	}

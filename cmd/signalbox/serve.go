@@ -10,6 +10,7 @@ import (
 	"signalbox/config"
 	"signalbox/handlers"
 	"signalbox/server"
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -93,7 +94,7 @@ func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, er
 		Log:      log,
 		Version:  buildVersion(),
 		Hub:      h,
-		Handlers: map[string]hub.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
+		Handlers: map[string]app.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
 		Doors:    &doors.server,
 		API:      apiParts(doors.handlers, users),
 		Console:  consoleParts(cfg, tryOut),

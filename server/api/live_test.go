@@ -17,6 +17,7 @@ import (
 
 	"signalbox/handlers"
 	"signalbox/server/api"
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -35,7 +36,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // chatStub lets everybody into /chat, as the user and into the room that the CONNECT payload names.
 type chatStub struct{ hub *hub.Hub }
 
-func (h chatStub) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
+func (h chatStub) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	var who struct{ User, Room string }
 	if err := json.Unmarshal(hs.Auth, &who); err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (h chatStub) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
 
 type idle struct{}
 
-func (idle) Event(*hub.Event) {}
+func (idle) Event(*app.Event) {}
 func (idle) Close(string)     {}
 
 // people is a presence over the hub alone.
@@ -87,7 +88,7 @@ func open(t *testing.T) *house {
 	h, users := hub.New(), store.NewMemory()
 	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet},
-		Handlers: map[string]hub.Handler{"/": root, "/chat": chatStub{h}}})
+		Handlers: map[string]app.Handler{"/": root, "/chat": chatStub{h}}})
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
 	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: rooms{h},

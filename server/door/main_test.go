@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
@@ -172,17 +173,17 @@ func (f *follower) want(record string) {
 
 // texts is a TextHandler made of functions.
 type texts struct {
-	connect func(hub.TextPeer, hub.Visit) error
-	text    func(hub.TextPeer, []byte)
-	closed  func(hub.TextPeer, string)
+	connect func(app.TextPeer, app.Visit) error
+	text    func(app.TextPeer, []byte)
+	closed  func(app.TextPeer, string)
 }
 
 type textsSession struct {
 	texts
-	peer hub.TextPeer
+	peer app.TextPeer
 }
 
-func (h texts) Connect(p hub.TextPeer, v hub.Visit) (hub.TextSession, error) {
+func (h texts) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
 	if h.connect != nil {
 		if err := h.connect(p, v); err != nil {
 			return nil, err
@@ -207,16 +208,16 @@ func (s textsSession) Close(reason string) {
 
 // streams is a StreamHandler made of functions.
 type streams struct {
-	connect func(hub.StreamPeer, hub.Visit) error
-	closed  func(hub.StreamPeer, string)
+	connect func(app.StreamPeer, app.Visit) error
+	closed  func(app.StreamPeer, string)
 }
 
 type streamsSession struct {
 	streams
-	peer hub.StreamPeer
+	peer app.StreamPeer
 }
 
-func (h streams) Connect(p hub.StreamPeer, v hub.Visit) (hub.StreamSession, error) {
+func (h streams) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, error) {
 	if h.connect != nil {
 		if err := h.connect(p, v); err != nil {
 			return nil, err

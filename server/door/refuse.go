@@ -5,15 +5,15 @@ import (
 	"errors"
 	"net/http"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
-// Refuse answers a request that a handler has turned away: a [*hub.Refusal] with its status, anything else with 500. The
+// Refuse answers a request that a handler has turned away: a [*app.Refusal] with its status, anything else with 500. The
 // body is {"status":0,"message":...}, as clients of the ticket routes know it.
 func Refuse(w http.ResponseWriter, err error) {
-	var refusal *hub.Refusal
+	var refusal *app.Refusal
 	if !errors.As(err, &refusal) {
-		refusal = &hub.Refusal{Status: http.StatusInternalServerError}
+		refusal = &app.Refusal{Status: http.StatusInternalServerError}
 	}
 	if refusal.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2: a 401 says how to do better

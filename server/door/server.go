@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
@@ -63,10 +64,10 @@ func (s *Server) Stats() Stats {
 }
 
 // visit returns what a request says. Path parameters are those of [http.Request.PathValue].
-func (s *Server) visit(r *http.Request) hub.Visit {
+func (s *Server) visit(r *http.Request) app.Visit {
 	query := r.URL.Query()
-	return hub.Visit{
-		Handshake: hub.Handshake{
+	return app.Visit{
+		Handshake: app.Handshake{
 			Auth:  json.RawMessage("{}"),
 			Query: query.Get,
 			Header: func(name string) string {

@@ -3,6 +3,7 @@ package door
 import (
 	"net/http"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
@@ -16,7 +17,7 @@ var keepAlive = wire.Raw([]byte(": keep-alive\n\n"))
 // Rule: [WHATWG HTML, server-sent events].
 //
 // [WHATWG HTML, server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
-func (s *Server) Stream(h hub.StreamHandler) http.Handler {
+func (s *Server) Stream(h app.StreamHandler) http.Handler {
 	options := engine.StreamOptions{
 		Header: http.Header{
 			"Content-Type":  {"text/event-stream"},
@@ -35,22 +36,22 @@ func (s *Server) Stream(h hub.StreamHandler) http.Handler {
 		}
 		st, err := s.cfg.Engine.OpenStream(w, r, options, p.end)
 		if err != nil { // it has been answered
-			p.release(p.session, hub.ReasonNotOpened)
+			p.release(p.session, app.ReasonNotOpened)
 			return
 		}
 		p.open(st)
 	})
 }
 
-// streamPeer is one client of a stream: a [hub.StreamPeer] for its handler and a [hub.Sink] for the hub.
+// streamPeer is one client of a stream: a [app.StreamPeer] for its handler and a [hub.Sink] for the hub.
 type streamPeer struct {
 	guest
-	session hub.StreamSession // set before the stream is opened
+	session app.StreamSession // set before the stream is opened
 	st      *engine.Stream    // set before the guest's state says that it is open
 }
 
 var (
-	_ hub.StreamPeer = (*streamPeer)(nil)
+	_ app.StreamPeer = (*streamPeer)(nil)
 	_ hub.Sink       = (*streamPeer)(nil)
 )
 
@@ -61,7 +62,7 @@ func newStreamPeer(s *Server) *streamPeer {
 }
 
 // connect asks the handler.
-func (p *streamPeer) connect(h hub.StreamHandler, v hub.Visit) error {
+func (p *streamPeer) connect(h app.StreamHandler, v app.Visit) error {
 	return p.admit(func() (err error) {
 		p.session, err = h.Connect(p, v)
 		return err
@@ -80,12 +81,12 @@ func (p *streamPeer) Deliver(m *hub.Message) bool {
 	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
 
-// Send implements [hub.StreamPeer].
+// Send implements [app.StreamPeer].
 func (p *streamPeer) Send(records []byte) bool {
 	return p.deliver(wire.Raw(append([]byte(nil), records...)), false)
 }
 
-// Close implements [hub.StreamPeer].
+// Close implements [app.StreamPeer].
 func (p *streamPeer) Close() {
 	p.leave(func() { p.st.Close(engine.ReasonForcedClose) })
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
@@ -18,16 +19,16 @@ func TestStream(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	closed := make(chan string, 1)
-	opened := make(chan hub.StreamPeer, 1)
+	opened := make(chan app.StreamPeer, 1)
 	handler := p.doors.Stream(streams{
-		connect: func(peer hub.StreamPeer, v hub.Visit) error {
+		connect: func(peer app.StreamPeer, v app.Visit) error {
 			peer.Send([]byte("event: connected\ndata: " + v.Header("Last-Event-ID") + "\n\n"))
 			p.hub.Join(peer.Member(), room)
 			p.hub.Send(room, &hub.Message{SSE: []byte("data: early\n\n")})
 			opened <- peer
 			return nil
 		},
-		closed: func(peer hub.StreamPeer, reason string) {
+		closed: func(peer app.StreamPeer, reason string) {
 			if !p.hub.Contains(peer.Member(), room) {
 				t.Error("the member has left its rooms before the handler was told")
 			}
@@ -95,9 +96,9 @@ func TestStream(t *testing.T) {
 
 func TestStreamRefusals(t *testing.T) {
 	p := newPlace(t, engine.Config{})
-	p.mux.Handle("/401", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { return &hub.Refusal{Status: 401} }}))
-	p.mux.Handle("/panic", p.doors.Stream(streams{connect: func(hub.StreamPeer, hub.Visit) error { panic("connect") }}))
-	p.mux.Handle("/closing", p.doors.Stream(streams{connect: func(peer hub.StreamPeer, _ hub.Visit) error {
+	p.mux.Handle("/401", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { return &app.Refusal{Status: 401} }}))
+	p.mux.Handle("/panic", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { panic("connect") }}))
+	p.mux.Handle("/closing", p.doors.Stream(streams{connect: func(peer app.StreamPeer, _ app.Visit) error {
 		peer.Send([]byte("data: bye\n\n"))
 		peer.Close()
 		return nil
@@ -118,7 +119,7 @@ func TestStreamRefusals(t *testing.T) {
 func TestStreamBeyondTheLimitOfConnections(t *testing.T) {
 	p := newPlace(t, engine.Config{MaxConnections: 1})
 	closed := make(chan string, 2)
-	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ hub.StreamPeer, reason string) { closed <- reason }}))
+	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ app.StreamPeer, reason string) { closed <- reason }}))
 	if f := p.follow("/ok"); f.resp.StatusCode != 200 {
 		t.Fatalf("the first: %d, want 200", f.resp.StatusCode)
 	}
@@ -146,12 +147,12 @@ func TestStreamThatIsNotRead(t *testing.T) {
 	closed := make(chan string, 2)
 	opened := make(chan bool, 2)
 	p.mux.Handle("/events", p.doors.Stream(streams{
-		connect: func(peer hub.StreamPeer, _ hub.Visit) error {
+		connect: func(peer app.StreamPeer, _ app.Visit) error {
 			p.hub.Join(peer.Member(), room)
 			opened <- true
 			return nil
 		},
-		closed: func(_ hub.StreamPeer, reason string) { closed <- reason },
+		closed: func(_ app.StreamPeer, reason string) { closed <- reason },
 	}))
 	nc, err := net.Dial("tcp", p.http.Listener.Addr().String())
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
@@ -18,18 +19,18 @@ type socket interface {
 	CloseWith(reason engine.Reason, code uint16, text string)
 }
 
-// textPeer is one client on a plain WebSocket: a [hub.TextPeer] for its handler and a [hub.Sink] for the hub.
+// textPeer is one client on a plain WebSocket: a [app.TextPeer] for its handler and a [hub.Sink] for the hub.
 type textPeer struct {
 	guest
 	ws socket // set before the guest's state says that it is open
 
 	// Owned by the goroutine that reads.
-	session hub.TextSession
+	session app.TextSession
 	bucket  engine.Bucket
 }
 
 var (
-	_ hub.TextPeer = (*textPeer)(nil)
+	_ app.TextPeer = (*textPeer)(nil)
 	_ hub.Sink     = (*textPeer)(nil)
 )
 
@@ -40,7 +41,7 @@ func newTextPeer(s *Server) *textPeer {
 }
 
 // connect asks the handler.
-func (p *textPeer) connect(h hub.TextHandler, v hub.Visit) error {
+func (p *textPeer) connect(h app.TextHandler, v app.Visit) error {
 	return p.admit(func() (err error) {
 		p.session, err = h.Connect(p, v)
 		return err
@@ -59,7 +60,7 @@ func (p *textPeer) Deliver(m *hub.Message) bool {
 	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
 
-// Send implements [hub.TextPeer].
+// Send implements [app.TextPeer].
 func (p *textPeer) Send(text []byte) bool {
 	m := wire.Text(text)
 	if p.status() != opened {
@@ -68,8 +69,8 @@ func (p *textPeer) Send(text []byte) bool {
 	return p.ws.Reply(m) == nil
 }
 
-// Close implements [hub.TextPeer].
-func (p *textPeer) Close(code hub.CloseCode, reason string) {
+// Close implements [app.TextPeer].
+func (p *textPeer) Close(code app.CloseCode, reason string) {
 	p.leave(func() { p.ws.CloseWith(engine.ReasonForcedClose, uint16(code), reason) })
 }
 
@@ -81,7 +82,7 @@ func (p *textPeer) receive(data []byte) {
 	p.throttle()
 	p.server.textsIn.Add(1)
 	if p.server.guard(p.id, func() error { p.session.Text(data); return nil }) != nil {
-		p.Close(hub.CloseInternal, "internal error")
+		p.Close(app.CloseInternal, "internal error")
 	}
 }
 

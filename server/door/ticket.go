@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
 	"signalbox/store"
 )
 
@@ -28,7 +28,7 @@ func Ticket(v Verifier, tickets store.Tickets, log *slog.Logger) http.Handler {
 		id, err := v.Verify(auth.FromRequest(&http.Request{Header: r.Header, URL: new(url.URL)}))
 		if err != nil {
 			log.Debug("token refused", "reason", auth.Reason(err))
-			Refuse(w, &hub.Refusal{Status: http.StatusUnauthorized})
+			Refuse(w, &app.Refusal{Status: http.StatusUnauthorized})
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), ticketTimeout)
@@ -36,7 +36,7 @@ func Ticket(v Verifier, tickets store.Tickets, log *slog.Logger) http.Handler {
 		ticket, err := tickets.Issue(ctx, id.UserID())
 		if err != nil {
 			log.Error("ticket not issued", "error", err)
-			Refuse(w, &hub.Refusal{Status: http.StatusServiceUnavailable})
+			Refuse(w, &app.Refusal{Status: http.StatusServiceUnavailable})
 			return
 		}
 		var body struct {

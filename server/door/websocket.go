@@ -3,18 +3,18 @@ package door
 import (
 	"net/http"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/hub"
 )
 
 // WebSocket returns a door for plain WebSockets that h serves. The handler is asked before the upgrade is answered, and
 // not at all about a page of a wrong origin; a request that is no upgrade gets 426.
-func (s *Server) WebSocket(h hub.TextHandler, o engine.WebSocketOptions) http.Handler {
+func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !engine.IsUpgrade(r) {
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
-			Refuse(w, &hub.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})
+			Refuse(w, &app.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})
 			return
 		}
 		if s.cfg.Engine.RefuseOrigin(w, r) {
@@ -30,7 +30,7 @@ func (s *Server) WebSocket(h hub.TextHandler, o engine.WebSocketOptions) http.Ha
 			return textReceiver{p}
 		})
 		if err != nil { // it has been answered
-			p.release(p.session, hub.ReasonNotOpened)
+			p.release(p.session, app.ReasonNotOpened)
 		}
 	})
 }

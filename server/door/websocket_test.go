@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
@@ -43,20 +44,20 @@ func TestWebSocketEchoesInOrder(t *testing.T) {
 func TestWebSocketRefusals(t *testing.T) {
 	p := newPlace(t, engine.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }, MaxConnections: 1})
 	refuse := func(err error) http.Handler {
-		return p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+		return p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 			p.hub.Join(peer.Member(), hub.Room{Kind: hub.KindTopic, Name: "x"})
 			peer.Send([]byte("never"))
 			return err
 		}}, engine.WebSocketOptions{})
 	}
 	asked, closed := 0, make(chan string, 2)
-	p.mux.Handle("/401", refuse(&hub.Refusal{Status: 401}))
-	p.mux.Handle("/403", refuse(fmt.Errorf("wrapped: %w", &hub.Refusal{Status: 403, Message: "no <entry>"})))
+	p.mux.Handle("/401", refuse(&app.Refusal{Status: 401}))
+	p.mux.Handle("/403", refuse(fmt.Errorf("wrapped: %w", &app.Refusal{Status: 403, Message: "no <entry>"})))
 	p.mux.Handle("/500", refuse(errors.New("a secret")))
-	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(hub.TextPeer, hub.Visit) error { panic("connect") }}, engine.WebSocketOptions{}))
+	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { panic("connect") }}, engine.WebSocketOptions{}))
 	p.mux.Handle("/ok", p.doors.WebSocket(texts{
-		connect: func(hub.TextPeer, hub.Visit) error { asked++; return nil },
-		closed:  func(_ hub.TextPeer, reason string) { closed <- reason },
+		connect: func(app.TextPeer, app.Visit) error { asked++; return nil },
+		closed:  func(_ app.TextPeer, reason string) { closed <- reason },
 	}, engine.WebSocketOptions{}))
 	for path, want := range map[string]struct {
 		status int
@@ -91,8 +92,8 @@ func TestWebSocketRefusals(t *testing.T) {
 	if err == nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("one client too many: %v", err)
 	}
-	if reason := receive(t, closed); reason != hub.ReasonNotOpened { // the handler had let it in
-		t.Errorf("closed with %q, want %q", reason, hub.ReasonNotOpened)
+	if reason := receive(t, closed); reason != app.ReasonNotOpened { // the handler had let it in
+		t.Errorf("closed with %q, want %q", reason, app.ReasonNotOpened)
 	}
 	plain, err := http.Get(p.http.URL + "/ok")
 	if err != nil {
@@ -130,9 +131,9 @@ func TestWebSocketVisit(t *testing.T) {
 	p := newPlace(t, engine.Config{}, func(c *Config) { c.ClientIP = func(*http.Request) string { return "192.0.2.7" } })
 	type seen struct{ param, query, header, host, token, addr, auth string }
 	got := make(chan seen, 1)
-	p.mux.Handle("/at/{room}", p.doors.WebSocket(texts{connect: func(_ hub.TextPeer, v hub.Visit) error {
+	p.mux.Handle("/at/{room}", p.doors.WebSocket(texts{connect: func(_ app.TextPeer, v app.Visit) error {
 		got <- seen{v.Param("room"), v.Query("a"), v.Header("x-test"), v.Header("host"), v.Token, v.RemoteAddr, string(v.Auth)}
-		return &hub.Refusal{Status: 418}
+		return &app.Refusal{Status: 418}
 	}}, engine.WebSocketOptions{}))
 	_, _, err := p.dial("/at/a%2Fb?a=1&token=query", &websocket.DialOptions{HTTPHeader: http.Header{"X-Test": {"yes"}, "Authorization": {"Bearer head"}}})
 	if err == nil {
@@ -156,7 +157,7 @@ func TestWebSocketVisit(t *testing.T) {
 func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
-	p.mux.Handle("/early", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+	p.mux.Handle("/early", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		peer.Send([]byte("one"))
 		p.hub.Join(peer.Member(), room)
 		if n := p.hub.Send(room, &hub.Message{Text: []byte("two")}); n != 1 {
@@ -173,7 +174,7 @@ func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 	p.hub.Send(room, &hub.Message{Text: []byte("four")})
 	c.want("four")
 
-	p.mux.Handle("/flood", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+	p.mux.Handle("/flood", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		sent := 0
 		for peer.Send([]byte("x")) {
 			sent++
@@ -188,14 +189,14 @@ func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 		flood.want("x")
 	}
 
-	p.mux.Handle("/turned", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+	p.mux.Handle("/turned", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		peer.Send([]byte("bye"))
-		peer.Close(hub.ClosePolicy, "changed my mind")
+		peer.Close(app.ClosePolicy, "changed my mind")
 		if peer.Send([]byte("late")) || !peer.Closed() {
 			t.Error("a closed peer takes messages")
 		}
 		return nil
-	}, text: func(hub.TextPeer, []byte) { t.Error("a closed client was heard") }}, engine.WebSocketOptions{}))
+	}, text: func(app.TextPeer, []byte) { t.Error("a closed client was heard") }}, engine.WebSocketOptions{}))
 	turned := p.client("/turned")
 	turned.want("bye")
 	turned.wantClosed(websocket.StatusPolicyViolation)
@@ -206,15 +207,15 @@ func TestWebSocketClosing(t *testing.T) {
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	closed := make(chan string, 1)
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{
-		connect: func(peer hub.TextPeer, _ hub.Visit) error { p.hub.Join(peer.Member(), room); return nil },
-		text: func(peer hub.TextPeer, data []byte) {
+		connect: func(peer app.TextPeer, _ app.Visit) error { p.hub.Join(peer.Member(), room); return nil },
+		text: func(peer app.TextPeer, data []byte) {
 			switch string(data) {
 			case "panic":
 				panic("text")
 			case "close":
 				peer.Send([]byte("bye"))
-				peer.Close(hub.ClosePolicy, "enough")
-				peer.Close(hub.CloseNormal, "again")
+				peer.Close(app.ClosePolicy, "enough")
+				peer.Close(app.CloseNormal, "again")
 				if peer.Send([]byte("late")) {
 					t.Error("a closed peer takes messages")
 				}
@@ -222,7 +223,7 @@ func TestWebSocketClosing(t *testing.T) {
 				peer.Send(data)
 			}
 		},
-		closed: func(peer hub.TextPeer, reason string) {
+		closed: func(peer app.TextPeer, reason string) {
 			if !p.hub.Contains(peer.Member(), room) {
 				t.Error("the member has left its rooms before the handler was told")
 			}
@@ -283,8 +284,8 @@ func TestWebSocketPanicInClose(t *testing.T) {
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	told, done := once[bool]()
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{
-		connect: func(peer hub.TextPeer, _ hub.Visit) error { p.hub.Join(peer.Member(), room); return nil },
-		closed:  func(hub.TextPeer, string) { told(true); panic("close") },
+		connect: func(peer app.TextPeer, _ app.Visit) error { p.hub.Join(peer.Member(), room); return nil },
+		closed:  func(app.TextPeer, string) { told(true); panic("close") },
 	}, engine.WebSocketOptions{}))
 	p.client("/ws").ws.CloseNow()
 	receive(t, done)
@@ -302,7 +303,7 @@ func TestWebSocketPanicInClose(t *testing.T) {
 func TestWebSocketPings(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	closed := make(chan string, 2)
-	p.mux.Handle("/ws", p.doors.WebSocket(texts{closed: func(_ hub.TextPeer, reason string) { closed <- reason }},
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{closed: func(_ app.TextPeer, reason string) { closed <- reason }},
 		engine.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 500 * time.Millisecond}))
 	good := p.client("/ws")
 	pings := make(chan bool, 1000)
@@ -347,7 +348,7 @@ func TestWebSocketPings(t *testing.T) {
 func TestWebSocketOthersDoNotNoticeASlowHandler(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	enter, goOn := make(chan bool, 1), make(chan bool)
-	p.mux.Handle("/ws", p.doors.WebSocket(texts{text: func(peer hub.TextPeer, data []byte) {
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{text: func(peer app.TextPeer, data []byte) {
 		if string(data) == "slow" {
 			enter <- true
 			<-goOn
@@ -381,7 +382,7 @@ func TestWebSocketThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{Hub: hub.New(), MaxMessagesPerSecond: 10})
 		p, ws := newTextPeer(s), new(fakeSocket)
-		if err := p.connect(texts{}, hub.Visit{}); err != nil {
+		if err := p.connect(texts{}, app.Visit{}); err != nil {
 			t.Fatal(err)
 		}
 		p.open(ws)
@@ -407,7 +408,7 @@ func TestWebSocketThrottle(t *testing.T) {
 func TestWebSocketChurn(t *testing.T) {
 	p := newPlace(t, engine.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
-	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(peer hub.TextPeer, _ hub.Visit) error {
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		p.hub.Join(peer.Member(), room)
 		return nil
 	}}, engine.WebSocketOptions{}))

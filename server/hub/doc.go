@@ -3,7 +3,4 @@
 // The hub knows no protocol. A [Member] says through its [Sink] how it takes a message; a Socket.IO socket, a plain
 // WebSocket and an SSE stream stand in the same room and each gets its own form of the same [Message], encoded at most
 // once per form however many members there are.
-//
-// The package also holds what every door gives to a handler: [Peer], [Event], [Handler] and [Session]. Handlers are
-// written against those and against the hub, and know neither the doors nor the library below them.
 package hub

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -15,7 +16,7 @@ func benchMessage() *hub.Message {
 
 // BenchmarkDeliver is the cost of queueing one message for one client, which reads and throws away what it gets.
 func BenchmarkDeliver(b *testing.B) {
-	s, url := newTestServer(b, map[string]hub.Handler{"/chat": app{}}, func(c *Config) {
+	s, url := newTestServer(b, map[string]app.Handler{"/chat": functions{}}, func(c *Config) {
 		c.Engine.OutboxBytes, c.Engine.WriteTimeout = 1<<40, time.Hour
 	})
 	c, sid := connect(b, url, "/chat")
@@ -48,7 +49,7 @@ func (taker) Deliver(m *hub.Message) bool { return m.Encoded(hub.FormSocketIO, e
 // only that room has members, as other servers name them.
 func BenchmarkEmitHere(b *testing.B) {
 	for _, members := range []int{1, 50} {
-		s, _ := newTestServer(b, map[string]hub.Handler{"/chat": app{}})
+		s, _ := newTestServer(b, map[string]app.Handler{"/chat": functions{}})
 		for i := range members {
 			s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), teamRoom)
 		}

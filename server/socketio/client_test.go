@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 10 * time.Second
 
 // newTestServer serves handlers over loopback until the test ends.
-func newTestServer(t testing.TB, handlers map[string]hub.Handler, adjust ...func(*Config)) (*Server, string) {
+func newTestServer(t testing.TB, handlers map[string]app.Handler, adjust ...func(*Config)) (*Server, string) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := Config{Hub: hub.New(), Handlers: handlers, Log: log}
@@ -155,14 +156,14 @@ func (c *client) wantClosed() websocket.StatusCode {
 	}
 }
 
-// app is a handler made of functions. Without them it accepts everybody and answers every callback with the event.
-type app struct {
-	connect func(hub.Peer, hub.Handshake) error
-	event   func(hub.Peer, *hub.Event)
-	closed  func(hub.Peer, string)
+// functions is a handler made of them. Without them it accepts everybody and answers every callback with the event.
+type functions struct {
+	connect func(app.Peer, app.Handshake) error
+	event   func(app.Peer, *app.Event)
+	closed  func(app.Peer, string)
 }
 
-func (a app) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
+func (a functions) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	if a.connect != nil {
 		if err := a.connect(p, hs); err != nil {
 			return nil, err
@@ -172,11 +173,11 @@ func (a app) Connect(p hub.Peer, hs hub.Handshake) (hub.Session, error) {
 }
 
 type appSession struct {
-	app
-	p hub.Peer
+	functions
+	p app.Peer
 }
 
-func (s appSession) Event(e *hub.Event) {
+func (s appSession) Event(e *app.Event) {
 	if s.event != nil {
 		s.event(s.p, e)
 		return
@@ -194,7 +195,7 @@ func (s appSession) Close(reason string) {
 	}
 }
 
-func echo() map[string]hub.Handler { return map[string]hub.Handler{"/": app{}} }
+func echo() map[string]app.Handler { return map[string]app.Handler{"/": functions{}} }
 
 // receive waits for a value that a handler sends.
 func receive[T any](t *testing.T, c <-chan T) T {

@@ -14,6 +14,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/app"
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 )
@@ -151,7 +152,7 @@ func newPair(t *testing.T) (a, b *node) {
 	for i, n := range nodes {
 		n.way = &twin{other: func() *Server { return nodes[1-i].Server }}
 		n.sockets = make(chan *sio.Socket, 16)
-		handler := app{connect: func(p hub.Peer, hs hub.Handshake) error {
+		handler := functions{connect: func(p app.Peer, hs app.Handshake) error {
 			var where struct{ Room string }
 			if err := json.Unmarshal(hs.Auth, &where); err != nil || where.Room == "" {
 				return err
@@ -159,7 +160,7 @@ func newPair(t *testing.T) (a, b *node) {
 			n.hub.Join(p.Member(), hub.Room{Kind: hub.KindRoom, Name: where.Room})
 			return nil
 		}}
-		n.Server, n.url = newTestServer(t, map[string]hub.Handler{"/": app{}, "/chat": handler}, func(c *Config) { c.Cluster = n.way })
+		n.Server, n.url = newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": handler}, func(c *Config) { c.Cluster = n.way })
 		n.lib = n.Library().Of("/lib", nil)
 		if err := n.lib.On("connection", func(args ...any) { n.sockets <- args[0].(*sio.Socket) }); err != nil {
 			t.Fatal(err)

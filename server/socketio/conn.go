@@ -12,8 +12,8 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/hub"
 )
 
 var (
@@ -55,7 +55,7 @@ type partial struct {
 // scratch is what handling one event needs and nobody keeps.
 type scratch struct {
 	args  [8]json.RawMessage
-	event hub.Event
+	event app.Event
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -116,7 +116,7 @@ func (c *conn) Binary(data []byte) error {
 
 func (s *scratch) release() {
 	clear(s.args[:])
-	s.event = hub.Event{}
+	s.event = app.Event{}
 	scratches.Put(s)
 }
 
@@ -154,9 +154,9 @@ func (c *conn) event(p *packet, attachments [][]byte, s *scratch) error {
 		return errState
 	}
 	c.throttle()
-	s.event = hub.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
+	s.event = app.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
 	if len(p.id) > 0 {
-		s.event.Ack = hub.NewAcker(peer, string(p.id))
+		s.event.Ack = app.NewAcker(peer, string(p.id))
 	}
 	return peer.handle(&s.event)
 }

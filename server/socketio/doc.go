@@ -6,6 +6,6 @@
 // ServerOptions.SetAdapter.
 //
 // Events never enter the library. A [conn] reads a packet on its connection's own goroutine; an EVENT goes to the
-// [hub.Session] of its namespace at once and in order, and only CONNECT and DISCONNECT are passed on. What handlers send
+// [app.Session] of its namespace at once and in order, and only CONNECT and DISCONNECT are passed on. What handlers send
 // goes through the hub to [peer.Deliver] and from there to the engine's outbox.
 package socketio

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -26,7 +27,7 @@ func newEmitServer(t *testing.T, rooms ...[]hub.Room) (*Server, string) {
 	t.Helper()
 	var s *Server
 	var came atomic.Int64
-	handler := app{connect: func(p hub.Peer, _ hub.Handshake) error {
+	handler := functions{connect: func(p app.Peer, _ app.Handshake) error {
 		if n := int(came.Add(1)) - 1; n < len(rooms) {
 			for _, r := range rooms[n] {
 				s.hub.Join(p.Member(), r)
@@ -34,7 +35,7 @@ func newEmitServer(t *testing.T, rooms ...[]hub.Room) (*Server, string) {
 		}
 		return nil
 	}}
-	s, url := newTestServer(t, map[string]hub.Handler{"/chat": handler, "/": app{}})
+	s, url := newTestServer(t, map[string]app.Handler{"/chat": handler, "/": functions{}})
 	return s, url
 }
 

@@ -10,13 +10,14 @@ import (
 
 	"github.com/coder/websocket"
 
+	"signalbox/server/app"
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 )
 
 func TestSocketsHereTellNoSecrets(t *testing.T) {
 	var s *Server
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{connect: func(p app.Peer, _ app.Handshake) error {
 		for _, r := range []hub.Room{{Kind: hub.KindUser, Name: "42"}, {Kind: hub.KindLobby, Name: "42"},
 			{Kind: hub.KindLobby, Name: "den"}, {Kind: hub.KindTopic, Name: "tap"}, hub.NamespaceRoom("/", "lib")} {
 			s.hub.Join(p.Member(), r)
@@ -81,7 +82,7 @@ func TestSocketsHereTellNoSecrets(t *testing.T) {
 
 func TestRoomsOfChatAreCalledAsInNode(t *testing.T) {
 	var s *Server
-	s, url := newTestServer(t, map[string]hub.Handler{"/chat": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+	s, url := newTestServer(t, map[string]app.Handler{"/chat": functions{connect: func(p app.Peer, _ app.Handshake) error {
 		for _, r := range []hub.Room{teamRoom, {Kind: hub.KindAccount, Name: "42"}, {Kind: hub.KindUser, Name: "7"}} {
 			s.hub.Join(p.Member(), r)
 		}

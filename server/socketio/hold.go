@@ -4,18 +4,18 @@ import (
 	"slices"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
 
-// This file is a [peer] as a [hub.Holder]: what the hub delivers waits while the handler reads what came before it.
+// This file is a [peer] as a [app.Holder]: what the hub delivers waits while the handler reads what came before it.
 
 const (
 	// heldBytes is what a message that is held back counts for beside its own bytes, so that many small ones are bounded
 	// as well.
 	heldBytes = 64
-	// maxLate bounds the releases of one client that are remembered for [hub.HoldGrace]: each has the ids of a history.
+	// maxLate bounds the releases of one client that are remembered for [app.HoldGrace]: each has the ids of a history.
 	maxLate = 8
 )
 
@@ -44,9 +44,9 @@ type lateHold struct {
 	until time.Time
 }
 
-var _ hub.Holder = (*peer)(nil)
+var _ app.Holder = (*peer)(nil)
 
-// Hold implements [hub.Holder]. What is kept back counts against the limit of the outbox: a client over it is
+// Hold implements [app.Holder]. What is kept back counts against the limit of the outbox: a client over it is
 // disconnected, as one that reads too slowly. Volatile messages are kept back like others. Before the client is connected
 // and after it has left it does nothing.
 func (p *peer) Hold() {
@@ -58,7 +58,7 @@ func (p *peer) Hold() {
 	}
 }
 
-// Release implements [hub.Holder]. A lock is held while skip is called.
+// Release implements [app.Holder]. A lock is held while skip is called.
 func (p *peer) Release(skip func(id string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,9 +91,9 @@ func (p *peer) skipLocked(skip func(id string) bool) {
 	if len(h.late) == maxLate {
 		h.late = slices.Delete(h.late, 0, 1)
 	}
-	h.late = append(h.late, lateHold{skip, time.Now().Add(hub.HoldGrace)})
+	h.late = append(h.late, lateHold{skip, time.Now().Add(app.HoldGrace)})
 	if h.timer == nil {
-		h.timer = time.AfterFunc(hub.HoldGrace, p.forgetLate)
+		h.timer = time.AfterFunc(app.HoldGrace, p.forgetLate)
 	}
 }
 

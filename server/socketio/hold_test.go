@@ -7,17 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
 
 // newHoldServer serves "/": every client is in the room team, and events go to event.
-func newHoldServer(t *testing.T, event func(s *Server, p hub.Peer, e *hub.Event), adjust ...func(*Config)) (*Server, string) {
+func newHoldServer(t *testing.T, event func(s *Server, p app.Peer, e *app.Event), adjust ...func(*Config)) (*Server, string) {
 	t.Helper()
 	var s *Server
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		connect: func(p hub.Peer, _ hub.Handshake) error { s.hub.Join(p.Member(), teamRoom); return nil },
-		event:   func(p hub.Peer, e *hub.Event) { event(s, p, e); e.Ack.Send() },
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		connect: func(p app.Peer, _ app.Handshake) error { s.hub.Join(p.Member(), teamRoom); return nil },
+		event:   func(p app.Peer, e *app.Event) { event(s, p, e); e.Ack.Send() },
 	}}, adjust...)
 	return s, url
 }
@@ -25,8 +26,8 @@ func newHoldServer(t *testing.T, event func(s *Server, p hub.Peer, e *hub.Event)
 func numbered(id string) *hub.Message { return &hub.Message{Namespace: "/", Event: id, ID: id} }
 
 func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
-	s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
-		h := p.(hub.Holder)
+	s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
+		h := p.(app.Holder)
 		h.Hold()
 		h.Hold() // holds nest
 		for i := range 5 {
@@ -71,10 +72,10 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 }
 
 func TestHoldRemembersFewReleases(t *testing.T) {
-	_, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+	_, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		for i := range maxLate + 1 {
-			p.(hub.Holder).Hold()
-			p.(hub.Holder).Release(func(id string) bool { return id == fmt.Sprint("m", i) })
+			p.(app.Holder).Hold()
+			p.(app.Holder).Release(func(id string) bool { return id == fmt.Sprint("m", i) })
 		}
 		for _, id := range []string{"m0", "m1", fmt.Sprint("m", maxLate), "new"} {
 			s.hub.SendHere(teamRoom, numbered(id))
@@ -89,14 +90,14 @@ func TestHoldRemembersFewReleases(t *testing.T) {
 func TestHoldIsBounded(t *testing.T) {
 	for name, event := range map[string]string{"large": strings.Repeat("x", 1000), "small": "x"} {
 		queued := make(chan int, 1)
-		s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
-			p.(hub.Holder).Hold()
+		s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
+			p.(app.Holder).Hold()
 			n := 0
 			for s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: event}) == 1 {
 				n++
 			}
 			queued <- n
-			p.(hub.Holder).Release(nil)
+			p.(app.Holder).Release(nil)
 		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
 		c.send(`42["go"]`)
@@ -120,10 +121,10 @@ func TestHoldUnderLoad(t *testing.T) {
 	const messages, holds = 3000, 200
 	begun := make(chan struct{})
 	var once sync.Once
-	s, url := newHoldServer(t, func(_ *Server, p hub.Peer, e *hub.Event) {
+	s, url := newHoldServer(t, func(_ *Server, p app.Peer, e *app.Event) {
 		once.Do(func() { close(begun) })
-		p.(hub.Holder).Hold()
-		p.(hub.Holder).Release(func(id string) bool { return id == "none" })
+		p.(app.Holder).Hold()
+		p.(app.Holder).Release(func(id string) bool { return id == "none" })
 	})
 	c, _ := connect(t, url, "/")
 	c.send(`42["hold"]`)
@@ -148,7 +149,7 @@ func TestHoldUnderLoad(t *testing.T) {
 // A client that leaves while it holds leaves nothing behind.
 func TestHoldEndsWithTheClient(t *testing.T) {
 	held := make(chan *peer, 1)
-	s, url := newHoldServer(t, func(s *Server, p hub.Peer, e *hub.Event) {
+	s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		h := p.(*peer)
 		h.Hold()
 		h.Release(func(string) bool { return false })

@@ -7,8 +7,8 @@ import (
 
 	eio "github.com/zishang520/engine.io/v2/types"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/hub"
 )
 
 // librarySession serves a namespace without a handler of ours: events go to the listeners that the program registered on
@@ -42,7 +42,7 @@ func (s *librarySession) await() {
 	}
 }
 
-func (s *librarySession) Event(e *hub.Event) {
+func (s *librarySession) Event(e *app.Event) {
 	s.await()
 	sock := s.p.socket()
 	args, err := decodeArgs(e.Args, e.Attachments, newBinary)

@@ -9,6 +9,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -21,7 +22,7 @@ type namespace struct {
 	server  *Server
 	nsp     sio.Namespace
 	name    string
-	handler hub.Handler // nil: the program listens to the library's sockets
+	handler app.Handler // nil: the program listens to the library's sockets
 
 	questions questions
 	listening sync.Once   // for the namespace's own end of "connection"
@@ -114,7 +115,7 @@ func (n *namespace) middleware(sock *sio.Socket, next func(*sio.ExtendedError)) 
 	switch err := p.attach(n, sock).(type) {
 	case nil:
 		next(nil)
-	case *hub.ConnectError:
+	case *app.ConnectError:
 		next(sio.NewExtendedError(err.Message, err.Data))
 	default:
 		next(sio.NewExtendedError(err.Error(), nil))
@@ -122,7 +123,7 @@ func (n *namespace) middleware(sock *sio.Socket, next func(*sio.ExtendedError)) 
 }
 
 // connect gives a client to whoever serves the namespace.
-func (n *namespace) connect(p *peer, auth []byte) (session hub.Session, err error) {
+func (n *namespace) connect(p *peer, auth []byte) (session app.Session, err error) {
 	n.share(p)
 	if n.handler == nil {
 		return &librarySession{p: p, heard: make(chan struct{})}, nil
@@ -134,7 +135,7 @@ func (n *namespace) connect(p *peer, auth []byte) (session hub.Session, err erro
 		}
 	}()
 	request := p.conn.session.Request()
-	return n.handler.Connect(p, hub.Handshake{
+	return n.handler.Connect(p, app.Handshake{
 		Auth:       json.RawMessage(authObject(auth)),
 		Query:      request.Query.Get,
 		Header:     request.Header.Get,

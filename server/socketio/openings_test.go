@@ -8,13 +8,13 @@ import (
 	"sync"
 	"testing"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // The cluster hears of a namespace before its first client, and when the library has forgotten it.
 func TestClusterHearsOfNamespaces(t *testing.T) {
 	way := &twin{}
-	s, url := newTestServer(t, map[string]hub.Handler{"/chat": app{}}, func(c *Config) { c.Cluster = way })
+	s, url := newTestServer(t, map[string]app.Handler{"/chat": functions{}}, func(c *Config) { c.Cluster = way })
 	way.other = func() *Server { return s }
 	if got := way.log(); !slices.Equal(got, []string{"open /", "open /chat"}) {
 		t.Errorf("calls = %v", got)

@@ -11,6 +11,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -28,7 +29,7 @@ const (
 	left
 )
 
-// peer is one client in one namespace: a [hub.Peer] for its handler and a [hub.Sink] for the hub.
+// peer is one client in one namespace: a [app.Peer] for its handler and a [hub.Sink] for the hub.
 type peer struct {
 	// Static after construction.
 	conn *conn
@@ -42,7 +43,7 @@ type peer struct {
 	ns       *namespace
 	sock     *sio.Socket
 	member   *hub.Member
-	session  hub.Session
+	session  app.Session
 	early    []*wire.Message // sent before CONNECT, in order
 	held     hold            // what waits for Release
 	handling bool            // an event is with the handler
@@ -55,9 +56,9 @@ type peer struct {
 }
 
 var (
-	_ hub.Peer     = (*peer)(nil)
+	_ app.Peer     = (*peer)(nil)
 	_ hub.Sink     = (*peer)(nil)
-	_ hub.Answerer = (*peer)(nil)
+	_ app.Answerer = (*peer)(nil)
 )
 
 func (p *peer) status() status { return status(p.state.Load() &^ detour) }
@@ -74,7 +75,7 @@ func (p *peer) socket() *sio.Socket {
 }
 
 // handle gives one event to the handler. Its error ends the connection.
-func (p *peer) handle(e *hub.Event) (err error) {
+func (p *peer) handle(e *app.Event) (err error) {
 	p.mu.Lock()
 	switch p.status() {
 	case opening, connected:
@@ -159,7 +160,7 @@ func (p *peer) wait(m *wire.Message, id string, volatile bool) bool {
 // maxEarly bounds what waits for one client's CONNECT packet.
 const maxEarly = 256
 
-// Emit implements [hub.Peer].
+// Emit implements [app.Peer].
 func (p *peer) Emit(event string, args ...any) error {
 	raw, attachments, err := marshalArgs(args)
 	if err != nil {
@@ -175,7 +176,7 @@ func (p *peer) Emit(event string, args ...any) error {
 	return nil
 }
 
-// Answer implements [hub.Answerer]: it sends an ACK packet.
+// Answer implements [app.Answerer]: it sends an ACK packet.
 func (p *peer) Answer(id string, args ...any) {
 	if p.status() == left {
 		return

@@ -9,15 +9,15 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // TestHandlerMayEndTheConnectionInClose: no lock of the library is held while a handler hears that its client has left.
 func TestHandlerMayEndTheConnectionInClose(t *testing.T) {
-	peers, closed := make(chan hub.Peer, 1), make(chan string, 1)
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		connect: func(p hub.Peer, _ hub.Handshake) error { peers <- p; return nil },
-		closed:  func(p hub.Peer, reason string) { p.Disconnect(true); closed <- reason },
+	peers, closed := make(chan app.Peer, 1), make(chan string, 1)
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		connect: func(p app.Peer, _ app.Handshake) error { peers <- p; return nil },
+		closed:  func(p app.Peer, reason string) { p.Disconnect(true); closed <- reason },
 	}})
 	c, _ := connect(t, url, "/")
 	go receive(t, peers).Disconnect(false) // returns when the handler has heard of it
@@ -58,8 +58,8 @@ func TestLibraryListenersMissNothing(t *testing.T) {
 func TestConnectAgainAtOnce(t *testing.T) {
 	const rounds = 300
 	t.Run("refused", func(t *testing.T) {
-		_, url := newTestServer(t, map[string]hub.Handler{"/": app{
-			connect: func(hub.Peer, hub.Handshake) error { return errors.New("no") },
+		_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+			connect: func(app.Peer, app.Handshake) error { return errors.New("no") },
 		}})
 		c := dial(t, url)
 		for range rounds {
@@ -68,7 +68,7 @@ func TestConnectAgainAtOnce(t *testing.T) {
 		}
 	})
 	t.Run("disconnected", func(t *testing.T) {
-		s, url := newTestServer(t, map[string]hub.Handler{"/": app{}})
+		s, url := newTestServer(t, map[string]app.Handler{"/": functions{}})
 		c := dial(t, url)
 		for range rounds {
 			sid := c.join("/")
@@ -96,7 +96,7 @@ func TestLibraryArgumentsThatCannotBeRead(t *testing.T) {
 // had it by then.
 func TestConnectPayloadIsNotKept(t *testing.T) {
 	got := make(chan string, 1)
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(_ hub.Peer, hs hub.Handshake) error {
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{connect: func(_ app.Peer, hs app.Handshake) error {
 		got <- string(hs.Auth)
 		return nil
 	}}})

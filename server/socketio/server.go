@@ -10,6 +10,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
@@ -28,7 +29,7 @@ type Config struct {
 	MaxEventsPerSecond float64
 	Hub                *hub.Hub
 	// Handlers serve the namespaces they are named for. A namespace without one exists when [Server.Library] made it.
-	Handlers map[string]hub.Handler
+	Handlers map[string]app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
 	Log     *slog.Logger
@@ -39,7 +40,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	hub      *hub.Hub
-	handlers map[string]hub.Handler
+	handlers map[string]app.Handler
 	log      *slog.Logger
 	engine   *engine.Server
 	face     *engineFace

@@ -5,7 +5,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
-	"signalbox/server/hub"
+	"signalbox/server/app"
 )
 
 // What a client is told, what the handler and what the library call it are one id, of the length that Node's adapters rely
@@ -14,8 +14,8 @@ func TestSocketIDs(t *testing.T) {
 	if !idKnown {
 		t.Fatal("the library keeps the ids of its sockets elsewhere")
 	}
-	peers := make(chan hub.Peer, 1)
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+	peers := make(chan app.Peer, 1)
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{connect: func(p app.Peer, _ app.Handshake) error {
 		peers <- p
 		return nil
 	}}})

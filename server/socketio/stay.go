@@ -5,6 +5,7 @@ import (
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -100,7 +101,7 @@ func (p *peer) conclude() {
 }
 
 // finish tells the handler that the client has left. A panic there is the handler's, and ends nothing but this call.
-func (p *peer) finish(session hub.Session, reason string) {
+func (p *peer) finish(session app.Session, reason string) {
 	defer p.release()
 	defer func() {
 		if r := recover(); r != nil {
@@ -121,7 +122,7 @@ func (p *peer) release() {
 	}
 }
 
-// Disconnect implements [hub.Peer].
+// Disconnect implements [app.Peer].
 func (p *peer) Disconnect(closeConnection bool) {
 	if closeConnection {
 		p.conn.disconnectAll()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -76,8 +77,8 @@ func TestAckIDBeyond64BitsIsAnswered_12(t *testing.T) {
 }
 
 func TestHandshakeValues_26(t *testing.T) {
-	got := make(chan hub.Handshake, 2)
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(_ hub.Peer, hs hub.Handshake) error {
+	got := make(chan app.Handshake, 2)
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{connect: func(_ app.Peer, hs app.Handshake) error {
 		got <- hs
 		return nil
 	}}})
@@ -95,13 +96,13 @@ func TestHandshakeValues_26(t *testing.T) {
 }
 
 func TestConnectErrors_27_29(t *testing.T) {
-	s, url := newTestServer(t, map[string]hub.Handler{
-		"/plain": app{connect: func(hub.Peer, hub.Handshake) error { return errors.New("nope") }},
-		"/data": app{connect: func(hub.Peer, hub.Handshake) error {
-			return &hub.ConnectError{Message: "nope", Data: map[string]any{"code": 7}}
+	s, url := newTestServer(t, map[string]app.Handler{
+		"/plain": functions{connect: func(app.Peer, app.Handshake) error { return errors.New("nope") }},
+		"/data": functions{connect: func(app.Peer, app.Handshake) error {
+			return &app.ConnectError{Message: "nope", Data: map[string]any{"code": 7}}
 		}},
-		"/panic": app{connect: func(hub.Peer, hub.Handshake) error { panic("connect") }},
-		"/":      app{},
+		"/panic": functions{connect: func(app.Peer, app.Handshake) error { panic("connect") }},
+		"/":      functions{},
 	})
 	c := dial(t, url)
 	c.send("40/plain,")
@@ -123,13 +124,13 @@ func TestConnectErrors_27_29(t *testing.T) {
 func TestSlowMiddlewareAndAClientThatLeaves_28(t *testing.T) {
 	enter, goOn := make(chan bool), make(chan bool)
 	closed := make(chan string, 1)
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		connect: func(p hub.Peer, _ hub.Handshake) error {
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		connect: func(p app.Peer, _ app.Handshake) error {
 			enter <- true
 			<-goOn
 			return nil
 		},
-		closed: func(_ hub.Peer, reason string) { closed <- reason },
+		closed: func(_ app.Peer, reason string) { closed <- reason },
 	}})
 	c := dial(t, url)
 	c.send("40")
@@ -144,13 +145,13 @@ func TestSlowMiddlewareAndAClientThatLeaves_28(t *testing.T) {
 }
 
 func TestDisconnectOfOneNamespace_30(t *testing.T) {
-	peers := make(chan hub.Peer, 4)
+	peers := make(chan app.Peer, 4)
 	closed := make(chan string, 4)
-	_, url := newTestServer(t, map[string]hub.Handler{
-		"/": app{},
-		"/a": app{
-			connect: func(p hub.Peer, _ hub.Handshake) error { peers <- p; return nil },
-			closed:  func(_ hub.Peer, reason string) { closed <- reason },
+	_, url := newTestServer(t, map[string]app.Handler{
+		"/": functions{},
+		"/a": functions{
+			connect: func(p app.Peer, _ app.Handshake) error { peers <- p; return nil },
+			closed:  func(_ app.Peer, reason string) { closed <- reason },
 		},
 	})
 	c, _ := connect(t, url, "/")
@@ -190,7 +191,7 @@ func TestEventsOfOneClientStayInOrder_33(t *testing.T) {
 	const events = 5000
 	var got []string
 	done := make(chan bool)
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(_ hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{event: func(_ app.Peer, e *app.Event) {
 		got = append(got, string(e.Args[0]))
 		if len(got) == events {
 			close(done)
@@ -213,7 +214,7 @@ func TestEventsOfOneClientStayInOrder_33(t *testing.T) {
 func TestNothingIsLostRightAfterConnect(t *testing.T) {
 	h := hub.New()
 	room := hub.Room{Kind: hub.KindUser, Name: "me"}
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(p hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{event: func(p app.Peer, e *app.Event) {
 		h.Join(p.Member(), room)
 		h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, Args: e.Args})
 		h.Leave(p.Member(), room)
@@ -227,7 +228,7 @@ func TestNothingIsLostRightAfterConnect(t *testing.T) {
 }
 
 func TestMessagesBeforeConnectWait(t *testing.T) {
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{connect: func(p hub.Peer, _ hub.Handshake) error {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{connect: func(p app.Peer, _ app.Handshake) error {
 		p.Member().Deliver(&hub.Message{Namespace: "/", Event: "first"})
 		return p.Emit("second", json.RawMessage(`1.0`))
 	}}})
@@ -238,9 +239,9 @@ func TestMessagesBeforeConnectWait(t *testing.T) {
 func TestBinaryBothWays_32(t *testing.T) {
 	h := hub.New()
 	room := hub.Room{Kind: hub.KindUser, Name: "all"}
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		connect: func(p hub.Peer, _ hub.Handshake) error { h.Join(p.Member(), room); return nil },
-		event: func(p hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		connect: func(p app.Peer, _ app.Handshake) error { h.Join(p.Member(), room); return nil },
+		event: func(p app.Peer, e *app.Event) {
 			h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, Args: e.Args, Attachments: e.Attachments})
 			e.Ack.Send("x", []byte{9}, map[string]any{"b": []byte{8}})
 		},
@@ -257,14 +258,14 @@ func TestBinaryBothWays_32(t *testing.T) {
 
 func TestPanicCostsItsOwnConnection(t *testing.T) {
 	closed := make(chan string, 1)
-	s, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		event: func(_ hub.Peer, e *hub.Event) {
+	s, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		event: func(_ app.Peer, e *app.Event) {
 			if e.Name == "boom" {
 				panic("boom")
 			}
 			e.Ack.Send()
 		},
-		closed: func(_ hub.Peer, reason string) { closed <- reason },
+		closed: func(_ app.Peer, reason string) { closed <- reason },
 	}})
 	bad, _ := connect(t, url, "/")
 	good, _ := connect(t, url, "/")
@@ -280,7 +281,7 @@ func TestPanicCostsItsOwnConnection(t *testing.T) {
 
 func TestSlowHandlerSlowsItsOwnClientOnly(t *testing.T) {
 	goOn := make(chan bool)
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{event: func(_ hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{event: func(_ app.Peer, e *app.Event) {
 		if e.Name == "slow" {
 			<-goOn
 		}
@@ -299,8 +300,8 @@ func TestSlowHandlerSlowsItsOwnClientOnly(t *testing.T) {
 func TestDisconnectFromInsideAnEvent(t *testing.T) {
 	var inside bool
 	closed := make(chan bool, 1)
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		event: func(p hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		event: func(p app.Peer, e *app.Event) {
 			inside = true
 			p.Disconnect(false)
 			if !p.Closed() {
@@ -308,7 +309,7 @@ func TestDisconnectFromInsideAnEvent(t *testing.T) {
 			}
 			inside = false
 		},
-		closed: func(hub.Peer, string) { closed <- inside },
+		closed: func(app.Peer, string) { closed <- inside },
 	}})
 	c, _ := connect(t, url, "/")
 	c.send(`42["bye"]`)
@@ -319,9 +320,9 @@ func TestDisconnectFromInsideAnEvent(t *testing.T) {
 }
 
 func TestTooManyNamespaces(t *testing.T) {
-	handlers := map[string]hub.Handler{}
+	handlers := map[string]app.Handler{}
 	for i := range 4 {
-		handlers[fmt.Sprintf("/%d", i)] = app{}
+		handlers[fmt.Sprintf("/%d", i)] = functions{}
 	}
 	s, url := newTestServer(t, handlers, func(c *Config) { c.MaxNamespaces = 2 })
 	c := dial(t, url)
@@ -377,9 +378,9 @@ func TestWire6_NoNamespaceInTime(t *testing.T) {
 func TestRelayedBytes_42(t *testing.T) {
 	h := hub.New()
 	room := hub.Room{Kind: hub.KindUser, Name: "all"}
-	_, url := newTestServer(t, map[string]hub.Handler{"/": app{
-		connect: func(p hub.Peer, _ hub.Handshake) error { h.Join(p.Member(), room); return nil },
-		event: func(p hub.Peer, e *hub.Event) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		connect: func(p app.Peer, _ app.Handshake) error { h.Join(p.Member(), room); return nil },
+		event: func(p app.Peer, e *app.Event) {
 			h.Send(room, &hub.Message{Namespace: "/", Event: e.Name, RawEvent: e.RawName, Args: e.Args})
 			if err := p.Emit("own", map[string]string{"html": "<a href='x'>&</a>"}); err != nil {
 				t.Error(err)

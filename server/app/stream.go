@@ -1,12 +1,14 @@
-package hub
+package app
+
+import "signalbox/server/hub"
 
 // StreamPeer is what a handler sees of one client of a Server-Sent Events stream. Its methods may be called from any
 // goroutine.
 type StreamPeer interface {
 	// ID returns the client's id: a UUID of version 4 in lower case, made up for this stream.
 	ID() string
-	// Member returns the client's place in the hub, which takes [Message.SSE]. The door removes it when the client goes.
-	Member() *Member
+	// Member returns the client's place in the hub, which takes [hub.Message.SSE]. The door removes it when the client goes.
+	Member() *hub.Member
 	// Send queues records for this client alone, each with its closing empty line. It copies them and never blocks. It
 	// reports whether they were queued: false means that the stream has ended or is about to.
 	Send(records []byte) bool

@@ -1,12 +1,14 @@
-package hub
+package app
+
+import "signalbox/server/hub"
 
 // TextPeer is what a handler sees of one client on a plain WebSocket. Its methods may be called from any goroutine.
 type TextPeer interface {
 	// ID returns the client's id: a UUID of version 4 in lower case, made up for this connection, public.
 	ID() string
-	// Member returns the client's place in the hub, which takes [Message.Text]. The door removes it when the client
+	// Member returns the client's place in the hub, which takes [hub.Message.Text]. The door removes it when the client
 	// goes.
-	Member() *Member
+	Member() *hub.Member
 	// Send queues one text message for this client alone. It copies text and never blocks. It reports whether the
 	// message was queued: false means that the connection has ended or is about to.
 	Send(text []byte) bool

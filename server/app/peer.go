@@ -1,8 +1,10 @@
-package hub
+package app
 
 import (
 	"encoding/json"
 	"time"
+
+	"signalbox/server/hub"
 )
 
 // Peer is what a handler sees of one Socket.IO client in one namespace.
@@ -12,7 +14,7 @@ type Peer interface {
 	// Namespace returns the namespace with its leading slash.
 	Namespace() string
 	// Member returns the client's place in the hub. The door removes it when the client goes.
-	Member() *Member
+	Member() *hub.Member
 	// Emit sends an event to this client alone. A [json.RawMessage] goes out byte for byte, anything else as
 	// encoding/json writes it. It never blocks; the error is an argument that cannot be written as JSON, or a
 	// connection that has ended.
