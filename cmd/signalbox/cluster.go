@@ -14,7 +14,7 @@ import (
 	"signalbox/server/hub"
 	"signalbox/store"
 	"signalbox/store/redis"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // leaveTimeout bounds telling Redis that this server stops, or has stopped.
@@ -25,7 +25,7 @@ const topicGone = "gone"
 
 // clusterParts is what makes this server one of several.
 type clusterParts struct {
-	link    *link.Link
+	link    *redislink.Link
 	cluster *cluster.Cluster
 	users   *redis.Users
 	node    *redis.Node
@@ -49,7 +49,7 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 	if !cfg.Clustered() {
 		return nil, nil
 	}
-	l, err := link.Open(link.Options{URL: string(cfg.RedisURL), InsecureTLS: cfg.InsecureRedis(), Log: log})
+	l, err := redislink.Open(redislink.Options{URL: string(cfg.RedisURL), InsecureTLS: cfg.InsecureRedis(), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}

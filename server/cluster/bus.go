@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 var _ hub.Bus = (*Cluster)(nil)
@@ -91,7 +91,7 @@ func (c *Cluster) tally(_ any, err error) {
 	switch {
 	case err == nil:
 		c.stats.published.Add(1)
-	case errors.Is(err, link.ErrNotWanted):
+	case errors.Is(err, redislink.ErrNotWanted):
 		c.stats.kept.Add(1)
 	default:
 		c.stats.lost.Add(1)

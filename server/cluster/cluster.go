@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // markerSuffix makes the names of signalbox's own channels: Node's never look like it.
@@ -25,7 +25,7 @@ var (
 
 // Options are what a cluster stands on. All but Sharded, OnPlain, MaxPayload and Adopt are needed.
 type Options struct {
-	Link *link.Link
+	Link *redislink.Link
 	Hub  *hub.Hub
 	// Prefix is what channels begin with: the option key (classic) or channelPrefix (sharded) of Node's adapter.
 	Prefix string
@@ -51,7 +51,7 @@ func NewNodeID() string { return randomHex(nodeIDLength / 2) }
 // set the hub's Bus to it, then Start it; Stop ends it.
 type Cluster struct {
 	// Static after construction.
-	link       *link.Link
+	link       *redislink.Link
 	hub        *hub.Hub
 	prefix     string
 	sharded    bool
@@ -71,7 +71,7 @@ type Cluster struct {
 
 	// Set by Start, before anything is received.
 	local      Local
-	subscriber *link.Subscriber
+	subscriber *redislink.Subscriber
 
 	interest   interest
 	members    members

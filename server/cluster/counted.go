@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // sendCounted publishes a message as the verdict says. Those who may have somebody in one of the slots tell for how many they
@@ -73,7 +73,7 @@ func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Mes
 	done := func(_ any, err error) {
 		c.tally(nil, err)
 		switch {
-		case errors.Is(err, link.ErrNotWanted):
+		case errors.Is(err, redislink.ErrNotWanted):
 			counted(0, true)
 		case err != nil || s.foreign.Load() == 0:
 			counted(0, false) // lost, or taken by nodes that have not said who they are
@@ -85,7 +85,7 @@ func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Mes
 	if c.sharded && s.name != "" {
 		verb = "SPUBLISH"
 	}
-	if !c.link.Enqueue(link.Command{Args: []any{verb, channel, payload}, Gate: gate, Done: done}) {
+	if !c.link.Enqueue(redislink.Command{Args: []any{verb, channel, payload}, Gate: gate, Done: done}) {
 		c.stats.lost.Add(1)
 		counted(0, false)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // patience is how long a test waits for what has to come.
@@ -78,7 +78,7 @@ type node struct {
 	*Cluster
 	t    *testing.T
 	hub  *hub.Hub
-	link *link.Link
+	link *redislink.Link
 
 	mu      sync.Mutex
 	clients map[string]*client // by id
@@ -102,7 +102,7 @@ func startNode(t *testing.T, s interface{ URL() string }, options ...nodeOption)
 // newNode makes a node that is not started, with the namespaces "/" and "/chat".
 func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *node {
 	t.Helper()
-	l, err := link.Open(link.Options{URL: s.URL(), Log: slog.New(slog.DiscardHandler)})
+	l, err := redislink.Open(redislink.Options{URL: s.URL(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // receive handles what Redis brings. It runs on the goroutine that receives, in order, and waits for nothing.
-func (c *Cluster) receive(m link.Message) {
+func (c *Cluster) receive(m redislink.Message) {
 	c.receiving.Lock()
 	defer c.receiving.Unlock()
 	defer c.recovered("a message of another server")
@@ -55,7 +55,7 @@ func (c *Cluster) note(what string, err error) {
 }
 
 // broadcast handles a message on a classic broadcast channel.
-func (c *Cluster) broadcast(s *space, m link.Message) {
+func (c *Cluster) broadcast(s *space, m redislink.Message) {
 	if bytes.HasPrefix(m.Payload, c.signature) {
 		return // our own
 	}
@@ -209,7 +209,7 @@ func (c *Cluster) tellCount(node, id string, n int) {
 }
 
 // takeSharded handles a message on a channel of the sharded mode.
-func (c *Cluster) takeSharded(m link.Message) {
+func (c *Cluster) takeSharded(m redislink.Message) {
 	if c.isOwn(m.Payload) {
 		return
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 const (
@@ -28,10 +28,10 @@ func (c *Cluster) Start(local Local) {
 
 	ctx, cancel := context.WithTimeout(c.ctx, startPatience)
 	defer cancel()
-	c.subscribe(ctx, link.Plain, c.everyone, c.inbox)
-	c.subscribe(ctx, link.Plain, c.topics.channels.base)
-	c.subscribe(ctx, link.Plain, plainChannels...)
-	c.subscribe(ctx, link.Pattern, plainPatterns...)
+	c.subscribe(ctx, redislink.Plain, c.everyone, c.inbox)
+	c.subscribe(ctx, redislink.Plain, c.topics.channels.base)
+	c.subscribe(ctx, redislink.Plain, plainChannels...)
+	c.subscribe(ctx, redislink.Pattern, plainPatterns...)
 	c.rooms.start(ctx, c.subscriber)
 	c.spacesMu.Lock()
 	c.started = true
@@ -69,7 +69,7 @@ func (c *Cluster) awaitOthers(ctx context.Context) {
 	}
 }
 
-func (c *Cluster) subscribe(ctx context.Context, k link.Kind, channels ...string) {
+func (c *Cluster) subscribe(ctx context.Context, k redislink.Kind, channels ...string) {
 	// What cannot be subscribed to now is when Redis is back.
 	if err := c.subscriber.Subscribe(ctx, k, channels...); err != nil {
 		c.log.Debug("not subscribed yet", "channels", len(channels), "error", err)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"signalbox/server/hub"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // subscribePatience is how long a join waits at most for Redis to subscribe to the room's channel.
@@ -21,7 +21,7 @@ type subscriptions struct {
 
 	mu sync.Mutex
 	// mu guards the following.
-	subscriber *link.Subscriber         // nil before the cluster has started
+	subscriber *redislink.Subscriber    // nil before the cluster has started
 	rooms      map[string]*subscription // by channel
 }
 
@@ -43,12 +43,12 @@ func (ss *subscriptions) channel(r hub.Room) (string, bool) {
 
 // start subscribes to the rooms that were joined before the cluster has started, and waits for that. It is called before
 // requests come: who joins meanwhile waits as well.
-func (ss *subscriptions) start(ctx context.Context, subscriber *link.Subscriber) {
+func (ss *subscriptions) start(ctx context.Context, subscriber *redislink.Subscriber) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.subscriber = subscriber
 	if len(ss.rooms) > 0 {
-		ss.cluster.subscribe(ctx, link.Sharded, slices.Collect(maps.Keys(ss.rooms))...)
+		ss.cluster.subscribe(ctx, redislink.Sharded, slices.Collect(maps.Keys(ss.rooms))...)
 	}
 }
 
@@ -112,7 +112,7 @@ func (ss *subscriptions) expect(r hub.Room) {
 }
 
 func (ss *subscriptions) subscribe(ctx context.Context, channel string) {
-	ss.cluster.subscribe(ctx, link.Sharded, channel)
+	ss.cluster.subscribe(ctx, redislink.Sharded, channel)
 }
 
 // unwant takes one want or expect back. The last ends the subscription.
@@ -133,7 +133,7 @@ func (ss *subscriptions) unwant(r hub.Room) {
 	delete(ss.rooms, channel)
 	if ss.subscriber != nil && !ss.cluster.isChannel(channel) {
 		// Under mu: who subscribes next comes behind it.
-		ss.subscriber.Unsubscribe(link.Sharded, channel)
+		ss.subscriber.Unsubscribe(redislink.Sharded, channel)
 	}
 }
 

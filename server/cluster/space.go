@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // freshFor is how long it may have been asked for that nobody else is there, and a message still be kept back without asking
@@ -21,10 +21,10 @@ type space struct {
 	member atomic.Bool // this node is among the subscribers that are counted
 
 	// What the last count of subscribers said.
-	foreign  atomic.Int64 // servers that are no signalbox nodes
-	checked  atomic.Int64 // when, since the cluster's epoch; 0: never
-	gate     *link.Gate   // decides by the count whether a message is published
-	hermetic *link.Gate   // the same for messages to other servers alone
+	foreign  atomic.Int64    // servers that are no signalbox nodes
+	checked  atomic.Int64    // when, since the cluster's epoch; 0: never
+	gate     *redislink.Gate // decides by the count whether a message is published
+	hermetic *redislink.Gate // the same for messages to other servers alone
 }
 
 // channels are the names of a namespace's channels in one mode.
@@ -55,8 +55,8 @@ func (c *Cluster) newSpace(name string) *space {
 	if name == "" { // topics
 		s.channels = channels{base: c.everyone + "message#", request: c.everyone, marker: c.everyone} // all are of one kind
 	}
-	s.gate = &link.Gate{Channels: s.counted(), Sharded: c.sharded && name != "", Decide: s.count}
-	s.hermetic = &link.Gate{
+	s.gate = &redislink.Gate{Channels: s.counted(), Sharded: c.sharded && name != "", Decide: s.count}
+	s.hermetic = &redislink.Gate{
 		Channels: s.gate.Channels, Sharded: s.gate.Sharded,
 		Decide: func(n []int64) bool { s.count(n); return s.foreign.Load() > 0 },
 	}

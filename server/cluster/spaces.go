@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // Open makes a namespace known to the cluster. It is called before the first client of the namespace, and waits for Redis
@@ -42,18 +42,18 @@ func (c *Cluster) Open(namespace string) {
 func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
 	ch := &s.channels
 	if c.sharded {
-		c.subscribe(ctx, link.Sharded, ch.base, ch.own)
-		c.subscribe(ctx, link.Sharded, ch.marker)
+		c.subscribe(ctx, redislink.Sharded, ch.base, ch.own)
+		c.subscribe(ctx, redislink.Sharded, ch.marker)
 		return
 	}
-	c.subscribe(ctx, link.Pattern, ch.pattern)
-	c.subscribe(ctx, link.Plain, ch.answers, ch.own)
+	c.subscribe(ctx, redislink.Pattern, ch.pattern)
+	c.subscribe(ctx, redislink.Plain, ch.answers, ch.own)
 	if c.draining.Load() {
 		s.member.Store(false)
 		return
 	}
-	c.subscribe(ctx, link.Plain, ch.request)
-	c.subscribe(ctx, link.Plain, ch.marker)
+	c.subscribe(ctx, redislink.Plain, ch.request)
+	c.subscribe(ctx, redislink.Plain, ch.marker)
 }
 
 // Close makes a namespace unknown that nobody is in any more.
@@ -76,18 +76,18 @@ func (c *Cluster) Close(namespace string) {
 	}
 	c.withdraw(s)
 	if c.sharded {
-		c.subscriber.Unsubscribe(link.Sharded, s.channels.own)
+		c.subscriber.Unsubscribe(redislink.Sharded, s.channels.own)
 		return
 	}
-	c.subscriber.Unsubscribe(link.Pattern, s.channels.pattern)
-	c.subscriber.Unsubscribe(link.Plain, s.channels.answers, s.channels.own)
+	c.subscriber.Unsubscribe(redislink.Pattern, s.channels.pattern)
+	c.subscriber.Unsubscribe(redislink.Plain, s.channels.answers, s.channels.own)
 }
 
 // withdraw takes this node out of those that are counted, and with it waited for.
 func (c *Cluster) withdraw(s *space) {
-	kind := link.Plain
+	kind := redislink.Plain
 	if c.sharded {
-		kind = link.Sharded
+		kind = redislink.Sharded
 	}
 	c.subscriber.Unsubscribe(kind, s.channels.marker)
 	if !c.sharded || !c.rooms.has(s.channels.request) {

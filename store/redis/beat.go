@@ -10,7 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 var (
@@ -63,7 +63,7 @@ func (n *Node) beatLoop() {
 
 // complain logs an error that says more than that Redis is away, which the link does, each once in a row.
 func (n *Node) complain(err error, said string) string {
-	if errors.Is(err, link.ErrAway) || n.ctx.Err() != nil || err.Error() == said {
+	if errors.Is(err, redislink.ErrAway) || n.ctx.Err() != nil || err.Error() == said {
 		return said
 	}
 	n.log.Error("node not registered in redis", "error", err)
@@ -134,7 +134,7 @@ func (n *Node) register(run string) error {
 }
 
 // runBeat runs one of the two scripts that reply with a state and with Redis' clock in ms.
-func runBeat(ctx context.Context, l *link.Link, s *goredis.Script, keys []string, args ...any) (state, clock int64, err error) {
+func runBeat(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (state, clock int64, err error) {
 	reply, err := runTexts(ctx, l, s, keys, args...)
 	if err != nil {
 		return 0, 0, err

@@ -2,7 +2,7 @@
 // which nodes there are, with what the others are to tell when one of them dies.
 //
 // It knows how its keys look and when they go, and nothing of messages, channels and clients. Connections are those of the
-// package link: while Redis is away its calls fail at once, and what this package does then is said at each method.
+// package redislink: while Redis is away its calls fail at once, and what this package does then is said at each method.
 //
 // # Keys
 //

@@ -8,7 +8,7 @@ import (
 
 	"signalbox/store"
 	"signalbox/store/internal/recent"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // History is a [store.History] in Redis, which the nodes of a cluster share. Use [NewHistory].
@@ -30,7 +30,7 @@ import (
 // Redis because of the limits on all.
 type History struct {
 	// Static after construction.
-	link    *link.Link
+	link    *redislink.Link
 	keys    *historyKeys
 	limits  store.HistoryLimits
 	options historyOptions
@@ -79,11 +79,11 @@ var localLimits = store.HistoryLimits{RoomMessages: 200, RoomBytes: 1 << 20, Mes
 // NewHistory returns the history below prefix in the Redis of a link, which must be open for longer than the history.
 // The nodes that share it should have the same limits. Zero fields stand for those of [store.DefaultHistoryLimits], as here
 // too everything is in memory: that of Redis, which takes 0.9 to 1.2 times what messages and rooms count for.
-func NewHistory(l *link.Link, prefix string, limits store.HistoryLimits) (store.History, error) {
+func NewHistory(l *redislink.Link, prefix string, limits store.HistoryLimits) (store.History, error) {
 	return newHistory(l, prefix, limits, defaultHistoryOptions)
 }
 
-func newHistory(l *link.Link, prefix string, limits store.HistoryLimits, options historyOptions) (*History, error) {
+func newHistory(l *redislink.Link, prefix string, limits store.HistoryLimits, options historyOptions) (*History, error) {
 	limits, err := limits.Resolve(store.DefaultHistoryLimits())
 	if err != nil {
 		return nil, err

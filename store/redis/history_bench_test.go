@@ -14,8 +14,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 // historyCPU reports what one operation costs: this process, and Redis.
@@ -57,7 +57,7 @@ func redisCPU(b *testing.B, c *goredis.Client) (seconds float64) {
 func benchHistory(b *testing.B) (*History, *goredis.Client) {
 	redistest.NeedReal(b)
 	server := redistest.Start(b)
-	return openHistory(b, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions), historyClient(b, server)
+	return openHistory(b, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions), historyClient(b, server)
 }
 
 var benchMessage = store.Message{ID: "6f1c9c5e-8d0e-4b6e-9d53-0c6f7c1e2a11", JSON: strings.Repeat("x", 280), Time: time.UnixMilli(1_772_000_000_000)}

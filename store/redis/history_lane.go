@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store/internal/recent"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 const (
@@ -134,7 +134,7 @@ func (h *History) sendLocked(l *lane, w *write) bool {
 		command, script, w.prev = "EVAL", h.keys.script, -1
 		queued += len(historyAppendSource)
 	}
-	ok := h.link.Enqueue(link.Command{
+	ok := h.link.Enqueue(redislink.Command{
 		Args: []any{command, script, 5, p.heads, p.bodies, keys.rooms, keys.sizes, keys.mark,
 			p.name, &w.head, &w.entry.JSON, &w.seq, &w.prev}, // as pointers they cost no allocation each
 		Size: queued,

@@ -13,7 +13,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // surveyRooms is how many rooms of each lane a survey tells of.
@@ -62,7 +62,7 @@ func (h *History) pruneLoop() {
 		}
 		if err := h.prune(h.ctx); err != nil && h.ctx.Err() == nil {
 			h.mu.Lock()
-			if !errors.Is(err, link.ErrAway) {
+			if !errors.Is(err, redislink.ErrAway) {
 				h.stats.Failures++
 			}
 			h.appended = true // look again

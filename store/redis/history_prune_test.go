@@ -11,8 +11,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 // historyClient returns a client of its own for looking at keys.
@@ -70,8 +70,8 @@ func TestHistoryStaysInBounds(t *testing.T) {
 	server := redistest.Start(t)
 	limits := store.HistoryLimits{RoomMessages: 20, RoomBytes: 8 << 10, Messages: 500, Bytes: 200 << 10}
 	nodes := []*History{
-		openHistory(t, link.Options{URL: server.URL()}, limits, fastHistory),
-		openHistory(t, link.Options{URL: server.URL()}, limits, fastHistory),
+		openHistory(t, redislink.Options{URL: server.URL()}, limits, fastHistory),
+		openHistory(t, redislink.Options{URL: server.URL()}, limits, fastHistory),
 	}
 	for i := range 6000 {
 		m := store.Message{ID: fmt.Sprint(i), JSON: strings.Repeat("x", i*7919%4000), Time: time.Now()}
@@ -131,7 +131,7 @@ func TestHistoryStaysInBounds(t *testing.T) {
 
 func TestHistoryForgetsRoomsNobodyWritesTo(t *testing.T) {
 	server := redistest.Start(t)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, fastHistory)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, fastHistory)
 	say(t, h, "old", "a", 0, 3)
 	say(t, h, "new", "a", 0, 3)
 	written(t, h)
@@ -165,7 +165,7 @@ func TestHistoryForgetsRoomsNobodyWritesTo(t *testing.T) {
 func TestHistoryWithGarbageInItsKeys(t *testing.T) {
 	server := redistest.Start(t)
 	c := historyClient(t, server)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 50}, fastHistory)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 50}, fastHistory)
 	at := h.keys.place("r")
 	heads, bodies := at.heads.(string), at.bodies.(string)
 	lane := &h.keys.lanes[at.lane]
@@ -234,7 +234,7 @@ func TestHistoryWithGarbageInItsKeys(t *testing.T) {
 func TestHistoryKeysExpire(t *testing.T) {
 	server := redistest.Start(t)
 	c := historyClient(t, server)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
 	say(t, h, "r", "a", 0, 1)
 	written(t, h)
 	keys := historyKeysIn(t, c)
@@ -252,7 +252,7 @@ func TestHistoryKeysExpire(t *testing.T) {
 func TestHistoryFindsItsSumsAgain(t *testing.T) {
 	server := redistest.Start(t)
 	c := historyClient(t, server)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
 	say(t, h, "r", "a", 0, 10)
 	written(t, h)
 	want := h.Stats()

@@ -14,8 +14,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 	"signalbox/store/storetest"
 )
 
@@ -26,7 +26,7 @@ const historyWait = 20 * time.Second
 var fastHistory = historyOptions{backlogBytes: 32 << 20, surveyEvery: 50 * time.Millisecond, surveyGap: 5 * time.Millisecond}
 
 // historyLink opens a link and waits until it is up.
-func historyLink(t testing.TB, o link.Options) *link.Link {
+func historyLink(t testing.TB, o redislink.Options) *redislink.Link {
 	t.Helper()
 	if o.Beat == 0 {
 		o.Beat = 50 * time.Millisecond
@@ -34,7 +34,7 @@ func historyLink(t testing.TB, o link.Options) *link.Link {
 	if o.Timeout == 0 {
 		o.Timeout = historyWait // the machine may be a slow one
 	}
-	l, err := link.Open(o)
+	l, err := redislink.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func historyLink(t testing.TB, o link.Options) *link.Link {
 }
 
 // openHistory opens a history on a link of its own.
-func openHistory(t testing.TB, o link.Options, limits store.HistoryLimits, options historyOptions) *History {
+func openHistory(t testing.TB, o redislink.Options, limits store.HistoryLimits, options historyOptions) *History {
 	t.Helper()
 	h, err := newHistory(historyLink(t, o), "test", limits, options)
 	if err != nil {
@@ -126,7 +126,7 @@ func wantLast(t testing.TB, h *History, room string, n int, want []string) {
 func testContract(t *testing.T, url string) {
 	cases := 0
 	storetest.TestHistory(t, func(t *testing.T, limits store.HistoryLimits) store.History {
-		l := historyLink(t, link.Options{URL: url})
+		l := historyLink(t, redislink.Options{URL: url})
 		cases++
 		h, err := NewHistory(l, fmt.Sprint("contract", cases), limits)
 		if err != nil {
@@ -155,7 +155,7 @@ func TestHistoryContractOnACluster(t *testing.T) {
 }
 
 func TestHistoryOptions(t *testing.T) {
-	l := historyLink(t, link.Options{URL: redistest.Start(t).URL()})
+	l := historyLink(t, redislink.Options{URL: redistest.Start(t).URL()})
 	if _, err := NewHistory(l, "p", store.HistoryLimits{RoomMessages: -1}); err == nil {
 		t.Error("limits below zero are taken")
 	}
@@ -169,8 +169,8 @@ func TestHistoryOfTwoNodes(t *testing.T) {
 	server := redistest.Start(t)
 	const each = 300
 	nodes := []*History{
-		openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions),
-		openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions),
+		openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions),
+		openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions),
 	}
 	var wg sync.WaitGroup
 	for i, h := range nodes {
@@ -227,12 +227,12 @@ func onlyOf(who string, ids []string) (own []string) {
 // Who gets a message by pub/sub finds it in the history.
 func TestHistoryIsAheadOfThePublish(t *testing.T) {
 	server := redistest.Start(t)
-	a := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
-	b := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	a := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	b := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
 	const count = 500
 	got := make(chan string, count)
-	sub := b.link.Subscriber(func(m link.Message) { got <- string(m.Payload) })
-	if err := sub.Subscribe(t.Context(), link.Plain, "said"); err != nil {
+	sub := b.link.Subscriber(func(m redislink.Message) { got <- string(m.Payload) })
+	if err := sub.Subscribe(t.Context(), redislink.Plain, "said"); err != nil {
 		t.Fatal(err)
 	}
 	for n := range count {
@@ -261,28 +261,28 @@ func TestHistoryIsAheadOfThePublish(t *testing.T) {
 
 func TestHistoryWhileRedisIsAway(t *testing.T) {
 	server := redistest.Start(t)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
 	say(t, h, "r", "a", 0, 10)
 	written(t, h)
 	server.Stop()
 	historyUntil(t, "the link is down", func() bool { return !h.link.Up() })
 	say(t, h, "r", "a", 10, 20)
 	got, err := h.Last(t.Context(), "r", 15)
-	if !errors.Is(err, link.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 5, 20)) {
+	if !errors.Is(err, redislink.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 5, 20)) {
 		t.Errorf("Last while away = %v, %v, want the last 15 and ErrAway", historyIDs(got), err)
 	}
 	got, err = h.Before(t.Context(), "r", store.Cursor{ID: "a-12"}, 5)
-	if !errors.Is(err, link.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 7, 12)) {
+	if !errors.Is(err, redislink.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 7, 12)) {
 		t.Errorf("Before while away = %v, %v, want five and ErrAway", historyIDs(got), err)
 	}
 	got, err = h.Before(t.Context(), "r", store.Cursor{ID: "gone", Time: said("a", 3).Time}, 5)
-	if !errors.Is(err, link.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 0, 3)) {
+	if !errors.Is(err, redislink.ErrAway) || !slices.Equal(historyIDs(got), saidIDs("a", 0, 3)) {
 		t.Errorf("Before a time while away = %v, %v, want three and ErrAway", historyIDs(got), err)
 	}
-	if got, err = h.Before(t.Context(), "r", store.Cursor{ID: "gone"}, 5); !errors.Is(err, link.ErrAway) || len(got) > 0 {
+	if got, err = h.Before(t.Context(), "r", store.Cursor{ID: "gone"}, 5); !errors.Is(err, redislink.ErrAway) || len(got) > 0 {
 		t.Errorf("Before an unknown message while away = %v, %v, want ErrAway", historyIDs(got), err)
 	}
-	if got, err = h.Last(t.Context(), "other", 5); !errors.Is(err, link.ErrAway) || len(got) > 0 {
+	if got, err = h.Last(t.Context(), "other", 5); !errors.Is(err, redislink.ErrAway) || len(got) > 0 {
 		t.Errorf("Last of another room while away = %v, %v, want ErrAway", historyIDs(got), err)
 	}
 
@@ -300,7 +300,7 @@ func TestHistoryWhileRedisIsAway(t *testing.T) {
 // Redis does not answer for a while, but has got what was sent: nothing is there twice, nothing lacks.
 func TestHistoryWhileRedisHangs(t *testing.T) {
 	server := redistest.Start(t)
-	h := openHistory(t, link.Options{URL: server.URL(), Timeout: 200 * time.Millisecond}, store.HistoryLimits{}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL(), Timeout: 200 * time.Millisecond}, store.HistoryLimits{}, defaultHistoryOptions)
 	n := 0
 	for range 3 {
 		say(t, h, "r", "a", n, n+50)
@@ -325,8 +325,8 @@ func TestHistoryWhileRedisHangs(t *testing.T) {
 func TestHistoryOverBreakingConnections(t *testing.T) {
 	server := redistest.Start(t)
 	p := newCutter(t, server.Addr())
-	h := openHistory(t, link.Options{URL: "redis://" + p.addr()}, store.HistoryLimits{}, defaultHistoryOptions)
-	other := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: "redis://" + p.addr()}, store.HistoryLimits{}, defaultHistoryOptions)
+	other := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{}, defaultHistoryOptions)
 	const rounds, each = 6, 60
 	for i := range rounds {
 		historyUntil(t, "the link is up", h.link.Up)
@@ -357,7 +357,7 @@ func TestHistoryWithAFullQueue(t *testing.T) {
 	server := redistest.Start(t)
 	options := defaultHistoryOptions
 	options.backlogBytes = 200 * 1000
-	h := openHistory(t, link.Options{URL: server.URL(), QueueBytes: 40_000, Timeout: time.Minute}, store.HistoryLimits{}, options)
+	h := openHistory(t, redislink.Options{URL: server.URL(), QueueBytes: 40_000, Timeout: time.Minute}, store.HistoryLimits{}, options)
 	say(t, h, "r", "a", 0, 1)
 	written(t, h)
 	server.Pause()
@@ -392,7 +392,7 @@ func TestHistoryWithAFullQueue(t *testing.T) {
 // Redis forgets the scripts while messages are on their way.
 func TestHistoryWhileScriptsAreForgotten(t *testing.T) {
 	server := redistest.Start(t)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 5000}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 5000}, defaultHistoryOptions)
 	for n := range 2000 {
 		say(t, h, "r", "a", n, n+1)
 		if n%50 == 0 {
@@ -431,8 +431,8 @@ func holdHistory(h *History, room string) (release func()) {
 
 func TestHistoryReadsWhatIsNotWritten(t *testing.T) {
 	server := redistest.Start(t)
-	h := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 20}, defaultHistoryOptions)
-	other := openHistory(t, link.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 20}, defaultHistoryOptions)
+	h := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 20}, defaultHistoryOptions)
+	other := openHistory(t, redislink.Options{URL: server.URL()}, store.HistoryLimits{RoomMessages: 20}, defaultHistoryOptions)
 	say(t, h, "r", "a", 0, 10)
 	written(t, h)
 	release := holdHistory(h, "r")
@@ -480,7 +480,7 @@ func TestHistoryReadsWhatIsNotWritten(t *testing.T) {
 
 func TestHistoryClosedWhileRedisIsAway(t *testing.T) {
 	server := redistest.Start(t)
-	l := historyLink(t, link.Options{URL: server.URL()})
+	l := historyLink(t, redislink.Options{URL: server.URL()})
 	h, err := newHistory(l, "test", store.HistoryLimits{}, defaultHistoryOptions)
 	if err != nil {
 		t.Fatal(err)

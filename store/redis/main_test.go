@@ -9,8 +9,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,9 +30,9 @@ func backends(t *testing.T, test func(t *testing.T, url string)) {
 }
 
 // dial opens a link that is up and closes it when the test ends.
-func dial(t testing.TB, url string) *link.Link {
+func dial(t testing.TB, url string) *redislink.Link {
 	t.Helper()
-	l, err := link.Open(link.Options{URL: url, Beat: 20 * time.Millisecond})
+	l, err := redislink.Open(redislink.Options{URL: url, Beat: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 var (
@@ -28,7 +28,7 @@ const (
 
 // NodeOptions say who a node is and who wants to know of the others. Link, Prefix and ID must be set.
 type NodeOptions struct {
-	Link   *link.Link
+	Link   *redislink.Link
 	Prefix string
 	// ID names the node. It is another one each time a process starts.
 	ID string

@@ -13,8 +13,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 // Times of nodes in tests: short, but long enough for a machine that has much else to do.
@@ -29,7 +29,7 @@ const never = time.Hour
 // testNode is a node with users, and what it was told.
 type testNode struct {
 	*Node
-	link  *link.Link
+	link  *redislink.Link
 	users *Users
 
 	dead     chan death
@@ -109,7 +109,7 @@ func (n *testNode) will(keys ...string) {
 func (n *testNode) settled(t *testing.T) {
 	t.Helper()
 	done := make(chan error, 1)
-	if !n.link.Enqueue(link.Command{Args: []any{"PING"}, Done: func(_ any, err error) { done <- err }}) {
+	if !n.link.Enqueue(redislink.Command{Args: []any{"PING"}, Done: func(_ any, err error) { done <- err }}) {
 		t.Fatal("the queue is closed")
 	}
 	if err := receive(t, "an answer", done); err != nil {

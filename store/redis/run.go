@@ -6,11 +6,11 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // run runs a script and returns its reply; nil for Redis' nil.
-func run(ctx context.Context, l *link.Link, s *goredis.Script, keys []string, args ...any) (reply any, err error) {
+func run(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (reply any, err error) {
 	err = l.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
 		var err error
 		reply, err = s.Run(ctx, c, keys, args...).Result()
@@ -20,7 +20,7 @@ func run(ctx context.Context, l *link.Link, s *goredis.Script, keys []string, ar
 }
 
 // runTexts runs a script that replies with a list of strings.
-func runTexts(ctx context.Context, l *link.Link, s *goredis.Script, keys []string, args ...any) ([]string, error) {
+func runTexts(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) ([]string, error) {
 	reply, err := run(ctx, l, s, keys, args...)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func runTexts(ctx context.Context, l *link.Link, s *goredis.Script, keys []strin
 }
 
 // runNumber runs a script that replies with a number.
-func runNumber(ctx context.Context, l *link.Link, s *goredis.Script, keys []string, args ...any) (int64, error) {
+func runNumber(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (int64, error) {
 	reply, err := run(ctx, l, s, keys, args...)
 	if err != nil {
 		return 0, err

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 // childEnv has the URL of Redis for a process that is a node of its own, see child.
@@ -41,7 +41,7 @@ var (
 
 // child is a node with users and wills until its input ends. It writes a line for everything it is told.
 func child(url string) error {
-	l, err := link.Open(link.Options{URL: url, Beat: 20 * time.Millisecond})
+	l, err := redislink.Open(redislink.Options{URL: url, Beat: 20 * time.Millisecond})
 	if err != nil {
 		return err
 	}

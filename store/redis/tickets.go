@@ -12,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 var (
@@ -36,7 +36,7 @@ const maxLateTickets = 1000
 // A Redis that has lost its data has lost the tickets.
 type Tickets struct {
 	// Static after construction.
-	link            *link.Link
+	link            *redislink.Link
 	base            string
 	max, maxPerUser int
 	own             *store.MemoryTickets // those issued here
@@ -58,11 +58,11 @@ var _ store.Tickets = (*Tickets)(nil)
 
 // NewTickets returns the tickets of a cluster, at most [store.DefaultMaxTickets] and [store.DefaultMaxTicketsPerUser] for one
 // user. It ends with the link.
-func NewTickets(l *link.Link, prefix string) *Tickets {
+func NewTickets(l *redislink.Link, prefix string) *Tickets {
 	return newTickets(l, prefix, store.DefaultMaxTickets, store.DefaultMaxTicketsPerUser)
 }
 
-func newTickets(l *link.Link, prefix string, max, maxPerUser int) *Tickets {
+func newTickets(l *redislink.Link, prefix string, max, maxPerUser int) *Tickets {
 	t := &Tickets{
 		link: l, base: keyBase(prefix) + "{tickets}:", max: max, maxPerUser: maxPerUser,
 		own: store.NewMemoryTickets(max, maxPerUser),

@@ -9,7 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 var (
@@ -36,7 +36,7 @@ var (
 // list is not taken over from a node that is leaving. Socket ids are random, so the first does not happen.
 type Users struct {
 	// Static after construction.
-	link *link.Link
+	link *redislink.Link
 	keys keys
 	node string
 
@@ -52,7 +52,7 @@ var _ store.UserStore = (*Users)(nil)
 
 // NewUsers returns the store as one node uses it. node is the node's id, the one [OpenNode] is given. The store ends with the
 // link.
-func NewUsers(l *link.Link, prefix, node string) *Users {
+func NewUsers(l *redislink.Link, prefix, node string) *Users {
 	u := &Users{link: l, keys: keysOf(prefix), node: node, shadow: newShadow()}
 	l.OnState(u.state)
 	return u
@@ -192,7 +192,7 @@ func (u *Users) behind() bool { return u.faults.Load() != u.repaired.Load() }
 // fault notes that a change went past Redis, and returns what is known of the user's place then.
 func (u *Users) fault(err error) int64 {
 	u.faults.Add(1)
-	if err == link.ErrAway { // as it is: it was not even tried. Wrapped, it says that no answer came.
+	if err == redislink.ErrAway { // as it is: it was not even tried. Wrapped, it says that no answer came.
 		return seqNone
 	}
 	return seqUnsure

@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // The scripts that change wills go through the queue of the link: nobody waits for them who could send the text after Redis
@@ -34,7 +34,7 @@ const (
 // whose write was lost is written again with what is true then. That ends when the node leaves: from then on the others may
 // claim, and each write says by how much to change.
 type wills struct {
-	link *link.Link
+	link *redislink.Link
 
 	// mu guards the following. It is held while commands are queued, so their order is that of the changes.
 	mu    sync.Mutex
@@ -60,7 +60,7 @@ type will struct {
 	n    int
 }
 
-func newWills(l *link.Link) *wills {
+func newWills(l *redislink.Link) *wills {
 	return &wills{link: l, kept: make(map[string]will), dirty: make(map[string]bool)}
 }
 
@@ -75,7 +75,7 @@ func (w *wills) add(added store.Will) {
 	k := w.kept[added.Key]
 	w.kept[added.Key] = will{rest: rest, n: k.n + 1}
 	if w.phase == willsLeft {
-		w.link.Enqueue(link.Command{Args: []any{"EVAL", textWillAdd, 1, w.keys.left, added.Key, rest}})
+		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textWillAdd, 1, w.keys.left, added.Key, rest}})
 		return
 	}
 	w.writeLocked(added.Key, k.n > 0)
@@ -95,7 +95,7 @@ func (w *wills) undo(key string) {
 		delete(w.kept, key)
 	}
 	if w.phase == willsLeft {
-		w.link.Enqueue(link.Command{Args: []any{"EVAL", textWillUndo, 2, w.keys.left, w.keys.taken, key}})
+		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textWillUndo, 2, w.keys.left, w.keys.taken, key}})
 		return
 	}
 	w.writeLocked(key, true)
@@ -139,9 +139,9 @@ func (w *wills) flush(ctx context.Context) error {
 			return nil
 		}
 		keys, args := w.takeLocked()
-		queued := w.link.Enqueue(link.Command{Args: args, Done: func(_ any, err error) { done <- err }})
+		queued := w.link.Enqueue(redislink.Command{Args: args, Done: func(_ any, err error) { done <- err }})
 		w.mu.Unlock()
-		err := link.ErrAway
+		err := redislink.ErrAway
 		if queued {
 			select {
 			case err = <-done:
@@ -195,7 +195,7 @@ func (w *wills) writeLocked(key string, had bool) {
 	if w.phase != willsOpen {
 		return
 	}
-	if !w.link.Enqueue(link.Command{
+	if !w.link.Enqueue(redislink.Command{
 		Args: []any{"EVALSHA", nameWillWrite, 1, w.keys.wills, key, w.valueLocked(key)},
 		Done: func(_ any, err error) {
 			if err != nil {
@@ -230,7 +230,7 @@ func (w *wills) putOff() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.phase == willsOpen {
-		w.link.Enqueue(link.Command{Args: []any{"PEXPIRE", w.keys.wills, keyLife.Milliseconds()}})
+		w.link.Enqueue(redislink.Command{Args: []any{"PEXPIRE", w.keys.wills, keyLife.Milliseconds()}})
 	}
 }
 
@@ -264,15 +264,15 @@ func (w *wills) leave(ctx context.Context) error {
 func (w *wills) leaveLocked(done chan<- error) error {
 	for len(w.dirty) > 0 {
 		_, args := w.takeLocked()
-		if !w.link.Enqueue(link.Command{Args: args}) {
-			return link.ErrAway
+		if !w.link.Enqueue(redislink.Command{Args: args}) {
+			return redislink.ErrAway
 		}
 	}
-	if !w.link.Enqueue(link.Command{
+	if !w.link.Enqueue(redislink.Command{
 		Args: []any{"EVAL", textWillRename, 2, w.keys.wills, w.keys.left},
 		Done: func(_ any, err error) { done <- err },
 	}) {
-		return link.ErrAway
+		return redislink.ErrAway
 	}
 	return nil
 }

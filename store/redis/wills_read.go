@@ -8,11 +8,11 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 // readWills reads the wills in some hashes, each as often as it counts.
-func readWills(ctx context.Context, l *link.Link, hashes ...string) ([]store.Will, error) {
+func readWills(ctx context.Context, l *redislink.Link, hashes ...string) ([]store.Will, error) {
 	var all []store.Will
 	for _, hash := range hashes {
 		fields, err := readHash(ctx, l, hash)
@@ -35,7 +35,7 @@ func readWills(ctx context.Context, l *link.Link, hashes ...string) ([]store.Wil
 // willsPerRead is how many wills are read at once.
 const willsPerRead = 500
 
-func readHash(ctx context.Context, l *link.Link, hash string) (map[string]string, error) {
+func readHash(ctx context.Context, l *redislink.Link, hash string) (map[string]string, error) {
 	fields := make(map[string]string)
 	var cursor uint64
 	for {

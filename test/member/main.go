@@ -19,7 +19,7 @@ import (
 	"signalbox/server/cluster"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
-	"signalbox/store/redis/link"
+	"signalbox/store/redislink"
 )
 
 const namespace = "/lib"
@@ -35,7 +35,7 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	redis, err := link.Open(link.Options{URL: os.Getenv("REDIS_URL"), Log: log})
+	redis, err := redislink.Open(redislink.Options{URL: os.Getenv("REDIS_URL"), Log: log})
 	if err != nil {
 		return err
 	}

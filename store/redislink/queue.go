@@ -1,0 +1,139 @@
+package redislink
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// verb is what an item does.
+type verb uint8
+
+const (
+	publish verb = iota
+	spublish
+	command
+)
+
+// item is one thing that waits to be written.
+type item struct {
+	verb    verb
+	size    int
+	channel string
+	payload []byte
+	args    []any
+	done    func(reply any, err error)
+	gate    *Gate
+}
+
+// itemBytes is what an item counts for beyond its channel and payload: what it takes in memory, about.
+const itemBytes = 128
+
+// finish tells whoever waits for the item what became of it.
+func (i *item) finish(reply any, err error) {
+	if i.done != nil {
+		i.done(reply, err)
+	}
+}
+
+// queue is what waits for the writer. Anybody puts, the writer alone takes.
+type queue struct {
+	limit int // bytes
+	wake  chan struct{}
+	lost  atomic.Uint64 // items that were refused, or taken and not done
+
+	// mu guards the following.
+	mu    sync.Mutex
+	open  bool   // a writer takes what is put
+	idle  bool   // the writer sleeps until wake
+	items []item // in the order of put
+	bytes int    // of items, and of what was taken and is not done
+	count int    // the same in items
+}
+
+func newQueue(limit int) *queue {
+	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// put reports whether the item was taken. It never waits.
+func (q *queue) put(i item) bool {
+	q.mu.Lock()
+	if !q.open || q.bytes+i.size > q.limit {
+		q.mu.Unlock()
+		q.lost.Add(1)
+		return false
+	}
+	q.items = append(q.items, i)
+	q.bytes += i.size
+	q.count++
+	wake := q.idle
+	q.idle = false
+	q.mu.Unlock()
+	if wake {
+		q.wake <- struct{}{} // has room: there is one for each time the writer went to sleep
+	}
+	return true
+}
+
+// take gives all that waits to the writer, which gives back the slice it had before. Where nothing waits, the writer is to
+// sleep until wake, and to say awake when something else got it up.
+func (q *queue) take(used []item) []item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		q.idle = true
+		return used[:0]
+	}
+	taken := q.items
+	q.items = used[:0]
+	return taken
+}
+
+// awake takes back that the writer sleeps.
+func (q *queue) awake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.idle { // somebody has put, or is about to wake: that is one wake too many now
+		<-q.wake
+	}
+	q.idle = false
+}
+
+// free makes room for as much as was done.
+func (q *queue) free(items []item) {
+	bytes := 0
+	for i := range items {
+		bytes += items[i].size
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= bytes
+	q.count -= len(items)
+}
+
+// start lets items in.
+func (q *queue) start() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open = true
+}
+
+// stop lets nothing in any more. What was let in can still be taken.
+func (q *queue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open = false
+}
+
+// load returns what waits or is being written.
+func (q *queue) load() (items, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, q.bytes
+}
+
+// accepts reports whether items are let in.
+func (q *queue) accepts() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open
+}

@@ -1,0 +1,263 @@
+package redislink
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Kind is a way to subscribe.
+type Kind uint8
+
+const (
+	Plain   Kind = iota // SUBSCRIBE
+	Pattern             // PSUBSCRIBE
+	Sharded             // SSUBSCRIBE, Redis 7
+	kinds
+)
+
+// Message is what was published on a channel.
+type Message struct {
+	Channel string
+	Pattern string // the pattern that has matched, for those of Pattern
+	Payload []byte // valid for good, and not to be changed
+	Sharded bool   // published with SPUBLISH
+}
+
+// Subscriber receives. It has one connection to Redis; in a Redis Cluster one for Plain and Pattern, and one to each node
+// that has some of its channels of Sharded. Its methods may be called from any goroutine.
+type Subscriber struct {
+	// Static after construction.
+	link   *Link
+	handle func(Message)
+	wake   chan struct{} // the keeper has something to do
+
+	handling sync.Mutex // handle is called by one lane at a time
+
+	// mu guards the following.
+	mu      sync.Mutex
+	entries [kinds]map[string]*entry
+	lanes   map[string]*lane // by node; "" is that of Plain and Pattern, and of all where it is no cluster
+	loose   []*entry         // wanted, and in no lane
+	owing   int              // entries that are not subscribed, of those that keep the link from being up
+	well    bool             // everything wanted was subscribed when the link was told last
+	counted bool             // the link is up only while it is well
+	failing bool             // since a lane has failed, until everything is well again
+	moved   bool             // the cluster has other nodes for some channels
+	retryAt time.Time        // no node that has no lane is tried before
+	wait    backoff
+}
+
+// stage is how far an entry is with Redis.
+type stage uint8
+
+const (
+	absent stage = iota
+	subscribing
+	subscribed
+	unsubscribing
+)
+
+// entry is one channel or pattern. At most one command for it is under way, so that an answer can mean but one thing.
+type entry struct {
+	kind   Kind
+	name   string
+	wanted bool
+	stage  stage
+	owed   bool  // counted in owing
+	lane   *lane // nil: loose, or unwanted
+	waits  []*wait
+}
+
+// wait is a call of Subscribe that waits.
+type wait struct {
+	left int // entries not yet confirmed
+	err  error
+	done chan struct{}
+}
+
+func (w *wait) one() {
+	if w.left--; w.left == 0 && w.err == nil {
+		close(w.done)
+	}
+}
+
+func (w *wait) fail(err error) {
+	if w.err == nil && w.left > 0 {
+		w.err = err
+		close(w.done)
+	}
+}
+
+// Subscriber makes one, which lives until the link closes. handle is called for each message, in the order in which one
+// connection brings them, never twice at a time. While it runs nothing is received: Redis drops a connection that is too
+// far behind. A Subscriber that is made while the link is up does not take it down.
+func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
+	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), lanes: map[string]*lane{}}
+	for k := range s.entries {
+		s.entries[k] = map[string]*entry{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return s
+	}
+	if s.counted = !l.Up(); s.counted {
+		l.state.setSubscriber(s, false, nil)
+	}
+	l.subscribers = append(l.subscribers, s)
+	l.running.Go(s.keep) // awaited by Close
+	return s
+}
+
+// Subscribe subscribes to channels, patterns for [Pattern], and returns when Redis has confirmed all of them: what is
+// published from then on arrives. Those that are subscribed to already are confirmed already. What it returns does not
+// change what is wanted: it is subscribed to again after every reconnect, before the link is up, until Unsubscribe.
+//
+// [ErrAway]: Redis is away, or went away meanwhile; everything is subscribed to once it is back. The error of ctx:
+// confirmation is still to come. [ErrBothWays]: none of the channels was subscribed to. It must not be called from handle,
+// which would keep the confirmation from being received.
+func (s *Subscriber) Subscribe(ctx context.Context, k Kind, channels ...string) error {
+	w := &wait{done: make(chan struct{})}
+	s.mu.Lock()
+	for _, name := range channels {
+		if k != Pattern && s.entries[Sharded-k][name] != nil { // Plain and Sharded are each other's opposite
+			s.mu.Unlock()
+			return fmt.Errorf("%w: %q", ErrBothWays, name)
+		}
+	}
+	away := false
+	for _, name := range channels {
+		e := s.wantLocked(k, name)
+		if e.stage == subscribed {
+			continue
+		}
+		if s.failing && (e.lane == nil || !e.lane.connected) {
+			away = true
+			continue
+		}
+		e.waits = append(e.waits, w)
+		w.left++
+	}
+	waiting := w.left > 0
+	s.mu.Unlock()
+	if away {
+		return s.link.away()
+	}
+	if !waiting {
+		return nil
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.link.ctx.Done():
+		return fmt.Errorf("%w: %w", ErrAway, ErrClosed)
+	}
+}
+
+// Unsubscribe takes channels back. It does not wait: messages that are on their way may still arrive.
+func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range channels {
+		e := s.entries[k][name]
+		if e == nil || !e.wanted {
+			continue
+		}
+		e.wanted = false
+		s.paidLocked(e)
+		for _, w := range e.waits {
+			w.fail(ErrUnsubscribed)
+		}
+		e.waits = nil
+		if e.lane == nil || e.stage == absent {
+			s.forgetLocked(e)
+		} else {
+			e.lane.touchLocked(e)
+		}
+	}
+	s.reportLocked(nil)
+}
+
+// wantLocked returns the entry of a channel that is wanted from now on.
+func (s *Subscriber) wantLocked(k Kind, name string) *entry {
+	e := s.entries[k][name]
+	if e == nil {
+		e = &entry{kind: k, name: name}
+		s.entries[k][name] = e
+	}
+	if e.wanted {
+		return e
+	}
+	e.wanted = true
+	if !s.well {
+		s.oweLocked(e)
+	}
+	switch {
+	case e.lane != nil:
+		e.lane.touchLocked(e)
+	case s.link.topology.address.kind != cluster && s.lanes[""] != nil:
+		s.lanes[""].adoptLocked(e)
+	default:
+		s.loose = append(s.loose, e)
+		s.wakeLocked()
+	}
+	return e
+}
+
+// forgetLocked takes an entry out that is neither wanted nor subscribed.
+func (s *Subscriber) forgetLocked(e *entry) {
+	e.lane = nil
+	if s.entries[e.kind][e.name] == e {
+		delete(s.entries[e.kind], e.name)
+	}
+}
+
+func (s *Subscriber) oweLocked(e *entry) {
+	if !e.owed {
+		e.owed = true
+		s.owing++
+	}
+}
+
+func (s *Subscriber) paidLocked(e *entry) {
+	if e.owed {
+		e.owed = false
+		s.owing--
+	}
+}
+
+// reportLocked tells the link whether everything wanted is subscribed; err says why not.
+func (s *Subscriber) reportLocked(err error) {
+	if s.link.ctx.Err() != nil {
+		return
+	}
+	well := s.owing == 0
+	if main := s.lanes[""]; s.link.topology.address.kind != cluster {
+		well = well && main != nil && main.connected
+	}
+	s.well = well
+	if well {
+		s.failing = false
+	}
+	if !well && err == nil && !s.counted {
+		return // a new one, which does not take the link down
+	}
+	s.counted = true
+	s.link.state.setSubscriber(s, well, err)
+}
+
+// needsMainLocked reports whether there has to be a lane for Plain and Pattern.
+func (s *Subscriber) needsMainLocked() bool {
+	return s.link.topology.address.kind != cluster || len(s.entries[Plain])+len(s.entries[Pattern]) > 0
+}
+
+func (s *Subscriber) wakeLocked() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
