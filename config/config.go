@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,11 +24,16 @@ type Config struct {
 	Endpoint       Origins `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
 	TrustedProxies Proxies `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
 
+	Env       string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
+	AllowOpen Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE)"`
+
 	// Who is who.
 	JWTSecret        Secret        `env:"JWT_SECRET" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
 	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"what the claim iss of a token must be; empty: anything"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"what the claim aud of a token must name; empty: anything"`
+	JWTRequireExp    bool          `env:"JWT_REQUIRE_EXP" default:"false" doc:"refuse tokens without the claim exp, which never end"`
+	JWTLeeway        time.Duration `env:"JWT_LEEWAY" default:"5s" min:"1s" max:"1m" doc:"how far the clocks of those who make tokens may be ahead: for the claims nbf and iat. exp has none"`
 	RequireAuth      bool          `env:"REQUIRE_AUTH" default:"false" doc:"ask for a token on /, /ws, /tap and /events too; /chat, /demo, /notification and the streams of users and rooms always do"`
 	AuthPingInterval time.Duration `env:"AUTH_PING_INTERVAL" default:"5s" min:"10ms" max:"24h" doc:"between two pings on /demo and /notification, and for a client there to prove who it is"`
 
@@ -74,7 +80,7 @@ type Config struct {
 	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
 	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
 	Console      bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
-	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: anybody may open it while none of JWT_SECRET, JWKS_URL and REQUIRE_AUTH is set, and with one of them there is no console"`
+	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
 	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
 	// The browser client.
@@ -123,6 +129,9 @@ func Load(getenv func(string) string) (Config, error) {
 	if n := cfg.HistoryBytes; n > 0 && n < minHistoryBytes {
 		faults = append(faults, fmt.Errorf("HISTORY_BYTES=%d: too little; write 1MiB or more, or 0 for the default", n))
 	}
+	if cfg.Production() {
+		faults = append(faults, cfg.productionFaults()...)
+	}
 	return cfg, errors.Join(faults...)
 }
 
@@ -155,7 +164,7 @@ func (c Config) Origins() Origins {
 	return all
 }
 
-// minSecretBytes is the length below which an API key or an admin token is called short: it can be tried out.
+// minSecretBytes is the length below which the secret of a door is called short: it can be tried out.
 const minSecretBytes = 16
 
 // Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
@@ -179,16 +188,24 @@ func (c Config) Warnings() []string {
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")
 	}
-	if n := len(c.APIKey); n > 0 && n < minSecretBytes {
-		w = append(w, fmt.Sprintf("API_KEY has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minSecretBytes))
+	short := func(name string, s Secret, used bool) {
+		if n := len(s); used && n > 0 && n < minSecretBytes {
+			w = append(w, fmt.Sprintf("%s has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", name, n, minSecretBytes))
+		}
 	}
-	if n := len(c.AdminToken); c.Console && n > 0 && n < minSecretBytes {
-		w = append(w, fmt.Sprintf("ADMIN_TOKEN has %d bytes, at least %d are good: make one with `openssl rand -hex 32`", n, minSecretBytes))
+	short("API_KEY", c.APIKey, true)
+	short("ADMIN_TOKEN", c.AdminToken, c.Console)
+	short("METRICS_TOKEN", c.MetricsToken, c.Metrics)
+	if c.JWKSURL != "" && c.JWTAudience == "" && !slices.Contains(c.AllowOpen, "audience") {
+		w = append(w, "JWKS_URL without JWT_AUDIENCE takes the tokens that its identity provider makes for any other app; set JWT_AUDIENCE, and JWT_ISSUER")
+	}
+	if c.TrustedProxies.everybody() {
+		w = append(w, "TRUSTED_PROXIES is everybody: each client writes its own address, and limits per address hold nobody; name the proxies' networks")
 	}
 	if !c.Console && c.AdminToken != "" {
 		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")
 	}
-	if c.DebugAddr != "" && !loopback(c.DebugAddr) {
+	if c.DebugAddr != "" && !LoopbackHost(c.DebugAddr) {
 		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))
 	}
 	return w

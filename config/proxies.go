@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -69,4 +70,10 @@ func (p Proxies) Contains(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// everybody reports whether one of the networks holds all addresses, or so many that it is not the proxies' own: an eighth
+// of the Internet, as 2000::/3 is all of IPv6 in use.
+func (p Proxies) everybody() bool {
+	return slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Bits() <= 3 })
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func unit(v reflect.Value, tag reflect.StructTag) string {
 		return "duration"
 	case Bytes:
 		return "bytes"
-	case Origins, Proxies, Transports:
+	case Origins, Proxies, Transports, Openings:
 		return "list"
 	case Secret:
 		return "secret"
@@ -217,17 +216,4 @@ func (s Setting) limit(text string) float64 {
 		panic(fmt.Sprintf("config: limit %q of %s: %v", text, s.Name, err))
 	}
 	return s.number(l.value)
-}
-
-// loopback reports whether only this machine can reach the address.
-func loopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

@@ -21,9 +21,11 @@ const clientOrigin = "https://cdn.socket.io"
 
 // ConsoleParts are what the console is to do.
 type ConsoleParts struct {
-	// AdminToken is what whoever opens it has to know; empty: it is open to everybody.
+	// AdminToken is what whoever opens it has to know; empty: it is open to those whom TryOut lets in.
 	AdminToken string
-	// MintToken makes tokens for trying out; nil: the console offers none.
+	// TryOut reports whether a request comes from somebody who tries this server out on its own machine.
+	TryOut func(*http.Request) bool
+	// MintToken makes tokens for those whom TryOut lets in; nil: the console offers none.
 	MintToken func(userID, name string, rooms []string, ttl time.Duration) (string, error)
 }
 
@@ -43,6 +45,7 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 	}
 	c := console.Config{
 		AdminToken:    o.Console.AdminToken,
+		TryOut:        o.Console.TryOut,
 		Version:       o.Version,
 		ClientVersion: clientVersion,
 		Stats:         readStats(door, o.Hub),

@@ -21,13 +21,17 @@ func newWithConsole(t *testing.T, parts *ConsoleParts) *Server {
 	return s
 }
 
+func everybody(*http.Request) bool { return true }
+
 func TestConsole(t *testing.T) {
 	for name, tt := range map[string]struct {
 		parts *ConsoleParts
 		want  map[string]int
 	}{
-		"open":  {&ConsoleParts{}, map[string]int{"/console": 200, "/console/": 200, "/console/app.js": 200, "/console/stats": 200, "/console/nothing": 404}},
-		"off":   {nil, map[string]int{"/console": 404, "/console/": 404, "/console/app.js": 404, "/console/stats": 404, "/console/console.css": 404}},
+		"open": {&ConsoleParts{TryOut: everybody}, map[string]int{"/console": 200, "/console/": 200, "/console/app.js": 200, "/console/stats": 200, "/console/nothing": 404}},
+		"off":  {nil, map[string]int{"/console": 404, "/console/": 404, "/console/app.js": 404, "/console/stats": 404, "/console/console.css": 404}},
+		"elsewhere": {&ConsoleParts{TryOut: func(*http.Request) bool { return false }},
+			map[string]int{"/console": 403, "/console/app.js": 403, "/console/stats": 403, "/console/console.css": 403}},
 		"gated": {&ConsoleParts{AdminToken: "a token that only operators know"}, map[string]int{"/console": 401, "/console/app.js": 401, "/console/stats": 401, "/console/console.css": 200}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +53,7 @@ func TestConsole(t *testing.T) {
 }
 
 func TestConsoleStats(t *testing.T) {
-	r := start(t, newWithConsole(t, &ConsoleParts{}))
+	r := start(t, newWithConsole(t, &ConsoleParts{TryOut: everybody}))
 	_, body := r.get(t, "/console/stats")
 	for _, want := range []string{`"polling":0`, `"websocket":0`, `"rooms":{`, `"uptime":`, `"heap":`} {
 		if !strings.Contains(body, want) {

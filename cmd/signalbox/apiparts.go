@@ -14,10 +14,10 @@ import (
 	"signalbox/store"
 )
 
-// withAPIKey returns cfg with a key made up for this run, and whether it was: where there is none and the server is run to
-// try it out. Elsewhere the API stays off.
-func withAPIKey(cfg config.Config, tryOut bool) (config.Config, bool) {
-	if cfg.APIKey != "" || !tryOut {
+// withAPIKey returns cfg with a key made up for this run, and whether it was: where given, the settings without what was
+// made up, are those of a server that is tried out. Elsewhere the API stays off.
+func withAPIKey(cfg, given config.Config) (config.Config, bool) {
+	if !given.TryOut(nil) {
 		return cfg, false
 	}
 	cfg.APIKey = config.Secret(api.NewKey())

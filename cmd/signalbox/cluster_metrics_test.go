@@ -16,8 +16,8 @@ import (
 func TestMetricsPageOfACluster(t *testing.T) {
 	cfg := config.Default()
 	cfg.Host, cfg.Port = "127.0.0.1", 0
-	cfg, tryOut := withSecret(cfg)
-	alone, err := build(cfg, tryOut, slog.New(slog.DiscardHandler))
+	cfg, _ = withSecret(cfg)
+	alone, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestMetricsPageOfACluster(t *testing.T) {
 	runToEnd(t, alone.Run)()
 
 	cfg.RedisURL = config.Secret(redistest.Start(t).URL())
-	srv, err := build(cfg, tryOut, slog.New(slog.DiscardHandler))
+	srv, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"signalbox/config"
@@ -10,13 +11,14 @@ import (
 	"signalbox/server/auth"
 )
 
-// consoleParts returns what the console is to do; nil: there is none. tryOut tells that nothing is configured to verify
-// tokens with. Everywhere else the console needs ADMIN_TOKEN, and makes no tokens.
-func consoleParts(cfg config.Config, tryOut bool) *server.ConsoleParts {
+// consoleParts returns what the console is to do; nil: there is none. given are the settings without what was made up for
+// the run: they decide who gets in without ADMIN_TOKEN, and for whom the console makes tokens.
+func consoleParts(cfg, given config.Config) *server.ConsoleParts {
+	tryOut := given.TryOut(nil)
 	if !cfg.Console || !tryOut && cfg.AdminToken == "" {
 		return nil
 	}
-	parts := &server.ConsoleParts{AdminToken: string(cfg.AdminToken)}
+	parts := &server.ConsoleParts{AdminToken: string(cfg.AdminToken), TryOut: given.TryOut}
 	if tryOut {
 		parts.MintToken = func(userID, name string, rooms []string, ttl time.Duration) (string, error) {
 			return auth.Mint(string(cfg.JWTSecret), auth.Claims{
@@ -28,16 +30,16 @@ func consoleParts(cfg config.Config, tryOut bool) *server.ConsoleParts {
 }
 
 // consoleText tells whoever started the server where the console is and who may open it.
-func consoleText(cfg config.Config, tryOut bool, addr net.Addr) string {
+func consoleText(cfg, given config.Config, addr net.Addr) string {
 	url := localURL(addr) + "/console"
 	switch {
 	case !cfg.Console:
 		return ""
 	case cfg.AdminToken != "":
 		return fmt.Sprintf("\nTry every door by hand, with ADMIN_TOKEN: %s\n", url)
-	case tryOut:
-		return fmt.Sprintf("\nTry every door by hand: %s\nAnybody may: ADMIN_TOKEN=<secret> asks for a sign-in, CONSOLE=false takes the page away.\n", url)
+	case given.TryOut(nil):
+		return fmt.Sprintf("\nTry every door by hand: %s\nFrom this machine alone: ADMIN_TOKEN=<secret> opens it to others, with a sign-in, CONSOLE=false takes the page away.\n", url)
 	default:
-		return "\nThere is no /console: with JWT_SECRET, JWKS_URL or REQUIRE_AUTH set it needs ADMIN_TOKEN.\n"
+		return fmt.Sprintf("\nThere is no /console: with %s set it needs ADMIN_TOKEN.\n", strings.Join(given.ForOthers(), ", "))
 	}
 }

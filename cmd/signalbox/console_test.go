@@ -27,14 +27,17 @@ func TestConsole(t *testing.T) {
 		makes        bool
 		text, absent string
 	}{
-		"nothing set":               {nil, true, true, true, "http://127.0.0.1:4000/console\nAnybody may", "ADMIN_TOKEN: "},
-		"trying out, with a token":  {[]string{"ADMIN_TOKEN=" + testAdmin}, true, false, true, "with ADMIN_TOKEN: http://127.0.0.1:4000/console", "Anybody"},
+		"nothing set":               {nil, true, true, true, "http://127.0.0.1:4000/console\nFrom this machine alone", "ADMIN_TOKEN: "},
+		"trying out, with a token":  {[]string{"ADMIN_TOKEN=" + testAdmin}, true, false, true, "with ADMIN_TOKEN: http://127.0.0.1:4000/console", "this machine alone"},
 		"off":                       {[]string{"CONSOLE=false"}, false, false, false, "", "console"},
 		"off, with a token":         {[]string{"CONSOLE=false", "ADMIN_TOKEN=" + testAdmin}, false, false, false, "", "console"},
 		"a secret":                  {[]string{"JWT_SECRET=" + testSecret}, false, false, false, "There is no /console", "http"},
 		"keys of an issuer":         {[]string{"JWKS_URL=https://id.example.com/keys"}, false, false, false, "There is no /console", "http"},
 		"tokens required":           {[]string{"REQUIRE_AUTH=true", "JWT_SECRET=" + testSecret}, false, false, false, "needs ADMIN_TOKEN", "http"},
-		"a secret and a token":      {[]string{"JWT_SECRET=" + testSecret, "ADMIN_TOKEN=" + testAdmin}, true, false, false, "with ADMIN_TOKEN: http", "Anybody"},
+		"a secret and a token":      {[]string{"JWT_SECRET=" + testSecret, "ADMIN_TOKEN=" + testAdmin}, true, false, false, "with ADMIN_TOKEN: http", "this machine alone"},
+		"a list of origins":         {[]string{"ALLOWED_ORIGINS=https://app.example.com"}, false, false, false, "with ALLOWED_ORIGINS set it needs ADMIN_TOKEN", "http"},
+		"a key and a proxy":         {[]string{"API_KEY=" + testSecret, "TRUSTED_PROXIES=heroku"}, false, false, false, "with API_KEY, TRUSTED_PROXIES set", "http"},
+		"a token and a proxy":       {[]string{"ADMIN_TOKEN=" + testAdmin, "TRUSTED_PROXIES=heroku"}, true, false, false, "with ADMIN_TOKEN: http", "this machine alone"},
 		"a secret, a token and off": {[]string{"JWT_SECRET=" + testSecret, "ADMIN_TOKEN=" + testAdmin, "CONSOLE=false"}, false, false, false, "", "console"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,8 +45,9 @@ func TestConsole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg, tryOut := withSecret(cfg)
-			parts := consoleParts(cfg, tryOut)
+			given := cfg
+			cfg, _ = withSecret(cfg)
+			parts := consoleParts(cfg, given)
 			if (parts != nil) != tt.on {
 				t.Fatalf("there is a console: %v, want %v", parts != nil, tt.on)
 			}
@@ -53,7 +57,7 @@ func TestConsole(t *testing.T) {
 			if parts != nil && (parts.MintToken != nil) != tt.makes {
 				t.Errorf("it makes tokens: %v, want %v", parts.MintToken != nil, tt.makes)
 			}
-			text := consoleText(cfg, tryOut, local)
+			text := consoleText(cfg, given, local)
 			if !strings.Contains(text, tt.text) || strings.Contains(text, tt.absent) || strings.Contains(text, testAdmin) {
 				t.Errorf("start text %q, want %q, not %q and no token", text, tt.text, tt.absent)
 			}
@@ -62,13 +66,14 @@ func TestConsole(t *testing.T) {
 }
 
 func TestConsoleTokens(t *testing.T) {
-	cfg, tryOut := withSecret(config.Default())
+	given := config.Default()
+	cfg, _ := withSecret(given)
 	verifier, err := auth.New(auth.Config{Secret: string(cfg.JWTSecret)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer verifier.Close()
-	token, err := consoleParts(cfg, tryOut).MintToken("42", "Ada", []string{"team-*"}, time.Minute)
+	token, err := consoleParts(cfg, given).MintToken("42", "Ada", []string{"team-*"}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func TestConsoleTokens(t *testing.T) {
 	if err != nil || id.UserID() != "42" || id.Name() != "Ada" || !id.CanJoin("team-a") || id.CanJoin("other") {
 		t.Errorf("Verify = %v, %v, want user 42, Ada, in the rooms of the team", id, err)
 	}
-	if _, err := consoleParts(cfg, tryOut).MintToken("", "", nil, time.Minute); err == nil {
+	if _, err := consoleParts(cfg, given).MintToken("", "", nil, time.Minute); err == nil {
 		t.Error("a token for nobody was made")
 	}
 }
@@ -85,12 +90,22 @@ func TestConsoleTokens(t *testing.T) {
 func TestServeConsole(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings []string
-		status   int
+		headers  []string
+		status   int // of the page
+		token    int // of a token that is asked for
 	}{
-		"trying out":           {nil, http.StatusOK},
-		"a secret":             {[]string{"JWT_SECRET=" + testSecret}, http.StatusNotFound},
-		"a secret and a token": {[]string{"JWT_SECRET=" + testSecret, "ADMIN_TOKEN=" + testAdmin}, http.StatusUnauthorized},
-		"off":                  {[]string{"CONSOLE=false"}, http.StatusNotFound},
+		"trying out":              {nil, nil, http.StatusOK, http.StatusOK},
+		"through a proxy":         {nil, []string{"X-Forwarded-For", "192.0.2.1"}, http.StatusForbidden, http.StatusForbidden},
+		"a name that was rebound": {nil, []string{"Host", "evil.example"}, http.StatusForbidden, http.StatusForbidden},
+		"as the recipe for a dyno": {[]string{"ALLOWED_ORIGINS=https://app.example.com", "TRUSTED_PROXIES=heroku", "METRICS_TOKEN=" + testSecret}, nil,
+			http.StatusNotFound, http.StatusNotFound},
+		"a secret":             {[]string{"JWT_SECRET=" + testSecret}, nil, http.StatusNotFound, http.StatusNotFound},
+		"a secret and a token": {[]string{"JWT_SECRET=" + testSecret, "ADMIN_TOKEN=" + testAdmin}, nil, http.StatusUnauthorized, http.StatusUnauthorized},
+		"signed in, trying out": {[]string{"ADMIN_TOKEN=" + testAdmin}, []string{"Authorization", "Bearer " + testAdmin},
+			http.StatusOK, http.StatusOK},
+		"signed in from elsewhere": {[]string{"ADMIN_TOKEN=" + testAdmin}, []string{"Authorization", "Bearer " + testAdmin, "Via", "1.1 proxy"},
+			http.StatusOK, http.StatusNotFound},
+		"off": {[]string{"CONSOLE=false"}, nil, http.StatusNotFound, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
@@ -103,8 +118,11 @@ func TestServeConsole(t *testing.T) {
 			}()
 			url := readURL(t, stdout)
 			go io.Copy(io.Discard, stdout) // ends when run has ended
-			if status, _ := get(t, url+"/console"); status != tt.status {
+			if status := ask(t, http.MethodGet, url+"/console", "", tt.headers); status != tt.status {
 				t.Errorf("GET /console = %d, want %d", status, tt.status)
+			}
+			if status := ask(t, http.MethodPost, url+"/console/token", "userId=42", tt.headers); status != tt.token {
+				t.Errorf("POST /console/token = %d, want %d", status, tt.token)
 			}
 			stop()
 			if err := <-done; err != nil {
@@ -112,4 +130,27 @@ func TestServeConsole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ask sends a form, with headers in pairs, and returns the status of the answer.
+func ask(t *testing.T, method, url, form string, headers []string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
 }

@@ -29,7 +29,8 @@ type doorParts struct {
 // buildDoors makes the handlers of all doors but "/". cfg has a way to verify tokens.
 func buildDoors(cfg config.Config, h *hub.Hub, others *clusterParts, log *slog.Logger) (*doorParts, error) {
 	verifier, err := auth.New(auth.Config{
-		Secret: string(cfg.JWTSecret), JWKSURL: cfg.JWKSURL, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Log: log,
+		Secret: string(cfg.JWTSecret), JWKSURL: cfg.JWKSURL, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience,
+		RequireExpiry: cfg.JWTRequireExp, Leeway: cfg.JWTLeeway, Log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -74,7 +74,7 @@ func TestTokenForTryingOutIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := build(cfg, madeUp, slog.New(slog.DiscardHandler))
+	srv, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,14 +146,15 @@ func joinByPolling(t *testing.T, url string) {
 	poll(`431[{"ok":true}]`)
 }
 
-// TestAppJSON holds the settings that app.json proposes to the rules of config.
+// TestAppJSON holds the settings that app.json proposes to the rules of config: it is a server of production with secrets
+// of its own, where nothing is open that app.json does not name.
 func TestAppJSON(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "app.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var app struct {
-		Env map[string]struct{ Value string }
+		Env map[string]struct{ Value, Generator string }
 	}
 	if err := json.Unmarshal(text, &app); err != nil {
 		t.Fatal(err)
@@ -167,7 +168,38 @@ func TestAppJSON(t *testing.T) {
 			t.Errorf("app.json sets %s, which is no setting", name)
 		}
 	}
-	if _, err := config.Load(func(name string) string { return app.Env[name].Value }); err != nil {
+	cfg, err := config.Load(func(name string) string {
+		if app.Env[name].Generator == "secret" {
+			return testSecret
+		}
+		return app.Env[name].Value
+	})
+	if err != nil {
 		t.Errorf("settings of app.json: %v", err)
+	}
+	if !cfg.Production() || cfg.JWTSecret == "" || cfg.APIKey == "" || cfg.MetricsToken == "" {
+		t.Error("app.json sets up no server of production with secrets of its own")
+	}
+}
+
+// TestHerokuRecipes holds what README and deploy.md tell to type to the rules of config.
+func TestHerokuRecipes(t *testing.T) {
+	for _, doc := range []string{"README.md", "docs/deploy.md"} {
+		text, err := os.ReadFile(filepath.Join(root, doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings := make(map[string]string)
+		for _, line := range regexp.MustCompile(`(?m)^heroku config:set (.*)$`).FindAllStringSubmatch(string(text), -1) {
+			for _, pair := range regexp.MustCompile(`([A-Z_]+)=(\$\([^)]*\)|\S+)`).FindAllStringSubmatch(line[1], -1) {
+				if settings[pair[1]] = pair[2]; strings.HasPrefix(pair[2], "$(openssl") {
+					settings[pair[1]] = testSecret
+				}
+			}
+		}
+		cfg, err := config.Load(func(name string) string { return settings[name] })
+		if err != nil || !cfg.Production() || cfg.JWTSecret == "" || cfg.APIKey == "" {
+			t.Errorf("%s: the recipe for Heroku is none of a server of production with a secret: %v", doc, err)
+		}
 	}
 }

@@ -26,8 +26,8 @@ var helpLine = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)$`)
 func TestMetricsPage(t *testing.T) {
 	cfg := config.Default()
 	cfg.Host, cfg.Port = "127.0.0.1", 0
-	cfg, tryOut := withSecret(cfg)
-	srv, err := build(cfg, tryOut, slog.New(slog.DiscardHandler))
+	cfg, _ = withSecret(cfg)
+	srv, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,14 +32,15 @@ func serve(ctx context.Context, args []string, env environment) error {
 		return fmt.Errorf("settings that cannot be used (signalbox help describes all of them):\n%w", err)
 	}
 	log := newLogger(cfg, env.stderr)
+	given := cfg
 	cfg, madeUp := withSecret(cfg)
-	cfg, madeUpKey := withAPIKey(cfg, madeUp)
-	srv, err := build(cfg, madeUp, log)
+	cfg, madeUpKey := withAPIKey(cfg, given)
+	srv, err := build(cfg, given, log)
 	if err != nil {
 		return err
 	}
 	defer srv.Close()
-	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())+consoleText(cfg, madeUp, srv.Addr())); err != nil {
+	if _, err := io.WriteString(env.stdout, startText(cfg, srv.Addr(), buildVersion())+consoleText(cfg, given, srv.Addr())); err != nil {
 		return err
 	}
 	if madeUp {
@@ -72,9 +73,9 @@ func serve(ctx context.Context, args []string, env environment) error {
 	return srv.Run(ctx)
 }
 
-// build makes the hub, the handlers and a server around them, which does not run yet. cfg has a way to verify tokens;
-// tryOut tells that withSecret made it up.
-func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, error) {
+// build makes the hub, the handlers and a server around them, which does not run yet. cfg has a way to verify tokens; given
+// are the settings without what was made up for the run.
+func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
 	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
 	others, err := openCluster(cfg, h, log)
@@ -97,7 +98,7 @@ func build(cfg config.Config, tryOut bool, log *slog.Logger) (*server.Server, er
 		Handlers: map[string]app.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
 		Doors:    &doors.server,
 		API:      apiParts(doors.handlers, users),
-		Console:  consoleParts(cfg, tryOut),
+		Console:  consoleParts(cfg, given),
 		Cluster:  others.bus(),
 	})
 	if err != nil {

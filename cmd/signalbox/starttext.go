@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,33 +24,45 @@ Connect with socket.io-client 3 or 4 (npm install socket.io-client):
   socket.emit("hello", { recipientUserId: 1, text: "to myself" });
 In a page: <script src="%s/socket.io/socket.io.min.js"></script>
 `, url, url)
-	open := openDoors(cfg)
+	var allowed []string
+	open := cfg.Open()
+	for _, o := range open {
+		if o.Allowed {
+			allowed = append(allowed, o.Name)
+		}
+	}
+	open = slices.DeleteFunc(open, func(o config.Opening) bool { return o.Allowed })
+	open = append(open, unlimited(cfg)...)
+	if len(allowed) > 0 {
+		fmt.Fprintf(&b, "\nOPEN, as ALLOW_OPEN says: %s\n", strings.Join(allowed, ", "))
+	}
 	if len(open) == 0 {
 		return b.String()
 	}
-	b.WriteString("\nOPEN FOR TRYING OUT. Before other people can reach this server, see to:\n")
-	for _, d := range open {
-		fmt.Fprintf(&b, "  %-52s %s\n", d.what, d.setting)
+	heading := "OPEN FOR TRYING OUT. Before other people can reach this server, see to:"
+	if cfg.Production() {
+		heading = "Without a limit, see to:"
+	}
+	fmt.Fprintf(&b, "\n%s\n", heading)
+	for _, o := range open {
+		fmt.Fprintf(&b, "  %-52s %s\n", o.What, o.Setting)
+	}
+	if !cfg.Production() {
+		b.WriteString("SIGNALBOX_ENV=production does not start a server that is open by mistake. ")
 	}
 	b.WriteString("All settings: signalbox help\n")
 	return b.String()
 }
 
-// openDoor is something that strangers may do, and the setting that ends it.
-type openDoor struct{ what, setting string }
-
-func openDoors(cfg config.Config) []openDoor {
-	var open []openDoor
-	add := func(is bool, what, setting string) {
-		if is {
-			open = append(open, openDoor{what, setting})
-		}
+// unlimited returns what one address may take without end.
+func unlimited(cfg config.Config) []config.Opening {
+	var open []config.Opening
+	if cfg.MaxConnectionsPerIP == 0 {
+		open = append(open, config.Opening{What: "one address may take all connections", Setting: "MAX_CONNECTIONS_PER_IP=100"})
 	}
-	add(cfg.Origins().Any(), "pages of every website may connect", "ALLOWED_ORIGINS=https://app.example.com")
-	add(cfg.MaxConnectionsPerIP == 0, "one address may take all connections", "MAX_CONNECTIONS_PER_IP=100")
-	add(cfg.HandshakesPerSecond == 0, "one address may connect as often as it likes", "HANDSHAKES_PER_SECOND=20")
-	add(cfg.Metrics && cfg.MetricsToken == "", "anybody may read /metrics", "METRICS_TOKEN=<secret>")
-	add(!cfg.RequireAuth, "everybody may be any user on /, in any room of /ws", "REQUIRE_AUTH=true JWT_SECRET=<secret>")
+	if cfg.HandshakesPerSecond == 0 {
+		open = append(open, config.Opening{What: "one address may connect as often as it likes", Setting: "HANDSHAKES_PER_SECOND=20"})
+	}
 	return open
 }
 

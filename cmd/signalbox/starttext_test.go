@@ -21,6 +21,10 @@ func TestStartText(t *testing.T) {
 	noMetrics.Metrics, noMetrics.MetricsToken = false, ""
 	anybody := closed
 	anybody.RequireAuth = false
+	byName, err := config.Load(env("SIGNALBOX_ENV=production", "JWT_SECRET="+testSecret, "ALLOW_OPEN=origins,root,tap,events", "METRICS_TOKEN="+testSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		cfg        config.Config
 		addr       net.Addr
@@ -32,6 +36,7 @@ func TestStartText(t *testing.T) {
 		"version 6":     {config.Default(), &net.TCPAddr{IP: net.IPv6loopback, Port: 1}, []string{"http://[::1]:1\n"}, nil},
 		"closed":        {closed, local, []string{"http://127.0.0.1:4000"}, []string{"OPEN", "hush"}},
 		"no metrics":    {noMetrics, local, nil, []string{"OPEN"}},
+		"open by name":  {byName, local, []string{"OPEN, as ALLOW_OPEN says: origins, root, tap, events\n", "MAX_CONNECTIONS_PER_IP="}, []string{"TRYING OUT", "ALLOWED_ORIGINS="}},
 		"no tokens":     {anybody, local, []string{"OPEN FOR TRYING OUT", "any room of /ws", "REQUIRE_AUTH=true"}, []string{"ALLOWED_ORIGINS="}},
 	}
 	for name, tt := range tests {

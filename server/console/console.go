@@ -24,8 +24,10 @@ const (
 
 // Config is what a console is made of. Stats and Log are needed.
 type Config struct {
-	// AdminToken is what whoever opens the console has to know; empty: nobody is asked.
+	// AdminToken is what whoever opens the console has to know; empty: only those get in whom TryOut lets in.
 	AdminToken string
+	// TryOut reports whether a request comes from somebody who tries this server out on its own machine.
+	TryOut func(*http.Request) bool
 	// Version is that of the binary.
 	Version string
 	// ClientVersion is that of the browser client which the page needs.
@@ -35,7 +37,7 @@ type Config struct {
 	ClientCDN string
 	// Stats reads the counters. It is called from any goroutine, at most four times per second.
 	Stats func() Stats
-	// Mint makes a token for trying out; nil: this server does not make tokens. It is called from any goroutine; the text
+	// Mint makes a token for those whom TryOut lets in; nil: this server does not make tokens. It is called from any goroutine; the text
 	// of its error goes to the page.
 	Mint func(TokenRequest) (string, error)
 	// ClientIP returns the address of the client behind a request; nil: the other end of the TCP connection.
@@ -79,6 +81,10 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not from another site", http.StatusForbidden)
 		return
 	}
+	if c.gate == nil && !c.cfg.TryOut(r) {
+		http.Error(w, elsewhere, http.StatusForbidden)
+		return
+	}
 	switch name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, Path), "/"); name {
 	case "login":
 		c.only(w, r, c.login, http.MethodPost)
@@ -104,7 +110,7 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, name string) {
 	case "info":
 		c.only(w, r, c.sendInfo, http.MethodGet, http.MethodHead)
 	case "token":
-		if c.cfg.Mint == nil {
+		if !c.mints(r) {
 			http.Error(w, "not found", http.StatusNotFound)
 			return
 		}
@@ -126,14 +132,21 @@ func (c *Console) only(w http.ResponseWriter, r *http.Request, next http.Handler
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
+// elsewhere is what those are told whom an open console does not let in.
+const elsewhere = "Without ADMIN_TOKEN this page is for browsers on the server's own machine, " +
+	"at http://localhost:<port>" + Path + " and not through a proxy. Set ADMIN_TOKEN to sign in from here."
+
+// mints reports whether whoever sent a request gets tokens for the asking.
+func (c *Console) mints(r *http.Request) bool { return c.cfg.Mint != nil && c.cfg.TryOut(r) }
+
 // sendInfo tells the page what it may offer.
-func (c *Console) sendInfo(w http.ResponseWriter, _ *http.Request) {
+func (c *Console) sendInfo(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, http.StatusOK, struct {
 		Version       string `json:"version"`
 		ClientVersion string `json:"clientVersion"`
 		Gated         bool   `json:"gated"`
 		Tokens        bool   `json:"tokens"`
-	}{c.cfg.Version, c.cfg.ClientVersion, c.gate != nil, c.cfg.Mint != nil})
+	}{c.cfg.Version, c.cfg.ClientVersion, c.gate != nil, c.mints(r)})
 }
 
 // sendStats answers the counters of now.

@@ -20,6 +20,7 @@ const adminToken = "correct horse battery staple"
 
 func newTest(change ...func(*Config)) *Console {
 	cfg := Config{
+		TryOut:        func(*http.Request) bool { return true },
 		Version:       "v1",
 		ClientVersion: "4.8.3",
 		Stats:         func() Stats { return Stats{PacketsIn: 7, Rooms: map[string]int{"user": 2}} },
