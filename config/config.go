@@ -17,7 +17,7 @@ type Config struct {
 	Port              int           `env:"PORT" default:"3000" min:"0" max:"65535" doc:"TCP port; 0 picks a free one"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"from SIGTERM or SIGINT to the end of the process; what is not finished then is cut. Heroku kills after 30 s"`
 	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
-	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"15s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is closed"`
+	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`
 
 	// Who may connect.
 	AllowedOrigins Origins `env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com; * is every origin, without cookies. Empty, and ENDPOINT too: *"`

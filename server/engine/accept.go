@@ -51,6 +51,19 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
+// firstToken returns the first of a header's comma-separated tokens; "" where that is none.
+func firstToken(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	first, _, _ := strings.Cut(values[0], ",")
+	first = strings.TrimSpace(first)
+	if strings.ContainsFunc(first, func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) }) {
+		return ""
+	}
+	return first
+}
+
 // keyGUID is the constant of RFC 6455 section 1.3.
 const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -71,19 +84,24 @@ type taken struct {
 }
 
 // switchProtocols takes the connection over for a websocket. The greeting is the 101 response, with the headers that were
-// set on w, and first, a frame or nothing, right behind it.
+// set on w, and first, a frame or nothing, right behind it. Of the subprotocols that the client offers the first is taken,
+// as the reference implementation does: a client that gets none of those it has offered fails.
 func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (taken, error) {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	head.WriteString(acceptKey(r.Header["Sec-Websocket-Key"][0]))
 	head.WriteString("\r\n")
+	if protocol := firstToken(r.Header["Sec-Websocket-Protocol"]); protocol != "" {
+		head.WriteString("Sec-WebSocket-Protocol: " + protocol + "\r\n")
+	}
 	return s.takeOver(w, &head, nil, first)
 }
 
 // notInTakenOver are the headers of w that say nothing about a connection that was taken over.
 var notInTakenOver = map[string]bool{
 	"Connection": true, "Upgrade": true, "Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true,
-	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
+	"Sec-Websocket-Protocol": true,
+	"Content-Length":         true, "Transfer-Encoding": true, "Trailer": true,
 }
 
 // takeOver hijacks w's connection. The greeting is head, the headers of w and extra, and first.

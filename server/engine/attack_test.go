@@ -313,7 +313,7 @@ func TestManySlowBodies(t *testing.T) {
 		p := s.poller(t)
 		r := s.raw(t)
 		r.send([]byte("POST /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n4"))
-		r.head(http.StatusBadRequest)
+		r.head(http.StatusRequestTimeout)
 	})
 	b.mustBeWell()
 }

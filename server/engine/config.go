@@ -18,7 +18,7 @@ type Config struct {
 	UpgradeTimeout time.Duration
 	// WriteTimeout is how long a write may make no progress before the connection ends. Default 10s.
 	WriteTimeout time.Duration
-	// BodyReadTimeout is how long the body of a POST may take to arrive. Default 15s.
+	// BodyReadTimeout is how long the body of a POST may take to arrive. Default 30s.
 	BodyReadTimeout time.Duration
 	// CloseTimeout bounds the end of a connection: what is queued must have left, and the client must have
 	// answered the close frame or fetched its last poll, within this time. Default 5s.
@@ -75,7 +75,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.PingTimeout, 20*time.Second)
 	setDefault(&c.UpgradeTimeout, 10*time.Second)
 	setDefault(&c.WriteTimeout, 10*time.Second)
-	setDefault(&c.BodyReadTimeout, 15*time.Second)
+	setDefault(&c.BodyReadTimeout, 30*time.Second)
 	setDefault(&c.CloseTimeout, 5*time.Second)
 	setDefault(&c.MaxPayloadBytes, 1_000_000)
 	setDefault(&c.OutboxBytes, 4*miB)

@@ -23,6 +23,12 @@ func (s *Session) packet(data []byte) error {
 	switch judge(data) {
 	case isMessage:
 		return refused(s.receiver.Text(data[1:]))
+	case isBinary:
+		content, err := decodeBinary(nil, data[1:])
+		if err != nil {
+			return errPacket
+		}
+		return refused(s.receiver.Binary(content))
 	case isPong:
 		s.gotPong()
 		return nil

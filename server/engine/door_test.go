@@ -175,6 +175,9 @@ func TestStream(t *testing.T) {
 		if got := res.Header.Get("Content-Type"); got != "text/event-stream" {
 			t.Errorf("Content-Type %q", got)
 		}
+		if sent, err := http.ParseTime(res.Header.Get("Date")); err != nil || time.Since(sent) > patience {
+			t.Errorf("Date %q, %v", res.Header.Get("Date"), err)
+		}
 		for range 1000 {
 			if err := st.Send(wire.Raw([]byte("data: x\n\n"))); err != nil {
 				t.Fatal(err)

@@ -30,6 +30,9 @@ type refusal struct {
 	cause   string // the name under which it is counted
 }
 
+// noBody in place of a code means that the reference implementation answers with the status alone.
+const noBody = -1
+
 var (
 	refuseTransport = &refusal{http.StatusBadRequest, 0, "Transport unknown", "transport"}
 	refuseSession   = &refusal{http.StatusBadRequest, 1, "Session ID unknown", "session"}
@@ -46,7 +49,8 @@ var (
 	refuseSecond    = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
 	refuseVersion   = &refusal{http.StatusUpgradeRequired, 3, "Bad request", "upgrade"}
 	refuseHeaders   = &refusal{http.StatusRequestHeaderFieldsTooLarge, 3, "Bad request", "headers"}
-	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, 3, "Payload too large", "payload"}
+	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, noBody, "Payload too large", "payload"}
+	refuseSlowBody  = &refusal{http.StatusRequestTimeout, noBody, "Body came too slowly", "timeout"}
 )
 
 func (r *refusal) Error() string { return r.message }
@@ -54,12 +58,15 @@ func (r *refusal) Unwrap() error { return ErrRefused }
 
 // write answers a request with the refusal.
 func (r *refusal) write(w http.ResponseWriter) {
-	body, _ := json.Marshal(struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-	}{r.code, r.message}) // a number and a constant text: it cannot fail
+	var body []byte
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	if r.code != noBody {
+		body, _ = json.Marshal(struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		}{r.code, r.message}) // a number and a constant text: it cannot fail
+		h.Set("Content-Type", "application/json")
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r == refuseVersion {

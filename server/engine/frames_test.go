@@ -49,7 +49,7 @@ func TestFrameRules(t *testing.T) {
 		"over the limit, nothing behind": {frame(opBinary, true, make([]byte, 1001))[:8], 1009, ReasonPayloadTooLarge},
 		"over the limit in fragments": {append(frame(opBinary, false, make([]byte, 600)),
 			frame(opContinuation, true, make([]byte, 401))...), 1009, ReasonPayloadTooLarge},
-		"too many fragments": {append(frame(opText, false, []byte("4")),
+		"too many empty fragments": {append(frame(opText, false, []byte("4")),
 			bytes.Repeat(frame(opContinuation, false, nil), 100_000)...), 1009, ReasonPayloadTooLarge},
 		"invalid UTF-8":              {frame(opText, true, []byte("4\xff")), 1007, ReasonTransportError},
 		"UTF-8 cut short":            {frame(opText, true, []byte("4\xe2\x82")), 1007, ReasonTransportError},
@@ -95,6 +95,11 @@ func TestWire19_WebSocketAtLimit(t *testing.T) {
 			frame(opPing, true, []byte("between")),
 			frame(opContinuation, false, bytes.Repeat([]byte("x"), 5_000)),
 			frame(opContinuation, true, bytes.Repeat([]byte("x"), 4_999)),
+		}, nil),
+		"a frame for each byte": bytes.Join([][]byte{
+			frame(opText, false, []byte("4")),
+			bytes.Repeat(frame(opContinuation, false, []byte("x")), 9_998),
+			frame(opContinuation, true, []byte("x")),
 		}, nil),
 	} {
 		t.Run(name, func(t *testing.T) {

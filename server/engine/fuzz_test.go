@@ -58,7 +58,7 @@ func FuzzFrames(f *testing.F) {
 
 // FuzzPayload: decoding never panics, and what was decoded, encoded and decoded again is the same.
 func FuzzPayload(f *testing.F) {
-	for _, seed := range []string{"4hello", "4a\x1e4b", "bAQIDBA==", "bAQIDBA", "", "\x1e", "4\x1e", "2", "b", "b=", "4\xff", "6\x1e1"} {
+	for _, seed := range []string{"4hello", "4a\x1e4b", "bAQIDBA==", "bAQIDBA", "", "\x1e", "4\x1e", "2", "b", "b=", "4\xff", "6\x1e1", "bAQID\r\nBA==\n"} {
 		f.Add([]byte(seed))
 	}
 	type packet struct {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"signalbox/server/wire"
 )
@@ -36,9 +37,10 @@ func (s *Server) gate(r *http.Request) *refusal {
 	}
 }
 
-func (s *Server) newSession(r *http.Request, addr string) *Session {
+func (s *Server) newSession(r *http.Request, query url.Values, addr string) *Session {
 	session := &Session{id: newID(), addr: addr, request: s.newRequest(r)}
 	session.init(s, session)
+	session.textOnly.Store(query.Get("b64") != "")
 	return session
 }
 
@@ -62,13 +64,13 @@ func (nobody) Binary([]byte) error { return nil }
 func (nobody) Closed(Reason)       {}
 
 // handshakeWebSocket begins a session on a websocket. The open packet leaves with the 101 response.
-func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request) {
+func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, query url.Values) {
 	addr := s.cfg.ClientIP(r)
 	if refused := s.admit(r, addr); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
-	session := s.newSession(r, addr)
+	session := s.newSession(r, query, addr)
 	first := wire.Text(s.openPacket(session.id, WebSocketTransport))
 	t, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
 	if err != nil {

@@ -16,6 +16,7 @@ type heart struct {
 	timeout  *deadlines    // until the pong; nil: none is expected
 	ping     *wire.Message // what is sent
 	last     *wire.Message // what is sent after a ping timeout
+	patient  bool          // what arrives while a pong is due starts the timeout again, once
 }
 
 // beat tells apart the hearts of plain websockets and streams.
@@ -82,12 +83,22 @@ func (l *link) beatLocked(now time.Duration) {
 	case l.heart.timeout == nil:
 		l.srv.clock.startLocked(l, l.heart.interval, now)
 	default:
-		l.unanswered = true
+		l.unanswered, l.extended = true, false
 		l.srv.clock.startLocked(l, l.heart.timeout, due)
 	}
 }
 
-// pong takes an answer to a ping. One that nobody asked for is ignored, as the reference implementation does.
+// heardLocked is called when something has arrived. On a slow uplink a pong comes behind what was sent before it.
+//
+// Rule: as the reference implementation does, the ping timeout begins again once.
+func (l *link) heardLocked() {
+	if l.unanswered && !l.extended && l.phase == phaseOpen && l.heart.patient {
+		l.extended = true
+		l.srv.clock.startLocked(l, l.heart.timeout, l.srv.clock.now())
+	}
+}
+
+// gotPong takes an answer to a ping. One that nobody asked for is ignored, as the reference implementation does.
 func (l *link) gotPong() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -68,3 +68,39 @@ func TestRequestFindsThePingTimeoutFirst(t *testing.T) {
 		srv.wg.Wait()
 	}
 }
+
+// TestPacketPutsThePingTimeoutOffOnce: on a slow uplink the pong may be behind what the client sent before it.
+func TestPacketPutsThePingTimeoutOffOnce(t *testing.T) {
+	send := map[string]func(b *bubble, query string, ws *raw){
+		"websocket": func(b *bubble, _ string, ws *raw) { ws.send(text("4x")) },
+		"polling":   func(b *bubble, query string, _ *raw) { b.request("POST", query, "4x") },
+	}
+	for transport, send := range send {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newApp()
+				b := newBubble(t, Config{}, a)
+				defer b.stop()
+				var ws *raw
+				var query string
+				if transport == "websocket" {
+					ws = b.websocket()
+					ws.frame() // the ping
+				} else {
+					_, open := b.request("GET", pollingQuery, "")
+					query = pollingQuery + "&sid=" + sidOf(t, open)
+					b.request("GET", query, "")
+				}
+				pinged := time.Now()
+				time.AfterFunc(10*time.Second, func() { send(b, query, ws) })
+				time.AfterFunc(20*time.Second-1, func() { send(b, query, ws) })
+				if got := <-a.closed; got != ReasonPingTimeout || time.Since(pinged) != 30*time.Second {
+					t.Errorf("ended by %v %v after the ping", got, time.Since(pinged))
+				}
+				if ws != nil {
+					go ws.mustEnd()
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package engine
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+)
 
 // ServeHTTP serves handshakes, polls, posts and websocket upgrades. Errors are answered with a JSON body of code and
 // message.
@@ -22,7 +25,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !validOrigin(r.Header.Get("Origin")):
 		s.refuse(w, refuseRequest)
 	case query.Get("sid") != "":
-		s.serveSession(w, r, t, query.Get("sid"), query.Get("EIO"))
+		s.serveSession(w, r, t, query)
 	case r.Method != http.MethodGet:
 		s.refuse(w, refuseMethod)
 	case (t == WebSocketTransport) != IsUpgrade(r), query.Has("j"):
@@ -34,24 +37,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, refused)
 			return
 		}
-		s.handshakeWebSocket(w, r)
+		s.handshakeWebSocket(w, r, query)
 	default:
-		s.handshakePolling(w, r)
+		s.handshakePolling(w, r, query)
 	}
 }
 
 // serveSession serves a request for a session that exists.
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transport, id, eio string) {
-	session := s.session(id)
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transport, query url.Values) {
+	session := s.session(query.Get("sid"))
 	switch {
 	case session == nil:
 		s.refuse(w, refuseSession)
-	case (t == WebSocketTransport) != IsUpgrade(r):
+	case (t == WebSocketTransport) != IsUpgrade(r), query.Get("EIO") != "4": // the session's version
 		s.refuse(w, refuseRequest)
-	case t == WebSocketTransport && eio != "4":
-		s.refuse(w, refuseProtocol)
 	case t == WebSocketTransport:
-		s.upgradeSession(w, r, session)
+		s.upgradeSession(w, r, session, query.Get("b64") != "")
 	case r.Method == http.MethodGet:
 		session.servePoll(w, r)
 	case r.Method == http.MethodPost:

@@ -77,6 +77,7 @@ type link struct {
 
 	heart      *heart // nil: none
 	unanswered bool   // a ping is
+	extended   bool   // and its timeout has begun again
 }
 
 func (l *link) init(s *Server, o owner) {
@@ -173,6 +174,7 @@ func (l *link) wakePollLocked() {
 func (l *link) beginBatch() {
 	l.mu.Lock()
 	l.reading = true
+	l.heardLocked()
 	l.mu.Unlock()
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Engine.IO packet types: the first byte of a packet. Binary messages carry none on a websocket, and packetBinary
-// before their base64 form when they travel by polling.
+// before their base64 form when they travel by polling, or are to or from a client that knows text alone.
 //
 // Rule: [packet encoding].
 //
@@ -35,6 +35,7 @@ const (
 	isMessage
 	isPong
 	isClose
+	isBinary   // in base64
 	isWrongWay // a ping: only the server pings
 	isIgnored  // open, upgrade and noop say nothing to an open session
 )
@@ -49,6 +50,8 @@ func judge(packet []byte) verdict {
 		return isMessage
 	case packetPong:
 		return isPong
+	case packetBinary:
+		return isBinary
 	case packetClose:
 		return isClose
 	case packetPing:

@@ -30,6 +30,24 @@ func appendMessage(payload []byte, m *wire.Message) []byte {
 	return payload
 }
 
+// inText returns m as it leaves to the session's client: one that has asked for base64 gets binary parts as text.
+//
+// Rule: the parameter b64 of a request, which official clients send with their option forceBase64.
+func (s *Session) inText(m *wire.Message) *wire.Message {
+	if !s.textOnly.Load() {
+		return m
+	}
+	parts := m.Parts()
+	texts := make([][]byte, len(parts))
+	for i := range parts {
+		texts[i] = parts[i].Payload()
+		if parts[i].Binary() {
+			texts[i] = base64.StdEncoding.AppendEncode([]byte{packetBinary}, texts[i])
+		}
+	}
+	return wire.Texts(texts...)
+}
+
 // payload walks through the packets of a body.
 type payload struct {
 	rest    []byte
@@ -62,12 +80,10 @@ func (p *payload) next() (packet []byte, binary, ok bool, err error) {
 	return p.decoded, true, true, nil
 }
 
-// decodeBinary decodes base64, padded or not, as clients of both kinds exist.
+// decodeBinary decodes base64, padded or not, in one line or in several: clients of all kinds exist. The client for Java
+// and Android breaks lines after 76 characters.
 func decodeBinary(dst, src []byte) ([]byte, error) {
-	if bytes.ContainsAny(src, "\r\n") { // the decoder would skip them
-		return nil, errPacket
-	}
-	return base64.RawStdEncoding.AppendDecode(dst, bytes.TrimRight(src, "="))
+	return base64.RawStdEncoding.AppendDecode(dst, bytes.TrimRight(src, "=\r\n")) // which skips line breaks
 }
 
 // maxKeptBytes is the size up to which a buffer is worth keeping for the next request.

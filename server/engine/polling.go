@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"time"
@@ -31,13 +32,13 @@ type polling struct {
 }
 
 // handshakePolling begins a session with polling. The open packet is the response.
-func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request) {
+func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
 	addr := s.cfg.ClientIP(r)
 	if refused := s.admit(r, addr); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
-	session := s.newSession(r, addr)
+	session := s.newSession(r, query, addr)
 	session.polling = new(polling)
 	if !s.add(&session.link, addr) {
 		s.refuse(w, refuseShutdown)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"time"
 )
@@ -28,7 +29,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	s.endPost(done) // before the answer: the next post may follow it at once
 	if refused != nil {
-		if refused == refuseTooLarge {
+		if refused.code == noBody {
 			w.Header().Set("Connection", "close") // the rest of the body is not read
 		}
 		s.srv.refuse(w, refused)
@@ -67,7 +68,8 @@ func (s *Session) endPost(done chan struct{}) {
 
 // readBody reads the body of a post, which has to arrive in time and within the limit.
 //
-// Rule: a body over the limit is 413, whether its length was announced or not; binary bodies were a part of EIO=3.
+// Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408; binary
+// bodies were a part of EIO=3.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *refusal {
 	cfg := &s.srv.cfg
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
@@ -87,6 +89,9 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.B
 	}
 	if err != nil {
 		s.shut(ReasonTransportError, nil)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return refuseSlowBody
+		}
 		return refuseRequest
 	}
 	_ = rc.SetReadDeadline(time.Time{})

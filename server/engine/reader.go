@@ -13,9 +13,9 @@ const (
 	// as they arrive, so that announcing a length costs the server nothing.
 	readBytes = 8 * kiB
 
-	// maxFragments bounds the frames of one message: without it a message within its byte limit could keep the server
-	// busy with empty ones.
-	maxFragments = 4096
+	// maxEmptyFragments bounds the empty frames of one message. The others are bounded by the message's own limit, and
+	// cost no memory beyond their payload: what they carry is copied into one buffer.
+	maxEmptyFragments = 4096
 )
 
 var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
@@ -37,9 +37,9 @@ type reader struct {
 	busy       int  // reads since the last that had to wait
 
 	// A message that comes in several frames.
-	message   []byte
-	op        opcode // 0: none has begun
-	fragments int
+	message []byte
+	op      opcode // 0: none has begun
+	empties int    // empty frames in it
 }
 
 // newReader returns a reader that begins with the bytes in early, which it copies.
@@ -166,8 +166,10 @@ func (r *reader) next() (op opcode, payload []byte, ok bool, err error) {
 		if h.op != opContinuation && h.fin {
 			return r.whole(h.op, payload)
 		}
-		if r.fragments++; r.fragments > maxFragments {
-			return 0, nil, false, &frameError{closeTooBig, ReasonPayloadTooLarge, "too many fragments"}
+		if len(payload) == 0 {
+			if r.empties++; r.empties > maxEmptyFragments {
+				return 0, nil, false, &frameError{closeTooBig, ReasonPayloadTooLarge, "too many empty fragments"}
+			}
 		}
 		if h.op != opContinuation {
 			r.op = h.op
@@ -175,7 +177,7 @@ func (r *reader) next() (op opcode, payload []byte, ok bool, err error) {
 		r.message = append(r.message, payload...)
 		if h.fin {
 			op, payload = r.op, r.message
-			r.op, r.message, r.fragments = 0, nil, 0
+			r.op, r.message, r.empties = 0, nil, 0
 			return r.whole(op, payload)
 		}
 	}

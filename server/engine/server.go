@@ -76,6 +76,7 @@ func New(cfg Config, open func(*Session) Receiver) *Server {
 		timeout:  s.clock.queue(cfg.PingTimeout),
 		ping:     wire.Text([]byte{packetPing}),
 		last:     closeFrame(closeNoCode, ""),
+		patient:  true,
 	}
 	s.drain = s.clock.queue(cfg.CloseTimeout)
 	s.parting = s.clock.queue(min(partingWait, cfg.CloseTimeout))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"signalbox/server/wire"
 )
@@ -36,6 +37,8 @@ type Session struct {
 	polling  *polling
 	upgraded bool
 	told     bool // the receiver knows, or is about to, that the session has ended
+
+	textOnly atomic.Bool // the client takes no binary frames
 }
 
 // ID returns the session id: 20 characters that nobody can guess.
@@ -44,18 +47,18 @@ func (s *Session) ID() string { return s.id }
 // Send queues a message. Its text parts begin with the packet type, "4". It never blocks and never writes. It returns
 // [ErrClosed] once the session has ended, and [ErrSlowClient] if this message does not fit the outbox, which ends the
 // session. A message larger than the outbox is taken when nothing else is queued.
-func (s *Session) Send(m *wire.Message) error { return s.send(m, false) }
+func (s *Session) Send(m *wire.Message) error { return s.send(s.inText(m), false) }
 
 // Reply is Send for an answer to the packet being handled: if the reader is at work, the message waits until it has
 // handled what has arrived, and leaves with the other answers in one write.
-func (s *Session) Reply(m *wire.Message) error { return s.send(m, true) }
+func (s *Session) Reply(m *wire.Message) error { return s.send(s.inText(m), true) }
 
 // Flush lets what Reply holds back leave: for a receiver that is about to take its time.
 func (s *Session) Flush() { s.flush() }
 
 // SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a poll
 // waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
-func (s *Session) SendVolatile(m *wire.Message) bool { return s.sendVolatile(m) }
+func (s *Session) SendVolatile(m *wire.Message) bool { return s.sendVolatile(s.inText(m)) }
 
 // Writable reports whether [Session.SendVolatile] would take a message now.
 func (s *Session) Writable() bool { return s.writable() }

@@ -59,7 +59,8 @@ func (s *Server) OpenStream(w http.ResponseWriter, r *http.Request, o StreamOpti
 		s.refuse(w, refused)
 		return nil, refused
 	}
-	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\n")
+	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
+	head.WriteString(time.Now().UTC().Format(http.TimeFormat) + "\r\n")
 	t, err := s.takeOver(w, head, o.Header, nil)
 	if err != nil {
 		s.cancel(st.addr)

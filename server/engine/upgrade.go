@@ -38,8 +38,9 @@ func (p *probe) wake() {
 	}
 }
 
-// upgradeSession answers the websocket handshake of a session that polls.
-func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session) {
+// upgradeSession answers the websocket handshake of a session that polls. textOnly says that the websocket will not take
+// binary frames.
+func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session, textOnly bool) {
 	refused := checkUpgrade(r)
 	if refused == nil && s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		refused = refuseOrigin
@@ -57,11 +58,15 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 	}
 	t, err := s.openWebSocket(w, r)
 	if err != nil {
-		session.endProbe()
+		session.freeProbe()
+		s.release()
 		s.cfg.Log.Debug("websocket handshake failed", "error", err)
 		return
 	}
 	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
+	if textOnly {
+		session.textOnly.Store(true) // until the upgrade this makes no difference
+	}
 	session.setProbe(t.nc)
 	s.spawn(func() { session.runProbe(t.nc, reader) })
 }
@@ -124,9 +129,8 @@ func (s *Session) goneLocked() bool {
 	return s.phase == phaseDone || (s.phase == phaseClosing && !s.polling.draining)
 }
 
-// endProbe gives the place for an upgrade back.
-func (s *Session) endProbe() {
-	defer s.srv.release()
+// freeProbe gives the place for an upgrade back: the next one need not wait until the websocket of this one is closed.
+func (s *Session) freeProbe() {
 	s.srv.tally.upgradesFailed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +145,8 @@ func (s *Session) runProbe(nc net.Conn, r *reader) {
 		s.serve(r, s)
 		return
 	}
-	defer s.endProbe()
+	s.freeProbe()
+	defer s.srv.release()
 	farewell(nc, r, err, s.srv.cfg.CloseTimeout)
 }
 

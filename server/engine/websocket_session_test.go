@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -93,4 +94,84 @@ func TestCloseFlushesFirst(t *testing.T) {
 		t.Errorf("close code %d, want none", code)
 	}
 	a.mustClose(t, ReasonForcedClose)
+}
+
+// TestTextOnlyClient is one with the option forceBase64: bytes travel as text both ways, on every transport.
+func TestTextOnlyClient(t *testing.T) {
+	a := newApp().echo()
+	event := wire.NewBuilder(0)
+	event.Buf = append(event.Buf, `451-["photo",{"_placeholder":true,"num":0}]`...)
+	photo := event.Message([]byte{1, 2, 3, 4})
+	want := [2]string{`451-["photo",{"_placeholder":true,"num":0}]`, "bAQIDBA=="}
+	s := start(t, Config{}, a)
+	fromServer := func(t *testing.T, c *websocket.Conn, session *Session) {
+		t.Helper()
+		for _, send := range []func(*wire.Message) error{session.Send, session.Reply} {
+			if err := send(photo); err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]string{read(t, c), read(t, c)}; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+	}
+	t.Run("websocket", func(t *testing.T) {
+		c := s.dial(t, "EIO=4&transport=websocket&b64=1")
+		read(t, c)
+		fromServer(t, c, a.next(t))
+		write(t, c, "bAQIDBA==")
+		if got := read(t, c); got != "bAQIDBA==" {
+			t.Errorf("echo is %q", got)
+		}
+		write(t, c, "b%")
+		if code := readUntilClosed(t, c); code != int(websocket.StatusNoStatusRcvd) {
+			t.Errorf("close code %d after bytes that are no base64", code)
+		}
+	})
+	t.Run("without b64", func(t *testing.T) {
+		c := s.connect(t)
+		a.next(t)
+		write(t, c, "bAQIDBA==")
+		kind, got, err := c.Read(t.Context())
+		if kind != websocket.MessageBinary || string(got) != "\x01\x02\x03\x04" || err != nil {
+			t.Errorf("echo is %v %q, %v", kind, got, err)
+		}
+	})
+	t.Run("upgraded", func(t *testing.T) {
+		p := s.poller(t)
+		session := a.next(t)
+		c := s.dial(t, "EIO=4&transport=websocket&b64=1&sid="+p.sid)
+		write(t, c, "2probe")
+		read(t, c)
+		write(t, c, "5")
+		until(t, "upgrade", session.Upgraded)
+		fromServer(t, c, session)
+	})
+}
+
+// TestSubprotocols: a client that offers some fails where none is taken.
+func TestSubprotocols(t *testing.T) {
+	d, url := startDoors(t, Config{})
+	for _, path := range []string{"/ws", "/socket.io/?EIO=4&transport=websocket"} {
+		for offer, want := range map[string]string{"first, second": "first", "only": "only", " , x": "", `b"d`: "", "": ""} {
+			req, _ := http.NewRequest("GET", url+path, nil)
+			for i, h := 0, upgradeHeader(); i < len(h); i += 2 {
+				req.Header.Set(h[i], h[i+1])
+			}
+			if offer != "" {
+				req.Header.Set("Sec-WebSocket-Protocol", offer)
+			}
+			res, err := http.DefaultTransport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if got := res.Header.Get("Sec-WebSocket-Protocol"); res.StatusCode != 101 || got != want {
+				t.Errorf("%s, offered %q: %d %q, want %q", path, offer, res.StatusCode, got, want)
+			}
+			if path == "/ws" {
+				receive(t, d.results, "result")
+			}
+		}
+	}
 }

@@ -53,6 +53,16 @@ func Binary(payload ...[]byte) *Message {
 	return m
 }
 
+// Texts returns a message of several text parts.
+func Texts(payloads ...[]byte) *Message {
+	m := &Message{parts: make([]Part, len(payloads))}
+	for i, p := range payloads {
+		m.parts[i] = newPart(opText, p)
+		m.size += len(m.parts[i].frame)
+	}
+	return m
+}
+
 // Raw returns a message that goes out as it is, without a frame header, for connections that are not websockets
 // (an SSE record). It must not be queued on a websocket.
 func Raw(data []byte) *Message {
