@@ -110,7 +110,7 @@ func (s *Server) refuseStray(c *gin.Context) {
 		return
 	}
 	switch path := c.Request.URL.Path; {
-	case strings.HasPrefix(path, socketPath), path == roomsPath, path == tapPath, path == demoPath, path == notificationPath:
+	case strings.HasPrefix(path+"/", socketPath), path == roomsPath, path == tapPath, path == demoPath, path == notificationPath:
 		return
 	}
 	door.Refuse(c.Writer, &app.Refusal{Status: http.StatusUnauthorized})

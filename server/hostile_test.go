@@ -26,7 +26,7 @@ func TestOddRequests(t *testing.T) {
 		"path with dots":             {"GET /socket.io/../metrics HTTP/1.1", "200"}, // the door's, which knows no such session
 		"path with encoded dots":     {"GET /socket.io/%2e%2e/metrics HTTP/1.1", "200"},
 		"path out of the root":       {"GET /../../etc/passwd HTTP/1.1", "404"},
-		"encoded slash":              {"GET /socket.io%2fx HTTP/1.1", "200"},
+		"encoded slash":              {"GET /socket.io%2fx HTTP/1.1", "404"},
 		"zero byte":                  {"GET /%00 HTTP/1.1", "404"},
 		"bytes that are no text":     {"GET /%ff%fe HTTP/1.1", "404"},
 		"broken escape":              {"GET /%zz HTTP/1.1", "400"},

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	// socketPath is where Socket.IO is served, and without its slash for clients with addTrailingSlash: false.
 	socketPath = "/socket.io/"
 	// brokerText is what GET / answers, as the broker always did.
 	brokerText = "Real-Time Signal Broker"
@@ -29,7 +30,7 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 	r.HandleMethodNotAllowed = false
 	_ = r.SetTrustedProxies(nil) // addresses come from clientIP, gin's own rule is not asked
 
-	r.Use(s.observe, s.rescue, s.limitBody, s.refuseStray)
+	r.Use(s.observe, noSniff, s.rescue, s.limitBody, refuseEscaped, s.refuseStray)
 
 	read(r, "/", func(c *gin.Context) { c.String(http.StatusOK, brokerText) })
 	read(r, "/time", sendTime)
@@ -51,9 +52,14 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 			files.serve(c.Writer, c.Request, name)
 			return
 		}
+		if c.Request.Method == http.MethodOptions { // no preflight, but Node's server answers it as one
+			c.Status(http.StatusNoContent)
+			return
+		}
 		s.realtime.ServeHTTP(c.Writer, c.Request)
 	}
 	r.Any(socketPath+"*path", socket)
+	r.Any(strings.TrimSuffix(socketPath, "/"), socket)
 	r.NoRoute(func(c *gin.Context) {
 		if strings.HasPrefix(c.Request.URL.Path, socketPath) {
 			c.Status(http.StatusOK) // a method gin has no tree for: the answer is the door's, not gin's 404
@@ -173,6 +179,26 @@ func (s *Server) rescue(c *gin.Context) {
 		c.Abort()
 	}()
 	c.Next()
+}
+
+// noSniff tells browsers to take every answer for what it says it is: some hold what other clients wrote.
+func noSniff(c *gin.Context) {
+	if c.GetHeader("Upgrade") == "" {
+		c.Header("X-Content-Type-Options", "nosniff")
+	}
+}
+
+// refuseEscaped answers 404 to other spellings of a route, such as /%6detrics: a proxy in front that keeps a path for itself
+// may compare what was sent. What follows a fixed path, names of rooms for one, may be escaped.
+func refuseEscaped(c *gin.Context) {
+	raw, route := c.Request.URL.RawPath, c.FullPath()
+	if fixed := strings.IndexAny(route, ":*"); fixed >= 0 {
+		route = route[:fixed]
+	}
+	if raw != "" && !strings.HasPrefix(raw, route) {
+		c.String(http.StatusNotFound, "not found")
+		c.Abort()
+	}
 }
 
 // limitBody gives a body BODY_READ_TIMEOUT to arrive, whoever reads it: net/http itself reads what a handler left, and

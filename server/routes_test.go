@@ -38,7 +38,12 @@ func TestRoutes(t *testing.T) {
 		"put to the door":                  {"PUT", "/socket.io/", 200, "door PUT /socket.io/"},
 		"a method nobody knows":            {"BREW", "/socket.io/", 200, "door BREW /socket.io/"},
 		"a method nobody knows elsewhere":  {"BREW", "/", 404, "not found"},
-		"the door without its slash":       {"GET", "/socket.io?EIO=4", 404, "not found"},
+		"the door without its slash":       {"GET", "/socket.io?EIO=4", 200, "door GET /socket.io"},
+		"post to it":                       {"POST", "/socket.io?EIO=4", 200, "door POST /socket.io"},
+		"options of the door":              {"OPTIONS", "/socket.io/?EIO=4", 204, ""},
+		"metrics, spelt otherwise":         {"GET", "/%6detrics", 404, "not found"},
+		"the door, spelt otherwise":        {"GET", "/%73ocket.io/?EIO=4", 404, "not found"},
+		"a stream, spelt otherwise":        {"GET", "/%65vents/room/x", 404, "not found"},
 		"a name that begins like the door": {"GET", "/socket.iox/", 404, "not found"},
 		"options without a preflight":      {"OPTIONS", "/", 404, "not found"},
 	}
@@ -47,6 +52,9 @@ func TestRoutes(t *testing.T) {
 			res, body := do(t, request(t, tt.method, s.url(tt.path)))
 			if res.StatusCode != tt.status || body != tt.body {
 				t.Errorf("%s %s = %d %q, want %d %q", tt.method, tt.path, res.StatusCode, body, tt.status, tt.body)
+			}
+			if got := res.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+				t.Errorf("X-Content-Type-Options of %s %s is %q, want nosniff", tt.method, tt.path, got)
 			}
 		})
 	}
