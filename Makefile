@@ -74,12 +74,16 @@ test-js:
 conformance:
 	$(GO) test $(RACE) -count=10 -run 'Wire|_[0-9]+$$|Violations|DecodeRefuses|SplitArray|EventNames|Placeholders|RightAfterConnect' ./server/...
 
-bench: build
-	bin/signalbox bench compare
+bench: build bin/signalbox-bench
+	bin/signalbox-bench compare
 
 # bench-cluster measures clusters; it needs redis-server and Node.
-bench-cluster: build
-	bin/signalbox bench --cluster
+bench-cluster: build bin/signalbox-bench
+	bin/signalbox-bench cluster
+
+.PHONY: bin/signalbox-bench
+bin/signalbox-bench:
+	$(GO) build -trimpath -o $@ ./cmd/signalbox-bench
 
 # client puts npm's socket.io-client where the compiler takes it in; without npm the server redirects to the CDN.
 client:

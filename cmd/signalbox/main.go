@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"signalbox/cmd/signalbox/bench"
 )
 
 // errUsage marks a command line that cannot be understood; the process ends with 2.
@@ -33,7 +31,6 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "serve clients until SIGINT or SIGTERM (the default)", serve},
-		{"bench", "load a Socket.IO server and measure it; see signalbox bench -h", runBench},
 		{"token", "mint a token for development and scripts", token},
 		{"emit", "send an event to clients, or publish on a channel", emit},
 		{"version", "print the version", printVersion},
@@ -80,10 +77,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 	}
 	return fmt.Errorf("unknown command %q: %w", args[0], errUsage)
-}
-
-func runBench(ctx context.Context, args []string, env environment) error {
-	return bench.Run(ctx, args, env.stdout, env.stderr)
 }
 
 // noArguments refuses arguments to a command that takes none: settings come from the environment.

@@ -1,0 +1,2 @@
+// Package rig starts servers, each on a processor of its own, and this program once more as the load on another.
+package rig
