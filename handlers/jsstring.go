@@ -5,7 +5,7 @@ import (
 	"math"
 	"strconv"
 
-	"signalbox/server/jstext"
+	"signalbox/server/rawjson"
 )
 
 // maxPlainDigits is how many digits an integer may have and still be its own text: JavaScript keeps every integer
@@ -96,7 +96,7 @@ func appendNumberText(dst, raw []byte) []byte {
 	case err != nil:
 		return append(dst, raw...) // not valid JSON
 	}
-	return jstext.AppendNumber(dst, f)
+	return rawjson.AppendNumber(dst, f)
 }
 
 // isPlainInteger reports whether raw is an integer that is its own text.

@@ -8,7 +8,7 @@ import (
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
-	"signalbox/server/jstext"
+	"signalbox/server/rawjson"
 )
 
 // noEvent is the name on the wire of a message that is no event.
@@ -69,7 +69,7 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	case msg.RawEvent != nil:
 		args = append(args, msg.RawEvent)
 	case msg.Event != "":
-		o.name = jstext.AppendString(o.name[:0], msg.Event)
+		o.name = rawjson.AppendString(o.name[:0], msg.Event)
 		args = append(args, o.name)
 	default:
 		args = append(args, noEvent)

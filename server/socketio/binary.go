@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+
+	"signalbox/server/rawjson"
 )
 
 // checkPlaceholders reports whether every placeholder in args refers to one of the attachments.
@@ -11,43 +13,11 @@ import (
 // Rule: the reference parser refuses a number that is missing, negative, not a number or out of range; a fraction, which
 // no encoder writes, is refused as well. CVE-2022-2421.
 func checkPlaceholders(args []json.RawMessage, attachments int) error {
+	var room [maxAttachments]rawjson.Placeholder
 	for _, arg := range args {
-		if !bytes.Contains(arg, []byte(`"`)) || !mayHoldPlaceholder(arg) {
-			continue
-		}
-		var v any
-		if err := json.Unmarshal(arg, &v); err != nil {
-			return errJSON
-		}
-		if err := checkValue(v, attachments); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mayHoldPlaceholder is a cheap test that is never false for an argument with a placeholder: its key is there as it is
-// or, with a backslash, in a form only a decoder can tell.
-func mayHoldPlaceholder(arg []byte) bool {
-	return bytes.Contains(arg, []byte(`"_placeholder"`)) || bytes.IndexByte(arg, '\\') >= 0
-}
-
-func checkValue(v any, attachments int) error {
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if err := checkValue(e, attachments); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		if v["_placeholder"] == true {
-			_, err := placeholderIndex(v, attachments)
-			return err
-		}
-		for _, e := range v {
-			if err := checkValue(e, attachments); err != nil {
-				return err
+		for _, p := range rawjson.Placeholders(room[:0], arg) {
+			if p.Num < 0 || p.Num >= attachments {
+				return errAttachments
 			}
 		}
 	}
@@ -68,7 +38,7 @@ func decodeArgs(args []json.RawMessage, attachments [][]byte, binary func([]byte
 	out := make([]any, len(args))
 	for i, arg := range args {
 		if err := json.Unmarshal(arg, &out[i]); err != nil {
-			return nil, errJSON
+			return nil, rawjson.ErrSyntax
 		}
 		if len(attachments) > 0 {
 			var err error

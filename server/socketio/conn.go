@@ -14,6 +14,7 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/engine"
+	"signalbox/server/rawjson"
 )
 
 var (
@@ -209,7 +210,7 @@ func (c *conn) connect(p *packet) error {
 	// its size on the wire, and a token in it.
 	if p.payload != nil && c.server.handlers[name] == nil {
 		if err := json.Unmarshal(p.payload, &auth); err != nil {
-			return errJSON
+			return rawjson.ErrSyntax
 		}
 	}
 	if old := c.find(p.namespace); old != nil {

@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +12,7 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 
 	"signalbox/server/hub"
-	"signalbox/server/jstext"
+	"signalbox/server/rawjson"
 	"signalbox/server/wire"
 )
 
@@ -65,7 +64,7 @@ func encodeEvent(m *hub.Message, id string) *wire.Message {
 	if m.RawEvent != nil {
 		w.Buf = append(w.Buf, m.RawEvent...)
 	} else {
-		w.Buf = jstext.AppendString(w.Buf, m.Event)
+		w.Buf = rawjson.AppendString(w.Buf, m.Event)
 	}
 	for _, a := range m.Args {
 		w.Buf = append(w.Buf, ',')
@@ -75,18 +74,12 @@ func encodeEvent(m *hub.Message, id string) *wire.Message {
 	return w.Message(m.Attachments...)
 }
 
-// marshal writes v as JSON without HTML escapes.
+// marshal writes v as JSON; what is JSON already goes out byte for byte.
 func marshal(v any) ([]byte, error) {
 	if raw, ok := v.(json.RawMessage); ok && raw != nil {
 		return raw, nil
 	}
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), nil
+	return rawjson.Marshal(v)
 }
 
 // marshalArgs writes the arguments of an event or an ack down, and takes binary values out as attachments.
@@ -304,7 +297,7 @@ func connectError(namespace, message string) *wire.Message {
 	w := wire.NewBuilder(64)
 	w.Buf = appendHead(w.Buf, typeConnectError, 0, namespace, "")
 	w.Buf = append(w.Buf, `{"message":`...)
-	w.Buf = jstext.AppendString(w.Buf, message)
+	w.Buf = rawjson.AppendString(w.Buf, message)
 	w.Buf = append(w.Buf, '}')
 	return w.Message()
 }

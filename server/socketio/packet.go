@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+
+	"signalbox/server/rawjson"
 )
 
 // packetType is the first character of a Socket.IO packet.
@@ -87,10 +88,7 @@ func decode(data []byte, args []json.RawMessage) (packet, error) {
 		p.namespace = rest[:end]
 		rest = rest[min(end+1, len(rest)):]
 	}
-	n := 0
-	for n < len(rest) && isDigit(rest[n]) {
-		n++
-	}
+	n := rawjson.SkipDigits(rest, 0)
 	if n > maxIDDigits {
 		return p, fmt.Errorf("ack id: %w", errTooLong)
 	}
@@ -101,7 +99,7 @@ func decode(data []byte, args []json.RawMessage) (packet, error) {
 // cutAttachments reads the number and the dash in front of a binary packet.
 func cutAttachments(b []byte) (count int, rest []byte, err error) {
 	n := 0
-	for n < len(b) && isDigit(b[n]) {
+	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
 		count = count*10 + int(b[n]-'0')
 		if n++; n > 3 {
 			return 0, nil, fmt.Errorf("%w: too many", errAttachments)
@@ -121,7 +119,7 @@ func (p *packet) setPayload(b []byte, args []json.RawMessage) (err error) {
 	case typeConnect:
 		if len(b) > 0 {
 			p.payload = b
-			return checkObject(b)
+			return rawjson.CheckObject(b)
 		}
 		return nil
 	case typeDisconnect:
@@ -132,7 +130,7 @@ func (p *packet) setPayload(b []byte, args []json.RawMessage) (err error) {
 	case typeConnectError:
 		return fmt.Errorf("%w: a client sends no connect error", errPacket)
 	}
-	if p.args, err = splitArray(b, args); err != nil {
+	if p.args, err = rawjson.Split(b, args); err != nil {
 		return err
 	}
 	if p.kind == typeAck || p.kind == typeBinaryAck {
@@ -156,33 +154,15 @@ func eventName(raw json.RawMessage) (string, error) {
 	}
 	switch {
 	case raw[0] == '"':
-	case raw[0] == '-' || isDigit(raw[0]):
+	case rawjson.IsNumber(raw):
 		return string(raw), nil
 	default:
 		return "", fmt.Errorf("%w: event name", errPacket)
 	}
-	name, err := unquote(raw)
-	if err != nil {
-		return "", err
-	}
+	name := string(rawjson.Unquote(raw))
 	switch name {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
 		return "", fmt.Errorf("%w: %s", errReserved, name)
 	}
 	return name, nil
-}
-
-// unquote returns the text of a JSON string that was checked before.
-func unquote(raw json.RawMessage) (string, error) {
-	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
-		if c == '\\' || c >= utf8.RuneSelf {
-			var s string
-			if err := json.Unmarshal(raw, &s); err != nil {
-				return "", errJSON
-			}
-			return s, nil
-		}
-	}
-	return string(inner), nil
 }

@@ -3,6 +3,8 @@ package format
 import (
 	"encoding/json"
 	"time"
+
+	"signalbox/server/rawjson"
 )
 
 // Packet is the content of an event, a request to servers or an answer.
@@ -18,11 +20,11 @@ func (p *Packet) Event() string {
 	if len(p.Args) == 0 {
 		return ""
 	}
-	name := trimSpace(p.Args[0])
-	if len(name) < 2 || name[0] != '"' {
+	name := rawjson.TrimSpace(p.Args[0])
+	if !rawjson.IsString(name) {
 		return string(name)
 	}
-	return string(appendUnquoted(nil, name[1:len(name)-1]))
+	return string(rawjson.Unquote(name))
 }
 
 // Flags are the flags of a broadcast that have a meaning on other servers.

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/rawjson"
 )
 
 // packetType is the type of every packet between servers: EVENT, whether or not it has attachments.
@@ -13,7 +15,7 @@ const packetType = 2
 // AppendClassic appends a broadcast as the classic adapter publishes it: [uid, packet, opts], or where an answer is wanted
 // a request of type 7. The result is always what Node servers can decode, for they end over anything else. It returns an
 // error, and dst as it was, for an event without a name, arguments that are not JSON, and JSON that nests deeper than
-// [MaxDepth].
+// [rawjson.MaxDepth].
 //
 // Rule: the array has exactly three elements; key order is that of Node's.
 func AppendClassic(dst []byte, b *Broadcast) ([]byte, error) {
@@ -53,8 +55,8 @@ func isEvent(args []json.RawMessage) bool {
 	if len(args) == 0 {
 		return false
 	}
-	i := skipSpace(args[0], 0)
-	return i < len(args[0]) && (args[0][i] == '"' || args[0][i] == '-' || isDigit(args[0][i]))
+	name := rawjson.TrimSpace(args[0])
+	return rawjson.IsString(name) || rawjson.IsNumber(name)
 }
 
 func sizeOfPacket(p *Packet) int {

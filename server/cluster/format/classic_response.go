@@ -1,6 +1,10 @@
 package format
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"signalbox/server/rawjson"
+)
 
 // AppendClassicResponse appends a response as the classic adapter publishes it: JSON, but msgpack for a client's answer and
 // for a server's answer with attachments. For a type that does not exist, and for values that are not JSON, it returns an
@@ -67,7 +71,7 @@ func (w *objectWriter) sockets(sockets []Socket) (err error) {
 		}
 		w.dst = append(w.dst, '{')
 		w.key("id")
-		w.dst = appendQuoted(w.dst, []byte(s.ID))
+		w.dst = rawjson.AppendString(w.dst, s.ID)
 		if err = w.object("handshake", s.Handshake, noHandshake); err != nil {
 			return err
 		}
@@ -207,9 +211,9 @@ func (r *Response) parseSockets(f *fields) error {
 }
 
 func (s *Socket) parse(b []byte) (err error) {
-	m := walk(b)
+	m := rawjson.Object(b)
 	for err == nil {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -224,7 +228,7 @@ func (s *Socket) parse(b []byte) (err error) {
 			s.Data = value
 		}
 	}
-	if err == nil && (m.bad || s.ID == "") {
+	if err == nil && (m.Err() != nil || s.ID == "") {
 		err = ErrFormat
 	}
 	return err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signalbox/server/rawjson"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -159,15 +161,15 @@ func TestAppendClassicRefuses(t *testing.T) {
 		"no name":            {nil, ErrEvent},
 		"an empty name":      {args(``), ErrEvent},
 		"an object as name":  {args(`{}`), ErrEvent},
-		"not JSON":           {args(`"a"`, `{"a":}`), ErrJSON},
-		"no value":           {args(`"a"`, ``), ErrJSON},
-		"two values":         {args(`"a"`, `1 2`), ErrJSON},
-		"an open string":     {args(`"a"`, `"\`), ErrJSON},
-		"a control in text":  {args(`"a"`, "\"\x01\""), ErrJSON},
-		"a leading zero":     {args(`"a"`, `01`), ErrJSON},
-		"a comma at the end": {args(`"a"`, `[1,]`), ErrJSON},
-		"deep":               {args(`"a"`, strings.Repeat("[", MaxDepth+1)+strings.Repeat("]", MaxDepth+1)), ErrDepth},
-		"very deep":          {args(`"a"`, strings.Repeat(`{"a":`, 1<<20)), ErrDepth},
+		"not JSON":           {args(`"a"`, `{"a":}`), rawjson.ErrSyntax},
+		"no value":           {args(`"a"`, ``), rawjson.ErrSyntax},
+		"two values":         {args(`"a"`, `1 2`), rawjson.ErrSyntax},
+		"an open string":     {args(`"a"`, `"\`), rawjson.ErrSyntax},
+		"a control in text":  {args(`"a"`, "\"\x01\""), rawjson.ErrSyntax},
+		"a leading zero":     {args(`"a"`, `01`), rawjson.ErrSyntax},
+		"a comma at the end": {args(`"a"`, `[1,]`), rawjson.ErrSyntax},
+		"deep":               {args(`"a"`, strings.Repeat("[", rawjson.MaxDepth+1)+strings.Repeat("]", rawjson.MaxDepth+1)), rawjson.ErrDepth},
+		"very deep":          {args(`"a"`, strings.Repeat(`{"a":`, 1<<20)), rawjson.ErrDepth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := AppendClassic([]byte("kept"), &Broadcast{Packet: Packet{Args: tt.args}})

@@ -7,7 +7,7 @@
 // What signalbox nodes need beyond that travels in a map named sb inside the opts of a message, which Node servers ignore:
 // see [Ext].
 //
-// Everything read is taken to be hostile: lengths are checked before they are believed, nesting is bounded by [MaxDepth],
+// Everything read is taken to be hostile: lengths are checked before they are believed, nesting is bounded by [rawjson.MaxDepth],
 // and what is allocated is bounded by a small multiple of the input. An error means that a message is to be dropped, and
 // counted. Unknown fields are ignored everywhere, for nobody in such a cluster checks versions.
 //

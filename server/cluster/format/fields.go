@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
+
+	"signalbox/server/rawjson"
 )
 
 // fields are the members that requests, responses and the envelopes of sharded mode have, as they stand in the message:
@@ -39,11 +41,11 @@ func (f *fields) read(b []byte) bool {
 		f.unpack(&c)
 		return c.done()
 	}
-	m := walk(b)
+	m := rawjson.Object(b)
 	for {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
-			return !m.bad
+			return m.Err() == nil
 		}
 		if !f.set(key, value) {
 			return false
@@ -205,7 +207,7 @@ func (f *fields) answer(value []byte) (packet Packet, sid string, err error) {
 		packet, err = splitArray(x.raw)
 	case value != nil:
 		packet = Packet{Args: []json.RawMessage{value}}
-		if _, fault := skipValue(value, 0, MaxDepth); fault != nil {
+		if fault := rawjson.Check(value); fault != nil {
 			return Packet{}, "", fault
 		}
 	}
@@ -238,9 +240,9 @@ func (f *fields) answerExt() (x answerExt, err error) {
 		}
 		return x, err
 	}
-	m := walk(f.ext)
+	m := rawjson.Object(f.ext)
 	for {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -251,7 +253,7 @@ func (f *fields) answerExt() (x answerExt, err error) {
 			x.raw = value
 		}
 	}
-	if m.bad {
+	if m.Err() != nil {
 		err = ErrFormat
 	}
 	return x, err

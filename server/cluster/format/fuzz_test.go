@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/rawjson"
 )
 
 // samples are JSON values that msgpack gives back as they were, or that it does not.
@@ -57,7 +59,7 @@ func checkAppend(t *testing.T, arg []byte, attachments int) {
 	}
 	wire, err := AppendClassic(nil, &b)
 	if err != nil {
-		if json.Valid(arg) && !errors.Is(err, ErrDepth) {
+		if json.Valid(arg) && !errors.Is(err, rawjson.ErrDepth) {
 			t.Fatalf("AppendClassic(%q): %v", arg, err)
 		}
 		if _, fault := AppendSharded(nil, &b); fault == nil && attachments == 0 {
@@ -103,7 +105,7 @@ func checkSame(t *testing.T, p *Peeked, b *Broadcast) {
 	if !utf8.Valid(b.Args[1]) {
 		return
 	}
-	if len(got.Args) != 2 || string(got.Args[0]) != `"event"` || !bytes.Equal(got.Args[1], trimSpace(b.Args[1])) || !reflect.DeepEqual(got.Attachments, b.Attachments) {
+	if len(got.Args) != 2 || string(got.Args[0]) != `"event"` || !bytes.Equal(got.Args[1], rawjson.TrimSpace(b.Args[1])) || !reflect.DeepEqual(got.Attachments, b.Attachments) {
 		t.Fatalf("%q %x came back as %q %x", b.Args, b.Attachments, got.Args, got.Attachments)
 	}
 }
@@ -165,8 +167,11 @@ func inserted(v any, attachments [][]byte) any {
 			v[i] = inserted(v[i], attachments)
 		}
 	case map[string]any:
-		if num, ok := v["num"].(float64); v["_placeholder"] == true && ok && num >= 0 && num < float64(len(attachments)) && num == float64(int(num)) {
-			return attachments[int(num)]
+		if v["_placeholder"] == true {
+			if num, ok := v["num"].(float64); ok && num >= 0 && num < float64(len(attachments)) && num == float64(int(num)) {
+				return attachments[int(num)]
+			}
+			return v // it refers to nothing, and no client looks inside
 		}
 		for k := range v {
 			v[k] = inserted(v[k], attachments)

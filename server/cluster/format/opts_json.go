@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"unicode/utf8"
+
+	"signalbox/server/rawjson"
 )
 
 // options are the opts of a message in JSON.
@@ -14,9 +16,9 @@ type options struct {
 }
 
 func parseOpts(b []byte) (o options, err error) {
-	m := walk(b)
+	m := rawjson.Object(b)
 	for err == nil {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -31,7 +33,7 @@ func parseOpts(b []byte) (o options, err error) {
 			o.ext, err = parseExt(value)
 		}
 	}
-	if m.bad && err == nil {
+	if m.Err() != nil && err == nil {
 		err = ErrFormat
 	}
 	return o, err
@@ -41,9 +43,9 @@ func parseFlags(b []byte) (f Flags, err error) {
 	if string(b) == "null" {
 		return f, nil
 	}
-	m := walk(b)
+	m := rawjson.Object(b)
 	for {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -58,7 +60,7 @@ func parseFlags(b []byte) (f Flags, err error) {
 			}
 		}
 	}
-	if m.bad {
+	if m.Err() != nil {
 		err = ErrFormat
 	}
 	return f, err
@@ -66,9 +68,9 @@ func parseFlags(b []byte) (f Flags, err error) {
 
 func parseExt(b []byte) (*Ext, error) {
 	x := new(Ext)
-	m := walk(b)
+	m := rawjson.Object(b)
 	for {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -96,7 +98,7 @@ func parseExt(b []byte) (*Ext, error) {
 			return nil, ErrFormat
 		}
 	}
-	if m.bad {
+	if m.Err() != nil {
 		return nil, ErrFormat
 	}
 	return x, nil
@@ -104,10 +106,10 @@ func parseExt(b []byte) (*Ext, error) {
 
 // textBytes is text for what is kept as bytes. They alias raw where they can.
 func textBytes(raw []byte) (b []byte, ok bool) {
-	if raw[0] != '"' {
+	if !rawjson.IsString(raw) {
 		return nil, false
 	}
-	return unquoted(raw), true
+	return rawjson.Unquote(raw), true
 }
 
 // appendOpts appends opts as JSON: flags only where the mode has them.
@@ -167,7 +169,7 @@ func (w *objectWriter) key(key string) {
 func (w *objectWriter) string(key, value string) {
 	if value != "" {
 		w.key(key)
-		w.dst = appendQuoted(w.dst, []byte(value))
+		w.dst = rawjson.AppendString(w.dst, value)
 	}
 }
 
@@ -181,7 +183,7 @@ func (w *objectWriter) flag(key string, value bool) {
 func (w *objectWriter) bytes(key string, value []byte) {
 	if value != nil {
 		w.key(key)
-		w.dst = appendQuoted(w.dst, value)
+		w.dst = rawjson.AppendQuoted(w.dst, value)
 	}
 }
 
@@ -201,7 +203,7 @@ func appendNames(dst []byte, list []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendQuoted(dst, []byte(s))
+		dst = rawjson.AppendString(dst, s)
 	}
 	return append(dst, ']')
 }
@@ -225,12 +227,8 @@ func appendValues[T ~[]byte](dst []byte, values []T) ([]byte, error) {
 // appendValue is appendValues for one value.
 func appendValue(dst, value []byte) ([]byte, error) {
 	value = clean(value)
-	end, err := skipValue(value, 0, MaxDepth)
-	if err != nil {
+	if err := rawjson.Check(value); err != nil {
 		return dst, err
-	}
-	if end != len(value) {
-		return dst, ErrJSON
 	}
 	return append(dst, value...), nil
 }
@@ -238,7 +236,7 @@ func appendValue(dst, value []byte) ([]byte, error) {
 // clean returns JSON without the space around it, and with U+FFFD for bytes that are not UTF-8: they would break the
 // connections of the clients that they come to.
 func clean(value []byte) []byte {
-	value = trimSpace(value)
+	value = rawjson.TrimSpace(value)
 	if utf8.Valid(value) {
 		return value
 	}

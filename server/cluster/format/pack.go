@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/rawjson"
 )
 
 const (
@@ -23,10 +25,11 @@ type packer struct {
 	dst         []byte
 	attachments [][]byte
 
-	exact   bool // the msgpack gives back the JSON as it was
-	inOrder bool // every placeholder had the number of the one before plus one
-	next    int  // the attachment that the next placeholder should refer to
-	repeat  int  // how many bytes of attachments may still be written out of turn
+	found   []rawjson.Placeholder // in the value that is being written, and still to come
+	exact   bool                  // the msgpack gives back the JSON as it was
+	inOrder bool                  // every placeholder had the number of the one before plus one
+	next    int                   // the attachment that the next placeholder should refer to
+	repeat  int                   // how many bytes of attachments may still be written out of turn
 }
 
 func newPacker(dst []byte, p *Packet) packer {
@@ -46,12 +49,15 @@ func (p *packer) array(values []json.RawMessage) error {
 
 // whole writes a value that src is, with or without space around it.
 func (p *packer) whole(src []byte) error {
-	end, err := p.value(src, skipSpace(src, 0), 0)
+	if len(p.attachments) > 0 {
+		p.found = rawjson.Placeholders(nil, src)
+	}
+	end, err := p.value(src, rawjson.SkipSpace(src, 0), 0)
 	if err != nil {
 		return err
 	}
-	if skipSpace(src, end) != len(src) {
-		return ErrJSON
+	if rawjson.SkipSpace(src, end) != len(src) {
+		return rawjson.ErrSyntax
 	}
 	return nil
 }
@@ -62,22 +68,20 @@ func (p *packer) refersToAll() bool { return p.inOrder && p.next == len(p.attach
 // value writes the value that starts at src[i] and returns where it ends.
 func (p *packer) value(src []byte, i, depth int) (end int, err error) {
 	if i >= len(src) {
-		return 0, ErrJSON
+		return 0, rawjson.ErrSyntax
 	}
 	switch c := src[i]; c {
 	case '"':
 		return p.text(src, i)
 	case '{', '[':
-		if depth == MaxDepth {
-			return 0, ErrDepth
+		if depth == rawjson.MaxDepth {
+			return 0, rawjson.ErrDepth
 		}
 		if c == '[' {
 			return p.elements(src, i, depth+1)
 		}
-		if len(p.attachments) > 0 {
-			if end := p.placeholder(src, i); end > 0 {
-				return end, nil
-			}
+		if end, err := p.placeholder(src, i); end > 0 || err != nil {
+			return end, err
 		}
 		return p.members(src, i, depth+1)
 	case 't':
@@ -89,7 +93,7 @@ func (p *packer) value(src []byte, i, depth int) (end int, err error) {
 	default:
 		return p.number(src, i)
 	}
-	return skipLiteral(src, i)
+	return rawjson.SkipLiteral(src, i)
 }
 
 // space skips white space, which JSON.stringify would not have written.
@@ -97,7 +101,7 @@ func (p *packer) space(src []byte, i int) int {
 	if i < len(src) && src[i] > ' ' {
 		return i
 	}
-	end := skipSpace(src, i)
+	end := rawjson.SkipSpace(src, i)
 	if end > i {
 		p.exact = false
 	}
@@ -117,7 +121,7 @@ func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
 		}
 		i = p.space(src, i)
 		if i >= len(src) {
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 		switch src[i] {
 		case ',':
@@ -126,7 +130,7 @@ func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
 			p.close(start, n, codeFixArray, codeArray16)
 			return i + 1, nil
 		default:
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 	}
 }
@@ -137,97 +141,54 @@ func (p *packer) members(src []byte, i, depth int) (end int, err error) {
 		p.dst = append(p.dst, codeFixMap)
 		return i + 1, nil
 	}
-	first := p.next
 	start := p.open(codeMap32, depth)
-	is, num := false, -1 // what makes a placeholder: _placeholder is true, and num
 	for n := 1; ; n++ {
 		if i >= len(src) || src[i] != '"' {
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
-		keyAt := len(p.dst)
 		if i, err = p.text(src, i); err != nil {
 			return 0, err
 		}
-		valueAt := len(p.dst)
 		i = p.space(src, i)
 		if i >= len(src) || src[i] != ':' {
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 		if i, err = p.value(src, p.space(src, i+1), depth); err != nil {
 			return 0, err
 		}
-		if len(p.attachments) > 0 {
-			switch string(p.dst[keyAt:valueAt]) {
-			case "\xac_placeholder":
-				is = p.dst[valueAt] == codeTrue
-			case "\xa3num":
-				num = packedIndex(p.dst[valueAt:])
-			}
-		}
 		i = p.space(src, i)
 		if i >= len(src) {
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 		switch src[i] {
 		case ',':
 			i = p.space(src, i+1)
 		case '}':
-			if is && p.replace(start, first, num) {
-				return i + 1, nil
-			}
 			p.close(start, n, codeFixMap, codeMap16)
 			return i + 1, nil
 		default:
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 	}
 }
 
-// replace writes an attachment over the object at start, which is a placeholder that no encoder writes that way but every
-// client takes for one. first is the attachment that was next when the object began. Attachments written inside the object
-// are gone with it, and count as written: else each could be written without end.
-func (p *packer) replace(start, first, num int) bool {
-	if !p.canRefer(num) {
-		return false
+// placeholder writes the attachment that a placeholder at src[i] refers to and returns where that ends; 0: there is none, or
+// it stays an object.
+func (p *packer) placeholder(src []byte, i int) (end int, err error) {
+	if len(p.found) == 0 || p.found[0].Start != i {
+		return 0, nil
 	}
-	p.dst, p.exact = p.dst[:start], false
-	p.inOrder = p.inOrder && p.next == first
-	p.refer(num)
-	return true
-}
-
-// packedIndex returns the whole number below 2^31 that b begins with, or -1.
-func packedIndex(b []byte) int {
-	c := cursor{b: b}
-	f, ok := c.number()
-	if !ok || f < 0 || f >= math.MaxInt32 || f != math.Trunc(f) {
-		return -1
+	found := p.found[0]
+	p.found = p.found[1:]
+	if end, err = rawjson.SkipValue(src, i); err != nil || end != found.End || !p.canRefer(found.Num) {
+		return 0, err
 	}
-	return int(f)
-}
-
-const placeholderStart = `{"_placeholder":true,"num":`
-
-// placeholder writes the attachment that a placeholder at src[i] refers to and returns where that ends; 0: there is none,
-// or not in the form in which encoders write it.
-func (p *packer) placeholder(src []byte, i int) int {
-	if len(src)-i < len(placeholderStart) || string(src[i:i+len(placeholderStart)]) != placeholderStart {
-		return 0
+	var room [48]byte
+	if string(rawjson.AppendPlaceholder(room[:0], found.Num)) != string(src[i:end]) {
+		p.exact = false
 	}
-	i += len(placeholderStart)
-	end := skipDigits(src, i)
-	if end == len(src) || src[end] != '}' || end == i || end-i > 9 || src[i] == '0' && end-i > 1 {
-		return 0
-	}
-	num := 0
-	for _, c := range src[i:end] {
-		num = num*10 + int(c-'0')
-	}
-	if !p.canRefer(num) {
-		return 0
-	}
-	p.refer(num)
-	return end + 1
+	p.refer(found.Num)
+	return end, nil
 }
 
 // canRefer reports whether num is the number of an attachment that may be written once more.

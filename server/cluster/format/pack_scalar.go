@@ -8,13 +8,13 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"signalbox/server/jstext"
+	"signalbox/server/rawjson"
 )
 
 // text writes the string that starts at src[i] and returns where it ends.
 func (p *packer) text(src []byte, i int) (end int, err error) {
 	i++
-	end, ascii := plainRun(src, i)
+	end, ascii := rawjson.PlainRun(src, i)
 	if end < len(src) && src[end] == '"' && (ascii || utf8.Valid(src[i:end])) {
 		p.dst = msgp.AppendStringFromBytes(p.dst, src[i:end])
 		return end + 1, nil
@@ -28,23 +28,19 @@ func (p *packer) escaped(src []byte, i int) (end int, err error) {
 	start := len(p.dst)
 	p.dst = append(p.dst, 0, 0, 0, 0, 0)
 	for {
-		end, ascii := plainRun(src, i)
-		if ascii || utf8.Valid(src[i:end]) {
-			p.dst = append(p.dst, src[i:end]...)
-		} else {
-			p.dst = appendValid(p.dst, src[i:end])
-		}
+		end, ascii := rawjson.PlainRun(src, i)
+		p.dst = rawjson.AppendValid(p.dst, src[i:end], ascii)
 		if end == len(src) || src[end] < 0x20 {
-			return 0, ErrJSON
+			return 0, rawjson.ErrSyntax
 		}
 		if src[end] == '"' {
 			i = end + 1
 			break
 		}
-		if _, err := escapeLen(src, end); err != nil {
-			return 0, err
+		r, n, canonical := rawjson.Unescape(src, end)
+		if n == 0 {
+			return 0, rawjson.ErrSyntax
 		}
-		r, n, canonical := unescape(src, end)
 		p.exact = p.exact && canonical
 		p.dst = utf8.AppendRune(p.dst, r)
 		i = end + n
@@ -71,7 +67,7 @@ func appendStringHeader(dst []byte, n int) []byte {
 // number writes the number that starts at src[i] and returns where it ends: whole numbers of up to 64 bits as such, in the
 // least width, others and -0 as float64.
 func (p *packer) number(src []byte, i int) (end int, err error) {
-	if end, err = skipNumber(src, i); err != nil {
+	if end, err = rawjson.SkipNumber(src, i); err != nil {
 		return 0, err
 	}
 	text := src[i:end]
@@ -82,7 +78,7 @@ func (p *packer) number(src []byte, i int) (end int, err error) {
 	p.dst = msgp.AppendFloat64(p.dst, f)
 	if p.exact && !math.IsInf(f, 0) {
 		var buf [32]byte
-		p.exact = string(jstext.AppendNumber(buf[:0], f)) == string(text)
+		p.exact = string(rawjson.AppendNumber(buf[:0], f)) == string(text)
 	} else {
 		p.exact = false
 	}
@@ -95,7 +91,7 @@ func (p *packer) integer(text []byte) bool {
 	if text[0] == '-' {
 		digits = text[1:]
 	}
-	if len(digits) > 20 || skipDigits(digits, 0) != len(digits) {
+	if len(digits) > 20 || rawjson.SkipDigits(digits, 0) != len(digits) {
 		return false
 	}
 	var u uint64

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"signalbox/server/rawjson"
 )
 
 func pack(t testing.TB, value string, attachments ...[]byte) packer {
@@ -57,10 +59,10 @@ func TestPack(t *testing.T) {
 // deep value.
 func TestPackMovesLittle(t *testing.T) {
 	const level = `[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,`
-	value := strings.Repeat(level, MaxDepth) + `"x"` + strings.Repeat("]", MaxDepth)
+	value := strings.Repeat(level, rawjson.MaxDepth) + `"x"` + strings.Repeat("]", rawjson.MaxDepth)
 	p := pack(t, value)
-	if narrow, full := bytes.Count(p.dst, []byte{codeArray16, 0, 16}), bytes.Count(p.dst, []byte{codeArray32, 0, 0, 0, 16}); narrow != narrowDepth || full != MaxDepth-narrowDepth {
-		t.Errorf("%d headers were moved for and %d not, want %d and %d", narrow, full, narrowDepth, MaxDepth-narrowDepth)
+	if narrow, full := bytes.Count(p.dst, []byte{codeArray16, 0, 16}), bytes.Count(p.dst, []byte{codeArray32, 0, 0, 0, 16}); narrow != narrowDepth || full != rawjson.MaxDepth-narrowDepth {
+		t.Errorf("%d headers were moved for and %d not, want %d and %d", narrow, full, narrowDepth, rawjson.MaxDepth-narrowDepth)
 	}
 	got, _, err := unpackValue(p.dst, false)
 	if err != nil || string(got) != value {

@@ -1,6 +1,10 @@
 package format
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"signalbox/server/rawjson"
+)
 
 // Packet decodes the event. Its attachments, and arguments that came as JSON, alias the message.
 func (p *Peeked) Packet() (Packet, error) {
@@ -52,9 +56,9 @@ func (p *Peeked) unpack() (Packet, error) {
 // parse reads a packet, but its data, and opts as JSON.
 func (p *Peeked) parse(packet, opts []byte) error {
 	isEvent := false
-	m := walk(packet)
+	m := rawjson.Object(packet)
 	for {
-		key, value, ok := m.next()
+		key, value, ok := m.Next()
 		if !ok {
 			break
 		}
@@ -69,7 +73,7 @@ func (p *Peeked) parse(packet, opts []byte) error {
 			}
 		}
 	}
-	if m.bad || !isEvent || p.data == nil {
+	if m.Err() != nil || !isEvent || p.data == nil {
 		return ErrFormat
 	}
 	if p.Namespace == "" {

@@ -3,6 +3,8 @@ package format
 import (
 	"encoding/json"
 	"unicode/utf8"
+
+	"signalbox/server/rawjson"
 )
 
 // unpackRaw reads arguments that are JSON already.
@@ -13,8 +15,7 @@ func unpackRaw(b []byte) ([]json.RawMessage, error) {
 	}
 	args := make([]json.RawMessage, len(bins))
 	for i, arg := range bins {
-		end, err := skipValue(arg, skipSpace(arg, 0), MaxDepth)
-		if err != nil || skipSpace(arg, end) != len(arg) || !utf8.Valid(arg) {
+		if rawjson.Check(arg) != nil || !utf8.Valid(arg) {
 			return nil, ErrFormat
 		}
 		args[i] = arg

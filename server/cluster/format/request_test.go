@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"signalbox/server/rawjson"
 )
 
 func TestRecordedRequests(t *testing.T) {
@@ -125,8 +127,8 @@ func TestRequestsThatDoNotExist(t *testing.T) {
 		if _, err := appendRequest(nil, &Request{Type: RequestServerSide}); !errors.Is(err, ErrEvent) {
 			t.Errorf("an event without a name: %v, want ErrEvent", err)
 		}
-		if _, err := appendRequest(nil, &Request{Type: RequestServerSide, Packet: Packet{Args: args(`"e"`, `nul`)}}); !errors.Is(err, ErrJSON) {
-			t.Errorf("an event that is not JSON: %v, want ErrJSON", err)
+		if _, err := appendRequest(nil, &Request{Type: RequestServerSide, Packet: Packet{Args: args(`"e"`, `nul`)}}); !errors.Is(err, rawjson.ErrSyntax) {
+			t.Errorf("an event that is not JSON: %v, want rawjson.ErrSyntax", err)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"signalbox/server/rawjson"
 )
 
 const recordedSocket = `{"id":"-zDma5BwQTRzSHImAAAB","handshake":{"headers":{"host":"127.0.0.1:40243"},"time":"Fri Nov 20 2026 08:47:21 GMT+0000 (Coordinated Universal Time)",` +
@@ -127,11 +129,11 @@ func TestResponsesThatDoNotExist(t *testing.T) {
 		{Type: ResponseSockets, Sockets: []Socket{{Data: []byte(`{`)}}},
 		{Type: ResponseSockets, Sockets: []Socket{{Handshake: []byte(`{`)}}},
 	} {
-		if got, err := AppendClassicResponse([]byte("kept"), &r); !errors.Is(err, ErrJSON) || string(got) != "kept" {
-			t.Errorf("AppendClassicResponse(%+v) = %q, %v, want ErrJSON", r, got, err)
+		if got, err := AppendClassicResponse([]byte("kept"), &r); !errors.Is(err, rawjson.ErrSyntax) || string(got) != "kept" {
+			t.Errorf("AppendClassicResponse(%+v) = %q, %v, want rawjson.ErrSyntax", r, got, err)
 		}
-		if got, err := AppendShardedResponse([]byte("kept"), &r); !errors.Is(err, ErrJSON) || string(got) != "kept" {
-			t.Errorf("AppendShardedResponse(%+v) = %q, %v, want ErrJSON", r, got, err)
+		if got, err := AppendShardedResponse([]byte("kept"), &r); !errors.Is(err, rawjson.ErrSyntax) || string(got) != "kept" {
+			t.Errorf("AppendShardedResponse(%+v) = %q, %v, want rawjson.ErrSyntax", r, got, err)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signalbox/server/rawjson"
 )
 
 func TestRecordedShardedBroadcasts(t *testing.T) {
@@ -161,7 +163,7 @@ func TestHeartbeatsAreIgnored(t *testing.T) {
 }
 
 func TestDeepestArguments(t *testing.T) {
-	deep := strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth)
+	deep := strings.Repeat("[", rawjson.MaxDepth) + strings.Repeat("]", rawjson.MaxDepth)
 	b := Broadcast{UID: "u", Namespace: "/", Packet: Packet{Args: args(`"e"`, deep)}}
 	wire, err := AppendSharded(nil, &b)
 	if err != nil {
@@ -190,12 +192,12 @@ func TestDeepestArguments(t *testing.T) {
 	if p, err = PeekClassic([]byte(more)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Packet(); !errors.Is(err, ErrDepth) {
-		t.Errorf("one level more: %v, want ErrDepth", err)
+	if _, err := p.Packet(); !errors.Is(err, rawjson.ErrDepth) {
+		t.Errorf("one level more: %v, want rawjson.ErrDepth", err)
 	}
 	b.Args[1] = []byte("[" + deep + "]")
-	if _, err := AppendSharded(nil, &b); !errors.Is(err, ErrDepth) {
-		t.Errorf("AppendSharded: %v, want ErrDepth", err)
+	if _, err := AppendSharded(nil, &b); !errors.Is(err, rawjson.ErrDepth) {
+		t.Errorf("AppendSharded: %v, want rawjson.ErrDepth", err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"signalbox/server/jstext"
+	"signalbox/server/rawjson"
 )
 
 // unpacker writes msgpack as JSON.stringify writes what notepack.io reads from it: bytes as placeholders for attachments
@@ -17,7 +17,7 @@ type unpacker struct {
 	out         []byte
 	attachments [][]byte
 	inline      bool // bytes are written as JSON.stringify writes a Buffer
-	deep        bool // it nests deeper than MaxDepth
+	deep        bool // it nests deeper than [rawjson.MaxDepth]
 }
 
 // unpackArray reads an array of values. The attachments alias b.
@@ -53,7 +53,7 @@ func unpackValue(b []byte, inline bool) (json.RawMessage, [][]byte, error) {
 func (u *unpacker) end() error {
 	switch {
 	case u.deep:
-		return ErrDepth
+		return rawjson.ErrDepth
 	case !u.done():
 		return ErrFormat
 	}
@@ -72,13 +72,13 @@ func (u *unpacker) value(depth int) {
 	case kindReal:
 		u.out = appendReal(u.out, u.real())
 	case kindString:
-		u.out = appendQuoted(u.out, u.text())
+		u.out = rawjson.AppendQuoted(u.out, u.text())
 	case kindBin:
 		u.bytes(u.bin())
 	case kindExt:
 		u.extension()
 	case kindArray, kindMap:
-		if depth == MaxDepth {
+		if depth == rawjson.MaxDepth {
 			u.deep = true
 			u.fail()
 		} else if u.kind() == kindArray {
@@ -121,7 +121,7 @@ func (u *unpacker) members(depth int) {
 func (u *unpacker) key() {
 	switch u.kind() {
 	case kindString:
-		u.out = appendQuoted(u.out, u.text())
+		u.out = rawjson.AppendQuoted(u.out, u.text())
 	case kindInt, kindReal, kindBool, kindNil:
 		u.out = append(u.out, '"')
 		u.out = appendName(u.out, &u.cursor)
@@ -135,7 +135,7 @@ func (u *unpacker) key() {
 func appendName(dst []byte, c *cursor) []byte {
 	switch c.kind() {
 	case kindReal:
-		return appendNumberName(dst, c.real())
+		return rawjson.AppendNumber(dst, c.real())
 	case kindInt:
 		return appendInteger(dst, c)
 	case kindBool:
@@ -146,19 +146,6 @@ func appendName(dst []byte, c *cursor) []byte {
 	}
 	c.fail()
 	return dst
-}
-
-// appendNumberName is [jstext.AppendNumber] for numbers that may be infinite or none.
-func appendNumberName(dst []byte, f float64) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-Infinity"...)
-	}
-	return jstext.AppendNumber(dst, f)
 }
 
 func appendInteger(dst []byte, c *cursor) []byte {
@@ -173,7 +160,7 @@ func appendReal(dst []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...)
 	}
-	return jstext.AppendNumber(dst, f)
+	return rawjson.AppendNumber(dst, f)
 }
 
 // bytes writes the place of an attachment, or the bytes themselves.
@@ -182,9 +169,7 @@ func (u *unpacker) bytes(b []byte) {
 		return
 	}
 	if !u.inline {
-		u.out = append(u.out, placeholderStart...)
-		u.out = strconv.AppendInt(u.out, int64(len(u.attachments)), 10)
-		u.out = append(u.out, '}')
+		u.out = rawjson.AppendPlaceholder(u.out, len(u.attachments))
 		u.attachments = append(u.attachments, b)
 		return
 	}

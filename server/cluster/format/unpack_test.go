@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"signalbox/server/rawjson"
 )
 
 func TestUnpack(t *testing.T) {
@@ -65,8 +67,8 @@ func TestUnpackRefuses(t *testing.T) {
 		})
 	}
 	deep := strings.Repeat("\x91", 1<<20)
-	if _, _, err := unpackValue([]byte(deep), false); !errors.Is(err, ErrDepth) {
-		t.Errorf("deep: %v, want ErrDepth", err)
+	if _, _, err := unpackValue([]byte(deep), false); !errors.Is(err, rawjson.ErrDepth) {
+		t.Errorf("deep: %v, want rawjson.ErrDepth", err)
 	}
 	c := cursor{b: []byte(deep + "\x00")}
 	if c.skip(); !c.done() {
