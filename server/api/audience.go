@@ -112,6 +112,8 @@ func (a *audience) selection() hub.Selection {
 		sel.Rooms = add(sel.Rooms, nil, *a.rooms)
 	}
 	sel.Except = add(nil, a.except.users, a.except.rooms)
-	sel.ExceptSockets = a.except.sockets
+	for _, sid := range a.except.sockets {
+		sel.Except = append(sel.Except, hub.SocketRoom(a.namespace, sid))
+	}
 	return sel
 }

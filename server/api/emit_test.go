@@ -35,14 +35,13 @@ func TestEmitSelects(t *testing.T) {
 		`{"event":"e","namespace":"/chat","users":["42"],"rooms":["a"]}`: {Rooms: []hub.Room{account("42"), inChat("a")}},
 		`{"event":"e","namespace":"/lib","rooms":["a"]}`:                 {Rooms: []hub.Room{hub.NamespaceRoom("/lib", "a")}},
 		`{"event":"e","except":["ann","x"]}`: {
-			Except:        []hub.Room{user("ann"), user("x"), lobby("ann"), lobby("x")},
-			ExceptSockets: []string{"ann", "x"},
+			Except: []hub.Room{user("ann"), user("x"), lobby("ann"), lobby("x"), hub.SocketRoom("/", "ann"), hub.SocketRoom("/", "x")},
 		},
 		`{"event":"e","except":{"users":["x"]}}`:                         {Except: []hub.Room{user("x")}},
 		`{"event":"e","except":{"rooms":["x"]}}`:                         {Except: []hub.Room{lobby("x")}},
-		`{"event":"e","except":{"sockets":["ann","bob"]}}`:               {ExceptSockets: []string{"ann", "bob"}},
-		`{"event":"e","namespace":"/chat","except":{"sockets":["bob"]}}`: {ExceptSockets: []string{"bob"}},
-		`{"event":"e","namespace":"/lib","except":["x"]}`:                {Except: []hub.Room{hub.NamespaceRoom("/lib", "x")}, ExceptSockets: []string{"x"}},
+		`{"event":"e","except":{"sockets":["ann","bob"]}}`:               {Except: []hub.Room{hub.SocketRoom("/", "ann"), hub.SocketRoom("/", "bob")}},
+		`{"event":"e","namespace":"/chat","except":{"sockets":["bob"]}}`: {Except: []hub.Room{hub.SocketRoom("/chat", "bob")}},
+		`{"event":"e","namespace":"/lib","except":["x"]}`:                {Except: []hub.Room{hub.NamespaceRoom("/lib", "x"), hub.SocketRoom("/lib", "x")}},
 		`{"event":"e","namespace":"/lib","except":{"rooms":["x"]}}`:      {Except: []hub.Room{hub.NamespaceRoom("/lib", "x")}},
 		`{"event":"e","users":["a"],"except":{}}`:                        {Rooms: []hub.Room{user("a")}},
 	} {

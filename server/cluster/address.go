@@ -53,7 +53,7 @@ func roomOf(namespace, name string, letter byte) (hub.Room, bool) {
 		return hub.Room{Kind: hub.KindAccount, Name: id}, ok
 	case 't':
 		return hub.Room{Kind: hub.KindTopic, Name: name}, true
-	case 'n':
+	case 'n', 'b': // b: what earlier versions wrote where a name may be a room or a socket
 		return hub.NamespaceRoom(namespace, name), true
 	case 's':
 		return hub.SocketRoom(namespace, name), true
@@ -63,7 +63,7 @@ func roomOf(namespace, name string, letter byte) (hub.Room, bool) {
 }
 
 // appendRooms appends every room that a server without kinds may mean by a name: whom it keeps in its room 42 it would
-// reach as user 42, in the chat room 42, in a room that a program joined, and by the socket id.
+// reach as user 42, in the chat room 42, and in a room that a program joined or by the socket id.
 func appendRooms(rooms []hub.Room, namespace, name string) []hub.Room {
 	switch namespace {
 	case rootNamespace:
@@ -74,21 +74,13 @@ func appendRooms(rooms []hub.Room, namespace, name string) []hub.Room {
 			rooms = append(rooms, hub.Room{Kind: hub.KindAccount, Name: id})
 		}
 	}
-	return append(rooms, hub.NamespaceRoom(namespace, name), hub.SocketRoom(namespace, name))
+	return append(rooms, hub.NamespaceRoom(namespace, name))
 }
-
-// eitherLetter stands for a room that a program joined and the socket of that id, where a program does not say which.
-const eitherLetter = 'b'
 
 // appendNames appends what rooms are called on the wire, and the letters of their kinds.
 func appendNames(names []string, kinds []byte, rooms []hub.Room) ([]string, []byte) {
 	for _, r := range rooms {
 		_, name := wireName(r)
-		last := len(names) - 1
-		if r.Kind == hub.KindSocket && last >= 0 && kinds[last] == letters[hub.KindNamespace] && names[last] == name {
-			kinds[last] = eitherLetter
-			continue
-		}
 		names, kinds = append(names, name), append(kinds, letters[r.Kind])
 	}
 	return names, kinds
@@ -101,10 +93,6 @@ func appendKinded(rooms []hub.Room, namespace string, names []string, kinds stri
 		return rooms, false
 	}
 	for i, name := range names {
-		if kinds[i] == eitherLetter {
-			rooms = append(rooms, hub.NamespaceRoom(namespace, name), hub.SocketRoom(namespace, name))
-			continue
-		}
 		r, ok := roomOf(namespace, name, kinds[i])
 		if !ok {
 			return rooms, false
@@ -135,24 +123,6 @@ type bitmap [slots / 64]uint64
 func (b *bitmap) has(slot uint16) bool { return b[slot/64]&(1<<(slot%64)) != 0 }
 func (b *bitmap) set(slot uint16)      { b[slot/64] |= 1 << (slot % 64) }
 func (b *bitmap) clear(slot uint16)    { b[slot/64] &^= 1 << (slot % 64) }
-
-// nodeSocketIDLength is the length of the socket ids that Node makes, in UTF-16 units. Its sharded adapter knows them by it.
-const nodeSocketIDLength = 20
-
-// isSocketID reports whether a name may be the id of a socket.
-func isSocketID(name string) bool { return jsLength(name) == nodeSocketIDLength }
-
-// jsLength returns the length that JavaScript sees.
-func jsLength(text string) int {
-	n := 0
-	for _, r := range text {
-		n++
-		if r > 0xFFFF {
-			n++
-		}
-	}
-	return n
-}
 
 // escapeGlob returns text as a pattern of Redis that fits nothing else.
 func escapeGlob(text string) string {

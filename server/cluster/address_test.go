@@ -32,7 +32,7 @@ func TestBareNames(t *testing.T) {
 	for _, room := range []hub.Room{
 		{Kind: hub.KindUser, Name: "42"}, {Kind: hub.KindLobby, Name: "42"}, {Kind: hub.KindRoom, Name: "42"},
 		{Kind: hub.KindAccount, Name: "42"}, hub.NamespaceRoom("/", "42"), hub.NamespaceRoom("/chat", "user:42"),
-		hub.NamespaceRoom("/x", "y"), hub.SocketRoom("/", "s"),
+		hub.NamespaceRoom("/x", "y"), hub.SocketRoom("/", sid("s")),
 	} {
 		namespace, name := wireName(room)
 		found := false

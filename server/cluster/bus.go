@@ -11,6 +11,9 @@ var _ hub.Bus = (*Cluster)(nil)
 
 // Want implements [hub.Bus].
 func (c *Cluster) Want(r hub.Room) {
+	if !interesting(r) {
+		return
+	}
 	c.interest.want(r)
 	if c.sharded {
 		c.rooms.want(r)
@@ -19,11 +22,18 @@ func (c *Cluster) Want(r hub.Room) {
 
 // Unwant implements [hub.Bus].
 func (c *Cluster) Unwant(r hub.Room) {
+	if !interesting(r) {
+		return
+	}
 	c.interest.unwant(r)
 	if c.sharded {
 		c.rooms.unwant(r)
 	}
 }
+
+// interesting reports whether the other nodes have to know that somebody here is in a room: what is for a socket or a whole
+// namespace goes to every node in any case.
+func interesting(r hub.Room) bool { return r.Kind != hub.KindSocket && r.Kind != hub.KindEverybody }
 
 // Send implements [hub.Bus].
 func (c *Cluster) Send(r hub.Room, msg *hub.Message) {
@@ -139,7 +149,7 @@ func (s *space) judgeAll(rooms []hub.Room, foreign bool) (verdict, []uint16) {
 	v := keep
 	for _, r := range rooms {
 		if r.Kind == hub.KindSocket {
-			if _, id := wireName(r); !isSocketID(id) {
+			if _, id := wireName(r); !hub.IsSocketID(id) {
 				continue
 			}
 			return s.judge(-1, foreign), nil // sockets are in no slot

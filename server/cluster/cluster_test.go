@@ -172,9 +172,9 @@ func TestSelections(t *testing.T) {
 			"everybody":         {hub.Selection{}, []*client{one, two, three}},
 			"several rooms":     {hub.Selection{Rooms: []hub.Room{user42, lobby42}}, []*client{one, two}},
 			"without a room":    {hub.Selection{Rooms: []hub.Room{user42}, Except: []hub.Room{lobby42}}, []*client{one}},
-			"without a socket":  {hub.Selection{ExceptSockets: []string{sid("one")}}, []*client{two, three}},
+			"without a socket":  {hub.Selection{Except: []hub.Room{hub.SocketRoom("/", sid("one"))}}, []*client{two, three}},
 			"one socket":        {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/", sid("three"))}}, []*client{three}},
-			"a room or socket":  {hub.Selection{Rooms: []hub.Room{hub.NamespaceRoom("/", sid("three")), hub.SocketRoom("/", sid("three"))}}, []*client{three}},
+			"a room or socket":  {hub.Selection{Rooms: []hub.Room{hub.NamespaceRoom("/", sid("three"))}}, []*client{three}},
 			"nobody whom I see": {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/", sid("gone"))}}, nil},
 		} {
 			if n, complete := send(tc.sel, name); n != len(tc.want) || !complete {

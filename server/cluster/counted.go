@@ -65,7 +65,7 @@ func (c *Cluster) inquire(s *space, of []uint16, sel hub.Selection, msg *hub.Mes
 		counted(0, false)
 		return
 	}
-	sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except), ExceptSockets: slices.Clone(sel.ExceptSockets)}
+	sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except)}
 	gate := s.gate
 	if msg.Foreign {
 		gate = s.hermetic

@@ -57,11 +57,8 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	var kinds []byte
 	o.b.Rooms, kinds = appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
 	o.ext.RoomKinds = string(kinds) // of one letter, as nearly always, it is no new one
-	if len(sel.Except) > 0 || len(sel.ExceptSockets) > 0 {
+	if len(sel.Except) > 0 {
 		o.b.Except, kinds = appendNames(nil, nil, sel.Except)
-		for _, sid := range sel.ExceptSockets {
-			o.b.Except, kinds = append(o.b.Except, sid), append(kinds, 's')
-		}
 		o.ext.ExceptKinds = string(kinds)
 	}
 	args := o.args[:0]
@@ -90,7 +87,7 @@ func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) s
 		return s.channels.base
 	}
 	room := b.Rooms[0]
-	if c.sharded && (isSocketID(room) || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
+	if c.sharded && (hub.IsSocketID(room) || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
 		c.isAssumed(int(slotOf(sel.Rooms[0])))) {
 		return s.channels.base
 	}

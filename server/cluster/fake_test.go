@@ -155,6 +155,9 @@ func (n *node) join(id string, rooms ...hub.Room) *client {
 		if namespace, _ := wireName(r); namespace != "" {
 			c.namespace = namespace
 		}
+	}
+	n.hub.Enter(c.Member, hub.SocketRoom(c.namespace, id), hub.EverybodyRoom(c.namespace))
+	for _, r := range rooms {
 		if !n.hub.Join(c.Member, r) {
 			n.t.Fatalf("%s could not join %v", id, r)
 		}
@@ -175,48 +178,15 @@ func event(namespace, name string, args ...string) *hub.Message {
 
 // selected returns the clients that sel names.
 func (n *node) selected(namespace string, sel hub.Selection) []*client {
-	out := make(map[string]bool)
-	for _, m := range n.hub.Select(hub.Selection{Rooms: sel.Except}) {
-		out[m.ID()] = true
-	}
-	for _, id := range sel.ExceptSockets {
-		out[id] = true
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var list []*client
-	add := func(c *client) {
-		if c != nil && c.namespace == namespace && !out[c.ID()] {
-			out[c.ID()] = true
+	for _, m := range n.hub.Select(namespace, sel) {
+		if c := n.clients[m.ID()]; c != nil && c.namespace == namespace {
 			list = append(list, c)
 		}
 	}
-	if len(sel.Rooms) == 0 {
-		for _, c := range n.clients {
-			add(c)
-		}
-	}
-	for _, r := range sel.Rooms {
-		if r.Kind == hub.KindSocket {
-			_, id := wireName(r)
-			add(n.clients[id])
-			continue
-		}
-		for _, m := range n.hub.Members(r) {
-			add(n.clients[m.ID()])
-		}
-	}
 	return list
-}
-
-func (n *node) EmitHere(sel hub.Selection, msg *hub.Message) int {
-	delivered := 0
-	for _, c := range n.selected(msg.Namespace, sel) {
-		if c.Deliver(msg) {
-			delivered++
-		}
-	}
-	return delivered
 }
 
 func (n *node) AskHere(_ context.Context, sel hub.Selection, msg *hub.Message, asked func(int),

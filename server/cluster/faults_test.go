@@ -80,7 +80,6 @@ func publishAsNode(t *testing.T, s *redistest.Server, to *node, room, event stri
 // troubled is a Local whose every method panics.
 type troubled struct{}
 
-func (troubled) EmitHere(hub.Selection, *hub.Message) int { panic("EmitHere") }
 func (troubled) AskHere(context.Context, hub.Selection, *hub.Message, func(int), func(string, []json.RawMessage, [][]byte)) {
 	panic("AskHere")
 }
@@ -140,7 +139,8 @@ func TestPanicsOfHandlers(t *testing.T) {
 		if _, err := a.FetchSockets(ctx, "/", hub.Selection{}); err == nil {
 			t.Error("FetchSockets is complete without b")
 		}
-		eventually(t, "all have panicked", func() bool { return b.Stats().Panics == 11 })
+		eventually(t, "all have panicked", func() bool { return b.Stats().Panics == 10 })
+		c.want(t, "x")
 		a.hub.Send(user42, event("/", "still there"))
 		c.want(t, "still there")
 		for _, what := range []string{"a message of another server", "a question of another server", "a request of another server"} {

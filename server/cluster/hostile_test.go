@@ -51,7 +51,7 @@ func record(t *testing.T, s *redistest.Server, a, b *node) []said {
 		n.hub.Send(user42, event("/", "plain", `1`))
 		n.hub.Send(hub.Room{Kind: hub.KindTopic, Name: "tap"}, &hub.Message{SSE: []byte("data: 1\n\n")})
 		sum(t, n, user42, event("/", "counted", `{}`))
-		n.Emit(hub.Selection{Except: []hub.Room{user42}, ExceptSockets: []string{sid("in")}}, event("/", "all"), nil)
+		n.Emit(hub.Selection{Except: []hub.Room{user42, hub.SocketRoom("/", sid("in"))}}, event("/", "all"), nil)
 		n.Join("/", single(user42), []string{"r"})
 		n.Leave("/", single(user42), []string{"r"})
 		n.Tell("told", []byte("body"))

@@ -72,7 +72,7 @@ func (c *Cluster) broadcast(s *space, m redislink.Message) {
 func (c *Cluster) mayHave(s *space, name string) bool {
 	var buf [4]hub.Room
 	for _, r := range appendRooms(buf[:0], s.name, name) {
-		if r.Kind == hub.KindSocket && isSocketID(name) || r.Kind != hub.KindSocket && c.interest.has(slotOf(r)) {
+		if r.Kind == hub.KindSocket || c.interest.has(slotOf(r)) {
 			return true
 		}
 	}
@@ -105,7 +105,7 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 		if err != nil {
 			return err
 		}
-		delivered = c.emitHere(sel, msg)
+		delivered = c.hub.SendSelectionHere(sel, msg)
 	} else {
 		c.stats.passed.Add(1)
 	}
@@ -119,23 +119,11 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 // have somebody, so much of what comes is for rooms that nobody here is in: it need not be decoded.
 func (c *Cluster) mayReach(sel hub.Selection) bool {
 	for _, r := range sel.Rooms {
-		if r.Kind == hub.KindSocket {
-			if _, id := wireName(r); isSocketID(id) {
-				return true
-			}
-		} else if c.hub.Count(r) > 0 {
+		if c.hub.Count(r) > 0 {
 			return true
 		}
 	}
 	return len(sel.Rooms) == 0
-}
-
-// emitHere queues a message for members of this node.
-func (c *Cluster) emitHere(sel hub.Selection, msg *hub.Message) int {
-	if len(sel.Rooms) == 1 && len(sel.Except)+len(sel.ExceptSockets) == 0 && sel.Rooms[0].Kind != hub.KindSocket {
-		return c.hub.SendHere(sel.Rooms[0], msg)
-	}
-	return c.local.EmitHere(sel, msg)
 }
 
 // selection returns the members that the names on the wire mean: of the kinds that a signalbox node gives, and of every kind
@@ -145,7 +133,7 @@ func (c *Cluster) selection(s *space, rooms, except []string, ext *format.Ext) (
 		var one, two bool
 		sel.Rooms, one = appendKinded(nil, s.name, rooms, ext.RoomKinds)
 		sel.Except, two = appendKinded(nil, s.name, except, ext.ExceptKinds)
-		return namedSockets(sel), one && two
+		return sel, one && two
 	}
 	for _, name := range rooms {
 		sel.Rooms = appendRooms(sel.Rooms, s.name, name)
@@ -153,22 +141,7 @@ func (c *Cluster) selection(s *space, rooms, except []string, ext *format.Ext) (
 	for _, name := range except {
 		sel.Except = appendRooms(sel.Except, s.name, name)
 	}
-	return namedSockets(sel), true
-}
-
-// namedSockets moves the sockets of Except to where they belong.
-func namedSockets(sel hub.Selection) hub.Selection {
-	rooms := sel.Except[:0]
-	for _, r := range sel.Except {
-		if r.Kind == hub.KindSocket {
-			_, id := wireName(r)
-			sel.ExceptSockets = append(sel.ExceptSockets, id)
-			continue
-		}
-		rooms = append(rooms, r)
-	}
-	sel.Except = rooms
-	return sel
+	return sel, true
 }
 
 // message returns a broadcast as the hub has it.

@@ -11,12 +11,9 @@ import (
 // Local is this node as other servers see it: what they ask of its clients. Its methods that end in Here touch nobody on
 // other nodes. [Cluster.Start] is given it.
 type Local interface {
-	// EmitHere queues msg for the members that sel names, each once, and returns for how many. Rooms may be of any kind,
-	// sockets among them; without rooms it is everybody in the namespace of msg. It must not block.
-	EmitHere(sel hub.Selection, msg *hub.Message) int
-	// AskHere is EmitHere for an event that every client is asked to answer. It calls asked once, before any answer, with
-	// the number of clients asked, 0 too; then answer for each that does, one at a time; and returns when all have answered
-	// or left, or ctx is over.
+	// AskHere queues msg for the clients that sel names, who are asked to answer it. It calls asked once, before any answer,
+	// with the number of clients asked, 0 too; then answer for each that does, one at a time; and returns when all have
+	// answered or left, or ctx is over.
 	AskHere(ctx context.Context, sel hub.Selection, msg *hub.Message, asked func(clients int),
 		answer func(sid string, args []json.RawMessage, attachments [][]byte))
 	// SocketsHere returns the sockets that sel names; without rooms all of the namespace.

@@ -35,7 +35,7 @@ type subscription struct {
 // counted in is counted out.
 func (ss *subscriptions) channel(r hub.Room) (string, bool) {
 	namespace, name := wireName(r)
-	if namespace == "" || isSocketID(name) {
+	if namespace == "" || hub.IsSocketID(name) {
 		return "", false
 	}
 	return ss.cluster.prefix + "#" + namespace + "#" + name + "#", true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
@@ -28,8 +27,7 @@ func request(kind format.RequestType, sel hub.Selection) *format.Request {
 	r.Rooms, kinds = appendNames(nil, nil, sel.Rooms)
 	r.RoomKinds = string(kinds)
 	r.Except, kinds = appendNames(nil, nil, sel.Except)
-	r.Except = append(r.Except, sel.ExceptSockets...)
-	r.ExceptKinds = string(kinds) + strings.Repeat("s", len(sel.ExceptSockets))
+	r.ExceptKinds = string(kinds)
 	return r
 }
 

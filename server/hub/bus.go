@@ -7,7 +7,8 @@ import "context"
 type Bus interface {
 	// Want tells the other nodes that a member of this one is about to join r, and returns when none of them keeps a
 	// message for r to itself any more. Only the first member of a room may have to wait, and not for long: a node that
-	// does not answer is not waited for. Each Want is paid back with one Unwant.
+	// does not answer is not waited for, and for rooms of KindSocket and KindEverybody nobody has to. Each Want is paid back
+	// with one Unwant.
 	Want(r Room)
 	// Unwant says that a member has left r, or did not join it after all. It never waits.
 	Unwant(r Room)
@@ -17,8 +18,8 @@ type Bus interface {
 	// queued, and whether every node has told its number. Where there is nobody to wait for, it is called before
 	// SendCounted returns; otherwise on another goroutine, soon, whatever happens. counted must not block.
 	SendCounted(r Room, msg *Message, counted func(delivered int, complete bool))
-	// SendSelection is Send for a selection; where sel has no rooms, for everybody in the namespace of msg. ExceptMembers
-	// are members of this node and mean nothing elsewhere. counted may be nil.
+	// SendSelection is Send for a selection. ExceptMembers are members of this node and mean nothing elsewhere. counted may
+	// be nil.
 	SendSelection(sel Selection, msg *Message, counted func(delivered int, complete bool))
 }
 

@@ -12,7 +12,7 @@ import (
 //
 // A member's lock is taken before a shard's or a room's, and a shard's and a room's are never held together.
 type Hub struct {
-	// MaxRoomsPerMember bounds how many rooms one member may be in; 0: no limit. It is set before the hub is used.
+	// MaxRoomsPerMember bounds how many rooms one member may join; 0: no limit. It is set before the hub is used.
 	MaxRoomsPerMember int
 	// Bus takes messages to the other nodes; nil: there are none. It is set before the hub is used.
 	Bus Bus
@@ -82,21 +82,49 @@ func (h *Hub) Join(m *Member, r Room) bool {
 	return true
 }
 
+// Enter puts m into the rooms that a socket is in as long as it is there: its own and that of its namespace. They are not
+// counted by MaxRoomsPerMember, and joining them waits for nobody. It is called once, before the first Join.
+func (h *Hub) Enter(m *Member, rooms ...Room) {
+	for _, r := range rooms {
+		if h.Bus != nil {
+			h.Bus.Want(r)
+		}
+		if !h.enter(m, r) && h.Bus != nil {
+			h.Bus.Unwant(r)
+		}
+	}
+}
+
+func (h *Hub) enter(m *Member, r Room) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.removed || m.indexLocked(r) >= 0 {
+		return false
+	}
+	m.own++
+	h.joinLocked(m, r)
+	return true
+}
+
 func (h *Hub) join(m *Member, r Room) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.removed || m.indexLocked(r) >= 0 {
 		return false
 	}
-	if h.MaxRoomsPerMember > 0 && len(m.rooms) >= h.MaxRoomsPerMember {
+	if h.MaxRoomsPerMember > 0 && len(m.rooms)-m.own >= h.MaxRoomsPerMember {
 		h.refused.Add(1)
 		return false
 	}
+	h.joinLocked(m, r)
+	return true
+}
+
+func (h *Hub) joinLocked(m *Member, r Room) {
 	ms := &membership{member: m}
 	for !h.seat(ms, r) {
 	}
 	m.rooms = append(m.rooms, ms)
-	return true
 }
 
 // seat gives ms a place in the room called r, and reports false where the room emptied under its hands.
@@ -153,6 +181,9 @@ func (h *Hub) leave(m *Member, r Room) bool {
 	}
 	ms := m.rooms[i]
 	m.rooms = slices.Delete(m.rooms, i, i+1)
+	if i < m.own {
+		m.own--
+	}
 	h.unseat(ms)
 	return true
 }
@@ -258,14 +289,17 @@ func (h *Hub) Rooms(kind Kind) []Room {
 // RefusedJoins returns how many joins were refused by MaxRoomsPerMember.
 func (h *Hub) RefusedJoins() uint64 { return h.refused.Load() }
 
-// Counts returns the number of rooms of each kind that have members.
+// Counts returns the number of rooms of each kind that have members, without those that sockets do not choose: their own
+// and those of namespaces.
 func (h *Hub) Counts() map[Kind]int {
 	counts := make(map[Kind]int)
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.RLock()
 		for r := range s.rooms {
-			counts[r.Kind]++
+			if r.Kind != KindSocket && r.Kind != KindEverybody {
+				counts[r.Kind]++
+			}
 		}
 		s.mu.RUnlock()
 	}

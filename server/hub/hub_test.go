@@ -192,3 +192,49 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 }
+
+// A socket is in its own room and in that of its namespace: selections name it by them, and no limit counts them.
+func TestOwnRooms(t *testing.T) {
+	h := New()
+	h.MaxRoomsPerMember = 1
+	var got []string
+	enter := func(id string) *Member {
+		m := NewMember(id, sinkFunc(func(*Message) bool { got = append(got, id); return true }))
+		h.Enter(m, SocketRoom("/", id), EverybodyRoom("/"))
+		return m
+	}
+	a, b := "aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbb"
+	ann, bob := enter(a), enter(b)
+	team, other := NamespaceRoom("/", "team"), NamespaceRoom("/", "other")
+	if !h.Join(ann, team) || h.Join(ann, other) {
+		t.Error("the limit of one room is not one room")
+	}
+	if n := h.Counts(); len(n) != 1 || n[KindNamespace] != 1 {
+		t.Errorf("counts = %v, want the one room that was joined", n)
+	}
+	for name, tc := range map[string]struct {
+		sel  Selection
+		want []string
+	}{
+		"everybody":        {Selection{}, []string{a, b}},
+		"but one":          {Selection{Except: []Room{SocketRoom("/", a)}}, []string{b}},
+		"but a member":     {Selection{ExceptMembers: []*Member{bob}}, []string{a}},
+		"one by its id":    {Selection{Rooms: []Room{NamespaceRoom("/", b)}}, []string{b}},
+		"each once":        {Selection{Rooms: []Room{team, EverybodyRoom("/"), SocketRoom("/", a)}}, []string{a, b}},
+		"nobody of a room": {Selection{Rooms: []Room{team}, Except: []Room{team}}, nil},
+	} {
+		got = nil
+		n := h.SendSelectionHere(tc.sel, &Message{Namespace: "/"})
+		slices.Sort(got)
+		if n != len(tc.want) || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %d, %v, want %v", name, n, got, tc.want)
+		}
+	}
+	if left := h.Remove(ann); len(left) != 3 {
+		t.Errorf("left %v, want three rooms", left)
+	}
+}
+
+type sinkFunc func(*Message) bool
+
+func (f sinkFunc) Deliver(m *Message) bool { return f(m) }

@@ -22,6 +22,7 @@ type Member struct {
 	mu sync.Mutex
 	// mu guards the following.
 	rooms   []*membership
+	own     int // of rooms, the first ones: see [Hub.Enter]
 	removed bool
 }
 

@@ -15,11 +15,13 @@ const (
 	KindAccount
 	// KindTopic is a publish channel that is not a user or a room: update, broadcast, tap.
 	KindTopic
-	// KindNamespace is a room that the Socket.IO library joined; its name is the namespace, a NUL and the room.
+	// KindNamespace is a room that a program joined through the Socket.IO library; its name is the namespace, a NUL and
+	// the room.
 	KindNamespace
-	// KindSocket is one socket by its id; its name is the namespace, a NUL and the id. It stands in selections: nobody
-	// joins it.
+	// KindSocket is one socket by its id; its name is the namespace, a NUL and the id. Each socket is in its own.
 	KindSocket
+	// KindEverybody is everybody in a Socket.IO namespace, which is its name. A [Selection] without rooms means it.
+	KindEverybody
 )
 
 func (k Kind) String() string {
@@ -38,6 +40,8 @@ func (k Kind) String() string {
 		return "namespace"
 	case KindSocket:
 		return "socket"
+	case KindEverybody:
+		return "everybody"
 	default:
 		return "unknown"
 	}
@@ -49,12 +53,41 @@ type Room struct {
 	Name string
 }
 
-// NamespaceRoom returns the address of a room that the Socket.IO library knows as room in namespace.
+// NamespaceRoom returns the address of what a Socket.IO program calls room in namespace: the room of one socket where
+// the name may be the id of one, else a room that sockets join.
+//
+// Rule: [sharded adapter, computeChannel]: other servers tell the two apart in the same way.
+//
+// [sharded adapter, computeChannel]: https://github.com/socketio/socket.io-redis-adapter/blob/8.3.0/lib/sharded-adapter.ts
 func NamespaceRoom(namespace, room string) Room {
+	if IsSocketID(room) {
+		return SocketRoom(namespace, room)
+	}
 	return Room{Kind: KindNamespace, Name: namespace + "\x00" + room}
 }
 
 // SocketRoom returns the address of one socket in a namespace.
 func SocketRoom(namespace, sid string) Room {
 	return Room{Kind: KindSocket, Name: namespace + "\x00" + sid}
+}
+
+// EverybodyRoom returns the address of everybody in a namespace.
+func EverybodyRoom(namespace string) Room { return Room{Kind: KindEverybody, Name: namespace} }
+
+// SocketIDLength is the length of a socket id, in UTF-16 code units.
+const SocketIDLength = 20
+
+// IsSocketID reports whether a name may be the id of a socket, here or on a server of another kind.
+func IsSocketID(name string) bool {
+	if len(name) < SocketIDLength || len(name) > 3*SocketIDLength {
+		return false
+	}
+	units := 0
+	for _, r := range name {
+		units++
+		if r > 0xFFFF {
+			units++
+		}
+	}
+	return units == SocketIDLength
 }

@@ -62,19 +62,25 @@ func (h *Hub) SendHere(r Room, msg *Message, except ...*Member) int {
 }
 
 // Selection names members by rooms: the union of Rooms, each member once, without those who are in a room of Except or
-// stand in ExceptMembers.
+// stand in ExceptMembers. Where Rooms is empty, it is everybody in the namespace of the message.
 type Selection struct {
 	Rooms         []Room
 	Except        []Room
 	ExceptMembers []*Member
-	// ExceptSockets are the ids of sockets, on whichever node, in the namespace of the message.
-	ExceptSockets []string
 }
 
-// Select returns the members a selection names.
-func (h *Hub) Select(sel Selection) []*Member {
-	if len(sel.Rooms) == 1 && len(sel.Except) == 0 && len(sel.ExceptMembers) == 0 {
-		return h.Members(sel.Rooms[0])
+func (sel *Selection) rooms(namespace string) []Room {
+	if len(sel.Rooms) == 0 {
+		return []Room{EverybodyRoom(namespace)}
+	}
+	return sel.Rooms
+}
+
+// Select returns the members on this node that a selection names in a namespace.
+func (h *Hub) Select(namespace string, sel Selection) []*Member {
+	rooms := sel.rooms(namespace)
+	if len(rooms) == 1 && len(sel.Except) == 0 && len(sel.ExceptMembers) == 0 {
+		return h.Members(rooms[0])
 	}
 	seen := make(map[*Member]struct{})
 	for _, m := range sel.ExceptMembers {
@@ -86,7 +92,7 @@ func (h *Hub) Select(sel Selection) []*Member {
 		}
 	}
 	var members []*Member
-	for _, r := range sel.Rooms {
+	for _, r := range rooms {
 		for _, m := range h.Members(r) {
 			if _, ok := seen[m]; !ok {
 				seen[m] = struct{}{}
@@ -97,17 +103,63 @@ func (h *Hub) Select(sel Selection) []*Member {
 	return members
 }
 
-// SendSelectionHere queues msg once for every member on this node that a selection names, and returns for how many. One room
-// without exceptions costs as much as [Hub.SendHere]. Socket ids in the selection are not known to the hub.
+// SendSelectionHere queues msg once for every member on this node that a selection names, and returns for how many. Rooms
+// without members cost next to nothing: a selection of which one room has members, and that excepts few, costs about as
+// much as [Hub.SendHere].
 func (h *Hub) SendSelectionHere(sel Selection, msg *Message) int {
-	if len(sel.Rooms) == 1 && len(sel.Except) == 0 {
-		return h.SendHere(sel.Rooms[0], msg, sel.ExceptMembers...)
+	room, several := h.occupied(sel.rooms(msg.Namespace))
+	if room == nil {
+		return 0
+	}
+	if !several {
+		if except, few := h.fewExcepted(sel); few {
+			return h.SendHere(*room, msg, except...)
+		}
 	}
 	delivered := 0
-	for _, m := range h.Select(sel) {
+	for _, m := range h.Select(msg.Namespace, sel) {
 		if m.sink.Deliver(msg) {
 			delivered++
 		}
 	}
 	return delivered
+}
+
+// occupied returns the first room with somebody in it, nil where there is none, and whether there are several.
+func (h *Hub) occupied(rooms []Room) (first *Room, several bool) {
+	if len(rooms) == 1 {
+		return &rooms[0], false // who sends to it will see
+	}
+	for i := range rooms {
+		if h.Count(rooms[i]) == 0 {
+			continue
+		}
+		if first != nil {
+			return first, true
+		}
+		first = &rooms[i]
+	}
+	return first, false
+}
+
+// maxFewExcepted is up to how many exceptions looking through a list is cheaper than making a map.
+const maxFewExcepted = 16
+
+// fewExcepted returns the members that a selection excepts, where they are few: usually it is one, who sent the message.
+func (h *Hub) fewExcepted(sel Selection) (except []*Member, few bool) {
+	except = sel.ExceptMembers
+	if len(sel.Except) > 0 {
+		except = slices.Clip(except)
+	}
+	for _, r := range sel.Except {
+		n := h.Count(r)
+		if n == 0 {
+			continue
+		}
+		if len(except)+n > maxFewExcepted {
+			return nil, false
+		}
+		except = append(except, h.Members(r)...)
+	}
+	return except, len(except) <= maxFewExcepted
 }

@@ -41,9 +41,6 @@ func (n *namespace) AddAll(id sio.SocketId, rooms *types.Set[sio.Room]) {
 		}
 	}
 	for _, room := range rooms.Keys() {
-		if string(room) == string(id) {
-			continue // every socket is in the room of its own id without standing in it
-		}
 		address := hub.NamespaceRoom(n.name, string(room))
 		created := n.ListenerCount("create-room") > 0 && n.server.hub.Count(address) == 0
 		if !n.server.hub.Join(p.member, address) {
@@ -92,57 +89,33 @@ func (n *namespace) DelAll(id sio.SocketId) {
 		return
 	}
 	for _, room := range p.member.Rooms() {
-		if name, ok := n.libraryRoom(room); ok {
+		if name, ok := n.libraryRoom(room); ok && string(name) != string(id) { // it leaves its own as it goes
 			n.Del(id, name)
 		}
 	}
 	p.detach("server namespace disconnect")
 }
 
-// selected returns the peers that opts names: the members of its rooms, each once, or everybody where it names none;
-// without those who are in a room it excepts. A socket id is a room with that socket in it.
-func (n *namespace) selected(opts *sio.BroadcastOptions) []*peer {
-	var rooms, except []sio.Room
-	if opts != nil && opts.Rooms != nil {
-		rooms = opts.Rooms.Keys()
+// selection returns whom opts names as the hub does. A socket id is a room with that socket in it.
+func (n *namespace) selection(opts *sio.BroadcastOptions) (sel hub.Selection) {
+	if opts != nil {
+		sel.Rooms, sel.Except = n.addresses(opts.Rooms), n.addresses(opts.Except)
 	}
-	if opts != nil && opts.Except != nil {
-		except = opts.Except.Keys()
-	}
-	if len(rooms) == 0 && len(except) == 0 {
-		return n.all()
-	}
-	seen := make(map[*peer]struct{})
-	for _, p := range n.inRooms(except) {
-		seen[p] = struct{}{}
-	}
-	candidates := n.all
-	if len(rooms) > 0 {
-		candidates = func() []*peer { return n.inRooms(rooms) }
-	}
-	var peers []*peer
-	for _, p := range candidates() {
-		if _, ok := seen[p]; !ok {
-			seen[p] = struct{}{}
-			peers = append(peers, p)
-		}
-	}
-	return peers
+	return sel
 }
 
-func (n *namespace) inRooms(rooms []sio.Room) []*peer {
-	var peers []*peer
-	for _, room := range rooms {
-		if p := n.peer(string(room)); p != nil {
-			peers = append(peers, p)
-		}
-		for _, m := range n.server.hub.Members(hub.NamespaceRoom(n.name, string(room))) {
-			if p, ok := m.Sink().(*peer); ok {
-				peers = append(peers, p)
-			}
+func (n *namespace) addresses(rooms *types.Set[sio.Room]) (addresses []hub.Room) {
+	if rooms != nil {
+		for _, room := range rooms.Keys() {
+			addresses = append(addresses, hub.NamespaceRoom(n.name, string(room)))
 		}
 	}
-	return peers
+	return addresses
+}
+
+// selected returns the peers here that opts names.
+func (n *namespace) selected(opts *sio.BroadcastOptions) []*peer {
+	return n.audience(n.selection(opts))
 }
 
 // Sockets returns the ids of the sockets in rooms; all of them where rooms is empty.
@@ -154,13 +127,13 @@ func (n *namespace) Sockets(rooms *types.Set[sio.Room]) *types.Set[sio.SocketId]
 	return ids
 }
 
-// SocketRooms returns the rooms of a socket that the library knows, its own id among them; nil for an unknown one.
+// SocketRooms returns the rooms of a socket that the library knows, its own among them; nil for an unknown one.
 func (n *namespace) SocketRooms(id sio.SocketId) *types.Set[sio.Room] {
 	p := n.peer(string(id))
 	if p == nil {
 		return nil
 	}
-	rooms := types.NewSet(sio.Room(id))
+	rooms := types.NewSet[sio.Room]()
 	for _, r := range p.member.Rooms() {
 		if room, ok := n.libraryRoom(r); ok {
 			rooms.Add(room)

@@ -58,30 +58,8 @@ func (n *namespace) reach(opts *sio.BroadcastOptions) (sel hub.Selection, ok boo
 	if !n.server.clustered() || opts != nil && opts.Flags != nil && opts.Flags.Local {
 		return sel, false
 	}
-	if opts == nil {
-		return sel, true
-	}
-	if opts.Rooms != nil {
-		for _, room := range opts.Rooms.Keys() {
-			sel.Rooms = append(sel.Rooms, hub.NamespaceRoom(n.name, string(room)))
-			if mayBeID(room) {
-				sel.Rooms = append(sel.Rooms, hub.SocketRoom(n.name, string(room)))
-			}
-		}
-	}
-	if opts.Except != nil {
-		for _, room := range opts.Except.Keys() {
-			sel.Except = append(sel.Except, hub.NamespaceRoom(n.name, string(room)))
-			if mayBeID(room) {
-				sel.ExceptSockets = append(sel.ExceptSockets, string(room))
-			}
-		}
-	}
-	return sel, true
+	return n.selection(opts), true
 }
-
-// mayBeID reports whether a room may be that of one socket, on a Node server too.
-func mayBeID(room sio.Room) bool { return len(room) == socketIDLength }
 
 // Broadcast sends an event to the sockets that opts selects: those here first.
 func (n *namespace) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {

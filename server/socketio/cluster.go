@@ -12,9 +12,7 @@ import (
 // Cluster is the way to the other servers of a cluster, Node's among them. All methods may be called from any goroutine.
 // Those that wait do so until their ctx is over at most, and not at all while the others cannot be reached.
 //
-// Selections name rooms as the hub does: rooms that the library knows are of [hub.KindNamespace], and where a name may be
-// that of a socket, [hub.KindSocket] with the same name stands beside it. A message is read before a method returns, or,
-// by Ask, before the first answer.
+// Selections name rooms as the hub does. A message is read before a method returns, or, by Ask, before the first answer.
 type Cluster interface {
 	// Open tells that a namespace came to be, and returns when others reach it, before its first client. Close tells that
 	// it is gone. For one name they take turns, beginning with Open.

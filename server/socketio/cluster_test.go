@@ -70,7 +70,7 @@ func elsewhere(sel hub.Selection) hub.Selection {
 func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
 	n := 0
 	if !w.away.Load() {
-		n = w.other().EmitHere(elsewhere(sel), msg)
+		n = w.other().hub.SendSelectionHere(elsewhere(sel), msg)
 	}
 	if counted != nil {
 		go counted(n, !w.away.Load())
@@ -204,8 +204,8 @@ func TestClusterEmitReachesEveryServer(t *testing.T) {
 			"everybody":         {hub.Selection{}, []*client{here, there, alone}},
 			"a room":            {hub.Selection{Rooms: []hub.Room{teamRoom}}, []*client{here, there}},
 			"two rooms":         {hub.Selection{Rooms: []hub.Room{teamRoom, otherRoom}}, []*client{here, there, alone}},
-			"a room but one":    {hub.Selection{Rooms: []hub.Room{teamRoom}, ExceptSockets: []string{thereID}}, []*client{here}},
-			"everybody but two": {hub.Selection{ExceptSockets: []string{hereID, thereID}}, []*client{alone}},
+			"a room but one":    {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{hub.SocketRoom("/chat", thereID)}}, []*client{here}},
+			"everybody but two": {hub.Selection{Except: []hub.Room{hub.SocketRoom("/chat", hereID), hub.SocketRoom("/chat", thereID)}}, []*client{alone}},
 			"one":               {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", hereID)}}, []*client{here}},
 			"all but a room":    {hub.Selection{Except: []hub.Room{teamRoom}}, []*client{alone}},
 		} {

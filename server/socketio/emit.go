@@ -20,7 +20,7 @@ type AnswerFunc = func(sid string, args []json.RawMessage, attachments [][]byte)
 // the other servers to tell their numbers, until ctx is over at most; complete reports whether all have. Without a cluster
 // it never waits. It may be called from any goroutine.
 func (s *Server) Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (delivered int, complete bool) {
-	here := s.EmitHere(to, msg)
+	here := s.hub.SendSelectionHere(to, msg)
 	if !s.clustered() {
 		return here, true
 	}

@@ -53,7 +53,7 @@ func TestEmitSelects(t *testing.T) {
 	}
 	elsewhere, _ := connect(t, url, "/")
 	first := s.namespace("/chat").peer(sids[0]).member
-	for i := range 2 * maxBarred {
+	for i := range 2 * 16 {
 		s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), crowdRoom)
 	}
 	for name, tt := range map[string]struct {
@@ -63,12 +63,12 @@ func TestEmitSelects(t *testing.T) {
 		"everybody":                   {hub.Selection{}, []int{0, 1, 2}},
 		"everybody but a room":        {hub.Selection{Except: []hub.Room{otherRoom}}, []int{1, 2}},
 		"everybody but a client":      {hub.Selection{ExceptMembers: []*hub.Member{first}}, []int{1, 2}},
-		"everybody but a socket":      {hub.Selection{ExceptSockets: []string{sids[0], "nobody"}}, []int{1, 2}},
+		"everybody but a socket":      {hub.Selection{Except: []hub.Room{hub.SocketRoom("/chat", sids[0]), hub.SocketRoom("/chat", "nobody")}}, []int{1, 2}},
 		"sockets":                     {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", sids[2]), hub.SocketRoom("/chat", sids[1])}}, []int{1, 2}},
 		"a socket":                    {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", sids[2])}}, []int{2}},
 		"a socket of elsewhere":       {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/", sids[2])}}, nil},
 		"a socket and its room":       {hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", sids[0]), teamRoom}}, []int{0, 1}},
-		"a room but a socket of it":   {hub.Selection{Rooms: []hub.Room{teamRoom}, ExceptSockets: []string{sids[0]}}, []int{1}},
+		"a room but a socket of it":   {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{hub.SocketRoom("/chat", sids[0])}}, []int{1}},
 		"a room but a room of one":    {hub.Selection{Rooms: []hub.Room{teamRoom}, Except: []hub.Room{hub.SocketRoom("/chat", sids[0])}}, []int{1}},
 		"rooms of which one is empty": {hub.Selection{Rooms: []hub.Room{{Kind: hub.KindLobby, Name: "team"}, otherRoom, hub.SocketRoom("/chat", "team")}}, []int{0}},
 		"a room but nobody of it":     {hub.Selection{Rooms: []hub.Room{otherRoom}, ExceptMembers: []*hub.Member{first}}, nil},
@@ -82,7 +82,7 @@ func TestEmitSelects(t *testing.T) {
 		if got, complete := s.Emit(t.Context(), tt.to, ask("e")); got != len(tt.want) || !complete {
 			t.Errorf("%s: Emit = %d, %v, want %d", name, got, complete, len(tt.want))
 		}
-		s.EmitHere(hub.Selection{}, ask("fence"))
+		s.hub.SendSelectionHere(hub.Selection{}, ask("fence"))
 		for i, c := range clients {
 			if slices.Contains(tt.want, i) {
 				c.want(`42/chat,["e",{"n": 1.0}]`)
@@ -90,7 +90,7 @@ func TestEmitSelects(t *testing.T) {
 			c.want(`42/chat,["fence",{"n": 1.0}]`)
 		}
 	}
-	if got := s.EmitHere(hub.Selection{}, &hub.Message{Namespace: "/nowhere", Event: "e"}); got != 0 {
+	if got := s.hub.SendSelectionHere(hub.Selection{}, &hub.Message{Namespace: "/nowhere", Event: "e"}); got != 0 {
 		t.Errorf("Emit to a namespace that is not there = %d", got)
 	}
 	elsewhere.send(`420["still"]`)

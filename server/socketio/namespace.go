@@ -28,14 +28,10 @@ type namespace struct {
 	listening sync.Once   // for the namespace's own end of "connection"
 	open      atomic.Bool // the cluster was told of it
 	servers   serverCount // in the cluster
-
-	mu sync.RWMutex
-	// mu guards the following.
-	peers map[string]*peer // by sid
 }
 
 func newNamespace(s *Server, nsp sio.Namespace) *namespace {
-	n := &namespace{server: s, nsp: nsp, name: nsp.Name(), handler: s.handlers[nsp.Name()], peers: make(map[string]*peer)}
+	n := &namespace{server: s, nsp: nsp, name: nsp.Name(), handler: s.handlers[nsp.Name()]}
 	if n.handler != nil {
 		nsp.Use(n.middleware)
 	}
@@ -152,43 +148,37 @@ func (n *namespace) share(p *peer) {
 	handshake.Query = map[string][]string(request.Query)
 }
 
+// add makes a client known: from here on messages to its id and to everybody reach it.
 func (n *namespace) add(p *peer) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.peers[p.ID()] = p
+	n.server.hub.Enter(p.member, hub.SocketRoom(n.name, p.ID()), hub.EverybodyRoom(n.name))
 	n.server.counters.peers.Add(1)
 }
 
+// remove takes a client out of all rooms.
 func (n *namespace) remove(p *peer) {
-	n.mu.Lock()
-	if n.peers[p.ID()] == p {
-		delete(n.peers, p.ID())
+	if len(n.server.hub.Remove(p.member)) > 0 {
 		n.server.counters.peers.Add(-1)
 	}
-	n.mu.Unlock()
 	n.questions.leave(p)
 }
 
+// peer returns the client with a socket id; nil where it is not here.
 func (n *namespace) peer(sid string) *peer {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.peers[sid]
-}
-
-func (n *namespace) all() []*peer {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	peers := make([]*peer, 0, len(n.peers))
-	for _, p := range n.peers {
-		peers = append(peers, p)
+	for _, m := range n.server.hub.Members(hub.SocketRoom(n.name, sid)) {
+		if p, ok := m.Sink().(*peer); ok && p.ns == n && m.ID() == sid {
+			return p
+		}
 	}
-	return peers
+	return nil
 }
 
-// libraryRoom returns the library's name of a room that it joined in this namespace.
+// all returns everybody in the namespace.
+func (n *namespace) all() []*peer { return n.audience(hub.Selection{}) }
+
+// libraryRoom returns the library's name of a room of this namespace: the id of a socket is one.
 func (n *namespace) libraryRoom(r hub.Room) (sio.Room, bool) {
 	name, ok := strings.CutPrefix(r.Name, n.name+"\x00")
-	return sio.Room(name), ok && r.Kind == hub.KindNamespace
+	return sio.Room(name), ok && (r.Kind == hub.KindNamespace || r.Kind == hub.KindSocket)
 }
 
 // authObject returns the payload of a CONNECT packet, {} without one.

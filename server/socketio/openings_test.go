@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"signalbox/server/app"
+	"signalbox/server/hub"
 )
 
 // The cluster hears of a namespace before its first client, and when the library has forgotten it.
@@ -26,7 +27,7 @@ func TestClusterHearsOfNamespaces(t *testing.T) {
 		clients.Go(func() {
 			c := dial(t, url)
 			for range 20 {
-				if sid := c.join(fmt.Sprintf("/made-%d", i/2)); len(sid) != socketIDLength {
+				if sid := c.join(fmt.Sprintf("/made-%d", i/2)); len(sid) != hub.SocketIDLength {
 					t.Errorf("the id %s has %d characters", sid, len(sid))
 				}
 				c.send(fmt.Sprintf("41/made-%d,", i/2))

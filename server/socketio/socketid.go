@@ -7,16 +7,9 @@ import (
 	"unsafe"
 
 	sio "github.com/zishang520/socket.io/v2/socket"
-)
 
-// socketIDLength is the length of a socket id. The reference server's adapters take a room with a name of this length for
-// a socket's own, and of every other for one that has a channel; the library's ids have 24 characters, and such a client
-// would not be reached by its id from a Node server.
-//
-// Rule: [sharded adapter, computeChannel].
-//
-// [sharded adapter, computeChannel]: https://github.com/socketio/socket.io-redis-adapter/blob/8.3.0/lib/sharded-adapter.ts
-const socketIDLength = 20
+	"signalbox/server/hub"
+)
 
 // idOffset is where the library keeps the id in a Socket. The field is its own, and there is no other way to name a
 // socket but one that calls it recovered.
@@ -26,7 +19,7 @@ var idOffset, idKnown = func() (uintptr, bool) {
 }()
 
 // nameSocket is a middleware that runs before all others, when nobody has seen the id that the library gave: it gives the
-// socket one of the right length. Where a later library keeps ids elsewhere, its own stay.
+// socket one of the length that [hub.NamespaceRoom] knows a socket by; the library's have 24 characters. Where a later library keeps ids elsewhere, its own stay.
 func nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 	if idKnown {
 		*(*sio.SocketId)(unsafe.Add(unsafe.Pointer(sock), idOffset)) = newSocketID()
@@ -36,7 +29,7 @@ func nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 
 // newSocketID returns an id that nobody can guess and nobody else has.
 func newSocketID() sio.SocketId {
-	var b [socketIDLength * 3 / 4]byte
+	var b [hub.SocketIDLength * 3 / 4]byte
 	rand.Read(b[:]) // never fails
 	return sio.SocketId(base64.RawURLEncoding.EncodeToString(b[:]))
 }

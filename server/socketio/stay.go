@@ -114,11 +114,10 @@ func (p *peer) finish(session app.Session, reason string) {
 // release takes the client out of the namespace and the hub.
 func (p *peer) release() {
 	p.mu.Lock()
-	ns, member := p.ns, p.member
+	ns := p.ns
 	p.mu.Unlock()
 	if ns != nil {
 		ns.remove(p)
-		ns.server.hub.Remove(member)
 	}
 }
 

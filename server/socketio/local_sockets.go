@@ -138,11 +138,11 @@ const accountRoom = "user:"
 
 // bareRooms returns what a Node server would call the rooms of a client, its id first, each once.
 func (n *namespace) bareRooms(p *peer) []string {
-	rooms := []string{p.ID()}
+	var rooms []string
 	for _, r := range p.member.Rooms() {
 		name := r.Name
 		switch {
-		case r.Kind == hub.KindNamespace:
+		case r.Kind == hub.KindNamespace || r.Kind == hub.KindSocket:
 			room, ok := n.libraryRoom(r)
 			if !ok {
 				continue
