@@ -15,7 +15,7 @@ import (
 type socket interface {
 	outlet
 	Reply(m *wire.Message) error
-	Flush()
+	Pause(d time.Duration) bool
 	CloseWith(reason engine.Reason, code uint16, text string)
 }
 
@@ -79,7 +79,9 @@ func (p *textPeer) receive(data []byte) {
 	if p.status() != opened {
 		return
 	}
-	p.throttle()
+	if !p.throttle() {
+		return
+	}
 	p.server.textsIn.Add(1)
 	if p.server.guard(p.id, func() error { p.session.Text(data); return nil }) != nil {
 		p.Close(app.CloseInternal, "internal error")
@@ -89,17 +91,19 @@ func (p *textPeer) receive(data []byte) {
 // end tells the handler once that the client has gone.
 func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason.String()) }
 
-// throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself.
-func (p *textPeer) throttle() {
+// throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself. It
+// reports whether the client is still there.
+func (p *textPeer) throttle() bool {
 	limit := p.server.cfg.MaxMessagesPerSecond
 	if limit <= 0 {
-		return
+		return true
 	}
-	if wait := p.bucket.Fill(time.Now(), limit, 2*limit); wait > 0 {
-		p.server.throttled.Add(1)
-		p.ws.Flush() // the answers to what came before need not wait too
-		time.Sleep(wait)
+	wait := p.bucket.Fill(time.Now(), limit, 2*limit)
+	if wait <= 0 {
+		return true
 	}
+	p.server.throttled.Add(1)
+	return p.ws.Pause(wait)
 }
 
 // textReceiver is a peer as its connection sees it.

@@ -374,7 +374,7 @@ func (f *fakeSocket) Send(m *wire.Message) error {
 }
 func (f *fakeSocket) Reply(m *wire.Message) error             { return f.Send(m) }
 func (f *fakeSocket) SendVolatile(m *wire.Message) bool       { return f.Send(m) == nil }
-func (f *fakeSocket) Flush()                                  {}
+func (f *fakeSocket) Pause(d time.Duration) bool              { time.Sleep(d); return true }
 func (f *fakeSocket) CloseWith(engine.Reason, uint16, string) {}
 
 // Two seconds' worth come at once, the rest at the rate that is allowed, and nothing is lost.

@@ -74,8 +74,9 @@ func (l *link) beatLocked(now time.Duration) {
 	case l.phase == phaseClosing:
 		l.abortLocked(l.reason) // a client that polls did not fetch what was left for it
 	case l.phase == phaseDone:
-	case l.unanswered && l.reading:
-		// The pong may be behind the packet that is with the receiver: a slow receiver is not a client that has gone.
+	case l.unanswered && l.reading && !l.pausing:
+		// The pong may be behind the packet that is with the receiver: a slow receiver is not a client that has gone. One
+		// that sends so much more than it may that the pong is far behind it is.
 		l.srv.clock.startLocked(l, l.heart.timeout, now)
 	case l.unanswered:
 		l.shutLocked(ReasonPingTimeout, l.heart.last)

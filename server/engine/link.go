@@ -73,7 +73,8 @@ type link struct {
 	endWrite bool // the reader waits for the end of writing to close this side
 	wroteEnd bool // this side is closed
 
-	relief chan struct{} // closed when a reader that waits in relieve should look again, nil: none does
+	relief  chan struct{} // closed when a reader that waits in relieve or pause should look again, nil: none does
+	pausing bool          // the reader is in pause
 
 	heart      *heart // nil: none
 	unanswered bool   // a ping is
@@ -151,15 +152,6 @@ func (l *link) wakeWriterLocked(batched bool) {
 	default:
 		l.queued = true
 		l.flusher.push(l)
-	}
-}
-
-// flush sees to it that what was queued with batched set is written before the batch is over.
-func (l *link) flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.queue.empty() {
-		l.wakeWriterLocked(false)
 	}
 }
 

@@ -26,9 +26,10 @@ const (
 
 // polling is what a session needs while it polls.
 type polling struct {
-	posting  chan struct{} // closed when the post in flight has been handled, nil: none is
-	probe    *probe        // the upgrade under way, nil: none is
-	draining bool          // the session is closing, and what is queued waits for the next poll
+	posting  chan struct{}   // closed when the post in flight has been handled, nil: none is
+	gone     <-chan struct{} // closed when the connection of the post is
+	probe    *probe          // the upgrade under way, nil: none is
+	draining bool            // the session is closing, and what is queued waits for the next poll
 }
 
 // handshakePolling begins a session with polling. The open packet is the response.

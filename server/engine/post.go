@@ -16,7 +16,7 @@ import (
 // Rule: a body that cannot be read as packets, or that comes while another is on its way, ends the session. What the
 // receiver refuses ends it as well, but after the post was answered.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
-	done, refused := s.beginPost()
+	done, refused := s.beginPost(r.Context().Done())
 	if refused != nil {
 		s.srv.refuse(w, refused)
 		return
@@ -42,8 +42,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok") // a client that is gone does not need it
 }
 
-// beginPost registers a post.
-func (s *Session) beginPost() (done chan struct{}, refused *refusal) {
+// beginPost registers a post. gone is closed when its connection is.
+func (s *Session) beginPost(gone <-chan struct{}) (done chan struct{}, refused *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if refused := s.checkPollingLocked(); refused != nil {
@@ -53,7 +53,7 @@ func (s *Session) beginPost() (done chan struct{}, refused *refusal) {
 		s.shutLocked(ReasonTransportError, nil)
 		return nil, refuseRequest
 	}
-	s.polling.posting = make(chan struct{})
+	s.polling.posting, s.polling.gone = make(chan struct{}), gone
 	return s.polling.posting, nil
 }
 
@@ -62,7 +62,7 @@ func (s *Session) endPost(done chan struct{}) {
 	defer s.mu.Unlock()
 	close(done)
 	if s.polling != nil {
-		s.polling.posting = nil
+		s.polling.posting, s.polling.gone = nil, nil
 	}
 }
 

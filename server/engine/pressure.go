@@ -36,12 +36,42 @@ func (l *link) relieve() {
 	l.beginBatch()
 }
 
-// pressureLocked reports whether there is something to wait for in relieve.
-func (l *link) pressureLocked() bool {
-	return l.phase == phaseOpen && !l.broken && l.bytes > l.srv.pressureBytes
+// pause holds the reader up for d, for a client that sends more than it may. What it was answered leaves meanwhile. A client
+// that has gone does not stay until all it has sent is worked off: the ping timeout counts meanwhile, and a write that
+// fails or gone, which may be nil, ends the connection. pause reports whether the connection is still open.
+func (l *link) pause(d time.Duration, gone <-chan struct{}) bool {
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
+	ended := make(chan struct{})
+	l.mu.Lock()
+	if !l.queue.empty() {
+		l.wakeWriterLocked(false)
+	}
+	l.pausing, l.relief = true, ended
+	l.relieveLocked()
+	l.mu.Unlock()
+	left := false
+	select {
+	case <-timeout.C:
+	case <-ended:
+	case <-gone:
+		left = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pausing, l.relief = false, nil
+	if left || l.broken {
+		l.abortLocked(ReasonTransportError)
+	}
+	return l.phase == phaseOpen
 }
 
-// relieveLocked wakes a reader that waits in relieve, if there is nothing to wait for any more.
+// pressureLocked reports whether there is something to wait for in relieve or pause.
+func (l *link) pressureLocked() bool {
+	return l.phase == phaseOpen && !l.broken && (l.pausing || l.bytes > l.srv.pressureBytes)
+}
+
+// relieveLocked wakes a reader that waits in relieve or pause, if there is nothing to wait for any more.
 func (l *link) relieveLocked() {
 	if l.relief != nil && !l.pressureLocked() {
 		close(l.relief)

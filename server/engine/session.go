@@ -3,6 +3,7 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"signalbox/server/wire"
 )
@@ -53,8 +54,18 @@ func (s *Session) Send(m *wire.Message) error { return s.send(s.inText(m), false
 // handled what has arrived, and leaves with the other answers in one write.
 func (s *Session) Reply(m *wire.Message) error { return s.send(s.inText(m), true) }
 
-// Flush lets what Reply holds back leave: for a receiver that is about to take its time.
-func (s *Session) Flush() { s.flush() }
+// Pause is for a receiver whose client sends more than it may: it takes d, or less if the session ends, and lets what Reply
+// holds back leave. The receiver is not taken to be busy meanwhile: a pong that is not read within the ping timeout is
+// missing. It reports whether the session is still open.
+func (s *Session) Pause(d time.Duration) bool {
+	s.mu.Lock()
+	var gone <-chan struct{}
+	if s.polling != nil {
+		gone = s.polling.gone
+	}
+	s.mu.Unlock()
+	return s.pause(d, gone)
+}
 
 // SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a poll
 // waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.

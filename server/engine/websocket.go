@@ -36,8 +36,8 @@ func (ws *WebSocket) Send(m *wire.Message) error { return ws.send(m, false) }
 // Reply is [Session.Reply].
 func (ws *WebSocket) Reply(m *wire.Message) error { return ws.send(m, true) }
 
-// Flush is [Session.Flush].
-func (ws *WebSocket) Flush() { ws.flush() }
+// Pause is [Session.Pause].
+func (ws *WebSocket) Pause(d time.Duration) bool { return ws.pause(d, nil) }
 
 // SendVolatile is [Session.SendVolatile].
 func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.sendVolatile(m) }

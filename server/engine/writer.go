@@ -109,7 +109,6 @@ func (l *link) writeFailedLocked(c *cursor, err error) {
 	l.pong = nil
 	l.bytes = 0
 	l.writing, l.blocked = false, false
-	l.relieveLocked()
 	if l.phase == phaseDone {
 		return
 	}
@@ -118,6 +117,7 @@ func (l *link) writeFailedLocked(c *cursor, err error) {
 		return
 	}
 	l.broken = true
+	l.relieveLocked()
 	if l.phase == phaseClosing {
 		l.wakeReaderLocked()
 		return

@@ -154,7 +154,9 @@ func (c *conn) event(p *packet, attachments [][]byte, s *scratch) error {
 	if peer == nil {
 		return errState
 	}
-	c.throttle()
+	if !c.throttle() {
+		return nil
+	}
 	s.event = app.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
 	if len(p.id) > 0 {
 		s.event.Ack = app.NewAcker(peer, string(p.id))
@@ -178,17 +180,18 @@ func (c *conn) name(raw json.RawMessage) (string, error) {
 }
 
 // throttle makes a client that sends more events than it may wait, and with it TCP: it loses nothing and costs only
-// itself.
-func (c *conn) throttle() {
+// itself. It reports whether the client is still there.
+func (c *conn) throttle() bool {
 	limit := c.server.cfg.MaxEventsPerSecond
 	if limit <= 0 {
-		return
+		return true
 	}
-	if wait := c.bucket.Fill(time.Now(), limit, 2*limit); wait > 0 {
-		c.server.counters.throttled.Add(1)
-		c.session.Flush() // the answers to what came before need not wait too
-		time.Sleep(wait)
+	wait := c.bucket.Fill(time.Now(), limit, 2*limit)
+	if wait <= 0 {
+		return true
 	}
+	c.server.counters.throttled.Add(1)
+	return c.session.Pause(wait)
 }
 
 // ack calls the callback that the program passed to an emit of the library.
