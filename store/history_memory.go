@@ -41,7 +41,7 @@ func (h *MemoryHistory) Append(room string, m Message) error {
 	if h.closed {
 		return ErrHistoryClosed
 	}
-	h.rooms.Append(h.rooms.Ensure(room), e, false)
+	h.rooms.Append(h.rooms.Ensure(room), e)
 	return nil
 }
 

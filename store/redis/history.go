@@ -129,7 +129,7 @@ func (h *History) Append(room string, m store.Message) error {
 		at = h.keys.place(r.Name)
 		r.Data = at
 	}
-	h.rooms.Append(r, e, false)
+	h.rooms.Append(r, e)
 	h.seq++
 	h.pending++
 	h.appended = true

@@ -32,8 +32,7 @@ func BenchmarkHistory(b *testing.B) {
 					names[i] = fmt.Sprint("room ", i)
 				}
 				m := benchMessage()
-				f := newFlusher()
-				n, flushes := 0, 0
+				n := 0
 				step := func() (appending time.Duration) {
 					began := time.Now()
 					for range rate / 4 {
@@ -43,14 +42,7 @@ func BenchmarkHistory(b *testing.B) {
 						n++
 					}
 					appending = time.Since(began)
-					if flushes++; flushes%120 == 0 { // 30 s
-						h.mu.Lock()
-						h.mergeLocked()
-						h.mu.Unlock()
-					}
-					if !h.flush(&f) {
-						b.Fatal(f.err)
-					}
+					flushAll(b, h)
 					return appending
 				}
 				for range 120 { // the rooms are new
@@ -72,34 +64,27 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
+// BenchmarkLast50 reads what a client gets that joins a room.
 func BenchmarkLast50(b *testing.B) {
-	for name, cache := range map[string]store.HistoryLimits{"memory": {}, "disk": {RoomMessages: 1}} {
-		for _, chunk := range []int{1, 50} {
-			b.Run(fmt.Sprintf("%s/chunk=%d", name, chunk), func(b *testing.B) {
-				h := openHistory(b, Options{FlushInterval: time.Hour, Cache: cache})
-				m := benchMessage()
-				f := newFlusher()
-				for i := range 1000 {
-					if err := h.Append("r", m); err != nil {
-						b.Fatal(err)
-					}
-					if i%chunk == 0 {
-						h.mu.Lock()
-						h.mergeLocked()
-						h.mu.Unlock()
-						if !h.flush(&f) {
-							b.Fatal(f.err)
-						}
-					}
+	for name, written := range map[string]bool{"waiting": false, "disk": true} {
+		b.Run(name, func(b *testing.B) {
+			h := openHistory(b, Options{FlushInterval: time.Hour})
+			m := benchMessage()
+			for range 1000 {
+				if err := h.Append("r", m); err != nil {
+					b.Fatal(err)
 				}
-				b.ReportAllocs()
-				for b.Loop() {
-					if got, err := h.Last(b.Context(), "r", 50); err != nil || len(got) != 50 {
-						b.Fatal(len(got), err)
-					}
+			}
+			if written {
+				flushAll(b, h)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := h.Last(b.Context(), "r", 50); err != nil || len(got) != 50 {
+					b.Fatal(len(got), err)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

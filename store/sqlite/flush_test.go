@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,8 +47,8 @@ func wantNumbers(t testing.TB, h *History, room string, from, to int) {
 	}
 }
 
-// openStill opens a history whose writing goroutine does not run: the test calls flush and merge.
-func openStill(t testing.TB, options Options) (*History, *flusher) {
+// openStill opens a history whose writing goroutine does not run: the test calls flush.
+func openStill(t testing.TB, options Options) *History {
 	t.Helper()
 	if options.Path == "" {
 		options.Path = filepath.Join(t.TempDir(), "history.db")
@@ -71,22 +72,19 @@ func openStill(t testing.TB, options Options) (*History, *flusher) {
 			t.Errorf("%v left behind: SQLite was not closed", left)
 		}
 	})
-	f := newFlusher()
-	return h, &f
+	return h
 }
 
-// mergeNow is a flush that merges.
-func (h *History) mergeNow(f *flusher) bool {
-	h.mu.Lock()
-	h.mergeLocked()
-	h.mu.Unlock()
-	return h.flush(f)
-}
-
-func mustFlush(t testing.TB, ok bool, f *flusher) {
+// flushAll writes all that waits.
+func flushAll(t testing.TB, h *History) {
 	t.Helper()
-	if !ok {
-		t.Fatal(f.err)
+	for {
+		if !h.flush() {
+			t.Fatal(h.failed)
+		}
+		if h.Stats().Pending == 0 {
+			return
+		}
 	}
 }
 
@@ -108,58 +106,46 @@ func newLog() (*slog.Logger, func() []string) {
 	return slog.New(slog.NewTextHandler(&b, nil)), func() []string { return strings.Split(strings.TrimSpace(b.String()), "\n") }
 }
 
-func TestWrittenAfterTheIntervalAndMergedLater(t *testing.T) {
+func TestWrittenAfterTheInterval(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	synctest.Test(t, func(t *testing.T) {
-		whole := store.HistoryLimits{RoomMessages: 10_000, RoomBytes: 4 << 20}
-		h := openHistory(t, Options{Path: path, Limits: whole, Cache: whole})
-		check := func(when string, pending, written, merged int) {
+		h := openHistory(t, Options{Path: path, Limits: store.HistoryLimits{RoomMessages: 10_000}})
+		check := func(when string, pending, written int) {
 			t.Helper()
 			synctest.Wait()
 			s := h.Stats()
-			h.mu.Lock()
-			pinned, _ := h.rooms.Pinned()
-			h.mu.Unlock()
-			if s.Pending != pending || s.Written != uint64(written) || s.Messages-pinned != merged || s.DiskMessages != int64(written) {
-				t.Fatalf("%s: %+v, %d pinned, want %d pending, %d written, %d merged", when, s, pinned, pending, written, merged)
+			if s.Pending != pending || s.Written != uint64(written) || s.DiskMessages != int64(written) {
+				t.Fatalf("%s: %+v, want %d pending, %d written", when, s, pending, written)
 			}
 		}
 		appendNumbers(t, h, "r", 0, 1)
 		time.Sleep(defaultFlushInterval - 1)
-		check("just before the interval", 1, 0, 0)
+		check("just before the interval", 1, 0)
 		appendNumbers(t, h, "r", 1, 3)
 		time.Sleep(time.Nanosecond)
-		check("at the interval", 0, 3, 0)
+		check("at the interval", 0, 3)
 		time.Sleep(time.Hour)
-		check("a merge interval later", 0, 3, 3)
 		appendNumbers(t, h, "r", 3, 4)
-		check("an hour later", 1, 3, 3)
+		check("an hour later", 1, 3)
 		time.Sleep(defaultFlushInterval)
-		check("at the next interval", 0, 4, 3)
-		time.Sleep(defaultMergeInterval - 1)
-		check("just before the merge", 0, 4, 3)
-		time.Sleep(time.Nanosecond)
-		check("at the merge", 0, 4, 4)
+		check("at the next interval", 0, 4)
 		appendNumbers(t, h, "r", 4, 4+batchMessages)
-		check("with a full batch", 0, 4+batchMessages, 4)
+		check("with a full batch", 0, 4+batchMessages)
 	})
 }
 
-// What is in the tail or in SQLite's log when the process ends without a word is there when the files are opened again.
+// What is in SQLite's log when the process ends without a word is there when the files are opened again.
 func TestFilesAsACrashLeavesThem(t *testing.T) {
-	h, f := openStill(t, Options{})
-	appendNumbers(t, h, "merged", 0, 300)
-	appendNumbers(t, h, "both", 0, 10)
-	mustFlush(t, h.mergeNow(f), f)
-	appendNumbers(t, h, "both", 10, 20)
-	appendNumbers(t, h, "tail", 0, 10)
-	mustFlush(t, h.flush(f), f)
-	appendNumbers(t, h, "tail", 10, 20)
-	mustFlush(t, h.flush(f), f)
+	h := openStill(t, Options{})
+	appendNumbers(t, h, "a", 0, 300)
+	flushAll(t, h)
+	appendNumbers(t, h, "a", 300, 310)
+	appendNumbers(t, h, "b", 0, 10)
+	flushAll(t, h)
 	appendNumbers(t, h, "lost", 0, 5)
 
 	path := filepath.Join(t.TempDir(), "copy.db")
-	for _, end := range []string{"", "-wal", "-tail"} {
+	for _, end := range []string{"", "-wal"} {
 		data, err := os.ReadFile(h.options.Path + end)
 		if err != nil {
 			t.Fatal(err)
@@ -168,52 +154,44 @@ func TestFilesAsACrashLeavesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // before and after the merge that follows
-		again := openHistory(t, Options{Path: path})
-		wantNumbers(t, again, "merged", 0, 300)
-		wantNumbers(t, again, "both", 0, 20)
-		wantNumbers(t, again, "tail", 0, 20)
-		wantNumbers(t, again, "lost", 0, 0)
-		if s := again.Stats(); s.DiskMessages != 340 || s.Pending != 0 {
-			t.Errorf("Stats = %+v, want 340 messages on disk, none pending", s)
-		}
-		closeHistory(t, again)
-	}
 	again := openHistory(t, Options{Path: path})
-	appendNumbers(t, again, "tail", 20, 25)
-	wantNumbers(t, again, "tail", 0, 25)
+	wantNumbers(t, again, "a", 0, 310)
+	wantNumbers(t, again, "b", 0, 10)
+	wantNumbers(t, again, "lost", 0, 0)
+	if s := again.Stats(); s.DiskMessages != 320 || s.Pending != 0 {
+		t.Errorf("Stats = %+v, want 320 messages on disk, none pending", s)
+	}
+	appendNumbers(t, again, "b", 10, 15)
+	wantNumbers(t, again, "b", 0, 15)
 }
 
-// A room that writes far more than it may keep has the rest neither in memory nor in the database.
+// A room that writes far more than it may keep shows no more than that, and has no more on disk.
 func TestBusyRoom(t *testing.T) {
-	h, f := openStill(t, Options{Limits: store.HistoryLimits{RoomMessages: 100}})
+	h := openStill(t, Options{Limits: store.HistoryLimits{RoomMessages: 100}})
 	appendNumbers(t, h, "r", 0, 10)
-	mustFlush(t, h.mergeNow(f), f)
+	flushAll(t, h)
 	for n := 10; n < 5000; n += 500 {
 		appendNumbers(t, h, "r", n, n+500)
-		mustFlush(t, h.flush(f), f)
+		wantNumbers(t, h, "r", n+400, n+500)
+		flushAll(t, h)
 		wantNumbers(t, h, "r", n+400, n+500)
 	}
-	if s := h.Stats(); s.Messages > 100 || s.Lost != 0 || s.Written != 5010 {
-		t.Errorf("Stats = %+v, want 100 messages in memory, 5010 written, none lost", s)
+	if s := h.Stats(); s.Messages != 0 || s.Lost != 0 || s.Written != 5010 || s.DiskMessages > 112 {
+		t.Errorf("Stats = %+v, want 5010 written, none lost, about 100 on disk", s)
 	}
-	mustFlush(t, h.mergeNow(f), f)
-	wantNumbers(t, h, "r", 4910, 5010)
-	if s := h.Stats(); s.DiskMessages > 100+100/8 {
-		t.Errorf("Stats = %+v, want about 100 messages on disk", s)
-	}
+	checkTotals(t, h)
 }
 
 func TestDiskFull(t *testing.T) {
 	log, logged := newLog()
-	h, f := openStill(t, Options{Log: log})
+	h := openStill(t, Options{Log: log})
 	appendNumbers(t, h, "r", 0, 10)
-	mustFlush(t, h.mergeNow(f), f)
+	flushAll(t, h)
 	fillDisk(t, h, true)
 	for n := 10; n < 500; n += 10 {
 		appendNumbers(t, h, "r", n, n+10)
 		appendNumbers(t, h, fmt.Sprint("new ", n), 0, 1)
-		if h.mergeNow(f) {
+		if h.flush() {
 			t.Fatal("writing to a full disk works")
 		}
 		wantNumbers(t, h, "r", 0, n+10)
@@ -222,8 +200,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("Stats = %+v, want 49 failures, 539 pending, 10 written", s)
 	}
 	fillDisk(t, h, false)
-	mustFlush(t, h.flush(f), f)
-	mustFlush(t, h.flush(f), f)
+	flushAll(t, h)
 	if s := h.Stats(); s.Pending != 0 || s.Written != 549 || s.DiskMessages != 549 {
 		t.Errorf("Stats = %+v, want 549 written", s)
 	}
@@ -236,32 +213,9 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// Where only the tail cannot be written, the messages are merged instead.
-func TestTailFails(t *testing.T) {
-	h, f := openStill(t, Options{})
-	good := h.tail.file
-	readOnly, err := os.Open(good.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer readOnly.Close()
-	appendNumbers(t, h, "r", 0, 10)
-	h.tail.file = readOnly
-	if h.flush(f) {
-		t.Fatal("writing to a file that is open for reading works")
-	}
-	mustFlush(t, h.flush(f), f)
-	h.tail.file = good
-	appendNumbers(t, h, "r", 10, 20)
-	mustFlush(t, h.flush(f), f)
-	if s := h.Stats(); s.Written != 20 || s.DiskMessages != 20 || s.Failures != 1 || h.tail.messages != 10 {
-		t.Errorf("Stats = %+v, %d in the tail, want 20 written, 10 of them there", s, h.tail.messages)
-	}
-}
-
 // While the disk fails, what waits stays within its bounds; the newest messages are kept.
 func TestGivingUp(t *testing.T) {
-	h, f := openStill(t, Options{PendingMessages: 100, Cache: store.HistoryLimits{RoomMessages: 5}})
+	h := openStill(t, Options{PendingMessages: 100})
 	fillDisk(t, h, true)
 	for n := range 50 {
 		appendNumbers(t, h, "quiet", n, n+1)
@@ -269,9 +223,9 @@ func TestGivingUp(t *testing.T) {
 	for n := range 1000 {
 		appendNumbers(t, h, "busy", n, n+1)
 		if n%7 == 0 {
-			h.mergeNow(f)
+			h.flush()
 		}
-		if s := h.Stats(); s.Pending > 100 || s.Messages > 110 {
+		if s := h.Stats(); s.Pending > 100 || s.Messages > 100 {
 			t.Fatalf("Stats = %+v, want at most 100 pending", s)
 		}
 	}
@@ -279,37 +233,52 @@ func TestGivingUp(t *testing.T) {
 		t.Errorf("Stats = %+v, want 1050 messages lost or pending", s)
 	}
 	fillDisk(t, h, false)
-	mustFlush(t, h.mergeNow(f), f)
+	flushAll(t, h)
 	s := h.Stats()
 	if s.Lost+s.Written != 1050 || s.Written < 80 || s.Pending != 0 {
 		t.Errorf("Stats = %+v, want 1050 messages lost or written, 80 at least written", s)
 	}
 	wantNumbers(t, h, "busy", 1000-int(s.Written), 1000)
-	wantNumbers(t, h, "quiet", 45, 50) // in memory only
+	wantNumbers(t, h, "quiet", 0, 0)
 }
 
-// Messages that are given up while they are being written are lost only if that write fails.
-func TestGivingUpWhatIsBeingWritten(t *testing.T) {
+// What is being written is not given up: it is lost only if that write fails.
+func TestGivingUpWhileWriting(t *testing.T) {
 	for _, works := range []bool{true, false} {
-		h, f := openStill(t, Options{PendingMessages: 100})
-		appendNumbers(t, h, "r", 0, 100)
-		h.mu.Lock()
-		h.mergeLocked()
-		h.mu.Unlock()
-		h.take(f)
-		appendNumbers(t, h, "r", 100, 190)
-		fillDisk(t, h, !works)
-		if err := h.mergeBatches(t.Context(), f); (err == nil) != works {
-			t.Fatalf("mergeBatches = %v", err)
+		p := newPending()
+		add := func(from, to int) {
+			for n := from; n < to; n++ {
+				p.add(entry{room: fmt.Sprint(n % 2), seq: int64(n), Message: messageNumber(n)})
+			}
 		}
-		s := h.Stats()
-		if works && (s.Lost != 0 || s.Written < 100) || !works && (s.Lost < 90 || s.Written != 0) {
-			t.Errorf("writing works: %v; Stats = %+v", works, s)
+		add(0, 10)
+		if batch := p.batch(nil); len(batch) != 10 {
+			t.Fatalf("a batch of %d, want 10", len(batch))
 		}
-		fillDisk(t, h, false)
-		mustFlush(t, h.mergeNow(f), f)
-		if s := h.Stats(); works && s.DiskMessages != 190 {
-			t.Errorf("Stats = %+v, want 190 messages on disk", s)
+		add(10, 16)
+		for range 4 {
+			if !p.giveUp() {
+				t.Fatal("giveUp finds nothing")
+			}
+		}
+		p.done(works)
+		want := []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15}
+		if works {
+			want = want[10:]
+		}
+		var got []int64
+		size := int64(0)
+		for _, e := range p.queue {
+			got = append(got, e.seq)
+			size += e.bytes()
+		}
+		if !slices.Equal(got, want) || size != p.bytes || len(p.rooms["0"])+len(p.rooms["1"]) != len(want) {
+			t.Errorf("writing works: %v; %v wait with %d bytes, in rooms %v, want %v with %d", works, got, p.bytes, p.rooms, want, size)
+		}
+		for works && p.giveUp() {
+		}
+		if works && (len(p.queue) > 0 || len(p.rooms) > 0 || p.bytes != 0) {
+			t.Errorf("%d messages, %d rooms, %d bytes are left", len(p.queue), len(p.rooms), p.bytes)
 		}
 	}
 }

@@ -2,114 +2,105 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
 const (
-	// pruneChunks is about how many chunks one transaction deletes, so that messages do not wait long behind it.
-	pruneChunks = 4096
+	// pruneMessages is about how many messages one transaction deletes, so that others do not wait long behind it.
+	pruneMessages = 65_536
 	// vacuumPages is how many unused pages are given back to the file system at a time.
 	vacuumPages = 1024
 )
 
-// trim deletes the oldest chunks of a room that is over its bounds.
-func (w *writer) trim(ctx context.Context, at *place) error {
-	rows, err := w.roomSizes.QueryContext(ctx, at.id)
+// overBounds reports whether there is more on disk than there may be in all.
+func (w *writer) overBounds() bool {
+	return w.messages > int64(w.limits.Messages) || w.usedBytes > w.limits.Bytes || w.fileBytes > w.limits.Bytes
+}
+
+// prune deletes rooms where there is too much on disk in all, and makes the file smaller where it may be. It reports
+// whether it wants to be called again.
+func (w *writer) prune(ctx context.Context) (more bool, err error) {
+	if err := w.measure(ctx); err != nil {
+		return false, err
+	}
+	if !w.overBounds() {
+		return false, nil
+	}
+	err = w.transaction(ctx, func() (err error) {
+		more, err = w.dropRooms(ctx)
+		return err
+	})
 	if err != nil {
+		return false, fmt.Errorf("prune rooms: %w", err)
+	}
+	if err := w.measure(ctx); err != nil || more {
+		return more, err
+	}
+	if more, err = w.vacuum(ctx); err != nil {
+		return false, fmt.Errorf("vacuum: %w", err)
+	}
+	return more, nil
+}
+
+// measure asks how large the file is.
+func (w *writer) measure(ctx context.Context) error {
+	var pages, free int64
+	if err := w.pageCount.QueryRowContext(ctx).Scan(&pages); err != nil {
 		return err
 	}
-	defer rows.Close()
-	keep := int64(at.next) - int64(w.limits.RoomMessages) // the oldest position that may stay
-	removed, low, before := int64(0), at.low, at.before
-	for rows.Next() {
-		var last, n, bytes int64
-		if err := rows.Scan(&last, &n, &bytes); err != nil {
-			return err
-		}
-		newest := last == int64(at.next)-1
-		if newest || last >= keep && bytes > at.bytes-w.limits.RoomBytes {
-			low = uint64(last - n + 1)
-			break
-		}
-		removed += n
-		before = bytes
-	}
-	if err := rows.Err(); err != nil {
+	if err := w.freePages.QueryRowContext(ctx).Scan(&free); err != nil {
 		return err
 	}
-	if err := rows.Close(); err != nil {
-		return err
-	}
-	if removed == 0 {
-		return nil
-	}
-	if _, err := w.trimRoom.ExecContext(ctx, at.id, int64(low)-1); err != nil {
-		return err
-	}
-	w.messages -= removed
-	at.low, at.before = low, before
+	w.fileBytes, w.usedBytes = pages*w.pageBytes, (pages-free)*w.pageBytes
 	return nil
 }
 
-// dropped is a room that was deleted from disk.
-type dropped struct {
-	id   int64
-	name string
-}
-
 // dropRooms deletes rooms while there is too much on disk, the ones that waited longest for a message first, until an
-// eighth of the bound is free or one room is left. It returns the rooms it has deleted, and whether it stopped early
-// and wants to be called again. It must run in a transaction.
-func (w *writer) dropRooms(ctx context.Context) (gone []dropped, more bool, err error) {
+// eighth of the bound is free or one room is left. It reports whether it stopped early and wants to be called again. It
+// must run in a transaction.
+func (w *writer) dropRooms(ctx context.Context) (more bool, err error) {
 	candidates, err := w.candidates(ctx)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
-	chunks := int64(0)
-	for _, room := range candidates {
+	deleted := int64(0)
+	for i, room := range candidates {
 		if err := w.measure(ctx); err != nil {
-			return nil, false, err
+			return false, err
 		}
-		if w.messages <= int64(w.limits.Messages-w.limits.Messages/8) && w.usedBytes <= w.limits.Bytes-w.limits.Bytes/8 {
-			return gone, false, nil
+		enough := w.messages <= int64(w.limits.Messages-w.limits.Messages/8) && w.usedBytes <= w.limits.Bytes-w.limits.Bytes/8
+		if newest := i == len(candidates)-1; enough || newest && i == 0 {
+			return false, nil
+		} else if newest || deleted >= pruneMessages {
+			return true, nil
 		}
-		var left int
-		if err := w.countRooms.QueryRowContext(ctx).Scan(&left); err != nil {
-			return nil, false, err
-		}
-		if left < 2 {
-			return gone, false, nil
-		}
-		if chunks >= pruneChunks {
-			break
-		}
-		var count, messages int64
-		if err := w.countChunks.QueryRowContext(ctx, room.id).Scan(&count, &messages); err != nil {
-			return nil, false, err
-		}
-		if _, err := w.dropChunks.ExecContext(ctx, room.id); err != nil {
-			return nil, false, err
+		if _, err := w.dropMessages.ExecContext(ctx, room.id); err != nil {
+			return false, err
 		}
 		if _, err := w.dropRoom.ExecContext(ctx, room.id); err != nil {
-			return nil, false, err
+			return false, err
 		}
-		w.messages -= messages
-		chunks += count
-		gone = append(gone, room)
+		w.messages -= room.messages
+		deleted += room.messages
+		w.dropped++
 	}
-	return gone, len(gone) > 0, nil
+	return false, nil
 }
 
-// candidates returns the rooms that are the first to go.
-func (w *writer) candidates(ctx context.Context) (rooms []dropped, err error) {
+// candidate is a room that may be deleted.
+type candidate struct{ id, messages int64 }
+
+// candidates returns the rooms that are the first to go. The last of them stays: it may be the only one.
+func (w *writer) candidates(ctx context.Context) (rooms []candidate, err error) {
 	rows, err := w.idleRooms.QueryContext(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var room dropped
-		if err := rows.Scan(&room.id, &room.name); err != nil {
+		var room candidate
+		if err := rows.Scan(&room.id, &room.messages); err != nil {
 			return nil, err
 		}
 		rooms = append(rooms, room)
@@ -131,10 +122,7 @@ func (w *writer) vacuum(ctx context.Context) (more bool, err error) {
 	}
 	for rows.Next() {
 	}
-	if err := rows.Err(); err != nil {
-		return false, err
-	}
-	if err := rows.Close(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return false, err
 	}
 	was := w.fileBytes

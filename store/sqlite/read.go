@@ -3,16 +3,52 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"signalbox/store"
-	"signalbox/store/internal/recent"
 )
 
-// maxReaders is how many reads of the disk run at once; more wait. Pages that are in memory do not count.
+// maxReaders is how many reads of the disk run at once; more wait.
 const maxReaders = 2
+
+// reader reads messages from disk.
+type reader struct {
+	db *sql.DB
+	statements
+	page     *sql.Stmt
+	findID   *sql.Stmt
+	findTime *sql.Stmt
+}
+
+// visible are the messages of a room older than a number that may be seen: so many of the newest.
+const visible = `WITH visible AS MATERIALIZED (SELECT seq, milli, id FROM message
+	WHERE room = (SELECT id FROM room WHERE name = ?) AND seq < ? ORDER BY seq DESC LIMIT ?) `
+
+func (r *reader) open(ctx context.Context, path string) (err error) {
+	if r.db, err = sql.Open("sqlite", source(path, "query_only(1)", "cache_size(-4096)")); err != nil {
+		return err
+	}
+	r.db.SetMaxOpenConns(maxReaders)
+	r.db.SetMaxIdleConns(maxReaders)
+	return r.prepare(ctx, r.db, map[**sql.Stmt]string{
+		&r.page: `SELECT id, milli, json FROM message WHERE room = (SELECT id FROM room WHERE name = ?)
+			AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+		&r.findID:   visible + `SELECT (SELECT min(seq) FROM visible), max(seq) FROM visible WHERE id = ?`,
+		&r.findTime: visible + `SELECT (SELECT min(seq) FROM visible), max(seq) + 1 FROM visible WHERE milli < ?`,
+	})
+}
+
+func (r *reader) close() error {
+	if r.db == nil {
+		return nil
+	}
+	return errors.Join(r.statements.close(), r.db.Close())
+}
 
 // Last implements [store.History].
 func (h *History) Last(ctx context.Context, name string, n int) ([]store.Message, error) {
@@ -42,194 +78,97 @@ type seek struct {
 	id     string
 }
 
-// page returns the limit messages before a place, from memory and, where that is not enough, from disk.
+// in returns where the page ends among messages that wait, and whether it does.
+func (s seek) in(waiting []entry) (end int, found bool) {
+	if s.newest {
+		return len(waiting), true
+	}
+	for i, e := range slices.Backward(waiting) {
+		switch {
+		case s.byTime && e.Time.UnixMilli() < s.milli:
+			return i + 1, true
+		case !s.byTime && e.ID == s.id:
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// page returns the limit messages before a place, of those that wait and, where they are not enough, from disk.
 func (h *History) page(ctx context.Context, name string, s seek, limit int) ([]store.Message, error) {
-	limit = max(0, min(limit, h.options.Limits.RoomMessages))
+	bound := h.options.Limits.RoomMessages
+	limit = max(0, min(limit, bound))
+	// What is written between here and the read of the disk has numbers that the read leaves out.
 	h.mu.Lock()
 	if err := h.usableLocked(ctx); err != nil {
 		h.mu.Unlock()
 		return nil, err
 	}
-	if r := h.rooms.Get(name); r != nil {
-		if v := h.viewLocked(r, s, limit); v.whole {
-			h.mu.Unlock()
-			return v.result(s)
+	waiting := h.pending.rooms[name]
+	h.mu.Unlock()
+	waiting = waiting[max(0, len(waiting)-bound):]
+	end, found := s.in(waiting)
+	waits := waiting[max(0, end-limit):end]
+	messages := make([]store.Message, len(waits))
+	for i := range waits {
+		messages[i] = waits[i].Message
+	}
+	var older []store.Message
+	if left := bound - len(waiting); left > 0 && (!found || len(messages) < limit) {
+		before := int64(math.MaxInt64)
+		if len(waiting) > 0 {
+			before = waiting[0].seq
+		}
+		var err error
+		if found {
+			older, err = h.reads.older(ctx, name, 0, before, min(left, limit-len(messages)))
+		} else {
+			older, found, err = h.reads.seek(ctx, name, s, before, left, limit)
+		}
+		if err != nil {
+			return messages, cmp.Or(h.usable(ctx), fmt.Errorf("read history: %w", err))
 		}
 	}
-	r := h.rooms.Ensure(name)
-	h.rooms.Hold(r)
-	h.mu.Unlock()
-	defer func() {
-		h.mu.Lock()
-		h.rooms.Release(r)
-		h.mu.Unlock()
-	}()
-
-	loadErr := h.load(ctx, r)
-	h.mu.Lock()
-	v := h.viewLocked(r, s, limit)
-	h.mu.Unlock()
-	if v.whole {
-		return v.result(s)
-	}
-	if loadErr != nil {
-		return v.messages, h.readError(ctx, loadErr)
-	}
-	q := query{room: v.id, floor: v.floor, before: v.first, limit: limit - len(v.messages)}
-	if !v.found {
-		q.seek = &s
-	}
-	older, found, err := h.older(ctx, q)
-	if err != nil {
-		return v.messages, h.readError(ctx, err)
-	}
-	v.found = v.found || found
-	page := make([]store.Message, 0, len(older)+len(v.messages))
-	for i := range older {
-		page = append(page, message(&older[i]))
-	}
-	v.messages = append(page, v.messages...)
-	return v.result(s)
-}
-
-// view is what the memory has of a page.
-type view struct {
-	messages []store.Message
-	// found: the place where the page ends is among the messages in memory.
-	found bool
-	// whole: the disk has nothing to add.
-	whole bool
-	// Where to go on, on disk.
-	id           int64
-	floor, first uint64
-}
-
-// viewLocked returns what the memory has of a page.
-func (h *History) viewLocked(r *room, s seek, limit int) view {
-	v := view{id: r.Data.id, floor: h.floorLocked(r), first: r.First()}
-	atFloor := r.Data.known && v.first <= v.floor
-	var end uint64
-	switch {
-	case s.newest:
-		end, v.found = r.Next(), true
-	case s.byTime:
-		end, v.found = r.FindTime(s.milli)
-	default:
-		end, v.found = r.FindID(s.id)
-	}
-	if end < v.floor { // in memory still, but over the bound of the room
-		v.found = false
-	}
-	if !v.found {
-		v.whole = atFloor
-		return v
-	}
-	from, to := r.Range(end, limit)
-	from = min(to, max(from, v.floor))
-	v.messages = make([]store.Message, 0, to-from)
-	for ; from < to; from++ {
-		v.messages = append(v.messages, message(r.At(from)))
-	}
-	v.whole = atFloor || len(v.messages) == limit
-	return v
-}
-
-// result returns a page that is whole.
-func (v *view) result(s seek) ([]store.Message, error) {
-	if !v.found && !s.byTime { // a time that nothing is older than has an empty page
+	if !found && !s.byTime { // a time that nothing is older than has an empty page
 		return nil, store.ErrUnknownMessage
 	}
-	return v.messages, nil
+	return append(older, messages...), nil
 }
 
-// floorLocked returns the position of the oldest message of the room that may be read. Rooms are pruned late, but
-// nobody sees it.
-func (h *History) floorLocked(r *room) uint64 {
-	floor, bound := uint64(0), uint64(h.options.Limits.RoomMessages)
-	if r.Next() > bound {
-		floor = r.Next() - bound
+// seek returns the limit messages of a room before a place among the count newest before a number, and whether the place
+// is there.
+func (r *reader) seek(ctx context.Context, name string, s seek, before int64, count, limit int) ([]store.Message, bool, error) {
+	find, what := r.findID, any(blob(s.id))
+	if s.byTime {
+		find, what = r.findTime, s.milli
 	}
-	if r.Data.known {
-		floor = max(floor, r.Data.low)
+	var floor, end sql.NullInt64
+	err := find.QueryRowContext(ctx, blob(name), before, count, what).Scan(&floor, &end)
+	if err != nil || !end.Valid {
+		return nil, false, err
 	}
-	return floor
+	older, err := r.older(ctx, name, floor.Int64, end.Int64, limit)
+	return older, true, err
 }
 
-// load fills a room that is held with its newest messages from disk, once. One caller does it, the others wait.
-func (h *History) load(ctx context.Context, r *room) error {
-	for {
-		h.mu.Lock()
-		loaded, loading := r.Data.loaded, r.Data.loading
-		if !loaded && loading == nil {
-			r.Data.loading = make(chan struct{})
-		}
-		h.mu.Unlock()
-		if loaded {
-			return nil
-		}
-		if loading == nil {
-			break
-		}
-		select {
-		case <-loading:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	err := h.loadRoom(ctx, r)
-	h.mu.Lock()
-	close(r.Data.loading)
-	r.Data.loading = nil
-	r.Data.loaded = err == nil
-	h.mu.Unlock()
-	return err
-}
-
-func (h *History) loadRoom(ctx context.Context, r *room) error {
-	if err := h.know(ctx, r); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	generation := h.generation
-	q := query{room: r.Data.id, floor: h.floorLocked(r), before: r.First(), limit: h.options.Cache.RoomMessages - r.Len()}
-	h.mu.Unlock()
-	if q.limit <= 0 {
-		return nil
-	}
-	older, _, err := h.older(ctx, q)
+// older returns the limit newest messages of a room from one number to, and without, another; the oldest first.
+func (r *reader) older(ctx context.Context, name string, floor, before int64, limit int) ([]store.Message, error) {
+	rows, err := r.page.QueryContext(ctx, blob(name), floor, before, limit)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	// Where messages have left the room meanwhile, it is full without the older ones.
-	if r.First() == q.before && h.generation == generation {
-		h.rooms.Prepend(r, older)
+	defer rows.Close()
+	messages := make([]store.Message, 0, min(limit, 64))
+	var id, json sql.RawBytes
+	for rows.Next() {
+		var milli int64
+		if err := rows.Scan(&id, &milli, &json); err != nil {
+			return nil, err
+		}
+		messages = append(messages, store.Message{ID: string(id), JSON: string(json), Time: time.UnixMilli(milli).UTC()})
 	}
-	return nil
-}
-
-// know sees to it that the place of a room on disk is known.
-func (h *History) know(ctx context.Context, r *room) error {
-	for {
-		h.mu.Lock()
-		known, generation := r.Data.known, h.generation
-		h.mu.Unlock()
-		if known {
-			return nil
-		}
-		at, err := h.reads.place(ctx, r.Name)
-		if err != nil {
-			return err
-		}
-		h.mu.Lock()
-		// If a room was deleted meanwhile, it may have been this one. And before the writer adds to a room, it makes
-		// the room known, so what was read above is what was there when the room came into memory.
-		if h.generation == generation {
-			h.knowLocked(r, at)
-		}
-		h.mu.Unlock()
-	}
+	slices.Reverse(messages)
+	return messages, rows.Err()
 }
 
 // usable returns why nothing can be read, if so.
@@ -244,13 +183,4 @@ func (h *History) usableLocked(ctx context.Context) error {
 		return store.ErrHistoryClosed
 	}
 	return ctx.Err()
-}
-
-// readError returns what a caller gets for a read that failed: a read that was interrupted fails in many words.
-func (h *History) readError(ctx context.Context, err error) error {
-	return cmp.Or(h.usable(ctx), fmt.Errorf("read history: %w", err))
-}
-
-func message(e *recent.Entry) store.Message {
-	return store.Message{ID: e.ID, JSON: e.JSON, Time: time.UnixMilli(e.Milli).UTC()}
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -32,30 +31,6 @@ func TestReopened(t *testing.T) {
 	}
 }
 
-func TestDamagedRow(t *testing.T) {
-	log, logged := newLog()
-	h, f := openStill(t, Options{Log: log, Cache: store.HistoryLimits{RoomMessages: 1}})
-	for n := 0; n < 30; n += 10 {
-		appendNumbers(t, h, "r", n, n+10)
-		mustFlush(t, h.mergeNow(f), f)
-	}
-	if _, err := h.writer.conn.ExecContext(t.Context(), "UPDATE chunk SET body = x'0102' WHERE last = 19"); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		got, err := h.Last(t.Context(), "r", 50)
-		if err != nil || len(got) != 20 || got[9].ID != messageNumber(9).ID || got[10].ID != messageNumber(20).ID {
-			t.Fatalf("Last = %d messages, %v, want those of the two other rows", len(got), err)
-		}
-	}
-	if s := h.Stats(); s.Damaged != 3 {
-		t.Errorf("Stats = %+v, want 3 damaged records met", s)
-	}
-	if got := logged(); len(got) != 1 || !strings.Contains(got[0], "damaged") {
-		t.Errorf("logged %q, want one line", got)
-	}
-}
-
 // Where the disk cannot be read, what is in memory is returned beside the error.
 func TestReadError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
@@ -63,8 +38,8 @@ func TestReadError(t *testing.T) {
 	appendNumbers(t, h, "r", 0, 10)
 	closeHistory(t, h)
 
-	h, _ = openStill(t, Options{Path: path})
-	if _, err := h.writer.conn.ExecContext(t.Context(), "ALTER TABLE chunk RENAME TO gone"); err != nil {
+	h = openStill(t, Options{Path: path})
+	if _, err := h.writer.conn.ExecContext(t.Context(), "ALTER TABLE message RENAME TO gone"); err != nil {
 		t.Fatal(err)
 	}
 	appendNumbers(t, h, "r", 10, 12)
@@ -75,70 +50,20 @@ func TestReadError(t *testing.T) {
 	if got, err := h.Last(t.Context(), "r", 2); err != nil || len(got) != 2 {
 		t.Errorf("Last = %d messages, %v, want the 2 in memory without an error", len(got), err)
 	}
-	if _, err := h.writer.conn.ExecContext(t.Context(), "ALTER TABLE gone RENAME TO chunk"); err != nil {
+	if _, err := h.writer.conn.ExecContext(t.Context(), "ALTER TABLE gone RENAME TO message"); err != nil {
 		t.Fatal(err)
 	}
 	wantNumbers(t, h, "r", 0, 12)
 }
 
-// Many who ask for a room that is not in memory are served by one read of the disk.
-func TestRoomIsLoadedOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "history.db")
-	h := openHistory(t, Options{Path: path})
-	appendNumbers(t, h, "r", 0, 60)
-	closeHistory(t, h)
-
-	h, _ = openStill(t, Options{Path: path})
-	h.mu.Lock()
-	r := h.rooms.Ensure("r")
-	h.rooms.Hold(r)
-	loading := make(chan struct{}) // somebody loads it
-	r.Data.loading = loading
-	h.mu.Unlock()
-
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if _, err := h.Last(ctx, "r", 50); !errors.Is(err, context.Canceled) {
-			t.Errorf("Last = %v, want context.Canceled", err)
-		}
-	})
-	cancel()
-	wg.Wait()
-	for range 20 {
-		wg.Go(func() {
-			if got, err := h.Last(t.Context(), "r", 50); err != nil || len(got) != 50 {
-				t.Errorf("Last = %d messages, %v, want 50", len(got), err)
-			}
-		})
-	}
-	if err := h.loadRoom(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	// From now on a read of the disk would fail.
-	if _, err := h.writer.conn.ExecContext(t.Context(), "ALTER TABLE chunk RENAME TO gone"); err != nil {
-		t.Fatal(err)
-	}
-	h.mu.Lock()
-	r.Data.loaded, r.Data.loading = true, nil
-	h.rooms.Release(r)
-	h.mu.Unlock()
-	close(loading)
-	wg.Wait()
-	wantNumbers(t, h, "r", 0, 60)
-}
-
-// Everything at once, with hardly any memory and bounds that are always hit: pages never have a gap within a room, a
+// Everything at once, with bounds that are always hit: pages never have a gap within a room, a
 // message twice or out of order, and end with what the reader knows to be there.
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel() // it mostly waits for the disk
-	const rooms, each = 6, 500
+	const rooms, each = 6, 200
 	h := openHistory(t, Options{
 		Limits:        store.HistoryLimits{RoomMessages: 64, Messages: 300},
-		Cache:         store.HistoryLimits{RoomMessages: 8, Messages: 24},
 		FlushInterval: time.Microsecond,
-		mergeInterval: 100 * time.Microsecond,
-		usedInterval:  1,
 	})
 	var wg sync.WaitGroup
 	var appended atomic.Int64 // by all writers
@@ -176,7 +101,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Errorf("Stats = %+v, want no failures, nothing lost or damaged", s)
 	}
 	closeHistory(t, h)
-	h, _ = openStill(t, Options{Path: h.options.Path})
+	h = openStill(t, Options{Path: h.options.Path})
 	checkTotals(t, h)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 
@@ -33,37 +34,30 @@ const (
 	// applicationID marks the file as ours ("SgBx"); see PRAGMA application_id.
 	applicationID = 0x53674278
 	// schemaVersion is PRAGMA user_version of a file that this release writes.
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
-// schema is schema version 1.
+// schema is schema version 2. Version 1 had chunks of many messages, and a file beside the database; see migrate.
 //
-// Ids of rooms are never used again (AUTOINCREMENT): a reader that looked an id up before the room went must not find
-// another room's messages under it. used is the number of a chunk that was written when the room was last noted as
-// used. In chunk, last is the position of the chunk's last message in the room, and bytes adds up the length of all
-// bodies the room ever had, up to and with this one; so what a room takes is the difference of two rows. total.messages adds up
-// chunk.n, and total.merged is the number of the last record of the tail whose messages are here.
+// In room, last is the number of the room's newest message, by which rooms go, and messages and bytes add up what it has.
+// Names, ids and JSON are kept as blobs: byte for byte, whatever is in them.
 const schema = `
 CREATE TABLE room (
-	id   INTEGER PRIMARY KEY AUTOINCREMENT,
-	name TEXT NOT NULL UNIQUE,
-	used INTEGER NOT NULL
-);
-CREATE INDEX room_used ON room (used);
-CREATE TABLE chunk (
-	seq   INTEGER PRIMARY KEY,
-	room  INTEGER NOT NULL,
-	last  INTEGER NOT NULL,
-	n     INTEGER NOT NULL,
-	bytes INTEGER NOT NULL,
-	body  BLOB NOT NULL
-);
-CREATE UNIQUE INDEX chunk_room ON chunk (room, last);
-CREATE TABLE total (
+	id       INTEGER PRIMARY KEY,
+	name     BLOB NOT NULL UNIQUE,
+	last     INTEGER NOT NULL,
 	messages INTEGER NOT NULL,
-	merged   INTEGER NOT NULL
+	bytes    INTEGER NOT NULL
 );
-INSERT INTO total VALUES (0, 0);
+CREATE INDEX room_last ON room (last);
+CREATE TABLE message (
+	room  INTEGER NOT NULL,
+	seq   INTEGER NOT NULL,
+	milli INTEGER NOT NULL,
+	id    BLOB NOT NULL,
+	json  BLOB NOT NULL,
+	PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
 `
 
 // checkFile checks that the file at path can be written and is or may become a database, and makes it where it is
@@ -92,7 +86,7 @@ func source(path string, pragmas ...string) string {
 }
 
 // prepareFile brings an open database to the schema of this release.
-func prepareFile(ctx context.Context, conn *sql.Conn) error {
+func prepareFile(ctx context.Context, conn *sql.Conn, path string, log *slog.Logger) error {
 	number := func(query string) (n int64, err error) {
 		err = conn.QueryRowContext(ctx, query).Scan(&n)
 		return n, err
@@ -128,13 +122,29 @@ func prepareFile(ctx context.Context, conn *sql.Conn) error {
 	if mode != "wal" {
 		return fmt.Errorf("the file system does not allow write-ahead logging (journal mode is %s)", mode)
 	}
-	if !fresh {
+	if !fresh && version == schemaVersion {
 		return nil
 	}
-	// One transaction: a crash in the middle leaves an empty file behind.
-	_, err = conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		schema, applicationID, schemaVersion))
-	return err
+	// One transaction: a crash in the middle leaves the file as it was.
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if fresh {
+		_, err = conn.ExecContext(ctx, schema)
+	} else {
+		err = migrate(ctx, conn, path, log)
+	}
+	if err == nil {
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", applicationID, schemaVersion))
+	}
+	if err != nil {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK") // SQLite has done it itself after some errors
+		return err
+	}
+	if !fresh {
+		return removeTail(path)
+	}
+	return nil
 }
 
 // classify gives SQLite's own words for a file that is not a database the error that callers can ask for.

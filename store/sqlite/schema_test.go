@@ -110,10 +110,7 @@ func TestOpenRefuses(t *testing.T) {
 			want: ErrInUse,
 		},
 		"no path":          {prepare: func(*testing.T, string) string { return "" }, says: "no path"},
-		"a negative limit": {options: Options{Limits: store.HistoryLimits{Messages: -1}}, says: "on disk: history limits: Messages is -1"},
-		"a cache below zero": {
-			options: Options{Cache: store.HistoryLimits{RoomBytes: -1}}, says: "in memory: history limits: RoomBytes is -1",
-		},
+		"a negative limit": {options: Options{Limits: store.HistoryLimits{Messages: -1}}, says: "history limits: Messages is -1"},
 		"hardly any disk":  {options: Options{Limits: store.HistoryLimits{Bytes: 1000}}, says: "at least"},
 		"a negative pause": {options: Options{FlushInterval: -1}, says: "must not be negative"},
 	} {

@@ -31,13 +31,6 @@ func (q *ring) pushBack(e Entry) {
 	*q.at(q.n - 1) = e
 }
 
-func (q *ring) pushFront(e Entry) {
-	q.grow()
-	q.head = (q.head - 1) & (len(q.slots) - 1)
-	q.n++
-	q.slots[q.head] = e
-}
-
 // popFront takes the oldest entry. The ring must not be empty.
 func (q *ring) popFront() Entry {
 	e := q.slots[q.head]

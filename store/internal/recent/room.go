@@ -11,20 +11,13 @@ type Room[T any] struct {
 	Data T
 
 	ring
-	first  uint64 // position of the oldest entry held
-	bytes  int64
-	pinned int // so many of the newest entries must not be dropped
-	holds  int // while above zero the room itself must not be dropped
-
-	in    *list.List[*Room[T]] // the list the room is on; nil: none, or no longer held at all
-	place list.Item[*Room[T]]  // on it
+	first uint64 // position of the oldest entry held
+	bytes int64
+	place list.Item[*Room[T]] // among the rooms by age
 }
 
 // Len returns the number of messages held.
 func (r *Room[T]) Len() int { return r.n }
-
-// Pinned returns how many of the newest messages are pinned.
-func (r *Room[T]) Pinned() int { return r.pinned }
 
 // First returns the position of the oldest message held.
 func (r *Room[T]) First() uint64 { return r.first }
@@ -60,15 +53,4 @@ func (r *Room[T]) FindTime(milli int64) (uint64, bool) {
 		}
 	}
 	return 0, false
-}
-
-// move puts the room at the end of a list, nil: of none.
-func (r *Room[T]) move(to *list.List[*Room[T]]) {
-	if r.in != nil {
-		r.in.Remove(&r.place)
-	}
-	r.in = to
-	if to != nil {
-		to.Push(&r.place)
-	}
 }

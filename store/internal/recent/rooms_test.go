@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -38,108 +39,18 @@ func newRooms(perRoom, all int) *rooms {
 	return New[struct{}](Limits{RoomMessages: perRoom, RoomBytes: 1 << 20, Messages: all, Bytes: 1 << 20})
 }
 
-func fill(rs *rooms, name string, from, to int, pin bool) *Room[struct{}] {
+func fill(rs *rooms, name string, from, to int) *Room[struct{}] {
 	r := rs.Ensure(name)
 	for n := from; n < to; n++ {
-		rs.Append(r, entry(n), pin)
+		rs.Append(r, entry(n))
 	}
 	return r
 }
 
-func TestPinnedMessagesStay(t *testing.T) {
-	rs := newRooms(4, 8)
-	r := fill(rs, "a", 0, 3, false)
-	fill(rs, "a", 3, 20, true)
-	wantIDs(t, r, 3, 20)
-	fill(rs, "b", 0, 10, false)
-	if rs.Get("a") != r {
-		t.Fatal("a room with pinned messages was dropped")
-	}
-	rs.Unpin(r, 10)
-	wantIDs(t, r, 10, 20)
-	if n, size := rs.Pinned(); n != 10 || size != 10*(2+2+entryBytes) {
-		t.Errorf("Pinned = %d, %d, want 10 and their bytes", n, size)
-	}
-	rs.Unpin(r, 5) // what was let go stays let go
-	if r.Pinned() != 10 {
-		t.Errorf("%d are pinned, want 10", r.Pinned())
-	}
-	rs.Unpin(r, 20)
-	if n, size := rs.Pinned(); n != 0 || size != 0 {
-		t.Errorf("Pinned = %d, %d, want 0, 0", n, size)
-	}
-	if rs.Messages() > 8 || rs.OldestDirty() != nil {
-		t.Errorf("%d messages, want at most 8, and no dirty room", rs.Messages())
-	}
-}
-
-func TestDirtyRoomsComeInTheOrderOfTheirNewestMessage(t *testing.T) {
-	rs := newRooms(4, 100)
-	b := fill(rs, "b", 0, 1, true)
-	fill(rs, "a", 0, 1, true)
-	fill(rs, "c", 0, 1, false)
-	names := func() (got []string) {
-		rs.Dirty(func(r *Room[struct{}]) { got = append(got, r.Name); rs.Hold(r); rs.Release(r) })
-		return got
-	}
-	if got := names(); !slices.Equal(got, []string{"b", "a"}) {
-		t.Errorf("dirty rooms are %v, want b, a", got)
-	}
-	fill(rs, "b", 1, 2, true)
-	if got := names(); !slices.Equal(got, []string{"a", "b"}) || rs.OldestDirty() != rs.Get("a") {
-		t.Errorf("dirty rooms are %v, want a, b", got)
-	}
-	rs.Unpin(b, 2)
-	if got := names(); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("dirty rooms are %v, want a", got)
-	}
-}
-
-func TestHeldRoomStays(t *testing.T) {
-	rs := newRooms(4, 8)
-	r := rs.Ensure("a")
-	rs.Hold(r)
-	rs.Hold(r)
-	for i := range 10 {
-		fill(rs, fmt.Sprint("other ", i), 0, 4, false)
-	}
-	rs.Release(r)
-	if rs.Get("a") != r || rs.Drop(r) {
-		t.Fatal("a held room was dropped")
-	}
-	rs.Release(r)
-	if rs.Get("a") != r || !rs.Drop(r) || rs.Get("a") != nil {
-		t.Fatal("a room that is held no more can be dropped")
-	}
-	if rs.Drop(r) {
-		t.Error("a room is dropped once")
-	}
-}
-
-func TestPrependFillsTheRoomUp(t *testing.T) {
-	rs := newRooms(6, 100)
-	r := fill(rs, "a", 0, 3, true)
-	rs.Shift(r, 50) // 50 were there before, it turned out
-	if r.First() != 50 || r.Next() != 53 {
-		t.Fatalf("positions %d to %d, want 50 to 53", r.First(), r.Next())
-	}
-	var older []Entry
-	for n := range 10 {
-		older = append(older, entry(40+n))
-	}
-	rs.Prepend(r, older)
-	if got, want := ids(r), []string{"47", "48", "49", "0", "1", "2"}; !slices.Equal(got, want) {
-		t.Errorf("the room holds %v, want %v", got, want)
-	}
-	if r.First() != 47 || r.At(49).ID != "49" || r.At(50).ID != "0" {
-		t.Errorf("first position is %d, want 47", r.First())
-	}
-}
-
 func TestFind(t *testing.T) {
 	rs := newRooms(100, 100)
-	r := fill(rs, "a", 0, 10, false)
-	rs.Append(r, entry(5), false) // the same id and time again
+	r := fill(rs, "a", 0, 10)
+	rs.Append(r, entry(5)) // the same id and time again
 	if at, ok := r.FindID("5"); !ok || at != 10 {
 		t.Errorf("FindID = %d, %v, want the newest, 10", at, ok)
 	}
@@ -156,7 +67,7 @@ func TestFind(t *testing.T) {
 
 func TestRange(t *testing.T) {
 	rs := newRooms(10, 100)
-	r := fill(rs, "a", 0, 15, false) // holds 5 to 14
+	r := fill(rs, "a", 0, 15) // holds 5 to 14
 	for _, c := range []struct {
 		end      uint64
 		limit    int
@@ -171,62 +82,50 @@ func TestRange(t *testing.T) {
 	}
 }
 
-func TestRingGivesBackWhatABurstTook(t *testing.T) {
-	rs := newRooms(8, 100_000)
-	r := fill(rs, "a", 0, 50_000, true)
-	if len(r.slots) < 50_000 {
-		t.Fatalf("%d slots for 50,000 messages", len(r.slots))
+func TestRingGivesBackWhatSmallMessagesTook(t *testing.T) {
+	rs := newRooms(100_000, 100_000)
+	r := fill(rs, "a", 0, 20_000)
+	if len(r.slots) < 20_000 {
+		t.Fatalf("%d slots for 20,000 messages", len(r.slots))
 	}
-	rs.Unpin(r, 50_000)
-	wantIDs(t, r, 49_992, 50_000)
-	if len(r.slots) > 16*minSlots {
-		t.Errorf("%d slots for 8 messages", len(r.slots))
+	rs.Append(r, Entry{ID: "20000", JSON: strings.Repeat("x", 1<<20-500)})
+	wantIDs(t, r, int(r.First()), 20_001)
+	if r.Len() > 16 || len(r.slots) > 16*minSlots {
+		t.Errorf("%d messages in %d slots, want a few", r.Len(), len(r.slots))
 	}
 }
 
-// Random changes: the sums always are what the rooms add up to, and the bounds hold for what may be dropped.
+func TestTheRoomThatWaitedLongestGoes(t *testing.T) {
+	rs := newRooms(4, 8)
+	fill(rs, "a", 0, 4)
+	fill(rs, "b", 0, 3)
+	fill(rs, "a", 4, 5)
+	fill(rs, "c", 0, 2)
+	if rs.Get("b") != nil || rs.Get("a") == nil || rs.Get("c") == nil || rs.Evicted() != 1 {
+		t.Errorf("b is there: %v, a: %v, c: %v; %d gone", rs.Get("b"), rs.Get("a"), rs.Get("c"), rs.Evicted())
+	}
+}
+
+// Random changes: the sums always are what the rooms add up to, and the bounds hold.
 func TestSumsHold(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	rs := newRooms(7, 50)
-	held := map[*Room[struct{}]]int{}
 	for range 20_000 {
-		r := rs.Ensure(fmt.Sprint(rng.IntN(20)))
-		switch rng.IntN(6) {
-		case 0:
-			rs.Unpin(r, r.First()+uint64(rng.IntN(r.Len()+1)))
-		case 1:
-			rs.Hold(r)
-			held[r]++
-		case 2:
-			if held[r] > 0 {
-				held[r]--
-				rs.Release(r)
-			}
-		case 3:
-			rs.Prepend(r, []Entry{})
-		default:
-			rs.Append(r, entry(1), rng.IntN(3) == 0)
-		}
-		var messages, pinned, fixed int
-		var bytes, pinnedBytes int64
+		rs.Append(rs.Ensure(fmt.Sprint(rng.IntN(20))), entry(1))
+		var messages int
+		var bytes int64
 		for name, r := range rs.byName {
 			messages += r.n
-			pinned += r.pinned
 			bytes += roomBytes + int64(len(name)) + int64(r.n)*(1+2+entryBytes)
-			pinnedBytes += int64(r.pinned) * (1 + 2 + entryBytes)
-			if r.n > max(7, r.pinned) {
-				t.Fatalf("a room holds %d messages, %d pinned", r.n, r.pinned)
-			}
-			if r.in != &rs.idle {
-				fixed += r.n
+			if r.n > 7 {
+				t.Fatalf("a room holds %d messages", r.n)
 			}
 		}
-		if messages != rs.messages || pinned != rs.pinned || bytes != rs.bytes || pinnedBytes != rs.pinnedBytes {
-			t.Fatalf("sums are %d, %d, %d, %d, want %d, %d, %d, %d", rs.messages, rs.pinned, rs.bytes, rs.pinnedBytes,
-				messages, pinned, bytes, pinnedBytes)
+		if messages != rs.messages || bytes != rs.bytes {
+			t.Fatalf("sums are %d, %d, want %d, %d", rs.messages, rs.bytes, messages, bytes)
 		}
-		if messages > max(50, fixed+7) {
-			t.Fatalf("%d messages are held, of them only %d must stay", messages, fixed)
+		if messages > 50 {
+			t.Fatalf("%d messages are held", messages)
 		}
 	}
 }
