@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"signalbox/config"
+	"signalbox/server/rawjson"
 )
 
 const emitHelp = `signalbox emit sends an event through the API of a running server, and prints what the server answers.
@@ -183,10 +184,10 @@ func (e *emission) request() (path string, body []byte, err error) {
 		if len(e.args) > 0 {
 			message.Data = e.args[0]
 		}
-		body, err = marshalPlain(message)
+		body, err = rawjson.Marshal(message)
 		return "/api/publish/" + url.PathEscape(e.channel), body, err
 	}
-	body, err = marshalPlain(struct {
+	body, err = rawjson.Marshal(struct {
 		Namespace string            `json:"namespace,omitempty"`
 		Users     []string          `json:"users,omitempty"`
 		Rooms     []string          `json:"rooms,omitempty"`
@@ -197,15 +198,6 @@ func (e *emission) request() (path string, body []byte, err error) {
 		TimeoutMs int64             `json:"timeoutMs,omitempty"`
 	}{e.namespace, e.users, e.rooms, e.except, e.event, e.args, e.ack, e.timeout.Milliseconds()})
 	return "/api/emit", body, err
-}
-
-// marshalPlain writes JSON without the escapes for HTML.
-func marshalPlain(v any) ([]byte, error) {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return []byte(b.String()), err
 }
 
 // send makes the call and returns the server's answer.

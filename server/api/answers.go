@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // maxAnswerBytes bounds the answers of one call together, which are in memory until the last has come.
@@ -45,9 +46,8 @@ func (l *answers) add(sid string, args []json.RawMessage, attachments [][]byte) 
 	if l.count++; l.count > 1 {
 		l.list = append(l.list, ',')
 	}
-	id, _ := marshal(sid) // what another server calls its client need not be an id; a text can always be written
 	l.list = append(l.list, `{"sid":`...)
-	l.list = append(l.list, id...)
+	l.list = rawjson.AppendString(l.list, sid) // what another server calls its client need not be an id
 	l.list = append(l.list, `,"args":[`...)
 	for i, arg := range args {
 		if i > 0 {

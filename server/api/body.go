@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+
+	"signalbox/server/rawjson"
 )
 
 // readBody returns the body of a request, bounded by MaxBodyBytes whatever its header says.
@@ -60,22 +62,22 @@ func decode(body []byte, members ...member) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if !json.Valid(body) {
-		return invalid(body)
+	if err := rawjson.Check(body); err != nil {
+		return invalid(body, err)
 	}
-	w, ok := walkObject(body)
-	if !ok {
+	w := rawjson.Object(body)
+	if w.Err() != nil {
 		return faultf(CodeInvalidJSON, "the body must be a JSON object")
 	}
 	var seen uint64 // a bit for each member
 	for {
-		name, raw, ok := w.next()
+		name, raw, ok := w.Next()
 		if !ok {
 			return nil
 		}
-		i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		i := slices.IndexFunc(members, func(m member) bool { return m.name == string(name) })
 		if i < 0 {
-			return unknown(name, members)
+			return unknown(string(name), members)
 		}
 		if seen&(1<<i) != 0 {
 			return faultf(CodeInvalidRequest, "%s is there twice", name)
@@ -105,8 +107,11 @@ func (m member) decode(raw json.RawMessage) error {
 	return faultf(CodeInvalidRequest, "%s must be %s", m.name, m.want)
 }
 
-// invalid says where a body is not JSON.
-func invalid(body []byte) error {
+// invalid says where a body is not JSON, or that it nests too deep.
+func invalid(body []byte, err error) error {
+	if errors.Is(err, rawjson.ErrDepth) {
+		return faultf(CodeInvalidRequest, "the body nests deeper than %d levels", rawjson.MaxDepth)
+	}
 	var v json.RawMessage
 	var fault *json.SyntaxError
 	if errors.As(json.Unmarshal(body, &v), &fault) {

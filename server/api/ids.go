@@ -2,8 +2,8 @@ package api
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
+
+	"signalbox/server/rawjson"
 )
 
 // ids is a list of names. A number counts as the text that JavaScript's String() makes of it, as it does where clients
@@ -33,16 +33,12 @@ func idText(raw json.RawMessage) (string, error) {
 		err := json.Unmarshal(raw, &s)
 		return s, err
 	}
-	literal := string(raw)
-	f, err := strconv.ParseFloat(literal, 64)
-	switch {
-	case err != nil || literal[0] != '-' && (literal[0] < '0' || literal[0] > '9'):
-		return "", faultf(CodeInvalidRequest, "%s is neither text nor a number", clip(literal))
-	case f == 0:
-		return "0", nil // -0 too
-	case !strings.ContainsAny(literal, ".eE") && strconv.FormatFloat(f, 'f', -1, 64) != literal:
-		return "", faultf(CodeInvalidRequest, "JavaScript cannot hold the number %s exactly, write it as text", clip(literal))
+	if !rawjson.IsNumber(raw) {
+		return "", faultf(CodeInvalidRequest, "%s is neither text nor a number", clip(string(raw)))
 	}
-	text, err := json.Marshal(f) // writes as ECMAScript does
-	return string(text), err
+	text, err := rawjson.NumberText(raw)
+	if err != nil {
+		return "", faultf(CodeInvalidRequest, "JavaScript cannot hold the number %s exactly, write it as text", clip(string(raw)))
+	}
+	return text, nil
 }

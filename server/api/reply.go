@@ -1,12 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"signalbox/server/rawjson"
 )
 
 // call handles one request: it returns what to answer, JSON already where it is a [json.RawMessage], or a [fault], or
@@ -22,7 +23,7 @@ func (a *API) answer(f call) gin.HandlerFunc {
 		}
 		body, ok := v.(json.RawMessage)
 		if !ok {
-			if body, err = marshal(v); err != nil {
+			if body, err = rawjson.Marshal(v); err != nil {
 				a.refuse(c, err)
 				return
 			}
@@ -42,23 +43,12 @@ func (a *API) refuse(c *gin.Context, err error) {
 		Code    Code   `json:"code"`
 		Message string `json:"message"`
 	}
-	body, _ := marshal(struct { // of texts: it cannot fail
+	body, _ := rawjson.Marshal(struct { // of texts: it cannot fail
 		Error     detail `json:"error"`
 		RequestID string `json:"requestId"`
 	}{detail{f.code, f.message}, requestID(c)})
 	c.Abort()
 	send(c, statuses[f.code], body)
-}
-
-// marshal writes JSON without the escapes for HTML, which nobody needs here.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
 
 func send(c *gin.Context, status int, body []byte) {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"signalbox/server/rawjson"
 )
 
 // userClaims are the claims that can name the user, the first that does so wins.
@@ -74,44 +75,21 @@ func (c claims) text(name string) (string, bool, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", false, nil
 	}
-	switch b := raw[0]; {
-	case b == '"':
+	switch {
+	case raw[0] == '"':
 		var s string
 		if err := json.Unmarshal(raw, &s); err != nil || strings.ContainsRune(s, utf8.RuneError) {
 			return "", false, fmt.Errorf("%w: %s is no valid text", ErrClaims, name)
 		}
 		return s, s != "", nil
-	case b == '-' || b >= '0' && b <= '9':
-		s, err := numberText(string(raw))
+	case rawjson.IsNumber(raw):
+		s, err := rawjson.NumberText(raw)
 		if err != nil {
 			return "", false, fmt.Errorf("%w: %s: %w", ErrClaims, name, err)
 		}
 		return s, true, nil
 	}
 	return "", false, fmt.Errorf("%w: %s is neither text nor a number", ErrClaims, name)
-}
-
-var errInexact = errors.New("a number that JavaScript cannot hold exactly, write it as text")
-
-// numberText writes a JSON number as JavaScript's String() does: 42.0 is 42, 1e21 is 1e+21. A whole number that a
-// float64 does not hold exactly is refused: two users would become one.
-//
-// Rule: [ECMA-262 Number::toString].
-//
-// [ECMA-262 Number::toString]: https://tc39.es/ecma262/#sec-numeric-types-number-tostring
-func numberText(literal string) (string, error) {
-	f, err := strconv.ParseFloat(literal, 64)
-	if err != nil {
-		return "", errInexact
-	}
-	if f == 0 {
-		return "0", nil // -0 too
-	}
-	if !strings.ContainsAny(literal, ".eE") && strconv.FormatFloat(f, 'f', -1, 64) != literal {
-		return "", errInexact
-	}
-	text, err := json.Marshal(f) // writes as ECMAScript does
-	return string(text), err
 }
 
 // rooms fills in what the claim rooms opens. Anything but a list of names and prefix* patterns is refused: a mistake
