@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rs/cors"
@@ -29,8 +30,8 @@ func allowCORS(origins config.Origins, next http.Handler) http.Handler {
 
 // checkOrigin returns what decides whether a request may open a realtime connection. CORS does not protect websockets: a
 // browser opens them to any host and leaves the decision to the server (cross-site websocket hijacking). Allowed are
-// requests without an Origin, which no browser sends; pages of this very host, since a browser asks nobody about those;
-// and the configured origins.
+// requests without an Origin, which programs send, and browsers that read from the page's own host; the configured origins;
+// and the server's own pages.
 //
 // Rule: https://www.rfc-editor.org/rfc/rfc6455#section-10.2
 func checkOrigin(origins config.Origins) func(*http.Request) bool {
@@ -40,16 +41,25 @@ func checkOrigin(origins config.Origins) func(*http.Request) bool {
 		case 0:
 			return true
 		case 1:
-			return origins.Contains(sent[0]) || sameHost(sent[0], r.Host)
+			return origins.Contains(sent[0]) || ownPage(origins, sent[0], r.Host)
 		default:
 			return origins.Any() // a browser sends one
 		}
 	}
 }
 
-// sameHost reports whether an origin names the host the request was sent to. The scheme does not count: behind a proxy
-// that ends TLS, the server does not know it.
-func sameHost(origin, host string) bool {
+// ownPage reports whether an origin is a page of this server: it names the host that the request was sent to, and that is
+// the server's own. Any host would do in the header: somebody who owns evil.example can let that name point to this server
+// after a browser has loaded a page from it (DNS rebinding). So a name counts that such a browser could not have used:
+// with https, since the server behind that name has shown a certificate for it; localhost or an address; and the host of a
+// configured origin. TLS may have ended at a proxy, hence the scheme is that of the origin.
+func ownPage(origins config.Origins, origin, host string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+	if err != nil || u.Host == "" || !strings.EqualFold(u.Host, host) {
+		return false
+	}
+	return u.Scheme == "https" || config.LoopbackHost(host) || config.AddressHost(host) || slices.ContainsFunc(origins, func(o string) bool {
+		known, err := url.Parse(o)
+		return err == nil && strings.EqualFold(known.Hostname(), u.Hostname())
+	})
 }

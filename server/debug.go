@@ -9,6 +9,8 @@ import (
 	"net/http/pprof"
 	"runtime"
 	"time"
+
+	"signalbox/config"
 )
 
 // debugServer answers on an address of its own, so that a public port never shows it: Go's profiles under /debug/pprof/,
@@ -34,12 +36,25 @@ func newDebugServer(addr string, log *slog.Logger) (*debugServer, error) {
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/counts", d.sendCounts)
 	d.http = &http.Server{
-		Handler:           mux,
+		Handler:           ownHost(addr, mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return d, nil
+}
+
+// ownHost serves requests whose Host is a loopback one, and where other machines can reach addr an address too. A page that
+// a browser on this machine has loaded has another Host, even where its name points here (DNS rebinding).
+func ownHost(addr string, next http.Handler) http.Handler {
+	local := config.LoopbackHost(addr)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if config.LoopbackHost(r.Host) || !local && config.AddressHost(r.Host) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "ask by localhost or by address: "+addr, http.StatusForbidden)
+	})
 }
 
 // start serves until close.

@@ -26,6 +26,13 @@ func TestDebugServer(t *testing.T) {
 	if res, body := do(t, request(t, "GET", base+"/debug/pprof/goroutine?debug=1")); res.StatusCode != 200 || !strings.Contains(body, "goroutine profile") {
 		t.Errorf("/debug/pprof/goroutine = %d, want a profile", res.StatusCode)
 	}
+	for host, want := range map[string]int{"localhost": 200, "[::1]:6060": 200, "evil.example": 403, "evil.example:6060": 403, "192.0.2.1": 403} {
+		req := request(t, "GET", base+"/debug/counts")
+		req.Host = host
+		if res, _ := do(t, req); res.StatusCode != want {
+			t.Errorf("/debug/counts at %s = %d, want %d", host, res.StatusCode, want)
+		}
+	}
 	if res, _ := s.get(t, "/debug/counts"); res.StatusCode != 404 {
 		t.Errorf("the public port answers /debug/counts with %d, want 404", res.StatusCode)
 	}

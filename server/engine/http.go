@@ -55,6 +55,8 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transpor
 		s.upgradeSession(w, r, session, query.Get("b64") != "")
 	case r.Method == http.MethodGet:
 		session.servePoll(w, r)
+	case r.Method == http.MethodPost && s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r):
+		s.refuse(w, refuseOrigin) // browsers leave out the Origin of a page that reads from its own host, as a handshake does
 	case r.Method == http.MethodPost:
 		session.servePost(w, r)
 	default:

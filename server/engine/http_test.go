@@ -168,6 +168,18 @@ func TestCrossSiteUpgrade(t *testing.T) {
 	}
 }
 
+// TestCrossSitePost: a page of a name that was made to point here polls without an Origin, as browsers read from a page's own
+// host, and says in its posts where it is from.
+func TestCrossSitePost(t *testing.T) {
+	s := start(t, Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
+	p := s.poller(t)
+	for origin, want := range map[string]int{"http://evil": http.StatusForbidden, "http://good": http.StatusBadRequest} {
+		if status, _ := s.get(t, "POST", pollingQuery+"&sid="+p.sid, "Origin", origin); status != want {
+			t.Errorf("a post of %s: got %d, want %d", origin, status, want)
+		}
+	}
+}
+
 func TestLimitsAreGivenBack(t *testing.T) {
 	a := newApp()
 	s := start(t, Config{MaxConnections: 2, MaxConnectionsPerIP: 2}, a)
