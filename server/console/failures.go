@@ -16,16 +16,15 @@ const (
 	maxAddresses = 4096
 )
 
-// failures bounds how often one address may try a token. The zero value is ready. For each address it keeps until when
-// its attempts weigh: each adds failureCost, and maxFailures of them may be outstanding (a leaky bucket as one instant).
+// failures bounds how many wrong tokens of one address are answered as such. The zero value is ready. For each address it keeps
+// until when they weigh: each adds failureCost, and maxFailures of them may be outstanding (a leaky bucket as one instant).
 type failures struct {
 	mu sync.Mutex
 	// mu guards the following.
 	until map[netip.Prefix]time.Time
 }
 
-// take counts an attempt, before it is looked at, so that many at the same time are not all let through. It returns how
-// long the address has to wait, 0 when the attempt is allowed.
+// take counts a wrong token. It returns how long the address has to wait for the next one to count, 0 when this one did.
 func (f *failures) take(addr string, now time.Time) time.Duration {
 	key := network(addr)
 	f.mu.Lock()
@@ -45,13 +44,6 @@ func (f *failures) take(addr string, now time.Time) time.Duration {
 	}
 	f.until[key] = until.Add(failureCost)
 	return 0
-}
-
-// forgive forgets the attempts of an address that knew the token.
-func (f *failures) forgive(addr string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.until, network(addr))
 }
 
 // network is what counts as one sender: an IPv4 address, or the 64 bits of IPv6 that one customer has at least. What is no
