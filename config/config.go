@@ -20,7 +20,7 @@ type Config struct {
 	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`
 
 	// Who may connect.
-	AllowedOrigins Origins `env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
+	AllowedOrigins Origins `env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com, or file:// and capacitor://localhost for apps; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
 	Endpoint       Origins `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
 	TrustedProxies Proxies `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
 

@@ -123,6 +123,8 @@ func TestLoadValue(t *testing.T) {
 		"capitals and default port":  {"ALLOWED_ORIGINS", "HTTPS://A.Example:443", func(c Config) any { return c.Origins() }, Origins{"https://a.example"}},
 		"page without an origin":     {"ALLOWED_ORIGINS", "null", func(c Config) any { return c.Origins() }, Origins{"null"}},
 		"app with its own scheme":    {"ALLOWED_ORIGINS", "capacitor://localhost", func(c Config) any { return c.Origins() }, Origins{"capacitor://localhost"}},
+		"local files of an app":      {"ALLOWED_ORIGINS", "https://app.example.com,file://", func(c Config) any { return c.Origins() }, Origins{"https://app.example.com", "file://"}},
+		"app with a path":            {"ALLOWED_ORIGINS", "App:///", func(c Config) any { return c.Origins() }, Origins{"app:///"}},
 		"endpoint alone":             {"ENDPOINT", "https://chat.example", func(c Config) any { return c.Origins() }, Origins{"https://chat.example"}},
 		"endpoint that is a star":    {"ENDPOINT", "*", func(c Config) any { return c.Origins() }, Origins{"*"}},
 		"proxies by number":          {"TRUSTED_PROXIES", "2", func(c Config) any { return c.TrustedProxies.Hops }, 2},

@@ -61,6 +61,8 @@ func parseOrigin(text string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	switch {
+	case ownScheme(text):
+		return strings.ToLower(text), nil
 	case err != nil || u.Scheme == "" || u.Host == "" || strings.ContainsAny(text, " \t"):
 		if host, ok := hostOnly(text); ok {
 			return "", fmt.Errorf("%s has no scheme; write https://%s", text, host)
@@ -72,6 +74,14 @@ func parseOrigin(text string) (string, error) {
 		return "", fmt.Errorf("%s is more than an origin; write %s", withoutUser(u), originOf(u))
 	}
 	return originOf(u), nil
+}
+
+// ownScheme reports whether text is an origin of a scheme that is not the web's, in whatever form: apps send file://,
+// capacitor://localhost or chrome-extension://<id>.
+func ownScheme(text string) bool {
+	scheme, rest, ok := strings.Cut(text, "://")
+	return ok && scheme != "" && !strings.ContainsAny(scheme, "./*") && !strings.ContainsAny(rest, " \t*@") &&
+		!slices.Contains([]string{"http", "https", "ws", "wss"}, strings.ToLower(scheme))
 }
 
 // hostOnly reports whether text is a host with an optional port, and which.

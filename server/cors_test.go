@@ -103,6 +103,8 @@ func TestWire24_OriginGatesUpgrades(t *testing.T) {
 		"page of an address":          {list, "192.0.2.1:3000", []string{"http://192.0.2.1:3000"}, true},
 		"page of an address, v6":      {list, "[2001:db8::1]:3000", []string{"http://[2001:db8::1]:3000"}, true},
 		"page of a listed host":       {list, "a.example:3000", []string{"http://a.example:3000"}, true},
+		"local files of an app":       {config.Origins{"https://a.example", "file://"}, "signal.example", []string{"file://"}, true},
+		"local files, not listed":     {list, "signal.example", []string{"file://"}, false},
 		"a name that was rebound":     {list, "evil.example:3000", []string{"http://evil.example:3000"}, false},
 		"the same, like a listed one": {list, "a.example.evil.example", []string{"http://a.example.evil.example"}, false},
 		"the same, like an address":   {list, "127.0.0.1.evil.example", []string{"http://127.0.0.1.evil.example"}, false},

@@ -122,11 +122,3 @@ func userStore(others *clusterParts) store.UserStore {
 	}
 	return others.users
 }
-
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
