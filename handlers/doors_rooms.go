@@ -67,7 +67,7 @@ func (d *Doors) roomsHere(q roomsQuestion) []roomsAnswer {
 	for _, k := range q.Kinds {
 		part := roomsAnswer{Kind: hub.Kind(k)}
 		for _, r := range d.hub.Rooms(part.Kind) {
-			if !strings.HasPrefix(ownName(r), string(q.Prefix)) {
+			if _, name := r.Place(); !strings.HasPrefix(name, string(q.Prefix)) {
 				continue
 			}
 			if n := d.hub.Count(r); n > 0 { // else everybody has just left
@@ -84,13 +84,4 @@ func (a *roomsAnswer) sum(counts map[hub.Room]int) {
 	for i := range min(len(a.Names), len(a.Members)) {
 		counts[hub.Room{Kind: a.Kind, Name: string(a.Names[i])}] += a.Members[i]
 	}
-}
-
-// ownName returns the name of a room without its namespace.
-func ownName(r hub.Room) string {
-	if r.Kind == hub.KindNamespace {
-		_, name, _ := strings.Cut(r.Name, "\x00")
-		return name
-	}
-	return r.Name
 }

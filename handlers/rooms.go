@@ -118,7 +118,9 @@ func roomName(raw json.RawMessage) (string, error) {
 	return name, nil
 }
 
-func (o *occupant) may(room string) bool { return o.identity == nil || o.identity.CanJoin(room) }
+func (o *occupant) may(room string) bool {
+	return hub.MayJoin(room) && (o.identity == nil || o.identity.CanJoin(room))
+}
 
 func (o *occupant) isIn(room string) bool {
 	return o.rooms.hub.Contains(o.member, roomAddress(room))

@@ -3,27 +3,21 @@ package handlers
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"signalbox/server/hub"
 )
 
-const (
-	// foreignAccount is how the program that is followed begins the name of the room of a user, before the id.
-	foreignAccount = "user:"
-	// maxDateMilli is the latest time that JavaScript's Date knows, in milliseconds since 1970.
-	maxDateMilli = 8_640_000_000_000_000
-)
+// maxDateMilli is the latest time that JavaScript's Date knows, in milliseconds since 1970.
+const maxDateMilli = 8_640_000_000_000_000
 
 // Adopt gives an event of /chat, which came from a server in the cluster that is no signalbox node, the forms of the doors
-// that such a server does not know: plain WebSockets and streams. room is what that server calls the room that it is for:
-// the name of one of /chat and /ws, or user:<id> for an account. The event stays as it is at Socket.IO's door.
+// that such a server does not know: plain WebSockets and streams. room is one of /chat and /ws, or an account. The event stays as it is at Socket.IO's door.
 //
 // What the program that is followed sends to its rooms (message, user_joined, user_left) gets the form that it has on
 // /ws; who is typing is told on /chat alone; any other event is {type, data} with its first argument, as if it had been
 // published. An event whose name another door cannot carry, or that has binary attachments, stays where it came from.
-func (r *Rooms) Adopt(room string, msg *hub.Message) {
+func (r *Rooms) Adopt(room hub.Room, msg *hub.Message) {
 	if msg.Namespace != chatNamespace || len(msg.Attachments) > 0 || !isEventName(msg.Event) {
 		return
 	}
@@ -31,14 +25,14 @@ func (r *Rooms) Adopt(room string, msg *hub.Message) {
 	if len(msg.Args) > 0 {
 		data = msg.Args[0]
 	}
-	if !strings.HasPrefix(room, foreignAccount) {
+	if room.Kind == hub.KindRoom {
 		switch msg.Event {
 		case "user_typing", "user_stopped_typing":
 			return
 		case "message":
 			msg.Text = adoptedMessage(data)
 		case "user_joined", "user_left":
-			msg.Text = adoptedNotice(msg.Event, room, data)
+			msg.Text = adoptedNotice(msg.Event, room.Name, data)
 		}
 	}
 	if msg.Text == nil {

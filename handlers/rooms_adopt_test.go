@@ -54,7 +54,7 @@ func TestAdopt(t *testing.T) {
 			msg.Args = append(msg.Args, json.RawMessage(a))
 		}
 		start := time.Now().UnixMilli()
-		h.doors.Rooms.Adopt(tc.room, msg)
+		h.doors.Rooms.Adopt(hub.RoomNamed(chatNamespace, tc.room), msg)
 		got := string(msg.Text)
 		if strings.HasSuffix(tc.text, "NOW}") {
 			var now struct{ Timestamp int64 }
@@ -79,7 +79,7 @@ func TestAdopt(t *testing.T) {
 		"attachments": {Namespace: chatNamespace, Event: "message", Attachments: [][]byte{{1}},
 			Args: []json.RawMessage{json.RawMessage(`{"content":{"_placeholder":true,"num":0}}`)}},
 	} {
-		h.doors.Rooms.Adopt("tea", msg)
+		h.doors.Rooms.Adopt(roomAddress("tea"), msg)
 		if msg.Text != nil || msg.SSE != nil {
 			t.Errorf("%s: got %s and %s", name, msg.Text, msg.SSE)
 		}
@@ -97,7 +97,7 @@ func TestAdoptedMessagesAtEveryDoor(t *testing.T) {
 	chat.take()
 	args := []json.RawMessage{json.RawMessage(`{"userId":7,"content":"hi","timestamp":"2023-11-14T22:13:20.123Z"}`)}
 	msg := &hub.Message{Namespace: chatNamespace, Event: "message", Args: args}
-	h.doors.Rooms.Adopt("tea", msg)
+	h.doors.Rooms.Adopt(roomAddress("tea"), msg)
 	h.hub.SendHere(roomAddress("tea"), msg)
 	chat.want(`message {"userId":7,"content":"hi","timestamp":"ISO"}`)
 	text.want(`{"type":"message","from":7,"content":"hi","timestamp":MS}`)
@@ -114,7 +114,7 @@ func FuzzAdopt(f *testing.F) {
 			return
 		}
 		msg := &hub.Message{Namespace: chatNamespace, Event: event, Args: []json.RawMessage{json.RawMessage(arg)}}
-		h.doors.Rooms.Adopt(room, msg)
+		h.doors.Rooms.Adopt(hub.RoomNamed(chatNamespace, room), msg)
 		if msg.Text != nil {
 			wantJSON(t, string(msg.Text))
 		}

@@ -77,6 +77,20 @@ func TestChatJoinMessageLeave(t *testing.T) {
 	wantNothing(bob)
 }
 
+// What a server without kinds has for the account 42 is called so.
+func TestNobodyJoinsARoomThatIsCalledLikeAnAccount(t *testing.T) {
+	h := newHouse(t)
+	ann := h.chat(h.token("42"))
+	ann.ask("join_room", `"user:42"`)
+	ann.want(`error {"message":"Access denied"}`, `ack {"ok":false,"error":"Access denied"}`)
+	guest := h.ws("")
+	guest.send(`{"type":"join","room":"user:42"}`)
+	guest.want(`{"type":"error","message":"Access denied","room":"user:42"}`)
+	if n := h.hub.Count(roomAddress("user:42")); n != 0 {
+		t.Errorf("%d are in the room", n)
+	}
+}
+
 func TestChatJoiningAgainTellsNobodyAndGivesTheHistory(t *testing.T) {
 	h := newHouse(t)
 	ann, bob := h.chat(h.token("ann")), h.chat(h.token("bob"))

@@ -91,6 +91,7 @@ func TestWatchingARoom(t *testing.T) {
 		"a token of other rooms":     {h.token("ann", rooms("milk")), tea, 403},
 		"a token of no room":         {h.token("ann", rooms()), tea, 403},
 		"no room":                    {h.token("ann"), nil, 403},
+		"one called like an account": {h.token("ann"), map[string]string{"room": "user:ann"}, 403},
 		"a token that opens it":      {h.token("ann", rooms("t*")), tea, 0},
 		"a token that opens any one": {h.token("ann"), tea, 0},
 	} {

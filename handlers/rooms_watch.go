@@ -22,7 +22,7 @@ func (d watchDoor) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, er
 		return nil, err
 	}
 	room := v.Param("room")
-	if room == "" || !id.CanJoin(room) {
+	if room == "" || !hub.MayJoin(room) || !id.CanJoin(room) {
 		return nil, errForbidden
 	}
 	s := openStream(&r.gate, r.presence, p, id) // first: in the room it is known for a stream

@@ -77,7 +77,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 // are the settings without what was made up for the run.
 func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
-	h.MaxRoomsPerMember = cfg.MaxRoomsPerClient
+	h.MaxRoomsPerMember, h.Names = cfg.MaxRoomsPerClient, hub.Names{Verified: cfg.RequireAuth}
 	others, err := openCluster(cfg, h, log)
 	if err != nil {
 		return nil, err

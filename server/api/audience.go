@@ -41,35 +41,12 @@ func (e *except) UnmarshalJSON(data []byte) error {
 		member{"sockets", &e.sockets, "a list of socket ids"})
 }
 
-// kinds says which rooms of the hub the users and rooms of a namespace are.
-type kinds struct{ user, room hub.Kind }
-
-// kindsOf returns the kinds of a namespace: those of the broker and the chat on "/", those of the rooms that /chat shares
-// with /ws, and elsewhere the rooms that the library knows, where there are no users.
-func kindsOf(namespace string) kinds {
-	switch namespace {
-	case "/":
-		return kinds{hub.KindUser, hub.KindLobby}
-	case "/chat":
-		return kinds{hub.KindAccount, hub.KindRoom}
-	default:
-		return kinds{room: hub.KindNamespace}
-	}
-}
-
-func (k kinds) roomAddress(namespace, name string) hub.Room {
-	if k.room == hub.KindNamespace {
-		return hub.NamespaceRoom(namespace, name)
-	}
-	return hub.Room{Kind: k.room, Name: name}
-}
-
 // check reports what is wrong with an audience.
 func (a *audience) check() error {
 	if !strings.HasPrefix(a.namespace, "/") || strings.ContainsAny(a.namespace, ",?") {
 		return faultf(CodeInvalidRequest, "namespace must begin with a slash, like /chat")
 	}
-	if kindsOf(a.namespace).user == 0 && (a.users != nil || len(a.except.users) > 0 && !a.except.plain) {
+	if user, _ := hub.KindsOf(a.namespace); user == 0 && (a.users != nil || len(a.except.users) > 0 && !a.except.plain) {
 		return faultf(CodeInvalidRequest, "the namespace %s has no users; name rooms", clip(a.namespace))
 	}
 	n := len(a.except.users) + len(a.except.rooms) + len(a.except.sockets)
@@ -92,15 +69,15 @@ func (a *audience) nobody() bool {
 
 // selection returns the audience as the hub names it. Without users and rooms it is everybody in the namespace.
 func (a *audience) selection() hub.Selection {
-	k := kindsOf(a.namespace)
+	user, _ := hub.KindsOf(a.namespace)
 	add := func(to []hub.Room, users, rooms ids) []hub.Room {
 		for _, u := range users {
-			if k.user != 0 {
-				to = append(to, hub.Room{Kind: k.user, Name: u})
+			if user != 0 {
+				to = append(to, hub.Room{Kind: user, Name: u})
 			}
 		}
 		for _, r := range rooms {
-			to = append(to, k.roomAddress(a.namespace, r))
+			to = append(to, hub.RoomNamed(a.namespace, r))
 		}
 		return to
 	}

@@ -49,7 +49,7 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	}
 	found, complete := a.cfg.Rooms.List(c.Request.Context(), kinds, q.get("prefix"))
 	found = slices.DeleteFunc(found, func(r RoomCount) bool {
-		_, name := split(r.Room)
+		_, name := r.Room.Place()
 		return !slices.Contains(kinds, r.Room.Kind) || !strings.HasPrefix(name, q.get("prefix")) || !after.before(r.Room)
 	})
 	slices.SortFunc(found, func(a, b RoomCount) int {
@@ -62,7 +62,7 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	}
 	rooms := make([]room, len(found))
 	for i, r := range found {
-		namespace, name := split(r.Room)
+		namespace, name := r.Room.Place()
 		rooms[i] = room{Kind: r.Room.Kind.String(), Namespace: namespace, Room: name, Members: r.Members}
 	}
 	return struct {
@@ -70,21 +70,6 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 		Next    string `json:"next,omitempty"`
 		Partial bool   `json:"partial,omitempty"`
 	}{rooms, next, !complete}, nil
-}
-
-// split returns the namespace in which a room is reached, and its name there.
-func split(r hub.Room) (namespace, name string) {
-	switch r.Kind {
-	case hub.KindUser, hub.KindLobby:
-		return "/", r.Name
-	case hub.KindAccount, hub.KindRoom:
-		return "/chat", r.Name
-	case hub.KindNamespace:
-		namespace, name, _ = strings.Cut(r.Name, "\x00")
-		return namespace, name
-	default:
-		return "", r.Name
-	}
 }
 
 func rank(k hub.Kind) int { return slices.Index(listedKinds, k) }

@@ -6,51 +6,9 @@ import (
 	"signalbox/server/hub"
 )
 
-func TestWireName(t *testing.T) {
-	for room, want := range map[hub.Room][2]string{
-		{Kind: hub.KindUser, Name: "42"}:     {"/", "42"},
-		{Kind: hub.KindLobby, Name: "lobby"}: {"/", "lobby"},
-		{Kind: hub.KindRoom, Name: "a#b"}:    {"/chat", "a#b"},
-		{Kind: hub.KindAccount, Name: "42"}:  {"/chat", "user:42"},
-		{Kind: hub.KindTopic, Name: "tap"}:   {"", "tap"},
-		hub.NamespaceRoom("/x", "r\x00s"):    {"/x", "r\x00s"},
-		hub.SocketRoom("/", "abc"):           {"/", "abc"},
-	} {
-		namespace, name := wireName(room)
-		if namespace != want[0] || name != want[1] {
-			t.Errorf("wireName(%v) = %q, %q, want %q", room, namespace, name, want)
-		}
-		back, ok := roomOf(namespace, name, letters[room.Kind])
-		if !ok || back != room {
-			t.Errorf("roomOf(%q, %q) = %v, %v, want %v", namespace, name, back, ok, room)
-		}
-	}
-}
-
-// Every kind that a server without kinds may mean by a name is among those it is taken for.
-func TestBareNames(t *testing.T) {
-	for _, room := range []hub.Room{
-		{Kind: hub.KindUser, Name: "42"}, {Kind: hub.KindLobby, Name: "42"}, {Kind: hub.KindRoom, Name: "42"},
-		{Kind: hub.KindAccount, Name: "42"}, hub.NamespaceRoom("/", "42"), hub.NamespaceRoom("/chat", "user:42"),
-		hub.NamespaceRoom("/x", "y"), hub.SocketRoom("/", sid("s")),
-	} {
-		namespace, name := wireName(room)
-		found := false
-		for _, r := range appendRooms(nil, namespace, name) {
-			found = found || r == room
-			if n, w := wireName(r); n != namespace || w != name {
-				t.Errorf("%q in %q is taken for %v, which is %q in %q", name, namespace, r, w, n)
-			}
-		}
-		if !found {
-			t.Errorf("%q in %q is not taken for %v", name, namespace, room)
-		}
-	}
-}
-
 func TestUnknownKindsAreRefused(t *testing.T) {
 	for _, kinds := range []string{"", "x", "ul", "a"} {
-		if rooms, ok := appendKinded(nil, "/", []string{"42"}, kinds); ok {
+		if rooms, ok := new(Cluster).appendKinded(nil, "/", []string{"42"}, kinds); ok {
 			t.Errorf("appendKinded(42, %q) = %v, want a refusal", kinds, rooms)
 		}
 	}

@@ -75,7 +75,7 @@ func TestCountOfASpace(t *testing.T) {
 		"numbers that cannot be":            {false, 0, []int64{0, 1, 1}, 0, false},
 		"an answer that cannot be read":     {false, 0, []int64{1}, 0, true},
 	} {
-		c := New(Options{Prefix: "p", NodeID: NewNodeID(), Sharded: tc.sharded})
+		c := New(Options{Hub: hub.New(), Prefix: "p", NodeID: NewNodeID(), Sharded: tc.sharded})
 		c.members.known.Store(int32(tc.known))
 		c.Open("/")
 		s := c.space("/")

@@ -44,7 +44,7 @@ func (c *Cluster) Send(r hub.Room, msg *hub.Message) {
 
 // way returns the namespace over which a message to a room goes, nil where it has none; and the room's slot.
 func (c *Cluster) way(r hub.Room, msg *hub.Message) (*space, int) {
-	namespace, _ := wireName(r)
+	namespace, _ := r.Place()
 	if msg.Event == "" && msg.RawEvent == nil {
 		namespace = "" // no Socket.IO client gets it
 	}
@@ -149,7 +149,7 @@ func (s *space) judgeAll(rooms []hub.Room, foreign bool) (verdict, []uint16) {
 	v := keep
 	for _, r := range rooms {
 		if r.Kind == hub.KindSocket {
-			if _, id := wireName(r); !hub.IsSocketID(id) {
+			if _, id := r.Place(); !hub.IsSocketID(id) {
 				continue
 			}
 			return s.judge(-1, foreign), nil // sockets are in no slot

@@ -38,9 +38,9 @@ type Options struct {
 	OnPlain func(channel string, payload []byte) error
 	// MaxPayload is how many bytes of what some program has published are taken; 0: any. More is refused, and counted.
 	MaxPayload int
-	// Adopt gives a message that came from a server of another kind to a room, by Node's name of it, the forms of the doors
+	// Adopt gives a message that came from a server of another kind to a room the forms of the doors
 	// that speak no Socket.IO. It must not wait. nil: it goes to Socket.IO clients alone.
-	Adopt func(room string, msg *hub.Message)
+	Adopt func(room hub.Room, msg *hub.Message)
 	Log   *slog.Logger
 }
 
@@ -62,7 +62,8 @@ type Cluster struct {
 	inbox      string // that of this node alone
 	maxPayload int
 	onPlain    func(channel string, payload []byte) error
-	adopt      func(room string, msg *hub.Message)
+	adopt      func(room hub.Room, msg *hub.Message)
+	names      hub.Names
 	log        *slog.Logger
 	epoch      time.Time
 	topics     *space
@@ -130,7 +131,7 @@ type subscribedChannel struct {
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
-		maxPayload: o.MaxPayload, silent: true, onPlain: o.OnPlain, adopt: o.Adopt, log: o.Log, epoch: time.Now(),
+		maxPayload: o.MaxPayload, silent: true, onPlain: o.OnPlain, adopt: o.Adopt, names: o.Hub.Names, log: o.Log, epoch: time.Now(),
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
 		tells: make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
 	}
@@ -163,7 +164,7 @@ func New(o Options) *Cluster {
 }
 
 // SetHooks sets what [Options] left open because it is made later. It must be called before Start.
-func (c *Cluster) SetHooks(onPlain func(channel string, payload []byte) error, adopt func(room string, msg *hub.Message)) {
+func (c *Cluster) SetHooks(onPlain func(channel string, payload []byte) error, adopt func(room hub.Room, msg *hub.Message)) {
 	c.onPlain, c.adopt = onPlain, adopt
 }
 

@@ -55,10 +55,10 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	}
 	o.b.Flags.Volatile = msg.Volatile
 	var kinds []byte
-	o.b.Rooms, kinds = appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
+	o.b.Rooms, kinds = c.appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
 	o.ext.RoomKinds = string(kinds) // of one letter, as nearly always, it is no new one
 	if len(sel.Except) > 0 {
-		o.b.Except, kinds = appendNames(nil, nil, sel.Except)
+		o.b.Except, kinds = c.appendNames(nil, nil, sel.Except)
 		o.ext.ExceptKinds = string(kinds)
 	}
 	args := o.args[:0]

@@ -113,7 +113,7 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 			n.plain <- channel + " " + string(payload)
 			return nil
 		},
-		Adopt: func(room string, m *hub.Message) { m.Text = []byte("adopted in " + room) },
+		Adopt: func(room hub.Room, m *hub.Message) { m.Text = []byte("adopted in " + room.Name) },
 	}
 	for _, option := range options {
 		option(&o)
@@ -152,7 +152,7 @@ func (n *node) join(id string, rooms ...hub.Room) *client {
 	c := &client{namespace: "/", got: make(chan string, 10_000)}
 	c.Member = hub.NewMember(id, c)
 	for _, r := range rooms {
-		if namespace, _ := wireName(r); namespace != "" {
+		if namespace, _ := r.Place(); namespace != "" {
 			c.namespace = namespace
 		}
 	}
@@ -213,7 +213,7 @@ func (n *node) RoomsHere(namespace string) []string {
 	var names []string
 	for _, kind := range []hub.Kind{hub.KindUser, hub.KindLobby, hub.KindRoom, hub.KindNamespace} {
 		for _, r := range n.hub.Rooms(kind) {
-			if ns, name := wireName(r); ns == namespace {
+			if ns, name := n.names.Of(r); ns == namespace {
 				names = append(names, name)
 			}
 		}

@@ -166,7 +166,7 @@ func (c *Cluster) within(ctx context.Context, limit time.Duration) (context.Cont
 // sent: they do not tell by themselves.
 func (c *Cluster) countForeign(s *space, sel hub.Selection, count uint64) {
 	want := int(s.foreign.Load())
-	r := request(format.RequestFetch, sel)
+	r := c.request(format.RequestFetch, sel)
 	r.RoomKinds += foreignOnly
 	r.ID = c.newRequestID()
 	seen := make(map[string]struct{})

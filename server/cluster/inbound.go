@@ -70,8 +70,11 @@ func (c *Cluster) broadcast(s *space, m redislink.Message) {
 // mayHave reports whether somebody here may be in a room of this name, of whichever kind, or others think so: who counts on
 // an answer gets one.
 func (c *Cluster) mayHave(s *space, name string) bool {
+	if strings.HasPrefix(name, hub.Hidden) {
+		return true // of a room that no other server has
+	}
 	var buf [4]hub.Room
-	for _, r := range appendRooms(buf[:0], s.name, name) {
+	for _, r := range c.names.AppendForeign(buf[:0], s.name, name) {
 		if r.Kind == hub.KindSocket || c.interest.has(slotOf(r)) {
 			return true
 		}
@@ -105,6 +108,9 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 		if err != nil {
 			return err
 		}
+		if p.Ext == nil && len(p.Rooms) == 1 && c.adopt != nil {
+			c.adopt(sel.Rooms[0], msg)
+		}
 		delivered = c.hub.SendSelectionHere(sel, msg)
 	} else {
 		c.stats.passed.Add(1)
@@ -131,15 +137,15 @@ func (c *Cluster) mayReach(sel hub.Selection) bool {
 func (c *Cluster) selection(s *space, rooms, except []string, ext *format.Ext) (sel hub.Selection, ok bool) {
 	if ext != nil && (ext.RoomKinds != "" || len(rooms) == 0) && len(ext.ExceptKinds) == len(except) {
 		var one, two bool
-		sel.Rooms, one = appendKinded(nil, s.name, rooms, ext.RoomKinds)
-		sel.Except, two = appendKinded(nil, s.name, except, ext.ExceptKinds)
+		sel.Rooms, one = c.appendKinded(nil, s.name, rooms, ext.RoomKinds)
+		sel.Except, two = c.appendKinded(nil, s.name, except, ext.ExceptKinds)
 		return sel, one && two
 	}
 	for _, name := range rooms {
-		sel.Rooms = appendRooms(sel.Rooms, s.name, name)
+		sel.Rooms = c.names.AppendForeign(sel.Rooms, s.name, name)
 	}
 	for _, name := range except {
-		sel.Except = appendRooms(sel.Except, s.name, name)
+		sel.Except = c.names.AppendForeign(sel.Except, s.name, name)
 	}
 	return sel, true
 }
@@ -159,9 +165,6 @@ func (c *Cluster) message(s *space, p *format.Peeked) (*hub.Message, error) {
 	}
 	msg.Args, msg.Attachments = packet.Args[1:], packet.Attachments
 	if p.Ext == nil {
-		if len(p.Rooms) == 1 && c.adopt != nil {
-			c.adopt(p.Rooms[0], msg)
-		}
 		return msg, nil
 	}
 	msg.Text, msg.SSE, msg.ID = p.Ext.Text, p.Ext.SSE, p.Ext.MessageID

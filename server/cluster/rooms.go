@@ -34,7 +34,7 @@ type subscription struct {
 // channel returns the channel of a room, and whether it has one of its own. It depends on nothing but the room: what is
 // counted in is counted out.
 func (ss *subscriptions) channel(r hub.Room) (string, bool) {
-	namespace, name := wireName(r)
+	namespace, name := ss.cluster.names.Of(r)
 	if namespace == "" || hub.IsSocketID(name) {
 		return "", false
 	}

@@ -21,12 +21,12 @@ func (c *Cluster) ask(s *space, r *format.Request) bool {
 }
 
 // request describes a request about the sockets of a selection.
-func request(kind format.RequestType, sel hub.Selection) *format.Request {
+func (c *Cluster) request(kind format.RequestType, sel hub.Selection) *format.Request {
 	r := &format.Request{Type: kind}
 	var kinds []byte
-	r.Rooms, kinds = appendNames(nil, nil, sel.Rooms)
+	r.Rooms, kinds = c.appendNames(nil, nil, sel.Rooms)
 	r.RoomKinds = string(kinds)
-	r.Except, kinds = appendNames(nil, nil, sel.Except)
+	r.Except, kinds = c.appendNames(nil, nil, sel.Except)
 	r.ExceptKinds = string(kinds)
 	return r
 }
@@ -60,7 +60,7 @@ func (c *Cluster) ServerCount(ctx context.Context, namespace string) int64 {
 // is returned beside it.
 func (c *Cluster) FetchSockets(ctx context.Context, namespace string, sel hub.Selection) ([]format.Socket, error) {
 	var sockets []format.Socket
-	err := c.gather(ctx, namespace, request(format.RequestFetch, sel), format.ResponseSockets, func(r *format.Response) {
+	err := c.gather(ctx, namespace, c.request(format.RequestFetch, sel), format.ResponseSockets, func(r *format.Response) {
 		sockets = append(sockets, r.Sockets...)
 	})
 	return sockets, err
@@ -71,7 +71,7 @@ func (c *Cluster) AllRooms(ctx context.Context, namespace string) ([]string, err
 	var rooms []string
 	r, kind := &format.Request{Type: format.RequestAllRooms}, format.ResponseRooms
 	if c.sharded { // which has no such request
-		r, kind = request(format.RequestFetch, hub.Selection{}), format.ResponseSockets
+		r, kind = c.request(format.RequestFetch, hub.Selection{}), format.ResponseSockets
 	}
 	err := c.gather(ctx, namespace, r, kind, func(r *format.Response) {
 		rooms = append(rooms, r.Rooms...)
@@ -108,7 +108,7 @@ func (c *Cluster) order(namespace string, kind format.RequestType, sel hub.Selec
 			c.assume(slotOf(hub.NamespaceRoom(namespace, name)))
 		}
 	}
-	r := request(kind, sel)
+	r := c.request(kind, sel)
 	r.Names, r.Close = names, closeConnection
 	c.ask(s, r)
 }

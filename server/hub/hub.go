@@ -14,6 +14,8 @@ import (
 type Hub struct {
 	// MaxRoomsPerMember bounds how many rooms one member may join; 0: no limit. It is set before the hub is used.
 	MaxRoomsPerMember int
+	// Names says what rooms are called between servers. It is set before the hub is used.
+	Names Names
 	// Bus takes messages to the other nodes; nil: there are none. It is set before the hub is used.
 	Bus Bus
 

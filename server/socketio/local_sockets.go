@@ -133,29 +133,12 @@ func libraryRooms(names []string) []sio.Room {
 	return rooms
 }
 
-// accountRoom is what a Node server with the code of /chat calls the room of an authenticated user, before the id.
-const accountRoom = "user:"
-
 // bareRooms returns what a Node server would call the rooms of a client, its id first, each once.
 func (n *namespace) bareRooms(p *peer) []string {
 	var rooms []string
 	for _, r := range p.member.Rooms() {
-		name := r.Name
-		switch {
-		case r.Kind == hub.KindNamespace || r.Kind == hub.KindSocket:
-			room, ok := n.libraryRoom(r)
-			if !ok {
-				continue
-			}
-			name = string(room)
-		case n.name == "/" && (r.Kind == hub.KindUser || r.Kind == hub.KindLobby):
-		case n.name == "/chat" && r.Kind == hub.KindRoom:
-		case n.name == "/chat" && r.Kind == hub.KindAccount:
-			name = accountRoom + name
-		default:
-			continue
-		}
-		if !slices.Contains(rooms, name) {
+		namespace, name := n.server.hub.Names.Of(r)
+		if namespace == n.name && r.Kind != hub.KindEverybody && !slices.Contains(rooms, name) {
 			rooms = append(rooms, name)
 		}
 	}

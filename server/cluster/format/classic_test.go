@@ -153,6 +153,34 @@ func TestExtensionComesBack(t *testing.T) {
 	}
 }
 
+// What emitters in PHP and Python write for an empty list or map is one.
+func TestEmittersThatHaveNoEmptyListsOrMaps(t *testing.T) {
+	const packet = "\x93\xa7emitter\x83\xa4type\x02\xa4data\x92\xa2ev\xa1x\xa3nsp\xa1/"
+	for name, opts := range map[string]string{
+		"PHP":             "\x82\xa5rooms\x90\xa5flags\x90",
+		"Python":          "\x82\xa5rooms\xa0\xa5flags\xa0",
+		"nothing":         "\x83\xa5rooms\xc0\xa5flags\xc0\xa6except\xc0",
+		"no members":      "\x80",
+		"PHP, no members": "\x90",
+	} {
+		p, err := PeekClassic([]byte(packet + opts))
+		if err != nil || p.Rooms != nil || p.Except != nil || p.Flags != (Flags{}) {
+			t.Errorf("%s: %+v, %v, want everybody", name, p, err)
+		}
+	}
+	for name, opts := range map[string]string{"PHP": `[]`, "Python": `{"rooms":"","except":""}`, "nothing": `{"rooms":null,"except":null}`} {
+		r, err := ParseClassicRequest([]byte(`{"type":4,"close":true,"opts":` + opts + `}`))
+		if err != nil || r.Rooms != nil || r.Except != nil {
+			t.Errorf("request of %s: %+v, %v, want everybody", name, r, err)
+		}
+	}
+	for name, opts := range map[string]string{"a text": "\x81\xa5rooms\xa1a", "a number": "\x81\xa5rooms\x01", "a list": "\x91\x01"} {
+		if p, err := PeekClassic([]byte(packet + opts)); err == nil {
+			t.Errorf("%s in place of rooms is read as %+v", name, p)
+		}
+	}
+}
+
 func TestAppendClassicRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args []json.RawMessage

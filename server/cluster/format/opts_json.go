@@ -16,6 +16,9 @@ type options struct {
 }
 
 func parseOpts(b []byte) (o options, err error) {
+	if isNothing(b) {
+		return o, nil
+	}
 	m := rawjson.Object(b)
 	for err == nil {
 		key, value, ok := m.Next()
@@ -39,8 +42,17 @@ func parseOpts(b []byte) (o options, err error) {
 	return o, err
 }
 
+// isNothing is [cursor.peekNothing] for a value in JSON.
+func isNothing(b []byte) bool {
+	switch string(rawjson.TrimSpace(b)) {
+	case "null", `""`, "[]":
+		return true
+	}
+	return false
+}
+
 func parseFlags(b []byte) (f Flags, err error) {
-	if string(b) == "null" {
+	if isNothing(b) {
 		return f, nil
 	}
 	m := rawjson.Object(b)

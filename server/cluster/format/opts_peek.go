@@ -39,8 +39,25 @@ type opened struct {
 	rooms [1]string
 }
 
+// peekNothing passes what an emitter writes in place of an empty list or map, and reports whether it is there: nil, an
+// empty text, an empty array. PHP has one type for lists and maps, and Python's emitter writes "".
+func (c *cursor) peekNothing() bool {
+	if c.bad || c.i >= len(c.b) {
+		return false
+	}
+	switch c.b[c.i] {
+	case codeNil, codeFixString, codeFixArray:
+		c.i++
+		return true
+	}
+	return false
+}
+
 // peekOpts reads the opts of a broadcast.
 func (p *Peeked) peekOpts(c *cursor, w *window) {
+	if c.peekNothing() {
+		return
+	}
 	var o *opened
 	for n := c.mapping(); n > 0 && !c.bad; n-- {
 		switch string(c.text()) {
@@ -67,6 +84,9 @@ func (p *Peeked) peekOpts(c *cursor, w *window) {
 
 // peekStrings reads an array of names. storage is used while it is large enough.
 func peekStrings(c *cursor, w *window, storage []string) []string {
+	if c.peekNothing() {
+		return nil
+	}
 	n := c.array()
 	if n == 0 {
 		return nil
@@ -89,8 +109,7 @@ func peekStrings(c *cursor, w *window, storage []string) []string {
 }
 
 func peekFlags(c *cursor) (f Flags) {
-	if c.kind() == kindNil {
-		c.skip()
+	if c.peekNothing() {
 		return f
 	}
 	for n := c.mapping(); n > 0 && !c.bad; n-- {

@@ -26,7 +26,7 @@ func splitArray(b []byte) (Packet, error) {
 
 // names returns the elements of a JSON array as names of rooms: strings, or numbers, which become text. nil is none.
 func names(raw []byte) (list []string, err error) {
-	if raw == nil {
+	if raw == nil || isNothing(raw) {
 		return nil, nil
 	}
 	packet, err := splitArray(raw)

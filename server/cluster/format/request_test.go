@@ -136,7 +136,7 @@ func TestRequestsThatDoNotExist(t *testing.T) {
 func TestBrokenRequests(t *testing.T) {
 	for _, wire := range []string{
 		``, `{`, `{}`, `{"type":1}`, `{"type":1,"requestId":""}`, `{"type":5,"requestId":"a"}`, `{"type":"1","requestId":"a"}`, `{"type":1.5,"requestId":"a"}`,
-		`{"type":-1,"requestId":"a"}`, `{"type":256,"requestId":"a"}`, `{"type":8,"requestId":"a"}`, `{"type":2,"rooms":["a"]}`, `{"type":2,"opts":[]}`,
+		`{"type":-1,"requestId":"a"}`, `{"type":256,"requestId":"a"}`, `{"type":8,"requestId":"a"}`, `{"type":2,"rooms":["a"]}`, `{"type":2,"opts":[1]}`,
 		`{"type":2,"opts":{"rooms":"a"}}`, `{"type":2,"opts":{"rooms":[null]}}`, `{"type":2,"opts":{"rooms":[[]]}}`,
 		`{"type":2,"opts":{},"rooms":{}}`, `{"type":6}`, `{"type":6,"data":[]}`, `{"type":6,"data":{}}`, `{"type":6,"data":[{}]}`,
 		`{"type":6,"data":["a",]}`, `{"type":7,"requestId":"a","packet":{"type":2,"data":["a"]}}`,
