@@ -125,6 +125,7 @@ func (c *clientFiles) serve(w http.ResponseWriter, r *http.Request, name string)
 	}
 	f := c.files[name]
 	if f == nil {
+		// A redirect cannot carry the checksum of what it leads to; docs/deploy.md has a tag with one.
 		http.Redirect(w, r, clientCDN+clientVersion+"/"+name, http.StatusFound)
 		return
 	}

@@ -13,12 +13,6 @@ import (
 	"signalbox/server/socketio"
 )
 
-// clientBundle is the one of clientNames that the console loads.
-const clientBundle = "socket.io.min.js"
-
-// clientOrigin is where clientCDN's files are.
-const clientOrigin = "https://cdn.socket.io"
-
 // ConsoleParts are what the console is to do.
 type ConsoleParts struct {
 	// AdminToken is what whoever opens it has to know; empty: it is open to those whom TryOut lets in.
@@ -44,20 +38,15 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 		return nil
 	}
 	c := console.Config{
-		AdminToken:    o.Console.AdminToken,
-		TryOut:        o.Console.TryOut,
-		Version:       o.Version,
-		ClientVersion: clientVersion,
-		Stats:         readStats(door, o.Hub),
-		ClientIP:      clientIP(o.Config.TrustedProxies),
-		Log:           o.Log,
+		AdminToken: o.Console.AdminToken,
+		TryOut:     o.Console.TryOut,
+		Version:    o.Version,
+		Stats:      readStats(door, o.Hub),
+		ClientIP:   clientIP(o.Config.TrustedProxies),
+		Log:        o.Log,
 	}
 	if mint := o.Console.MintToken; mint != nil {
 		c.Mint = func(r console.TokenRequest) (string, error) { return mint(r.UserID, r.Name, r.Rooms, r.TTL) }
-	}
-	// Behind a token the page runs nothing that comes from elsewhere.
-	if s.client.files[clientBundle] == nil && c.AdminToken == "" {
-		c.ClientCDN = clientOrigin
 	}
 	return console.New(c)
 }

@@ -36,7 +36,6 @@ type Server struct {
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
 	doors    doorSet      // set before Run; nil: there are none
-	client   *clientFiles
 	console  http.Handler // nil: it is off
 	api      http.Handler // nil: there is none
 
@@ -83,7 +82,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime, client: files}
+	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
 	if s.listener, err = listen(cfg.Host, cfg.Port); err != nil {
 		return nil, err
 	}

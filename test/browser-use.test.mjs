@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { CLIENT_DIST, entry, needsBrowser, pane, press, ready, shoot, status, useConsole } from "./support/console.mjs";
+import { entry, needsBrowser, pane, press, ready, shoot, status, useConsole } from "./support/console.mjs";
 import { within } from "./support/deadline.mjs";
 import { Server } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
@@ -96,7 +96,7 @@ describe("the console", needsBrowser, () => {
   });
 
   test("a page that loses its server says so and comes back", async (t) => {
-    const lost = await Server.start({ env: { CLIENT_DIST } });
+    const lost = await Server.start();
     const page = await use.openAny(t, `${lost.url}/console`); // what the browser says of lost requests is no fault
     await ready(page);
     const a = pane(page, "Pane A");
@@ -110,16 +110,16 @@ describe("the console", needsBrowser, () => {
     await a.locator(".log li.ack", { hasText: "join" }).nth(1).waitFor({ timeout: 15_000 });
   });
 
-  test("without the client it says what to do", async (t) => {
+  test("it asks nobody but its server", async (t) => {
     const page = await use.openAny(t, "about:blank");
-    await page.route("**/socket.io/socket.io.min.js", (route) => route.abort());
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
     await page.goto(`${use.server.url}/console`);
-    const problem = page.getByRole("alert").getByText("The Socket.IO client did not load");
-    await problem.waitFor();
-    assert.match(await problem.textContent(), /make build.*CLIENT_DIST.*4\.8\.3/);
-    await page.getByRole("tab", { name: "Plain WebSocket" }).click();
-    await press(pane(page, "WebSocket A"), "Connect");
-    await status(pane(page, "WebSocket A"), "connected to /ws");
+    await ready(page);
+    await press(pane(page, "Pane A"), "Connect");
+    await status(pane(page, "Pane A"), "connected by websocket");
+    assert.ok(asked.length > 10);
+    assert.deepEqual(asked.filter((url) => !url.startsWith(`${use.server.url}/console`) && !url.startsWith(`${use.server.url}/socket.io/?EIO=4`)), []);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -44,4 +45,12 @@ describe("as Heroku does it", { skip: onReference && "not the reference's" }, ()
       await client.login("ann", room);
     });
   });
+});
+
+test("the tag for the CDN in deploy.md holds npm's file to its checksum", { skip: onReference && "not the reference's" }, () => {
+  const tag = /cdn\.socket\.io\/([\d.]+)\/(\S+)" crossorigin="anonymous"\s+integrity="sha384-([^"]+)"/.exec(readFileSync(path.join(root, "docs", "deploy.md"), "utf8"));
+  assert.ok(tag, "deploy.md has the tag");
+  const client = path.join(here, "node_modules", "socket.io-client");
+  assert.equal(tag[1], JSON.parse(readFileSync(path.join(client, "package.json"), "utf8")).version);
+  assert.equal(tag[3], createHash("sha384").update(readFileSync(path.join(client, "dist", tag[2]))).digest("base64"));
 });

@@ -19,8 +19,8 @@ describe("in a browser", { skip: bin ? false : "there is no chromium here" }, ()
 
   before(async () => {
     // The page comes from another origin than the server it talks to, as it does in most applications.
-    home = await Server.start({ env: { CLIENT_DIST } });
-    server = await Server.start({ env: { CLIENT_DIST, JWT_SECRET: SECRET, API_KEY: KEY, ALLOWED_ORIGINS: home.url } });
+    home = await Server.start();
+    server = await Server.start({ env: { JWT_SECRET: SECRET, API_KEY: KEY, ALLOWED_ORIGINS: home.url } });
     browser = await launch(bin);
   });
   after(async () => {
@@ -123,9 +123,27 @@ describe("in a browser", { skip: bin ? false : "there is no chromium here" }, ()
     assert.deepEqual(got, { first: "connection established", second: "authentication successfull", bad: "closed 1006" });
   });
 
-  test("/chat with the client that the server has", async (t) => {
+  test("/chat with the client of the console, which every server has", async (t) => {
     const page = await open(t);
-    await page.addScriptTag({ url: `${server.url}/socket.io/socket.io.min.js` });
+    const got = await page.evaluate(async ({ http, token }) => {
+      const { Socket } = await import("/console/client.js");
+      const socket = new Socket(`${http}/chat`, { auth: { token } });
+      await new Promise((resolve, reject) => (socket.on("connect", resolve), socket.on("connect_error", reject)));
+      const [joined] = await socket.ask("join_room", ["page-chat-own"]);
+      const message = new Promise((resolve) => socket.on("message", resolve));
+      await socket.ask("message", [{ roomId: "page-chat-own", content: "hi" }]);
+      const said = await message;
+      socket.disconnect();
+      return { joined, content: said.content, user: said.userId };
+    }, { http: server.url, token: tokenOf("42") });
+    assert.deepEqual(got, { joined: { ok: true }, content: "hi", user: "42" });
+  });
+
+  test("/chat with npm's client, from a server that has it", async (t) => {
+    const page = await open(t);
+    const dist = await Server.start({ env: { CLIENT_DIST } });
+    t.after(() => dist.stop());
+    await page.addScriptTag({ url: `${dist.url}/socket.io/socket.io.min.js` });
     const got = await page.evaluate(async ({ http, token }) => {
       const socket = io(`${http}/chat`, { auth: { token } });
       await new Promise((resolve, reject) => (socket.on("connect", resolve), socket.on("connect_error", reject)));

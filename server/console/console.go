@@ -30,11 +30,6 @@ type Config struct {
 	TryOut func(*http.Request) bool
 	// Version is that of the binary.
 	Version string
-	// ClientVersion is that of the browser client which the page needs.
-	ClientVersion string
-	// ClientCDN is the origin that the server redirects to for the browser client, such as https://cdn.socket.io; empty:
-	// the server has the client itself.
-	ClientCDN string
 	// Stats reads the counters. It is called from any goroutine, at most four times per second.
 	Stats func() Stats
 	// Mint makes a token for those whom TryOut lets in; nil: this server does not make tokens. It is called from any goroutine; the text
@@ -66,7 +61,7 @@ type Console struct {
 
 // New returns the console of cfg.
 func New(cfg Config) *Console {
-	c := &Console{cfg: cfg, pages: loadPages(cfg.ClientCDN), reading: reading{read: cfg.Stats}}
+	c := &Console{cfg: cfg, pages: loadPages(), reading: reading{read: cfg.Stats}}
 	if cfg.AdminToken != "" {
 		c.gate = newGate(cfg.AdminToken, cfg.ClientIP, cfg.Log)
 	}
@@ -142,11 +137,10 @@ func (c *Console) mints(r *http.Request) bool { return c.cfg.Mint != nil && c.cf
 // sendInfo tells the page what it may offer.
 func (c *Console) sendInfo(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, http.StatusOK, struct {
-		Version       string `json:"version"`
-		ClientVersion string `json:"clientVersion"`
-		Gated         bool   `json:"gated"`
-		Tokens        bool   `json:"tokens"`
-	}{c.cfg.Version, c.cfg.ClientVersion, c.gate != nil, c.mints(r)})
+		Version string `json:"version"`
+		Gated   bool   `json:"gated"`
+		Tokens  bool   `json:"tokens"`
+	}{c.cfg.Version, c.gate != nil, c.mints(r)})
 }
 
 // sendStats answers the counters of now.

@@ -20,11 +20,10 @@ const adminToken = "correct horse battery staple"
 
 func newTest(change ...func(*Config)) *Console {
 	cfg := Config{
-		TryOut:        func(*http.Request) bool { return true },
-		Version:       "v1",
-		ClientVersion: "4.8.3",
-		Stats:         func() Stats { return Stats{PacketsIn: 7, Rooms: map[string]int{"user": 2}} },
-		Log:           slog.New(slog.DiscardHandler),
+		TryOut:  func(*http.Request) bool { return true },
+		Version: "v1",
+		Stats:   func() Stats { return Stats{PacketsIn: 7, Rooms: map[string]int{"user": 2}} },
+		Log:     slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -74,7 +73,7 @@ func TestFiles(t *testing.T) {
 		"/console/token":        {404, "text/plain; charset=utf-8", "not found"},
 		"/console/login":        {405, "text/plain; charset=utf-8", "method not allowed"},
 		"/console/stats":        {200, "application/json", `"packetsIn":7`},
-		"/console/info":         {200, "application/json", `{"version":"v1","clientVersion":"4.8.3","gated":false,"tokens":false}`},
+		"/console/info":         {200, "application/json", `{"version":"v1","gated":false,"tokens":false}`},
 		"/console/app.js?x=y":   {200, "text/javascript; charset=utf-8", "import"},
 		"/console/console.html": {200, "text/html; charset=utf-8", "<title>signalbox console</title>"},
 	} {
@@ -145,14 +144,6 @@ func TestHeaders(t *testing.T) {
 				t.Errorf("%s %s: Cache-Control %q", name, path, cache)
 			}
 		}
-	}
-}
-
-func TestPolicyWithCDN(t *testing.T) {
-	c := newTest(func(cfg *Config) { cfg.ClientCDN = "https://cdn.example.com" })
-	res, _ := ask(t, c, "GET", "/console", "")
-	if policy := res.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self' https://cdn.example.com;") {
-		t.Errorf("policy %q does not let the client come from the CDN", policy)
 	}
 }
 

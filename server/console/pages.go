@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"strings"
 	"time"
 )
 
@@ -36,9 +35,8 @@ var openFiles = map[string]bool{"console.css": true, "theme.js": true, "icon.svg
 // pages are the files of the page, in memory.
 type pages struct {
 	// Static after construction.
-	files  map[string]file
-	login  *template.Template
-	policy string
+	files map[string]file
+	login *template.Template
 }
 
 type file struct {
@@ -48,8 +46,8 @@ type file struct {
 }
 
 // loadPages reads the embedded files. It panics where one is missing or broken, which the build has let through.
-func loadPages(cdn string) pages {
-	p := pages{files: make(map[string]file), policy: policy(cdn)}
+func loadPages() pages {
+	p := pages{files: make(map[string]file)}
 	entries, err := fs.ReadDir(embedded, "page")
 	if err != nil {
 		panic(fmt.Sprintf("console: %v", err))
@@ -72,26 +70,18 @@ func loadPages(cdn string) pages {
 }
 
 // policy is the Content-Security-Policy: scripts and styles are files of this server, so what a message holds is never
-// run, and no other page frames this one. The client may come from a CDN where this server has none.
+// run, and no other page frames this one.
 //
 // Rule: https://www.w3.org/TR/CSP3/. Some browsers do not take 'self' for websockets, hence ws: and wss:.
-func policy(cdn string) string {
-	script := "script-src 'self'"
-	if cdn != "" {
-		script += " " + cdn
-	}
-	return strings.Join([]string{
-		"default-src 'self'", script, "connect-src 'self' ws: wss:", "object-src 'none'", "base-uri 'none'",
-		"form-action 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
-	}, "; ")
-}
+const policy = "default-src 'self'; script-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; " +
+	"form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 // protect sets what every answer of the console has, and takes back what CORS allows the rest of the server.
 func (p *pages) protect(h http.Header) {
 	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"} {
 		h.Del(name)
 	}
-	h.Set("Content-Security-Policy", p.policy)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")

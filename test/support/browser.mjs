@@ -16,6 +16,7 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost", // there is no network but this machine
 ];
 
 /** Returns the path of the browser, CHROMIUM or the first one in PATH; undefined without one, or with CHROMIUM=none. */

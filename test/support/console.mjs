@@ -5,11 +5,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "node:test";
 import { findBrowser, launch, openPage } from "./browser.mjs";
-import { here } from "./build.mjs";
 import { Server } from "./server.mjs";
-
-/** Where the browser client is. */
-export const CLIENT_DIST = path.join(here, "node_modules", "socket.io-client", "dist");
 
 /** The option of describe that leaves out what needs a browser where there is none. */
 export const needsBrowser = { skip: findBrowser() ? false : "there is no chromium here" };
@@ -18,7 +14,7 @@ export const needsBrowser = { skip: findBrowser() ? false : "there is no chromiu
 export function useConsole(env = {}) {
   const use = {};
   before(async () => {
-    use.server = await Server.start({ env: { CLIENT_DIST, ...env } });
+    use.server = await Server.start({ env });
     use.browser = await launch(findBrowser());
   });
   after(async () => {

@@ -4,7 +4,6 @@ import { Chat } from "./chat.js";
 import { problem } from "./dom.js";
 import { Live } from "./live.js";
 import { Rooms } from "./rooms.js";
-import { hasClient } from "./socket.js";
 import { Publish, Stream, streams } from "./streams.js";
 import { runTabs } from "./tabs.js";
 import { Text } from "./text.js";
@@ -16,13 +15,6 @@ async function start() {
   const res = await fetch("/console/info", { cache: "no-store" });
   if (!res.ok) throw new Error(res.status === 401 ? "You are signed out. Load the page again to sign in." : `The server answered ${res.status}.`);
   const info = await res.json();
-
-  if (!hasClient()) {
-    problem(
-      `The Socket.IO client did not load, so the first three doors do not work. Build signalbox with "make build", which takes it in from npm, ` +
-        `or set CLIENT_DIST to the folder node_modules/socket.io-client/dist (npm install socket.io-client@${info.clientVersion}), and load this page again.`,
-    );
-  }
   document.getElementById("logout").hidden = !info.gated;
 
   new Broker(place("broker"), "Pane A", info, { user: "1", to: "2" });
