@@ -1,9 +1,14 @@
-// Package handlers owns what signalbox does with the events of its clients, one capability per file: the broker and the
-// chat on "/".
+// Package handlers is what signalbox does with the events of its clients, a package for each capability below this one:
 //
-// Handlers are written against package hub, which says what a client is and takes messages to rooms, and against package
-// store. They know no protocol, no transport and no library; what they relay they never decode.
+//	broker     "/": events from user to user
+//	userlist   "/": rooms with a list of who has logged in
+//	rooms      /chat, /ws and the streams of rooms: rooms with a history
+//	tap        /tap and /events: what is sent to the one comes out of the other
+//	ticketed   /demo and /notification: who has a ticket and then a token
+//	publish    what backends publish, and the streams of users
+//	presence   who is connected, by whichever door, on all nodes
 //
-// At the debug level the broker logs the first 64 characters of what it relays, as the program it follows did. Those may
-// hold what users say to each other: the level is for trying out.
+// They share gate, which decides by token who may come in, and message, the forms of one message at every door. They are
+// written against server/app, server/hub and store: they know no protocol, no transport and no library, and what they relay
+// they never decode. cmd/signalbox makes them and puts them behind their doors.
 package handlers

@@ -14,7 +14,8 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/config"
-	"signalbox/handlers"
+	"signalbox/handlers/broker"
+	"signalbox/handlers/publish"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -27,13 +28,12 @@ func runAPI(t *testing.T, cfg config.Config) *running {
 	t.Helper()
 	cfg.APIKey = apiTestKey
 	h, users := hub.New(), store.NewMemory()
-	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
+	root := broker.New(h, nil, quiet)
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h, Handlers: map[string]app.Handler{"/": root},
-		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: users}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: users}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.OnClose(root.Close)
 	return start(t, s)
 }
 
@@ -111,7 +111,7 @@ func BenchmarkAPIPublish(b *testing.B) {
 	cfg.APIKey = apiTestKey
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 // APIParts are what the API for backends knows of handlers. All of them are needed.
 type APIParts struct {
 	Publisher api.Publisher
-	Rooms     api.Rooms
 	Presence  api.Presence
 	Lobbies   api.Lobbies
 }
@@ -51,7 +50,6 @@ func newAPI(o Options, door *socketio.Server) http.Handler {
 		MaxBodyBytes: int64(o.Config.MaxPayloadBytes),
 		Publisher:    o.API.Publisher,
 		Emitter:      door,
-		Rooms:        o.API.Rooms,
 		Presence:     o.API.Presence,
 		Lobbies:      o.API.Lobbies,
 		Log:          o.Log,

@@ -7,19 +7,22 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/handlers"
+	"signalbox/handlers/publish"
 	"signalbox/server/api"
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
 
-// nobody is the presence and the rooms of an empty house.
+// nobody is the presence of an empty house.
 type nobody struct{}
 
-func (nobody) Online(context.Context, string) ([]api.Place, bool)               { return nil, true }
-func (nobody) RoomUsers(context.Context, string) ([]api.RoomUser, int, bool)    { return nil, 0, true }
-func (nobody) Disconnect(context.Context, string, bool) (int, bool)             { return 0, true }
-func (nobody) List(context.Context, []hub.Kind, string) ([]api.RoomCount, bool) { return nil, true }
+func (nobody) Online(context.Context, string) ([]app.Place, bool)            { return nil, true }
+func (nobody) RoomUsers(context.Context, string) ([]app.RoomUser, int, bool) { return nil, 0, true }
+func (nobody) Disconnect(context.Context, string, bool) (int, bool)          { return 0, true }
+func (nobody) ListRooms(context.Context, []hub.Kind, string) ([]hub.RoomCount, bool) {
+	return nil, true
+}
 
 // call sends a request with a body to a running server.
 func (r *running) call(t *testing.T, method, path, body string, headers ...string) (*http.Response, string) {
@@ -37,7 +40,7 @@ func TestAPIRoutes(t *testing.T) {
 	cfg.MaxPayloadBytes = 1000
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: handlers.NewPublisher(h, hub.Alone, nil), Rooms: nobody{}, Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,20 +15,16 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/config"
-	"signalbox/handlers"
+	"signalbox/handlers/handlertest"
 	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/hub"
-	"signalbox/store"
 )
-
-const doorSecret = "a secret that only the tests know"
 
 // building is a whole server with its doors.
 type building struct {
 	*running
 	t     *testing.T
-	doors *handlers.Doors
+	doors *handlertest.House
 }
 
 func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
@@ -37,32 +33,21 @@ func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
 	for _, f := range change {
 		f(&cfg)
 	}
-	verifier, err := auth.New(auth.Config{Secret: doorSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	history, err := store.NewMemoryHistory(store.HistoryLimits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, tickets := hub.New(), store.NewMemoryTickets(0, 0)
-	d := handlers.NewDoors(handlers.DoorsOptions{
-		Hub: h, History: history, Tickets: tickets, Verifier: verifier, RequireAuth: cfg.RequireAuth,
-		PingInterval: cfg.AuthPingInterval, Log: quiet,
+	d := handlertest.New(t, func(o *handlertest.Options) {
+		o.RequireAuth, o.PingInterval, o.Log = cfg.RequireAuth, cfg.AuthPingInterval, quiet
 	})
 	s, err := New(Options{
-		Config: cfg, Log: quiet, Version: "test", Hub: h,
+		Config: cfg, Log: quiet, Version: "test", Hub: d.Hub,
 		Handlers: map[string]app.Handler{"/chat": d.Rooms.Chat()},
 		Doors: &Doors{
 			Rooms: d.Rooms.Text(), Tap: d.Tap.Text(), Demo: d.Demo, Notification: d.Notification,
-			Events: d.Events.All(), UserEvents: d.Events.User(), RoomEvents: d.Rooms.Watch(),
-			Verifier: verifier, Tickets: tickets,
+			Events: d.Tap.Stream(), UserEvents: d.UserStreams, RoomEvents: d.Rooms.Watch(),
+			Verifier: d.Verifier, Tickets: d.Tickets,
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.OnClose(verifier.Close)
 	t.Cleanup(s.Close)
 	return &building{running: start(t, s), t: t, doors: d}
 }
@@ -73,7 +58,7 @@ func (b *building) token(user string, change ...func(*auth.Claims)) string {
 	for _, f := range change {
 		f(&c)
 	}
-	token, err := auth.Mint(doorSecret, c, time.Hour)
+	token, err := auth.Mint(handlertest.HouseSecret, c, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -176,7 +161,7 @@ func (f *feed) want(pattern string) {
 
 func TestDoorsWhoMayComeIn(t *testing.T) {
 	open := openBuilding(t)
-	closed := openBuilding(t, func(c *config.Config) { c.RequireAuth, c.JWTSecret = true, doorSecret })
+	closed := openBuilding(t, func(c *config.Config) { c.RequireAuth, c.JWTSecret = true, handlertest.HouseSecret })
 	plain, tap := open.token("ann"), open.token("ann", func(c *auth.Claims) { c.Scope = "tap" })
 	team := open.token("ann", func(c *auth.Claims) { c.Rooms = []string{"team/*"} })
 	for _, tt := range []struct {

@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/handlers"
+	"signalbox/handlers/broker"
+	"signalbox/handlers/userlist"
 	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
@@ -42,7 +43,8 @@ func TestStress(t *testing.T) {
 		}
 	}
 	h, users := hub.New(), store.NewMemory()
-	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
+	chat := userlist.New(userlist.Options{Hub: h, Users: users, Log: quiet})
+	root := broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, quiet)
 	door := socketio.New(socketio.Config{
 		// The ping timeout is how long a visitor is kept that went between two polls.
 		Engine: engine.Config{PingInterval: 100 * time.Millisecond, PingTimeout: 3 * time.Second, CloseTimeout: time.Second, Log: quiet},
@@ -55,7 +57,7 @@ func TestStress(t *testing.T) {
 		if err := door.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
-		root.Close()
+		chat.Close()
 		web.Close()
 	})
 

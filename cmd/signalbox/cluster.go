@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"signalbox/config"
-	"signalbox/handlers"
+	"signalbox/handlers/publish"
 	"signalbox/server"
 	"signalbox/server/cluster"
 	"signalbox/server/hub"
@@ -25,6 +25,7 @@ const topicGone = "gone"
 
 // clusterParts is what makes this server one of several.
 type clusterParts struct {
+	id      string
 	link    *redislink.Link
 	cluster *cluster.Cluster
 	users   *redis.Users
@@ -33,9 +34,8 @@ type clusterParts struct {
 	log     *slog.Logger
 
 	// Set by serve, before ready is closed.
-	root  *handlers.Root
-	doors *handlers.Doors
-	ready chan struct{}
+	handlers *handlerSet
+	ready    chan struct{}
 
 	back      chan struct{}   // Redis is there, or back
 	ctx       context.Context // ends when the server leaves the cluster
@@ -55,7 +55,7 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 	}
 	id := cluster.NewNodeID()
 	p := &clusterParts{
-		link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
+		id: id, link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
 		users: redis.NewUsers(l, cfg.RedisPrefix, id),
 		cluster: cluster.New(cluster.Options{
 			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
@@ -121,6 +121,22 @@ func (p *clusterParts) nodes() hub.Nodes {
 	return p.cluster
 }
 
+// run names this process among the nodes.
+func (p *clusterParts) run() string {
+	if p == nil {
+		return ""
+	}
+	return p.id
+}
+
+// channels returns where publishing reaches other programs.
+func (p *clusterParts) channels() publish.Channels {
+	if p == nil {
+		return nil
+	}
+	return p.cluster
+}
+
 // abandon ends a cluster that no server will be part of.
 func (p *clusterParts) abandon() {
 	if p != nil {
@@ -130,12 +146,12 @@ func (p *clusterParts) abandon() {
 }
 
 // serve gives the cluster its handlers. It is called once, before the server starts.
-func (p *clusterParts) serve(root *handlers.Root, doors *handlers.Doors) {
+func (p *clusterParts) serve(s *handlerSet) {
 	if p == nil {
 		return
 	}
-	p.root, p.doors = root, doors
-	p.cluster.SetHooks(doors.Publisher.Receive, doors.Rooms.Adopt)
+	p.handlers = s
+	p.cluster.SetHooks(s.publisher.Receive, s.rooms.TranslateForeign)
 	close(p.ready)
 }
 
@@ -163,8 +179,8 @@ func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.W
 	if len(users)+len(wills) > 0 {
 		p.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
 	}
-	p.root.Release(users)
-	p.doors.Execute(wills)
+	p.handlers.chat.Release(users)
+	p.handlers.carryOut(ctx, node, wills)
 }
 
 // returned is called when Redis is back, and when it knows this node again, which it had forgotten or the others had declared
@@ -176,13 +192,16 @@ func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
 	if err := p.users.Repair(ctx); err != nil {
 		p.log.Warn("users of this server could not be written to redis again", "error", err)
 	}
-	p.root.Returned(ctx, declaredDead)
-	p.doors.Returned(declaredDead)
+	p.handlers.chat.Returned(ctx, declaredDead)
+	if declaredDead {
+		p.handlers.rooms.Returned(ctx)
+	}
 }
 
 func (p *clusterParts) leaving(node string, wills []store.Will) {
 	if p.awaited(p.ctx) {
-		p.doors.Leaving(node, wills)
+		p.log.Debug("people of a server that leaves", "server", node, "notices", len(wills))
+		p.handlers.presence.Leaving(node, wills)
 	}
 }
 
@@ -190,7 +209,7 @@ func (p *clusterParts) leaving(node string, wills []store.Will) {
 func (p *clusterParts) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	p.doors.Draining()
+	p.handlers.rooms.Draining()
 	if err := p.node.Leave(ctx, p.grace); err != nil {
 		p.log.Warn("redis does not know that this server stops: its users are gone from lists until they are back", "error", err)
 	}

@@ -1,31 +1,80 @@
 package main
 
 import (
-	"signalbox/handlers"
+	"signalbox/handlers/broker"
+	"signalbox/handlers/userlist"
 	"signalbox/server"
 )
 
-// describeRoot shows what the handlers of "/" have done on /metrics.
-func describeRoot(m *server.Metrics, root *handlers.Root) {
-	counter := func(name, help string, value func(handlers.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(root.Stats())) })
+// describeHandlers shows what the handlers have done on /metrics.
+func describeHandlers(m *server.Metrics, s *handlerSet) {
+	describeBroker(m, s.broker.Stats)
+	describeChat(m, s.chat.Stats)
+	counter := func(name, help string, value func() uint64) {
+		m.Counter(name, help, func() float64 { return float64(value()) })
 	}
-	counter("signalbox_broker_joins_total", "Events join of the broker that made a socket one of a user's.", func(s handlers.Stats) uint64 { return s.Joins })
-	counter("signalbox_broker_times_total", "Events time of the broker that were answered.", func(s handlers.Stats) uint64 { return s.Times })
-	counter("signalbox_broker_relayed_total", "Addressed events of the broker that were relayed.", func(s handlers.Stats) uint64 { return s.Relayed })
-	counter("signalbox_broker_delivered_total", "Sockets that relayed events were queued for; those on other nodes are counted where the sender asks for an answer.", func(s handlers.Stats) uint64 { return s.Delivered })
-	m.Counters("signalbox_broker_undeliverable_total", "reason", "Events of the broker that delivered nothing, by reason.", func(yield func(string, float64)) {
-		for reason, n := range root.Stats().Undeliverable {
-			yield(reason.Label(), float64(n))
-		}
-	})
-	counter("signalbox_chat_logins_total", "Users who logged in to a chat room.", func(s handlers.Stats) uint64 { return s.Logins })
-	counter("signalbox_chat_logins_refused_total", "Logins that were answered with an error.", func(s handlers.Stats) uint64 { return s.LoginsRefused })
-	counter("signalbox_chat_logouts_total", "Users who logged out, those who disconnected among them.", func(s handlers.Stats) uint64 { return s.Logouts })
-	counter("signalbox_chat_returns_total", "Logins that took over, unnoticed, the place of a user whose node is leaving the cluster.", func(s handlers.Stats) uint64 { return s.Returns })
-	counter("signalbox_chat_released_total", "Chat users of nodes that have died, whose rooms this node has told.", func(s handlers.Stats) uint64 { return s.Released })
-	counter("signalbox_chat_messages_total", "Messages sent to chat rooms.", func(s handlers.Stats) uint64 { return s.RoomMessages })
-	counter("signalbox_chat_user_lists_total", "Lists of a room's users that were queued for a socket.", func(s handlers.Stats) uint64 { return s.UserLists })
-	counter("signalbox_chat_missing_callbacks_total", "Clients that were disconnected because their event needs a callback.", func(s handlers.Stats) uint64 { return s.MissingCallbacks })
-	counter("signalbox_store_errors_total", "Calls of the user store that failed.", func(s handlers.Stats) uint64 { return s.StoreErrors })
+	counter("signalbox_room_messages_total", "Messages that clients of /chat and /ws sent to rooms.",
+		func() uint64 { return s.rooms.Stats().Messages })
+	counter("signalbox_rooms_refused_total", "Events of /chat and messages of /ws that were answered with an error.",
+		func() uint64 { return s.rooms.Stats().Refused })
+	counter("signalbox_texts_ignored_total", "Messages on plain websockets that were no JSON object, or of no known type.",
+		func() uint64 { return s.rooms.Stats().Ignored + s.notification.Ignored() })
+	counter("signalbox_tap_messages_total", "Frames of /tap that went on to streams.",
+		func() uint64 { return s.tap.Stats().Messages })
+	counter("signalbox_tap_dropped_total", "Frames of /tap that were dropped: no JSON, or without a connectionId.",
+		func() uint64 { return s.tap.Stats().Dropped })
+	counter("signalbox_history_errors_total", "Calls of the history of rooms that failed.",
+		func() uint64 { return s.rooms.Stats().HistoryErrors })
+	counter("signalbox_unauthorized_total", "Clients that were turned away, or cut, for a missing or bad token or ticket.",
+		func() uint64 { return s.gate.Stats().Unauthorized })
+	counter("signalbox_tokens_expired_total", "Connections that ended with their token.",
+		func() uint64 { return s.gate.Stats().Expired })
+	counter("signalbox_tokens_renewed_total", "Connections that went on with a newer token.",
+		func() uint64 { return s.gate.Stats().Renewed })
+}
+
+// describeBroker shows what was relayed.
+func describeBroker(m *server.Metrics, stats func() broker.Stats) {
+	counter := func(name, help string, value func(broker.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+	counter("signalbox_broker_joins_total", "Events join of the broker that made a socket one of a user's.",
+		func(s broker.Stats) uint64 { return s.Joins })
+	counter("signalbox_broker_times_total", "Events time of the broker that were answered.",
+		func(s broker.Stats) uint64 { return s.Times })
+	counter("signalbox_broker_relayed_total", "Addressed events of the broker that were relayed.",
+		func(s broker.Stats) uint64 { return s.Relayed })
+	counter("signalbox_broker_delivered_total", "Sockets that relayed events were queued for; those on other nodes are counted where the sender asks for an answer.",
+		func(s broker.Stats) uint64 { return s.Delivered })
+	m.Counters("signalbox_broker_undeliverable_total", "reason", "Events of the broker that delivered nothing, by reason.",
+		func(yield func(string, float64)) {
+			for reason, n := range stats().Undeliverable {
+				yield(reason.Label(), float64(n))
+			}
+		})
+}
+
+// describeChat shows who came and went, and what was told of it.
+func describeChat(m *server.Metrics, stats func() userlist.Stats) {
+	counter := func(name, help string, value func(userlist.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+	counter("signalbox_chat_logins_total", "Users who logged in to a chat room.",
+		func(s userlist.Stats) uint64 { return s.Logins })
+	counter("signalbox_chat_logins_refused_total", "Logins that were answered with an error.",
+		func(s userlist.Stats) uint64 { return s.LoginsRefused })
+	counter("signalbox_chat_logouts_total", "Users who logged out, those who disconnected among them.",
+		func(s userlist.Stats) uint64 { return s.Logouts })
+	counter("signalbox_chat_returns_total", "Logins that took over, unnoticed, the place of a user whose node is leaving the cluster.",
+		func(s userlist.Stats) uint64 { return s.Returns })
+	counter("signalbox_chat_released_total", "Chat users of nodes that have died, whose rooms this node has told.",
+		func(s userlist.Stats) uint64 { return s.Released })
+	counter("signalbox_chat_messages_total", "Messages sent to chat rooms.",
+		func(s userlist.Stats) uint64 { return s.RoomMessages })
+	counter("signalbox_chat_user_lists_total", "Lists of a room's users that were queued for a socket.",
+		func(s userlist.Stats) uint64 { return s.UserLists })
+	counter("signalbox_chat_missing_callbacks_total", "Clients that were disconnected because their event needs a callback.",
+		func(s userlist.Stats) uint64 { return s.MissingCallbacks })
+	counter("signalbox_store_errors_total", "Calls of the user store that failed.",
+		func(s userlist.Stats) uint64 { return s.StoreErrors })
 }

@@ -8,11 +8,10 @@ import (
 	"sync"
 
 	"signalbox/config"
-	"signalbox/handlers"
 	"signalbox/server"
-	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
+	"signalbox/store/redis"
 )
 
 // settingsFile is read from the working directory where it exists.
@@ -78,47 +77,61 @@ func serve(ctx context.Context, args []string, env environment) error {
 func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 	h := hub.New()
 	h.MaxRoomsPerMember, h.Names = cfg.MaxRoomsPerClient, hub.Names{Verified: cfg.RequireAuth}
+	verifier, err := newVerifier(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	others, err := openCluster(cfg, h, log)
 	if err != nil {
+		verifier.Close()
 		return nil, err
 	}
-	doors, err := buildDoors(cfg, h, others, log)
+	remembered, err := openStores(cfg, others, log)
 	if err != nil {
 		others.abandon()
+		verifier.Close()
 		return nil, err
 	}
-	users := userStore(others)
-	root := handlers.NewRoot(h, users, doors.rootOptions(cfg, others), log)
-	others.serve(root, doors.handlers)
+	handlers := newHandlers(cfg, h, remembered, verifier, others, log)
+	others.serve(handlers)
+	closeAll := func() {
+		handlers.close()
+		closeHistory(remembered.history, log)
+		verifier.Close()
+	}
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
 		Version:  buildVersion(),
 		Hub:      h,
-		Handlers: map[string]app.Handler{"/": doors.rootHandler(cfg, root), "/chat": doors.handlers.Rooms.Chat()},
-		Doors:    &doors.server,
-		API:      apiParts(doors.handlers, users),
+		Handlers: handlers.namespaces(cfg),
+		Doors:    handlers.doors(verifier, remembered.tickets),
+		API:      &server.APIParts{Publisher: handlers.publisher, Presence: handlers.presence, Lobbies: remembered.users},
 		Console:  consoleParts(cfg, given),
 		Cluster:  others.bus(),
 	})
 	if err != nil {
-		root.Close()
-		doors.close()
+		closeAll()
 		others.abandon()
 		return nil, err
 	}
-	others.attach(srv, func() { root.Close(); doors.close() })
-	describeRoot(srv.Metrics(), root)
-	describeDoors(srv.Metrics(), doors.handlers)
-	describeHistory(srv.Metrics(), doors.history.Stats)
+	others.attach(srv, closeAll)
+	describeHandlers(srv.Metrics(), handlers)
+	describeHistory(srv.Metrics(), remembered.history.Stats)
 	describeCluster(srv.Metrics(), others)
 	return srv, nil
 }
 
-// userStore returns where the users of the chat are: in Redis where servers share them.
-func userStore(others *clusterParts) store.UserStore {
-	if others == nil {
-		return store.NewMemory()
+// openStores opens what handlers remember things in: in Redis where servers share it.
+func openStores(cfg config.Config, others *clusterParts, log *slog.Logger) (stores, error) {
+	history, err := openHistory(cfg, others, log)
+	if err != nil {
+		return stores{}, err
 	}
-	return others.users
+	if others == nil {
+		return stores{users: store.NewMemory(), history: history, tickets: store.NewMemoryTickets(0, 0)}, nil
+	}
+	return stores{
+		users: others.users, history: history, tickets: redis.NewTickets(others.link, cfg.RedisPrefix), notices: others.node,
+	}, nil
 }

@@ -19,7 +19,6 @@ type Config struct {
 
 	Publisher Publisher
 	Emitter   Emitter
-	Rooms     Rooms
 	Presence  Presence
 	Lobbies   Lobbies
 	Log       *slog.Logger

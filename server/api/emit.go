@@ -2,11 +2,11 @@ package api
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -16,11 +16,6 @@ const (
 	// maxAckTimeout is the longest a call may ask for. Proxies give up earlier: Heroku's after 30 s.
 	maxAckTimeout = time.Minute
 )
-
-// reservedEvents are the names that a client takes for something that happened to its connection.
-//
-// Rule: https://socket.io/docs/v4/emit-cheatsheet/#reserved-events
-var reservedEvents = []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 
 // emission is the body of POST /api/emit.
 type emission struct {
@@ -86,7 +81,7 @@ func (e *emission) message() (*hub.Message, error) {
 		return nil, faultf(CodeInvalidRequest, "event is missing: it names what clients listen to")
 	case json.Unmarshal(e.event, &name) != nil || e.event[0] != '"' || name == "":
 		return nil, faultf(CodeInvalidRequest, "event must be text that is not empty")
-	case slices.Contains(reservedEvents, name):
+	case app.IsReserved(name):
 		return nil, faultf(CodeInvalidRequest, "%q is an event that clients keep for themselves", name)
 	}
 	return &hub.Message{Namespace: e.namespace, Event: name, RawEvent: e.event, Args: e.args}, nil

@@ -15,7 +15,10 @@ import (
 
 	"github.com/coder/websocket"
 
-	"signalbox/handlers"
+	"signalbox/handlers/broker"
+	"signalbox/handlers/presence"
+	"signalbox/handlers/publish"
+	"signalbox/handlers/userlist"
 	"signalbox/server/api"
 	"signalbox/server/app"
 	"signalbox/server/engine"
@@ -51,32 +54,6 @@ type idle struct{}
 func (idle) Event(*app.Event) {}
 func (idle) Close(string)     {}
 
-// people is a presence over the hub alone.
-type people struct{ *handlers.Presence }
-
-func (p people) Online(ctx context.Context, userID string) ([]api.Place, bool) {
-	online, complete := p.Presence.Online(ctx, userID)
-	var places []api.Place
-	for _, at := range online {
-		places = append(places, api.Place(at))
-	}
-	return places, complete
-}
-
-func (people) RoomUsers(context.Context, string) ([]api.RoomUser, int, bool) { return nil, 0, true }
-
-// rooms are those of one hub.
-type rooms struct{ hub *hub.Hub }
-
-func (r rooms) List(_ context.Context, kinds []hub.Kind, _ string) (list []api.RoomCount, complete bool) {
-	for _, kind := range kinds {
-		for _, room := range r.hub.Rooms(kind) {
-			list = append(list, api.RoomCount{Room: room, Members: r.hub.Count(room)})
-		}
-	}
-	return list, true
-}
-
 // house is a server with the broker and the chat on "/", a stub on /chat, and the API.
 type house struct {
 	t   *testing.T
@@ -86,13 +63,14 @@ type house struct {
 func open(t *testing.T) *house {
 	t.Helper()
 	h, users := hub.New(), store.NewMemory()
-	root := handlers.NewRoot(h, users, handlers.RootOptions{}, quiet)
+	chat := userlist.New(userlist.Options{Hub: h, Users: users, Log: quiet})
+	root := broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, quiet)
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet},
 		Handlers: map[string]app.Handler{"/": root, "/chat": chatStub{h}}})
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
-	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: rooms{h},
-		Presence: people{handlers.NewPresence(h, hub.Alone)}, Lobbies: users, Log: quiet}))
+	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: publish.New(h, hub.Alone, nil), Emitter: s,
+		Presence: presence.New(h, hub.Alone, "test"), Lobbies: users, Log: quiet}))
 	web := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -101,7 +79,7 @@ func open(t *testing.T) *house {
 			t.Errorf("Shutdown: %v", err)
 		}
 		web.Close()
-		root.Close()
+		chat.Close()
 	})
 	return &house{t, web.URL}
 }
@@ -317,8 +295,8 @@ func BenchmarkPublishLive(b *testing.B) {
 	h.Join(m, hub.Room{Kind: hub.KindAccount, Name: "42"})
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet}})
 	defer s.Shutdown(context.Background())
-	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: handlers.NewPublisher(h, hub.Alone, nil), Emitter: s, Rooms: rooms{h},
-		Presence: people{handlers.NewPresence(h, hub.Alone)}, Lobbies: store.NewMemory(), Log: quiet}))
+	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: publish.New(h, hub.Alone, nil), Emitter: s,
+		Presence: presence.New(h, hub.Alone, "test"), Lobbies: store.NewMemory(), Log: quiet}))
 	defer web.Close()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()

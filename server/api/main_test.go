@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -27,8 +28,8 @@ type fake struct {
 	emit        func(to hub.Selection, msg *hub.Message) int
 	emitWithAck func(ctx context.Context, to hub.Selection, msg *hub.Message, answer Answer) int
 	hub         *hub.Hub
-	online      map[string][]Place
-	roomUsers   map[string][]RoomUser
+	online      map[string][]app.Place
+	roomUsers   map[string][]app.RoomUser
 	lobby       func(room string) ([]store.User, error)
 	cut         []string // what Disconnect was called with
 }
@@ -55,21 +56,21 @@ func (f *fake) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Messa
 	return f.emitWithAck(ctx, to, msg, answer), !f.partial
 }
 
-// List knows the rooms of one hub, and sends more than it is asked for.
-func (f *fake) List(context.Context, []hub.Kind, string) (rooms []RoomCount, complete bool) {
+// ListRooms knows the rooms of one hub, and sends more than it is asked for.
+func (f *fake) ListRooms(context.Context, []hub.Kind, string) (rooms []hub.RoomCount, complete bool) {
 	for _, kind := range listedKinds {
 		for _, r := range f.hub.Rooms(kind) {
-			rooms = append(rooms, RoomCount{r, f.hub.Count(r)})
+			rooms = append(rooms, hub.RoomCount{Room: r, Members: f.hub.Count(r)})
 		}
 	}
 	return rooms, !f.partial
 }
 
-func (f *fake) Online(_ context.Context, userID string) ([]Place, bool) {
+func (f *fake) Online(_ context.Context, userID string) ([]app.Place, bool) {
 	return f.online[userID], !f.partial
 }
 
-func (f *fake) RoomUsers(_ context.Context, room string) ([]RoomUser, int, bool) {
+func (f *fake) RoomUsers(_ context.Context, room string) ([]app.RoomUser, int, bool) {
 	return f.roomUsers[room], len(f.roomUsers[room]), !f.partial
 }
 
@@ -94,7 +95,7 @@ func newTestAPI(f *fake, adjust ...func(*Config)) *API {
 	if f.hub == nil {
 		f.hub = hub.New()
 	}
-	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Rooms: f, Presence: f, Lobbies: f,
+	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Presence: f, Lobbies: f,
 		Log: slog.New(slog.DiscardHandler)}
 	for _, change := range adjust {
 		change(&cfg)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -101,8 +102,8 @@ func populated() *fake {
 			return 2
 		},
 		hub:       hub.New(),
-		online:    map[string][]Place{"42": {{Door: "chat", ClientID: "c", Since: &since, Rooms: []string{"team"}, Verified: true}}},
-		roomUsers: map[string][]RoomUser{"team/1": {{Kind: "room", UserID: json.RawMessage(`"42"`), Name: "Ann", Connections: 1}}},
+		online:    map[string][]app.Place{"42": {{Door: "chat", ClientID: "c", Since: &since, Rooms: []string{"team"}, Verified: true}}},
+		roomUsers: map[string][]app.RoomUser{"team/1": {{UserID: json.RawMessage(`"42"`), Name: "Ann", Connections: 1}}},
 		lobby:     func(string) ([]store.User, error) { return []store.User{{ID: "s", Name: "bob"}}, nil },
 	}
 	populate(f.hub, inChat("team/1"), inChat("tea"), lobby("den"))

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+
+	"signalbox/server/app"
 )
 
 // publish serves POST /api/publish/<channel>: {type, data} goes to everybody who listens to the channel.
@@ -31,9 +33,9 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	}
 	delivered, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
 	switch {
-	case errors.Is(err, ErrChannel):
+	case errors.Is(err, app.ErrChannel):
 		return nil, &fault{CodeInvalidChannel, err.Error()}
-	case errors.Is(err, ErrMessage):
+	case errors.Is(err, app.ErrMessage):
 		return nil, &fault{CodeInvalidRequest, err.Error()}
 	case err != nil:
 		return nil, err

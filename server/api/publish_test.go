@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"testing"
+
+	"signalbox/server/app"
 )
 
 func TestPublish(t *testing.T) {
@@ -12,9 +14,9 @@ func TestPublish(t *testing.T) {
 		got = append(got, call{channel, string(message)})
 		switch channel {
 		case "nowhere":
-			return 0, ErrChannel
+			return 0, app.ErrChannel
 		case "picky":
-			return 0, fmt.Errorf("%w: no type", ErrMessage)
+			return 0, fmt.Errorf("%w: no type", app.ErrMessage)
 		}
 		return 3, nil
 	}}

@@ -47,12 +47,12 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, complete := a.cfg.Rooms.List(c.Request.Context(), kinds, q.get("prefix"))
-	found = slices.DeleteFunc(found, func(r RoomCount) bool {
+	found, complete := a.cfg.Presence.ListRooms(c.Request.Context(), kinds, q.get("prefix"))
+	found = slices.DeleteFunc(found, func(r hub.RoomCount) bool {
 		_, name := r.Room.Place()
 		return !slices.Contains(kinds, r.Room.Kind) || !strings.HasPrefix(name, q.get("prefix")) || !after.before(r.Room)
 	})
-	slices.SortFunc(found, func(a, b RoomCount) int {
+	slices.SortFunc(found, func(a, b hub.RoomCount) int {
 		return cmp.Or(cmp.Compare(rank(a.Room.Kind), rank(b.Room.Kind)), cmp.Compare(a.Room.Name, b.Room.Name))
 	})
 	next := ""

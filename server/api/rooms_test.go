@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -83,7 +84,7 @@ func TestListRoomsByPages(t *testing.T) {
 
 func TestRoomUsers(t *testing.T) {
 	f := &fake{
-		roomUsers: map[string][]RoomUser{"team/1": {{Kind: "room", UserID: json.RawMessage(`42`), Name: "Ann", Connections: 2, Verified: true}}},
+		roomUsers: map[string][]app.RoomUser{"team/1": {{UserID: json.RawMessage(`42`), Name: "Ann", Connections: 2, Verified: true}}},
 		lobby: func(room string) ([]store.User, error) {
 			if room != "team/1" {
 				return nil, nil
@@ -113,7 +114,7 @@ func TestRoomUsers(t *testing.T) {
 
 func TestUser(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	f := &fake{online: map[string][]Place{"a/b": {
+	f := &fake{online: map[string][]app.Place{"a/b": {
 		{Door: "broker", ClientID: "s1", Rooms: []string{}},
 		{Door: "chat", ClientID: "s2", Since: &since, Rooms: []string{"team"}, Verified: true},
 	}}}

@@ -2,17 +2,34 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
 // storeTimeout is how long the store may take for one call.
 const storeTimeout = 5 * time.Second
+
+// roomUser is somebody in a room.
+type roomUser struct {
+	// Kind is the kind of the room, as [hub.Kind] writes it: lobby or room.
+	Kind string `json:"kind"`
+	// UserID is the user in the JSON type the client gave; nil in a chat room of "/", where people have a name only.
+	UserID json.RawMessage `json:"userId,omitempty"`
+	// ClientID is the socket id; in a chat room of "/" only.
+	ClientID string `json:"clientId,omitempty"`
+	Name     string `json:"name"`
+	// Connections is how many connections of the user are in the room.
+	Connections int `json:"connections"`
+	// Verified tells that a token names the user.
+	Verified bool `json:"verified"`
+}
 
 // roomUsers serves GET /api/rooms/<room>/users: who is in the chat room of this name on "/" and in the room of this name
 // of /chat and /ws, which are two rooms. An empty room has no users; that is no fault.
@@ -30,36 +47,40 @@ func (a *API) roomUsers(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, nameless, complete := []RoomUser{}, 0, true
+	users, nameless, complete := []roomUser{}, 0, true
 	if slices.Contains(kinds, hub.KindLobby) {
 		if users, err = a.lobbyUsers(c.Request.Context(), name); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(kinds, hub.KindRoom) {
-		var more []RoomUser
+		var more []app.RoomUser
 		more, nameless, complete = a.cfg.Presence.RoomUsers(c.Request.Context(), name)
-		users = append(users, more...)
+		for _, u := range more {
+			users = append(users, roomUser{
+				Kind: hub.KindRoom.String(), UserID: u.UserID, Name: u.Name, Connections: u.Connections, Verified: u.Verified,
+			})
+		}
 	}
 	return struct {
 		Room     string     `json:"room"`
-		Users    []RoomUser `json:"users"`
+		Users    []roomUser `json:"users"`
 		Nameless int        `json:"nameless"`
 		Partial  bool       `json:"partial,omitempty"`
 	}{name, users, nameless, !complete}, nil
 }
 
 // lobbyUsers returns the users of a chat room of "/" in the order in which they came.
-func (a *API) lobbyUsers(ctx context.Context, name string) ([]RoomUser, error) {
+func (a *API) lobbyUsers(ctx context.Context, name string) ([]roomUser, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	list, err := a.cfg.Lobbies.GetRoomUsers(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("users of a chat room: %w", err)
 	}
-	users := make([]RoomUser, len(list))
+	users := make([]roomUser, len(list))
 	for i, u := range list {
-		users[i] = RoomUser{Kind: hub.KindLobby.String(), ClientID: u.ID, Name: u.Name, Connections: 1}
+		users[i] = roomUser{Kind: hub.KindLobby.String(), ClientID: u.ID, Name: u.Name, Connections: 1}
 	}
 	return users, nil
 }
@@ -75,13 +96,13 @@ func (a *API) user(c *gin.Context) (any, error) {
 	}
 	where, complete := a.cfg.Presence.Online(c.Request.Context(), id)
 	if where == nil {
-		where = []Place{}
+		where = []app.Place{}
 	}
 	return struct {
-		UserID  string  `json:"userId"`
-		Online  bool    `json:"online"`
-		Where   []Place `json:"where"`
-		Partial bool    `json:"partial,omitempty"`
+		UserID  string      `json:"userId"`
+		Online  bool        `json:"online"`
+		Where   []app.Place `json:"where"`
+		Partial bool        `json:"partial,omitempty"`
 	}{id, len(where) > 0, where, !complete}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 )
 
@@ -24,13 +25,6 @@ type Peer interface {
 	Disconnect(closeConnection bool)
 	// Closed reports whether the client has left the namespace.
 	Closed() bool
-}
-
-// HoldGrace is how long a [Holder] at least remembers what a client has from the history already.
-const HoldGrace = 5 * time.Second
-
-// Holder is a [Peer] whose deliveries can wait.
-type Holder interface {
 	// Hold keeps back what the hub delivers to this client from now on, in order. What is emitted to it alone still goes
 	// out. It is called on the goroutine that handles the client's events, and paid back with one Release there.
 	Hold()
@@ -41,6 +35,9 @@ type Holder interface {
 	// any goroutine, and is forgotten after that time or with the next Release.
 	Release(skip func(id string) bool)
 }
+
+// HoldGrace is how long a [Peer] at least remembers what a client has from the history already.
+const HoldGrace = 5 * time.Second
 
 // Handshake is what a client said when it came.
 type Handshake struct {
@@ -53,6 +50,8 @@ type Handshake struct {
 	RemoteAddr string
 	// Time is when the connection was opened.
 	Time time.Time
+	// Identity is whom the client's token speaks for, where something has verified it before the handler; else nil.
+	Identity *auth.Identity
 }
 
 // Handler serves the clients of one namespace.

@@ -41,6 +41,9 @@ const (
 // let the client in: the client never was there, and nobody has to be told that it has gone.
 const ReasonNotOpened = "not opened"
 
+// ReasonShutdown is the reason with which connections end when the server does.
+const ReasonShutdown = "server shutting down"
+
 // TextHandler serves the clients of one route of plain WebSockets.
 type TextHandler interface {
 	// Connect is called before the upgrade is answered. What is sent meanwhile is held back until then. A [*Refusal]

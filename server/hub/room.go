@@ -44,3 +44,9 @@ func IsSocketID(name string) bool {
 	}
 	return units == SocketIDLength
 }
+
+// RoomCount is a room and how many connections are in it.
+type RoomCount struct {
+	Room    Room
+	Members int
+}

@@ -9,7 +9,7 @@ import (
 	"signalbox/server/wire"
 )
 
-// This file is a [peer] as a [app.Holder]: what the hub delivers waits while the handler reads what came before it.
+// This file is how a [peer]'s deliveries wait: what the hub delivers waits while the handler reads what came before it.
 
 const (
 	// heldBytes is what a message that is held back counts for beside its own bytes, so that many small ones are bounded
@@ -44,9 +44,7 @@ type lateHold struct {
 	until time.Time
 }
 
-var _ app.Holder = (*peer)(nil)
-
-// Hold implements [app.Holder]. What is kept back counts against the limit of the outbox: a client over it is
+// Hold implements [app.Peer]. What is kept back counts against the limit of the outbox: a client over it is
 // disconnected, as one that reads too slowly. Volatile messages are kept back like others. Before the client is connected
 // and after it has left it does nothing.
 func (p *peer) Hold() {
@@ -58,7 +56,7 @@ func (p *peer) Hold() {
 	}
 }
 
-// Release implements [app.Holder]. A lock is held while skip is called.
+// Release implements [app.Peer]. A lock is held while skip is called.
 func (p *peer) Release(skip func(id string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

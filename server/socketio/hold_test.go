@@ -27,7 +27,7 @@ func numbered(id string) *hub.Message { return &hub.Message{Namespace: "/", Even
 
 func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 	s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
-		h := p.(app.Holder)
+		h := p
 		h.Hold()
 		h.Hold() // holds nest
 		for i := range 5 {
@@ -74,8 +74,8 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 func TestHoldRemembersFewReleases(t *testing.T) {
 	_, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		for i := range maxLate + 1 {
-			p.(app.Holder).Hold()
-			p.(app.Holder).Release(func(id string) bool { return id == fmt.Sprint("m", i) })
+			p.Hold()
+			p.Release(func(id string) bool { return id == fmt.Sprint("m", i) })
 		}
 		for _, id := range []string{"m0", "m1", fmt.Sprint("m", maxLate), "new"} {
 			s.hub.SendHere(teamRoom, numbered(id))
@@ -91,13 +91,13 @@ func TestHoldIsBounded(t *testing.T) {
 	for name, event := range map[string]string{"large": strings.Repeat("x", 1000), "small": "x"} {
 		queued := make(chan int, 1)
 		s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
-			p.(app.Holder).Hold()
+			p.Hold()
 			n := 0
 			for s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: event}) == 1 {
 				n++
 			}
 			queued <- n
-			p.(app.Holder).Release(nil)
+			p.Release(nil)
 		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
 		c.send(`42["go"]`)
@@ -123,8 +123,8 @@ func TestHoldUnderLoad(t *testing.T) {
 	var once sync.Once
 	s, url := newHoldServer(t, func(_ *Server, p app.Peer, e *app.Event) {
 		once.Do(func() { close(begun) })
-		p.(app.Holder).Hold()
-		p.(app.Holder).Release(func(id string) bool { return id == "none" })
+		p.Hold()
+		p.Release(func(id string) bool { return id == "none" })
 	})
 	c, _ := connect(t, url, "/")
 	c.send(`42["hold"]`)

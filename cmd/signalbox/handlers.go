@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"signalbox/config"
+	"signalbox/handlers/broker"
+	"signalbox/handlers/gate"
+	"signalbox/handlers/presence"
+	"signalbox/handlers/publish"
+	"signalbox/handlers/rooms"
+	"signalbox/handlers/tap"
+	"signalbox/handlers/ticketed"
+	"signalbox/handlers/userlist"
+	"signalbox/server"
+	"signalbox/server/app"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// stores are what handlers remember things in.
+type stores struct {
+	users   store.UserStore
+	history store.History
+	tickets store.Tickets
+	notices store.Wills // nil: there is nobody to read them
+}
+
+// handlerSet is what signalbox does with the events of its clients: one handler, or more, behind each door.
+type handlerSet struct {
+	gate         *gate.Gate
+	broker       *broker.Broker
+	chat         *userlist.Chat
+	rooms        *rooms.Rooms
+	tap          *tap.Tap
+	demo         *ticketed.Demo
+	notification *ticketed.Notification
+	userStreams  publish.UserStreams
+	publisher    *publish.Publisher
+	presence     *presence.Presence
+	log          *slog.Logger
+}
+
+// newHandlers makes all handlers over one hub, so what comes in at one door is seen at the others.
+func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, others *clusterParts, log *slog.Logger) *handlerSet {
+	nodes := others.nodes()
+	g := gate.New(v, cfg.RequireAuth, log)
+	people := presence.New(h, nodes, others.run())
+	chat := userlist.New(userlist.Options{Hub: h, Users: s.users, Nodes: nodes, Clustered: cfg.Clustered(), Log: log})
+	tickets := ticketed.Options{
+		Hub: h, Gate: g, Tickets: s.tickets, Presence: people, PingInterval: cfg.AuthPingInterval, Log: log,
+	}
+	return &handlerSet{
+		gate:   g,
+		chat:   chat,
+		broker: broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, log),
+		rooms: rooms.New(rooms.Options{
+			Hub: h, History: s.history, Presence: people, Gate: g, Nodes: nodes, Notices: s.notices, Log: log,
+		}),
+		tap:          tap.New(tap.Options{Hub: h, Gate: g, Nodes: nodes, Notices: s.notices, Log: log}),
+		demo:         ticketed.NewDemo(tickets),
+		notification: ticketed.NewNotification(tickets),
+		userStreams:  publish.UserStreams{Hub: h, Gate: g, Presence: people},
+		publisher:    publish.New(h, nodes, others.channels()),
+		presence:     people,
+		log:          log,
+	}
+}
+
+// namespaces are the handlers of Socket.IO clients.
+func (s *handlerSet) namespaces(cfg config.Config) map[string]app.Handler {
+	var root app.Handler = s.broker
+	if cfg.RequireAuth {
+		root = s.gate.Require(root)
+	}
+	return map[string]app.Handler{"/": root, "/chat": s.rooms.Chat()}
+}
+
+// doors are the handlers of everybody else.
+func (s *handlerSet) doors(v gate.Verifier, tickets store.Tickets) *server.Doors {
+	return &server.Doors{
+		Rooms: s.rooms.Text(), Tap: s.tap.Text(), Demo: s.demo, Notification: s.notification,
+		Events: s.tap.Stream(), UserEvents: s.userStreams, RoomEvents: s.rooms.Watch(),
+		Verifier: v, Tickets: tickets,
+	}
+}
+
+// carryOut does what a node has left behind that is gone for good.
+func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.Will) {
+	bad := s.presence.CarryOut(ctx, node, notices, map[string]func(body []byte) bool{
+		presence.TopicMembership: s.rooms.CarryOut, tap.TopicNotice: s.tap.CarryOut,
+	})
+	if bad > 0 {
+		s.log.Warn("leave notices that cannot be carried out", "notices", bad)
+	}
+}
+
+// close ends what handlers have started. It is called after the last session has ended.
+func (s *handlerSet) close() { s.chat.Close() }

@@ -1,0 +1,87 @@
+package gate
+
+import (
+	"encoding/json"
+	"time"
+
+	"signalbox/handlers/internal/payload"
+	"signalbox/handlers/message"
+	"signalbox/server/app"
+	"signalbox/server/auth"
+)
+
+// Require returns a handler that lets clients in to h as long as their token is good: the token is in the payload of CONNECT
+// or in Authorization, and h finds whom it speaks for in the handshake. Clients are told shortly before it ends, by the event
+// token_expiring {expiresAt}, and renew it by renew {token}. It is for namespaces that do not see to that themselves.
+func (g *Gate) Require(h app.Handler) app.Handler { return required{inner: h, gate: g} }
+
+type required struct {
+	inner app.Handler
+	gate  *Gate
+}
+
+// Connect implements [app.Handler].
+func (l required) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	id, err := l.gate.Verify(Token(hs))
+	if err != nil {
+		return nil, ErrAuthentication
+	}
+	hs.Identity = id
+	inner, err := l.inner.Connect(p, hs)
+	if err != nil {
+		return nil, err
+	}
+	return &requiredSession{inner: inner, gate: l.gate, lease: l.gate.WatchPeer(p, id)}, nil
+}
+
+// WatchPeer ends a client's stay in a namespace with its token.
+func (g *Gate) WatchPeer(p app.Peer, id *auth.Identity) *auth.Lease {
+	return g.Watch(id,
+		func(expires time.Time) {
+			_ = p.Emit("token_expiring", json.RawMessage(message.AppendExpiry(nil, expires))) // an ended connection is told through Close
+		},
+		func() { p.Disconnect(false) })
+}
+
+// requiredSession is one client with a lease.
+type requiredSession struct {
+	inner app.Session
+	gate  *Gate
+	lease *auth.Lease
+}
+
+// Event implements [app.Session]. An event renew that is addressed to somebody is not for us.
+func (s *requiredSession) Event(e *app.Event) {
+	if e.Name != "renew" {
+		s.inner.Event(e)
+		return
+	}
+	f, ok := payload.Fields(payload.Argument(e), "token", "recipientUserId")
+	if !ok || f[0] == nil || f[1] != nil {
+		s.inner.Event(e)
+		return
+	}
+	token, _ := payload.StringValue(f[0]) // no text is no token
+	id, err := s.gate.Renew(s.lease, token)
+	if err != nil {
+		e.Ack.Send(message.Refusal(err))
+		return
+	}
+	e.Ack.Send(message.Renewed(id.Expires(), nil))
+}
+
+// Close implements [app.Session].
+func (s *requiredSession) Close(reason string) {
+	Stop(s.lease)
+	s.inner.Close(reason)
+}
+
+// WatchStream ends a stream with its token; nil for a stream without one. A browser then asks again and is refused, which
+// ends its EventSource.
+func (g *Gate) WatchStream(p app.StreamPeer, id *auth.Identity) *auth.Lease {
+	return g.Watch(id,
+		func(expires time.Time) {
+			p.Send(message.AppendRecord(nil, "", "token_expiring", message.AppendExpiry(nil, expires)))
+		},
+		p.Close)
+}

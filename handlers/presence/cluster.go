@@ -1,0 +1,165 @@
+package presence
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"signalbox/server/app"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// What nodes ask and tell each other about people.
+const (
+	topicOnline     = "presence.online"
+	topicWhich      = "presence.which"
+	topicRoom       = "presence.room"
+	topicDisconnect = "presence.disconnect"
+	// topicClaimed tells the key of a notice that was claimed from a node that leaves.
+	topicClaimed = "claimed"
+	// topicExecuted tells the node whose notices were carried out.
+	topicExecuted = "executed"
+)
+
+// answer has this node's part answered to the others.
+func (p *Presence) answer() {
+	hub.Answer(p.nodes, topicOnline, func(q userQuestion) any { return p.onlineHere(string(q.UserID)) })
+	hub.Answer(p.nodes, topicWhich, func(q [][]byte) any {
+		online := make([]bool, len(q))
+		for i, id := range q {
+			online[i] = p.isOnlineHere(string(id))
+		}
+		return online
+	})
+	hub.Answer(p.nodes, topicRoom, func(q roomQuestion) any { return p.roomHere(string(q.Room)) })
+	hub.Answer(p.nodes, topicDisconnect, func(q userQuestion) any { return p.disconnectHere(string(q.UserID), q.Close) })
+	hub.Answer(p.nodes, topicRooms, func(q roomsQuestion) any { return p.roomsHere(q) })
+	p.nodes.OnTell(topicClaimed, func(key []byte) { p.leaving.claimed(string(key)) })
+	p.nodes.OnTell(topicExecuted, func(node []byte) { p.leaving.executed(string(node)) })
+}
+
+// userQuestion is about one user, byte for byte.
+type userQuestion struct {
+	UserID []byte `json:"userId"`
+	Close  bool   `json:"close,omitempty"`
+}
+
+// Online returns the connections of a user; none: the user is not online. Those who only say that they are the user,
+// without a token, are listed for the broker alone, where nothing else is asked of them on an open server. complete is
+// false where a node of the cluster has not answered in time.
+func (p *Presence) Online(ctx context.Context, userID string) (places []app.Place, complete bool) {
+	places = p.onlineHere(userID)
+	complete = hub.Ask(ctx, p.nodes, topicOnline, userQuestion{UserID: []byte(userID)}, func(more []app.Place) {
+		places = append(places, more...)
+	})
+	slices.SortFunc(places, func(a, b app.Place) int {
+		return strings.Compare(a.Door+a.ClientID, b.Door+b.ClientID)
+	})
+	return places, complete
+}
+
+func (p *Presence) onlineHere(userID string) []app.Place {
+	p.mu.RLock()
+	list := slices.Clone(p.users[userID])
+	p.mu.RUnlock()
+	places := make([]app.Place, 0, len(list))
+	for _, c := range list {
+		since := c.since
+		places = append(places, app.Place{Door: c.door, ClientID: c.member.ID(), Since: &since, Rooms: RoomNames(c.member), Verified: true})
+	}
+	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
+		places = append(places, app.Place{Door: DoorBroker, ClientID: m.ID(), Rooms: []string{}})
+	}
+	return places
+}
+
+// AreOnline reports of each user whether it has a connection. It costs less than Online, and asks the other nodes once
+// for all who are not known to be here. complete is false where a node of the cluster has not answered in time.
+func (p *Presence) AreOnline(ctx context.Context, userIDs []string) (online []bool, complete bool) {
+	online = make([]bool, len(userIDs))
+	var elsewhere [][]byte
+	var index []int
+	for i, id := range userIDs {
+		if online[i] = p.isOnlineHere(id) || p.leaving.isOnline(id); !online[i] {
+			elsewhere, index = append(elsewhere, []byte(id)), append(index, i)
+		}
+	}
+	if len(elsewhere) == 0 {
+		return online, true
+	}
+	complete = hub.Ask(ctx, p.nodes, topicWhich, elsewhere, func(there []bool) {
+		for i := range min(len(there), len(index)) {
+			online[index[i]] = online[index[i]] || there[i]
+		}
+	})
+	return online, complete
+}
+
+func (p *Presence) isOnlineHere(userID string) bool {
+	p.mu.RLock()
+	_, ok := p.users[userID]
+	p.mu.RUnlock()
+	return ok || p.hub.Count(hub.Room{Kind: hub.KindUser, Name: userID}) > 0
+}
+
+// Disconnect ends every connection of a user, those of the broker among them, and returns how many it were. Without
+// closeConnection a Socket.IO client only leaves the namespace in which it is that user, and keeps its others. complete is
+// false where a node of the cluster has not answered in time.
+func (p *Presence) Disconnect(ctx context.Context, userID string, closeConnection bool) (n int, complete bool) {
+	n = p.disconnectHere(userID, closeConnection)
+	question := userQuestion{UserID: []byte(userID), Close: closeConnection}
+	complete = hub.Ask(ctx, p.nodes, topicDisconnect, question, func(there int) { n += there })
+	return n, complete
+}
+
+func (p *Presence) disconnectHere(userID string, closeConnection bool) int {
+	p.mu.RLock()
+	list := slices.Clone(p.users[userID])
+	p.mu.RUnlock()
+	for _, c := range list {
+		if !disconnect(c.member, closeConnection) {
+			c.end()
+		}
+	}
+	n := len(list)
+	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
+		if disconnect(m, closeConnection) {
+			n++
+		}
+	}
+	return n
+}
+
+// Claimed takes one of those at a node that leaves out of the lists of all nodes: it has come back to this one.
+func (p *Presence) Claimed(key string) {
+	p.leaving.claimed(key)
+	p.nodes.Tell(topicClaimed, []byte(key))
+}
+
+// executed takes everybody who was at a node out of the lists of all nodes.
+func (p *Presence) executed(node string) {
+	p.leaving.executed(node)
+	p.nodes.Tell(topicExecuted, []byte(node))
+}
+
+// Leaving takes in the memberships that a node leaves behind which leaves on purpose: its people stay in lists until they have
+// come back to another node or CarryOut is called for their node, at most for [leavingTime].
+func (p *Presence) Leaving(node string, notices []store.Will) { p.leaving.add(node, notices) }
+
+// CarryOut does what a node has left behind that is gone for good, by the topic of each notice: the rooms on all nodes are
+// told that its people have left them. It is called on one node of those that are there, takes its time where much is left,
+// see [hub.Pace], and stops when ctx is over. It returns how many notices could not be read.
+func (p *Presence) CarryOut(ctx context.Context, node string, notices []store.Will, do map[string]func(body []byte) bool) (bad int) {
+	var pace hub.Pace
+	for _, n := range notices {
+		if pace.Step(ctx) != nil {
+			return bad
+		}
+		if call := do[n.Topic]; call == nil || !call(n.Body) {
+			bad++
+		}
+	}
+	p.executed(node)
+	return bad
+}

@@ -1,0 +1,165 @@
+package presence
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"signalbox/handlers/internal/payload"
+	"signalbox/server/app"
+	"signalbox/store"
+)
+
+// leavingTime is how long people of a node that leaves count as still there at most, where nobody says what has become of
+// them. The grace that such a node gets is far shorter.
+const leavingTime = 15 * time.Minute
+
+// leaving knows the people whose nodes are leaving on purpose: they stay in lists until they have come back elsewhere,
+// or it is clear that they do not. Its methods may be called from any goroutine.
+type leaving struct {
+	mu sync.RWMutex
+	// mu guards the following.
+	keys  map[string][]*leaver // by the key of their notices
+	rooms map[string]map[*leaver]struct{}
+	users map[string]int // connections in rooms by the id of users with a token
+}
+
+// TopicMembership is the topic of the notices that memberships of rooms leave behind.
+const TopicMembership = "room"
+
+// Membership is the body of such a notice: one connection in one room.
+type Membership struct {
+	// Run names the process the connection was at.
+	Run string `json:"run"`
+	// Room is the name of the room, byte for byte.
+	Room     []byte          `json:"room"`
+	UserID   json.RawMessage `json:"userId,omitempty"`
+	UserName json.RawMessage `json:"userName,omitempty"`
+	Verified bool            `json:"verified,omitempty"`
+}
+
+// leaver is one connection in one room, at a node that leaves.
+type leaver struct {
+	key, node, run, room string
+	user                 app.RoomUser // without an id for who has not told it
+}
+
+func newLeaving() *leaving {
+	return &leaving{
+		keys: make(map[string][]*leaver), rooms: make(map[string]map[*leaver]struct{}), users: make(map[string]int),
+	}
+}
+
+// add takes in the notices of a node for a while, in place of those it had left before.
+func (l *leaving) add(node string, notices []store.Will) {
+	list := make([]*leaver, 0, len(notices))
+	for _, w := range notices {
+		var body Membership
+		if w.Topic != TopicMembership || json.Unmarshal(w.Body, &body) != nil {
+			continue
+		}
+		list = append(list, &leaver{key: w.Key, node: node, run: body.Run, room: string(body.Room), user: app.RoomUser{
+			UserID: body.UserID, Name: string(payload.AppendJSString(nil, body.UserName)), Connections: 1, Verified: body.Verified,
+		}})
+	}
+	l.executed(node)
+	if len(list) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range list {
+		l.keys[p.key] = append(l.keys[p.key], p)
+		if l.rooms[p.room] == nil {
+			l.rooms[p.room] = make(map[*leaver]struct{})
+		}
+		l.rooms[p.room][p] = struct{}{}
+		if id, ok := p.userID(); ok {
+			l.users[id]++
+		}
+	}
+	time.AfterFunc(leavingTime, func() { l.forget(list) })
+}
+
+// claimed forgets one of those with a key: it is back.
+func (l *leaving) claimed(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if list := l.keys[key]; len(list) > 0 {
+		l.removeLocked(list[0])
+	}
+}
+
+// executed forgets everybody who was at a node: it has ended, and who is not back has gone.
+func (l *leaving) executed(node string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, room := range l.rooms {
+		for p := range room {
+			if p.node == node {
+				l.removeLocked(p)
+			}
+		}
+	}
+}
+
+func (l *leaving) forget(list []*leaver) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range list {
+		if _, ok := l.rooms[p.room][p]; ok {
+			l.removeLocked(p)
+		}
+	}
+}
+
+// removeLocked takes out somebody who is in.
+func (l *leaving) removeLocked(p *leaver) {
+	same := slices.DeleteFunc(l.keys[p.key], func(o *leaver) bool { return o == p })
+	if len(same) == 0 {
+		delete(l.keys, p.key)
+	} else {
+		l.keys[p.key] = same
+	}
+	delete(l.rooms[p.room], p)
+	if len(l.rooms[p.room]) == 0 {
+		delete(l.rooms, p.room)
+	}
+	if id, ok := p.userID(); ok {
+		if l.users[id]--; l.users[id] == 0 {
+			delete(l.users, id)
+		}
+	}
+}
+
+// userID returns the id of a user with a token.
+func (p *leaver) userID() (string, bool) {
+	if !p.user.Verified {
+		return "", false
+	}
+	return payload.StringValue(p.user.UserID)
+}
+
+// isOnline reports whether a user with a token is among them.
+func (l *leaving) isOnline(userID string) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.users[userID] > 0
+}
+
+// inRoom returns who of them is in a room, by their processes.
+func (l *leaving) inRoom(room string) []roomReport {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var reports []roomReport
+	for p := range l.rooms[room] {
+		i := slices.IndexFunc(reports, func(r roomReport) bool { return r.Run == p.run })
+		if i < 0 {
+			i = len(reports)
+			reports = append(reports, roomReport{Run: p.run})
+		}
+		reports[i].add(p.user)
+	}
+	return reports
+}

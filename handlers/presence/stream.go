@@ -1,0 +1,27 @@
+package presence
+
+import (
+	"signalbox/handlers/gate"
+	"signalbox/server/app"
+	"signalbox/server/auth"
+	"signalbox/server/hub"
+)
+
+// OpenStream registers the stream of a user and holds its token.
+func (p *Presence) OpenStream(g *gate.Gate, peer app.StreamPeer, id *auth.Identity) app.StreamSession {
+	p.Enter(peer.Member(), DoorEvents, id.UserID(), id.Name(), peer.Close)
+	return &userStream{member: peer.Member(), presence: p, lease: g.WatchStream(peer, id)}
+}
+
+// userStream is a stream whose client has a token.
+type userStream struct {
+	member   *hub.Member
+	presence *Presence
+	lease    *auth.Lease
+}
+
+// Close implements [app.StreamSession].
+func (s *userStream) Close(string) {
+	gate.Stop(s.lease)
+	s.presence.Leave(s.member)
+}

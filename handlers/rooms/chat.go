@@ -1,0 +1,132 @@
+package rooms
+
+import (
+	"encoding/json"
+
+	"signalbox/handlers/gate"
+	"signalbox/handlers/internal/payload"
+	"signalbox/handlers/message"
+	"signalbox/handlers/presence"
+	"signalbox/server/app"
+	"signalbox/server/auth"
+)
+
+// Chat returns the handler of the namespace /chat.
+func (r *Rooms) Chat() app.Handler { return chatDoor{r} }
+
+type chatDoor struct{ rooms *Rooms }
+
+// Connect lets in who has a good token, in the payload of CONNECT or as Authorization: Bearer.
+func (d chatDoor) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	r := d.rooms
+	id, err := r.gate.Verify(gate.Token(hs))
+	if err != nil {
+		return nil, gate.ErrAuthentication
+	}
+	s := &chatClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
+	s.prove(id)
+	r.hub.Join(p.Member(), message.Account(id.UserID()))
+	r.hub.Join(p.Member(), message.Broadcast)
+	r.presence.Enter(p.Member(), presence.DoorChat, id.UserID(), id.Name(), func() { p.Disconnect(true) })
+	s.lease = r.gate.WatchPeer(p, id)
+	return s, nil
+}
+
+// chatClient is one client of /chat.
+type chatClient struct {
+	occupant
+	peer  app.Peer
+	lease *auth.Lease
+	seen  seen // what it got as history a moment ago
+}
+
+// Event implements [app.Session].
+func (s *chatClient) Event(e *app.Event) {
+	var answer json.RawMessage
+	var err error
+	switch e.Name {
+	case "join_room":
+		err = s.joinRoom(e)
+	case "leave_room":
+		err = s.inRoom(e, s.leaveRoom)
+	case "message":
+		err = s.message(e)
+	case "typing_start":
+		err = s.inRoom(e, func(room string, _ json.RawMessage) error { return s.startTyping(room) })
+	case "typing_stop":
+		err = s.inRoom(e, func(room string, _ json.RawMessage) error { s.stopTyping(room); return nil })
+	case "room_history_before":
+		answer, err = s.older(e)
+	case "presence":
+		answer, err = s.whoIsThere(e)
+	case "renew":
+		answer, err = s.renew(e)
+	default:
+		s.rooms.refused.Add(1)
+		e.Ack.Send(message.Refusal(errEvent))
+		return
+	}
+	switch {
+	case err != nil:
+		s.rooms.refused.Add(1)
+		_ = s.peer.Emit("error", message.Error(err)) // an ended connection is told through Close
+		e.Ack.Send(message.Refusal(err))
+	case answer != nil:
+		e.Ack.Send(answer)
+	case s.rooms.nodes.Up():
+		e.Ack.Send(message.OK)
+	default:
+		e.Ack.Send(message.Partial)
+	}
+}
+
+// Close implements [app.Session].
+func (s *chatClient) Close(reason string) {
+	gate.Stop(s.lease)
+	s.gone(reason)
+}
+
+// inRoom is for events whose argument is the name of a room that the client is in.
+func (s *chatClient) inRoom(e *app.Event, do func(room string, raw json.RawMessage) error) error {
+	raw := payload.Argument(e)
+	room, err := roomName(raw)
+	if err != nil {
+		return err
+	}
+	if !s.isIn(room) {
+		return errNotMember
+	}
+	return do(room, raw)
+}
+
+func (s *chatClient) leaveRoom(room string, raw json.RawMessage) error { return s.leave(room, raw) }
+
+func (s *chatClient) message(e *app.Event) error {
+	if len(e.Attachments) > 0 {
+		return errBinary
+	}
+	f, ok := payload.Fields(payload.Argument(e), "roomId", "content")
+	if !ok {
+		return errMessage
+	}
+	room, err := roomName(f[0])
+	if err != nil {
+		return err
+	}
+	return s.say(room, f[0], f[1])
+}
+
+// renew takes a newer token of the same user. Rooms that it does not open are left.
+func (s *chatClient) renew(e *app.Event) (json.RawMessage, error) {
+	f, _ := payload.Fields(payload.Argument(e), "token")
+	var token string
+	if f != nil {
+		token, _ = payload.StringValue(f[0]) // no text is no token
+	}
+	id, err := s.rooms.gate.Renew(s.lease, token)
+	if err != nil {
+		return nil, err
+	}
+	s.proveAgain(id)
+	return message.Renewed(id.Expires(), s.leaveAll(id.CanJoin)), nil
+}

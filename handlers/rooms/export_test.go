@@ -1,0 +1,8 @@
+package rooms
+
+const (
+	MaxPageBytes = maxPageBytes
+	RewritePause = rewritePause
+)
+
+var NoticeKey = noticeKey

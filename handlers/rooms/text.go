@@ -1,0 +1,158 @@
+package rooms
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"signalbox/handlers/gate"
+	"signalbox/handlers/internal/payload"
+	"signalbox/handlers/message"
+	"signalbox/handlers/presence"
+	"signalbox/server/app"
+	"signalbox/server/auth"
+)
+
+// Text returns the handler of the plain WebSocket /ws.
+func (r *Rooms) Text() app.TextHandler { return textDoor{r} }
+
+type textDoor struct{ rooms *Rooms }
+
+// Connect lets in everybody, or who has a token where tokens are required. A token that is there counts in any case: then
+// the client is who the token says.
+func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) {
+	r := d.rooms
+	id, err := r.gate.Optional(v)
+	if err != nil {
+		return nil, err
+	}
+	s := &textClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
+	if id != nil {
+		s.prove(id)
+		r.presence.Enter(p.Member(), presence.DoorText, id.UserID(), id.Name(), func() { p.Close(app.ClosePolicy, "disconnected") })
+		s.lease = r.gate.Watch(id,
+			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
+			func() { p.Close(app.ClosePolicy, "token expired") })
+	}
+	p.Send([]byte(`{"type":"connected","clientId":"` + p.ID() + `"}`))
+	return s, nil
+}
+
+func tokenExpiring(expires time.Time) []byte {
+	b := message.AppendTime([]byte(`{"type":"token_expiring","expiresAt":`), expires)
+	return append(b, '}')
+}
+
+// textClient is one client of /ws.
+type textClient struct {
+	occupant
+	peer  app.TextPeer
+	lease *auth.Lease // nil without a token
+}
+
+// The members of a message that mean something, in the order in which payload.Fields returns them.
+const (
+	fieldType = iota
+	fieldRoom
+	fieldContent
+	fieldUserID
+	fieldToken
+)
+
+// Text implements [app.TextSession]. What is no JSON object with a known type is ignored.
+func (s *textClient) Text(data []byte) {
+	if !json.Valid(data) {
+		s.ignore()
+		return
+	}
+	f, ok := payload.Fields(data, "type", "room", "content", "userId", "token")
+	if !ok {
+		s.ignore()
+		return
+	}
+	kind, _ := payload.StringValue(f[fieldType]) // what is no text is no type either
+	var err error
+	switch kind {
+	case "ping":
+		s.peer.Send([]byte(`{"type":"pong"}`))
+	case "message":
+		err = s.inRoom(f, func(room string) error { return s.say(room, f[fieldRoom], f[fieldContent], s.member) })
+	case "join":
+		err = s.inRoom(f, func(room string) error { return s.join(room, f[fieldRoom]) })
+	case "leave":
+		err = s.inRoom(f, func(room string) error { return s.leave(room, f[fieldRoom]) })
+	case "authenticate":
+		err = s.authenticate(f[fieldUserID])
+	case "renew":
+		err = s.renew(f[fieldToken])
+	default:
+		s.ignore()
+	}
+	if err != nil {
+		s.refuse(err, f[fieldRoom])
+	}
+}
+
+// Close implements [app.TextSession].
+func (s *textClient) Close(reason string) {
+	gate.Stop(s.lease)
+	s.gone(reason)
+}
+
+func (s *textClient) ignore() { s.rooms.ignored.Add(1) }
+
+// inRoom calls do with the name of the room that a message is about.
+func (s *textClient) inRoom(f []json.RawMessage, do func(room string) error) error {
+	room, err := roomName(f[fieldRoom])
+	if err != nil {
+		return err
+	}
+	return do(room)
+}
+
+// authenticate takes the client's word for its id, which keeps its JSON type. Who has a token is who the token says.
+func (s *textClient) authenticate(userID json.RawMessage) error {
+	switch {
+	case s.identity != nil:
+		if !bytes.Equal(userID, s.userID) {
+			return errTokenUser
+		}
+		return nil
+	case len(userID) > maxUserBytes || len(userID) > 0 && (userID[0] == '{' || userID[0] == '['):
+		return errUserID
+	}
+	s.userID = bytes.Clone(userID)
+	s.userName = nil
+	if userID != nil {
+		s.userName = message.Text(string(payload.AppendJSString(nil, userID)))
+	}
+	s.rewrite()
+	s.rooms.presence.Guest(s.member, presence.DoorText, s.userID)
+	return nil
+}
+
+// renew takes a newer token of the same user. Rooms that it does not open are left.
+func (s *textClient) renew(raw json.RawMessage) error {
+	if s.lease == nil {
+		return gate.ErrAuthentication // a guest has nothing to renew
+	}
+	token, _ := payload.StringValue(raw) // no text is no token
+	id, err := s.rooms.gate.Renew(s.lease, token)
+	if err != nil {
+		return err
+	}
+	s.proveAgain(id)
+	left := s.leaveAll(id.CanJoin)
+	s.peer.Send(append([]byte(`{"type":"renewed",`), message.Renewed(id.Expires(), left)[1:]...))
+	return nil
+}
+
+// refuse tells the client what it was not given. The client that there was before tokens ignores it.
+func (s *textClient) refuse(err error, room json.RawMessage) {
+	s.rooms.refused.Add(1)
+	b := message.AppendText([]byte(`{"type":"error","message":`), err.Error())
+	if len(room) <= maxRoomBytes {
+		b = message.AppendMember(b, "room", room)
+	}
+	s.peer.Send(append(b, '}'))
+}

@@ -1,0 +1,162 @@
+package rooms_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"signalbox/handlers/handlertest"
+)
+
+func TestTextEveryRow(t *testing.T) {
+	h := handlertest.New(t)
+	ann, bob, out := h.WS(""), h.WS(""), h.WS("")
+	ann.Say(`{"type":"join","room":"tea"}`)
+	handlertest.WantNothing(ann)
+	bob.Say(`{"type":"join","room":"tea"}`)
+	ann.Want(`{"type":"user_joined","room":"tea"}`)
+	ann.Say(`{"type":"authenticate","userId":42}`)
+	bob.Say(`{"type":"authenticate","userId":"42"}`)
+	handlertest.WantNothing(ann, bob)
+	ann.Say(`{"type":"message","room":"tea","content":"hi"}`)
+	bob.Want(`{"type":"message","from":42,"content":"hi","timestamp":MS}`)
+	bob.Say(`{"type":"message","room":"tea","content":{"a": [1.0]}}`)
+	ann.Want(`{"type":"message","from":"42","content":{"a": [1.0]},"timestamp":MS}`)
+	ann.Say(`{"type":"ping"}`)
+	ann.Want(`{"type":"pong"}`)
+	bob.Say(`{"type":"leave","room":"tea"}`)
+	ann.Want(`{"type":"user_left","userId":"42","room":"tea"}`)
+	bob.Say(`{"type":"join","room":"tea"}`)
+	bob.Say(`{"type":"join","room":"milk"}`)
+	out.Say(`{"type":"join","room":"milk"}`)
+	ann.Take()
+	bob.Take()
+	bob.Leave()
+	ann.Want(`{"type":"user_left","userId":"42","room":"tea"}`)
+	out.Want(`{"type":"user_left","userId":"42","room":"milk"}`)
+	if n := h.Rooms.Stats().Ignored; n != 0 {
+		t.Errorf("TextIgnored = %d, want 0", n)
+	}
+}
+
+func TestTextBeforeAuthenticate(t *testing.T) {
+	h := handlertest.New(t)
+	ann, bob := h.WS(""), h.WS("")
+	ann.Say(`{"type":"join","room":"tea"}`)
+	bob.Say(`{"type":"join","room":"tea"}`)
+	bob.Say(`{"type":"message","room":"tea","content":null}`)
+	bob.Say(`{"type":"message","room":"tea"}`)
+	bob.Leave()
+	ann.Want(`{"type":"user_joined","room":"tea"}`, `{"type":"message","content":null,"timestamp":MS}`,
+		`{"type":"message","timestamp":MS}`, `{"type":"user_left","room":"tea"}`)
+}
+
+func TestTextIgnoresWhatItDoesNotKnow(t *testing.T) {
+	h := handlertest.New(t)
+	ann := h.WS("")
+	odd := []string{
+		``, `{`, `null`, `5`, `"ping"`, `["ping"]`, `{}`, `{"type":null}`, `{"type":5}`, `{"type":["ping"]}`, `{"type":"jump"}`,
+		`{"type":"ping"}x`, "\xef\xbb\xbf" + `{"type":"ping"}`, strings.Repeat("[", 100_000),
+	}
+	for _, text := range odd {
+		ann.Say(text)
+	}
+	handlertest.WantNothing(ann)
+	if n := h.Rooms.Stats().Ignored; n != uint64(len(odd)) {
+		t.Errorf("TextIgnored = %d, want %d", n, len(odd))
+	}
+	ann.Say(`{"type":"ping","type":"p\u0069ng"}`)
+	ann.Want(`{"type":"pong"}`)
+}
+
+func TestTextRefusals(t *testing.T) {
+	h := handlertest.New(t)
+	out := h.WS("")
+	out.Say(`{"type":"join","room":"tea"}`)
+	for in, want := range map[string]string{
+		`{"type":"join","room":5}`:                                            `{"type":"error","message":"Invalid room","room":5}`,
+		`{"type":"join","room":["tea"]}`:                                      `{"type":"error","message":"Invalid room","room":["tea"]}`,
+		`{"type":"join"}`:                                                     `{"type":"error","message":"Invalid room"}`,
+		`{"type":"message","room":"tea","content":"x"}`:                       `{"type":"error","message":"Not in this room","room":"tea"}`,
+		`{"type":"leave","room":"tea"}`:                                       `{"type":"error","message":"Not in this room","room":"tea"}`,
+		`{"type":"join","room":"` + strings.Repeat("x", 600) + `"}`:           `{"type":"error","message":"Invalid room"}`,
+		`{"type":"authenticate","userId":{"a":1}}`:                            `{"type":"error","message":"Invalid userId"}`,
+		`{"type":"authenticate","userId":[1]}`:                                `{"type":"error","message":"Invalid userId"}`,
+		`{"type":"authenticate","userId":"` + strings.Repeat("x", 600) + `"}`: `{"type":"error","message":"Invalid userId"}`,
+		`{"type":"renew","token":"` + h.Token("ann") + `"}`:                   `{"type":"error","message":"Authentication failed"}`,
+	} {
+		ann := h.WS("")
+		ann.Say(in)
+		ann.Want(want)
+	}
+	handlertest.WantNothing(out)
+}
+
+func TestTextWithAToken(t *testing.T) {
+	h := handlertest.New(t)
+	ann, bob := h.WS(h.Token("ann", handlertest.OnlyRooms("tea"))), h.WS("")
+	bob.Say(`{"type":"join","room":"tea"}`)
+	ann.Say(`{"type":"join","room":"milk"}`)
+	ann.Want(`{"type":"error","message":"Access denied","room":"milk"}`)
+	ann.Say(`{"type":"authenticate","userId":"mallory"}`)
+	ann.Want(`{"type":"error","message":"The token says who you are"}`)
+	ann.Say(`{"type":"authenticate","userId":"ann"}`) // as a client that does not know better
+	ann.Say(`{"type":"join","room":"tea"}`)
+	handlertest.WantNothing(ann)
+	ann.Say(`{"type":"message","room":"tea","content":1,"from":"mallory"}`)
+	bob.Want(`{"type":"user_joined","userId":"ann","room":"tea"}`, `{"type":"message","from":"ann","content":1,"timestamp":MS}`)
+
+	for name, token := range map[string]string{"a bad token": "x", "an expired one": handlertest.Expired()} {
+		if _, err := h.TryText(h.Rooms.Text(), token); handlertest.Status(err) != 401 {
+			t.Errorf("%s: %v, want 401", name, err)
+		}
+	}
+}
+
+func TestTextWhereTokensAreRequired(t *testing.T) {
+	h := handlertest.New(t, handlertest.RequireAuth)
+	if _, err := h.TryText(h.Rooms.Text(), ""); handlertest.Status(err) != 401 {
+		t.Errorf("no token: %v, want 401", err)
+	}
+	h.WS(h.Token("ann"))
+}
+
+func TestTextEndsWithTheTokenUnlessRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := handlertest.New(t)
+		ann, bob := h.WS(h.TokenFor(10*time.Minute, "ann")), h.WS(h.TokenFor(10*time.Minute, "bob"))
+		time.Sleep(10*time.Minute - 30*time.Second)
+		synctest.Wait()
+		ann.Want(`{"type":"token_expiring","expiresAt":"ISO"}`)
+		bob.Take()
+		bob.Say(`{"type":"renew","token":"` + h.TokenFor(time.Hour, "bob") + `"}`)
+		bob.Want(`{"type":"renewed","ok":true,"expiresAt":"ISO"}`)
+		bob.Say(`{"type":"renew","token":"` + h.Token("ann") + `"}`)
+		bob.Want(`{"type":"error","message":"Authentication failed"}`)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		ann.Want("close 1008 token expired")
+		handlertest.WantNothing(bob)
+		ann.Leave()
+		bob.Leave()
+	})
+}
+
+func FuzzTextMessage(f *testing.F) {
+	for _, seed := range []string{
+		`{"type":"join","room":"tea"}`, `{"type":"message","room":"tea","content":{"a":[1]}}`, `{"type":"authenticate","userId":1}`,
+		`null`, `[`, `{"type":"leave","room":"\ud800"}`, `{"type":"renew","token":"x"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	h := handlertest.New(f)
+	ann, bob := h.WS(""), h.WS("")
+	bob.Say(`{"type":"join","room":"tea"}`)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ann.Session.Text(data)
+		for _, line := range append(ann.Take(), bob.Take()...) {
+			wantJSON(t, line)
+		}
+	})
+}

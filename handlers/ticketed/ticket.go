@@ -1,0 +1,168 @@
+// Package ticketed owns the plain WebSockets /demo and /notification, which let in who has a ticket and then a token.
+package ticketed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"signalbox/handlers/gate"
+	"signalbox/handlers/internal/payload"
+	"signalbox/handlers/presence"
+	"signalbox/server/app"
+	"signalbox/server/auth"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// ticketTimeout bounds asking the store for a ticket.
+const ticketTimeout = 2 * time.Second
+
+// Options are what the routes stand on. All but PingInterval are needed.
+type Options struct {
+	Hub      *hub.Hub
+	Gate     *gate.Gate
+	Tickets  store.Tickets
+	Presence *presence.Presence
+	Log      *slog.Logger
+	// PingInterval is how long a client has to prove who it is; the door pings at the same interval. 0:
+	// [DefaultPingInterval].
+	PingInterval time.Duration
+}
+
+// DefaultPingInterval is how often clients are pinged.
+const DefaultPingInterval = 5 * time.Second
+
+// entrance lets clients in: by a ticket in the request, and then by a token in the first message, which has to be that of the
+// ticket's user.
+type entrance struct {
+	Options
+	ignored atomic.Uint64
+}
+
+func newEntrance(o Options) *entrance {
+	if o.PingInterval == 0 {
+		o.PingInterval = DefaultPingInterval
+	}
+	return &entrance{Options: o}
+}
+
+// admit lets a client in as far as its ticket goes, and gives it its time to prove who it is.
+func (en *entrance) admit(c *client, p app.TextPeer, v app.Visit, door string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), ticketTimeout)
+	defer cancel()
+	userID, err := en.Tickets.User(ctx, v.Token)
+	switch {
+	case errors.Is(err, store.ErrNoTicket):
+		en.Gate.CountRefused()
+		return gate.ErrUnauthorized
+	case err != nil:
+		en.Log.Error("ticket not read", "error", err)
+		return &app.Refusal{Status: http.StatusServiceUnavailable}
+	}
+	c.entrance, c.peer, c.door, c.ticketUser = en, p, door, userID
+	p.Send([]byte("connection established"))
+	c.deadline = time.AfterFunc(en.PingInterval, c.late)
+	return nil
+}
+
+// client is one client of /demo or /notification.
+type client struct {
+	// Static after construction.
+	entrance   *entrance
+	peer       app.TextPeer
+	door       string
+	ticketUser string
+	deadline   *time.Timer // for proving who it is
+
+	proved atomic.Bool
+
+	// Owned by the goroutine that reads.
+	lease *auth.Lease
+}
+
+// late cuts a client that has not proved who it is in time.
+func (c *client) late() {
+	if !c.proved.Load() {
+		c.entrance.Gate.CountRefused()
+		c.peer.Close(app.ClosePolicy, "not authenticated")
+	}
+}
+
+// prove takes the first message, {"type":"jwt","token":...}, and returns the client's identity. Anything else ends the
+// connection: then it returns nil.
+func (c *client) prove(data []byte, soon func(time.Time)) *auth.Identity {
+	id := c.identity(data)
+	if id == nil {
+		c.peer.Close(app.ClosePolicy, "authentication failed")
+		return nil
+	}
+	c.proved.Store(true)
+	c.deadline.Stop()
+	c.entrance.Presence.Enter(c.peer.Member(), c.door, id.UserID(), id.Name(), func() { c.peer.Close(app.ClosePolicy, "disconnected") })
+	c.peer.Send([]byte("authentication successfull"))
+	c.lease = c.entrance.Gate.Watch(id, soon, func() { c.peer.Close(app.ClosePolicy, "token expired") })
+	return id
+}
+
+func (c *client) identity(data []byte) *auth.Identity {
+	token, ok := tokenMessage(data, "jwt")
+	if !ok {
+		c.entrance.Gate.CountRefused()
+		return nil
+	}
+	id, err := c.entrance.Gate.Verify(token)
+	if err != nil {
+		return nil // counted there
+	}
+	if id.UserID() != c.ticketUser {
+		c.entrance.Gate.CountRefused()
+		return nil
+	}
+	return id
+}
+
+// renew takes a message {"type":"renew","token":...} of a client that has proved who it is. It reports whether the
+// message was one, and returns the newer identity, nil where the token was refused.
+func (c *client) renew(data []byte) (id *auth.Identity, was bool) {
+	if !bytes.Contains(data, []byte(`"renew"`)) {
+		return nil, false // most messages end here, unparsed
+	}
+	token, ok := tokenMessage(data, "renew")
+	if !ok {
+		return nil, false
+	}
+	id, err := c.entrance.Gate.Renew(c.lease, token)
+	if err != nil {
+		return nil, true
+	}
+	c.entrance.Presence.Rename(c.peer.Member(), id.Name())
+	return id, true
+}
+
+// leave ends what the client has started here.
+func (c *client) leave() {
+	c.deadline.Stop()
+	gate.Stop(c.lease)
+	c.entrance.Presence.Leave(c.peer.Member())
+}
+
+// tokenMessage returns the token of a message {"type":<kind>,"token":<text>}, and whether it is one.
+func tokenMessage(data []byte, kind string) (string, bool) {
+	if !json.Valid(data) {
+		return "", false
+	}
+	f, ok := payload.Fields(data, "type", "token")
+	if !ok {
+		return "", false
+	}
+	if got, _ := payload.StringValue(f[0]); got != kind {
+		return "", false
+	}
+	return payload.StringValue(f[1])
+}

@@ -1,0 +1,351 @@
+package userlist
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"signalbox/handlers/internal/payload"
+	"signalbox/handlers/message"
+	"signalbox/server/app"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// MaxNameBytes is how long the name of a chat user and of a room may be. Each is sent to everybody in the room.
+const MaxNameBytes = 1024
+
+// storeTimeout is how long the user store may take for one call.
+const storeTimeout = 5 * time.Second
+
+// returner is a [store.UserStore] whose nodes may leave on purpose.
+type returner interface {
+	// SaveUserBack is SaveUser. back reports that u has taken over, in its place in the room, a user of the same name
+	// whose node is leaving: nobody was told that they had gone.
+	SaveUserBack(ctx context.Context, u store.User) (added, back bool, err error)
+}
+
+// Options are what a chat stands on. All but Nodes and Clustered are needed.
+type Options struct {
+	Hub   *hub.Hub
+	Users store.UserStore
+	Log   *slog.Logger
+	// Nodes are the other nodes of a cluster; nil: there are none.
+	Nodes hub.Nodes
+	// Clustered says that the users are kept where other nodes find them. A user whose connection ends because this
+	// server does then stays in its room: another node is about to take it over, or to release it with [Chat.Release].
+	Clustered bool
+}
+
+// Chat is rooms with users who have logged in under a name. What it stores is in a [store.UserStore].
+type Chat struct {
+	// Static after construction.
+	hub       *hub.Hub
+	users     store.UserStore
+	nodes     hub.Nodes
+	clustered bool
+	lists     *lists
+	log       *slog.Logger
+
+	counters counters
+}
+
+// Session is one client of the chat. It belongs to the goroutine that reads from the client.
+type Session struct {
+	chat *Chat
+	peer app.Peer
+	// user is who the socket is logged in as, and list the room's; the zero value and nil before.
+	user store.User
+	list *list
+}
+
+// New returns a chat. The caller closes it after the last session has ended.
+func New(o Options) *Chat {
+	if o.Nodes == nil {
+		o.Nodes = hub.Alone
+	}
+	c := &Chat{hub: o.Hub, users: o.Users, nodes: o.Nodes, clustered: o.Clustered, log: o.Log}
+	c.lists = newLists(o, &c.counters)
+	return c
+}
+
+// Close stops the timers of the lists and waits for what reads them. Lists that were still to be sent are not.
+func (c *Chat) Close() { c.lists.close() }
+
+// Open begins the session of one client.
+func (c *Chat) Open(p app.Peer, hs app.Handshake) *Session { return &Session{chat: c, peer: p} }
+
+// Event handles one event of the client, and reports whether it is one of the chat's.
+func (s *Session) Event(e *app.Event) bool {
+	switch e.Name {
+	case "login":
+		s.login(e)
+	case "logout":
+		s.logout(e)
+	case "roomMessage":
+		s.roomMessage(e)
+	case "ping":
+		s.ping(e)
+	default:
+		return false
+	}
+	return true
+}
+
+// Close ends the session: the client has gone.
+func (s *Session) Close(reason string) {
+	if s.chat.clustered && reason == app.ReasonShutdown {
+		s.abandon()
+		return
+	}
+	s.leave()
+}
+
+// login makes the socket a user of a room. The others hear of it; everybody gets the list of users, the new user before
+// the callback is answered.
+func (s *Session) login(e *app.Event) {
+	c := s.chat
+	if !s.wantsCallback(e) {
+		return
+	}
+	name, room, ok := credentials(e)
+	if !ok {
+		c.refuseLogin(e, "No room or name provided")
+		return
+	}
+	if s.list != nil {
+		c.refuseLogin(e, "user already exists")
+		return
+	}
+	user := store.User{ID: s.peer.ID(), Name: name, Room: room}
+	l := c.lists.enter(room)
+	added, back, err := c.save(user)
+	if err != nil {
+		c.storeFailed("chat user not saved", err)
+		c.delete(user.ID) // it may have been saved all the same
+		c.left(l)
+		c.refuseLogin(e, "user store unavailable")
+		return
+	}
+	if !added {
+		c.lists.exit(l)
+		c.refuseLogin(e, "user already exists")
+		return
+	}
+	if !c.hub.Join(s.peer.Member(), l.address) {
+		c.delete(user.ID)
+		if back {
+			c.gone(l.address, name) // who was there all the time
+		}
+		c.left(l)
+		c.refuseLogin(e, "this socket is in too many rooms")
+		return
+	}
+	s.user, s.list = user, l
+	c.counters.logins.Add(1)
+	if back {
+		c.counters.returns.Add(1)
+	} else {
+		c.entered(l.address, name, s.peer.Member())
+	}
+	l.changed(s.peer.Member())
+	e.Ack.Send(struct {
+		User store.User `json:"user"`
+	}{user})
+}
+
+// logout ends what login began; without a login it only answers.
+func (s *Session) logout(e *app.Event) {
+	if !s.wantsCallback(e) {
+		return
+	}
+	s.leave()
+	e.Ack.Send()
+}
+
+// leave takes the socket out of its room, if it is in one, and tells the rest.
+func (s *Session) leave() {
+	c := s.chat
+	if s.list == nil {
+		return
+	}
+	l, user := s.list, s.user
+	s.list, s.user = nil, store.User{}
+	c.delete(user.ID)
+	c.counters.logouts.Add(1)
+	c.hub.Leave(s.peer.Member(), l.address)
+	c.gone(l.address, user.Name)
+	c.left(l)
+}
+
+// left is called after a user was deleted: who is still in the room gets the list, as any may have named that user.
+func (c *Chat) left(l *list) {
+	if c.lists.clustered {
+		l.changed(nil) // though nobody may be left here
+		c.lists.exit(l)
+	} else if !c.lists.exit(l) {
+		l.changed(nil)
+	}
+}
+
+// roomMessage sends the first argument, byte for byte, to everybody in the sender's room, the sender included.
+func (s *Session) roomMessage(e *app.Event) {
+	c := s.chat
+	if s.list == nil {
+		e.Ack.Send(json.RawMessage(`{"ok":false,"error":"not logged in"}`))
+		return
+	}
+	args, attachments := payload.FirstArgument(e)
+	size := len(`{"message":,"from":""}`) + len(s.user.Name)
+	if len(args) > 0 {
+		size += len(args[0])
+	}
+	data := append(make([]byte, 0, size), '{')
+	if len(args) > 0 { // undefined has no JSON: the key is absent
+		data = append(data, `"message":`...)
+		data = append(data, args[0]...)
+		data = append(data, ',')
+	}
+	data = append(data, `"from":"`...)
+	data = append(data, s.user.Name...) // letters and digits
+	data = append(data, `"}`...)
+	c.hub.Send(s.list.address, &hub.Message{
+		Namespace:   message.RootNamespace,
+		Event:       "roomMessage",
+		Args:        []json.RawMessage{data},
+		Attachments: attachments,
+	})
+	c.counters.roomMessages.Add(1)
+	if c.nodes.Up() {
+		e.Ack.Send(message.OK)
+	} else {
+		e.Ack.Send(message.Partial)
+	}
+}
+
+// ping answers with the socket's id.
+func (s *Session) ping(e *app.Event) {
+	if s.wantsCallback(e) {
+		e.Ack.Send(s.peer.ID())
+	}
+}
+
+// wantsCallback reports whether e has a callback. A socket that sends none where one is needed is disconnected.
+func (s *Session) wantsCallback(e *app.Event) bool {
+	if e.Ack.Wanted() {
+		return true
+	}
+	s.chat.counters.missingCallbacks.Add(1)
+	s.peer.Disconnect(false)
+	return false
+}
+
+func (c *Chat) refuseLogin(e *app.Event, text string) {
+	c.counters.loginsRefused.Add(1)
+	e.Ack.Send(json.RawMessage(`{"error":"` + text + `"}`))
+}
+
+// save adds a user to the store. back: nobody has to be told.
+func (c *Chat) save(user store.User) (added, back bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if r, ok := c.users.(returner); ok {
+		return r.SaveUserBack(ctx, user)
+	}
+	added, err = c.users.SaveUser(ctx, user)
+	return added, false, err
+}
+
+// delete takes a user out of the store. Nobody could do anything about a failure but an operator.
+func (c *Chat) delete(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if _, _, err := c.users.DeleteUser(ctx, id); err != nil {
+		c.storeFailed("chat user not deleted", err)
+	}
+}
+
+func (c *Chat) storeFailed(what string, err error) {
+	c.counters.storeErrors.Add(1)
+	c.log.Error(what, "error", err)
+}
+
+// entered tells a room, but for the one who has come, that somebody has.
+func (c *Chat) entered(room hub.Room, name string, self *hub.Member) {
+	c.notify(room, "Someone's here", name+" just entered the room", self)
+}
+
+// gone tells a room that somebody has left it.
+func (c *Chat) gone(room hub.Room, name string) {
+	c.notify(room, "Someone just left", name+" just left the room")
+}
+
+// notify tells everybody in a room, on every node, but the ones in except. The title is in need of no escape.
+func (c *Chat) notify(room hub.Room, title, description string, except ...*hub.Member) {
+	data := message.AppendText([]byte(`{"title":"`+title+`","description":`), description)
+	c.hub.Send(room, &hub.Message{
+		Namespace: message.RootNamespace,
+		Event:     "notification",
+		Args:      []json.RawMessage{append(data, '}')},
+	}, except...)
+}
+
+// credentials returns the name and the room in the first argument of a login, and reports whether both are good: strings
+// of letters and digits after trimming.
+func credentials(e *app.Event) (name, room string, ok bool) {
+	if len(e.Args) == 0 {
+		return "", "", false
+	}
+	walk, ok := payload.MembersOf(e.Args[0])
+	if !ok {
+		return "", "", false
+	}
+	for {
+		key, value, ok := walk.Next()
+		if !ok {
+			break
+		}
+		switch {
+		case payload.KeyIs(key, "name"):
+			name = word(value)
+		case payload.KeyIs(key, "room"):
+			room = word(value)
+		}
+	}
+	return name, room, name != "" && room != ""
+}
+
+// word returns the text of a JSON string without the space around it, or "" where that is not 1 to [MaxNameBytes]
+// letters and digits.
+func word(raw []byte) string {
+	text, ok := payload.StringValue(raw)
+	if !ok {
+		return ""
+	}
+	text = strings.TrimFunc(text, isJSSpace)
+	if len(text) > MaxNameBytes {
+		return ""
+	}
+	for i := range len(text) {
+		c := text[i]
+		if !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+			return ""
+		}
+	}
+	return text
+}
+
+// isJSSpace reports whether String.prototype.trim removes r.
+//
+// Rule: [ECMA-262, white space and line terminators].
+//
+// [ECMA-262, white space and line terminators]: https://tc39.es/ecma262/#sec-white-space
+func isJSSpace(r rune) bool {
+	switch r {
+	case '\t', '\n', '\v', '\f', '\r', ' ', 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF:
+		return true
+	}
+	return 0x2000 <= r && r <= 0x200A
+}

@@ -1,0 +1,41 @@
+package userlist
+
+import (
+	"encoding/json"
+	"slices"
+
+	"signalbox/handlers/message"
+	"signalbox/server/hub"
+	"signalbox/store"
+)
+
+// listText is a list of users as JSON. While users only come, which is when there are many lists, each list is the one
+// before and the users behind it.
+type listText struct {
+	users []store.User
+	open  []byte // the text of users, but for the bracket that closes it
+}
+
+// message returns the users as the event that names them.
+func (t *listText) message(users []store.User) *hub.Message {
+	if n := len(t.users); n == 0 || len(users) < n || !slices.Equal(users[:n], t.users) {
+		t.users, t.open = nil, append(t.open[:0], '[')
+	}
+	for i := len(t.users); i < len(users); i++ {
+		if i > 0 {
+			t.open = append(t.open, ',')
+		}
+		t.open = append(t.open, `{"id":`...)
+		t.open = message.AppendText(t.open, users[i].ID)
+		t.open = append(t.open, `,"name":`...)
+		t.open = message.AppendText(t.open, users[i].Name)
+		t.open = append(t.open, `,"room":`...)
+		t.open = message.AppendText(t.open, users[i].Room)
+		t.open = append(t.open, '}')
+	}
+	t.users = users
+	text := make([]byte, len(t.open)+1) // the message is shared, and open goes on changing
+	copy(text, t.open)
+	text[len(t.open)] = ']'
+	return &hub.Message{Namespace: message.RootNamespace, Event: "users", Args: []json.RawMessage{text}}
+}

@@ -1,0 +1,45 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+)
+
+// Ask asks the other nodes a question, as JSON, and has each answer read, one at a time. It reports whether all have
+// answered something that can be read.
+func Ask[A any](ctx context.Context, nodes Nodes, topic string, question any, read func(answer A)) (complete bool) {
+	answers, complete := nodes.Ask(ctx, topic, PlainJSON(question))
+	for _, text := range answers {
+		var a A
+		if json.Unmarshal(text, &a) != nil {
+			complete = false
+			continue
+		}
+		read(a)
+	}
+	return complete
+}
+
+// Answer has this node answer what others [Ask]. A question that cannot be read gets an answer that cannot either.
+func Answer[Q any](nodes Nodes, topic string, call func(question Q) any) {
+	nodes.OnAsk(topic, func(_ context.Context, body []byte) []byte {
+		var q Q
+		if json.Unmarshal(body, &q) != nil {
+			return nil
+		}
+		return PlainJSON(call(q))
+	})
+}
+
+// PlainJSON returns v as JSON in which raw JSON stays as it is: json.Marshal writes < in another way. What cannot be written
+// is nil.
+func PlainJSON(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return nil
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
