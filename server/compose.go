@@ -9,6 +9,7 @@ import (
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
+	"signalbox/server/socketio/library"
 )
 
 // Options are the parts a server is made of. All of them are needed.
@@ -47,6 +48,11 @@ func New(o Options) (*Server, error) {
 		cfg.Cluster = o.Cluster.Servers()
 	}
 	door := socketio.New(cfg)
+	lib, err := library.New(door, o.Log)
+	if err != nil {
+		shutdownNow(door)
+		return nil, err
+	}
 	metrics := NewMetrics()
 	describeEngine(metrics, door.Engine().Stats)
 	describeSocketIO(metrics, door.Stats)
@@ -56,6 +62,7 @@ func New(o Options) (*Server, error) {
 		shutdownNow(door)
 		return nil, err
 	}
+	s.library = lib
 	s.console = s.newConsole(o, door)
 	s.api = newAPI(o, door)
 	s.doors = newDoors(o, door, metrics)

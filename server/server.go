@@ -13,8 +13,11 @@ import (
 	"syscall"
 	"time"
 
+	sio "github.com/zishang520/socket.io/v2/socket"
+
 	"signalbox/config"
 	"signalbox/server/engine"
+	"signalbox/server/socketio/library"
 )
 
 const (
@@ -36,6 +39,7 @@ type Server struct {
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
 	doors    doorSet      // set before Run; nil: there are none
+	library  *library.Library
 	console  http.Handler // nil: it is off
 	api      http.Handler // nil: there is none
 
@@ -132,6 +136,10 @@ func (s *Server) DebugAddr() net.Addr {
 	}
 	return s.debug.listener.Addr()
 }
+
+// Library returns the server of the Socket.IO library: what a program makes of namespaces without a handler, and operators
+// that reach everybody in the others. docs/library.md is its page. Namespaces are made before Run.
+func (s *Server) Library() *sio.Server { return s.library.Server() }
 
 // Metrics returns where counters are registered. It must be used before Run.
 func (s *Server) Metrics() *Metrics { return s.metrics }

@@ -29,7 +29,7 @@ func BenchmarkDeliver(b *testing.B) {
 			}
 		}
 	}()
-	p, msg := s.namespace("/chat").peer(sid), benchMessage()
+	p, msg := s.audience("/chat", hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", sid)}})[0], benchMessage()
 	b.ReportAllocs()
 	for b.Loop() {
 		if !p.Deliver(msg) {

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"signalbox/server/cluster/format"
@@ -40,8 +41,11 @@ type Cluster interface {
 	ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage, attachments [][]byte) ([]json.RawMessage, error)
 }
 
-// clusterPatience is how long the others are given to answer where nobody says; Node's adapter takes as long.
-const clusterPatience = 5 * time.Second
+// ErrAlone answers what only makes sense among several servers.
+var ErrAlone = errors.New("there is no other server: this one does not run in a cluster")
+
+// ClusterPatience is how long the others are given to answer where nobody says; Node's adapter takes as long.
+const ClusterPatience = 5 * time.Second
 
 // alone is the cluster of a server without one.
 type alone struct{}
@@ -70,9 +74,9 @@ func (alone) Leave(string, hub.Selection, []string)              {}
 func (alone) Disconnect(string, hub.Selection, bool)             {}
 
 func (alone) ServerSide(context.Context, string, []json.RawMessage, [][]byte) error {
-	return errAlone
+	return ErrAlone
 }
 
 func (alone) ServerSideAsk(context.Context, string, []json.RawMessage, [][]byte) ([]json.RawMessage, error) {
-	return nil, errAlone
+	return nil, ErrAlone
 }

@@ -9,37 +9,27 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zishang520/engine.io/v2/types"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
-
 	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/rawjson"
 )
 
 var (
 	errState  = errors.New("packet for a namespace that is not connected")
 	errClosed = errors.New("the client has left")
-	// errOwnEngine answers calls that only make sense inside the library's own engine.
-	errOwnEngine = errors.New("signalbox serves its own engine")
 )
 
-// conn is one Engine.IO session with its namespaces. It receives from the engine ([engine.Receiver]) and stands in for
-// the library's engine.Socket (face.go).
+// conn is one Engine.IO session with its namespaces. It receives from the engine ([engine.Receiver]).
 type conn struct {
-	listeners // the library's, on "data", "error" and "close"
-
 	// Static after construction.
 	server  *Server
 	session *engine.Session
 
-	closing atomic.Bool // the connection is told to end
-	closed  atomic.Bool // it has ended
+	closing atomic.Bool // the connection is told to end, or has ended
 
 	mu sync.Mutex
 	// mu guards the following.
-	peers   []*peer
-	request *types.HttpContext
+	peers []*peer
+	idle  *time.Timer // ends a connection that is in no namespace; nil while it is in one
 
 	// Owned by the goroutine that reads.
 	partial  *partial
@@ -121,10 +111,21 @@ func (s *scratch) release() {
 	scratches.Put(s)
 }
 
-// refuse counts a packet that ends its sender's connection.
+// refuse counts a packet that ends its sender's connection. Programs hear of one that cannot be decoded.
 func (c *conn) refuse(err error) error {
-	if !errors.Is(err, errPanic) {
-		c.server.counters.badPackets.Add(1)
+	if errors.Is(err, errPanic) {
+		return err
+	}
+	c.server.counters.badPackets.Add(1)
+	if !errors.Is(err, errState) {
+		c.mu.Lock()
+		peers := slices.Clone(c.peers)
+		c.mu.Unlock()
+		for _, p := range peers {
+			if s := p.LibrarySession(); s != nil && p.status() == connected {
+				s.Fault(err)
+			}
+		}
 	}
 	return err
 }
@@ -194,7 +195,7 @@ func (c *conn) throttle() bool {
 	return c.session.Pause(wait)
 }
 
-// ack calls the callback that the program passed to an emit of the library.
+// ack gives the answer to an event that a client was asked to answer to who waits for it.
 func (c *conn) ack(p *packet, attachments [][]byte) error {
 	peer := c.find(p.namespace)
 	if peer == nil {
@@ -203,42 +204,51 @@ func (c *conn) ack(p *packet, attachments [][]byte) error {
 	return peer.acknowledge(p, attachments)
 }
 
-// connect asks the library to connect a namespace. Its answer comes back through [conn.write].
+// connect lets the client into a namespace, or refuses it.
 //
 // Rule: a second CONNECT on a namespace that is connected, or about to be, closes the connection.
 func (c *conn) connect(p *packet) error {
 	name := string(p.namespace)
-	auth := map[string]any{}
-	// A handler gets the payload as it came. The library would keep it, decoded, as long as the client stays: many times
-	// its size on the wire, and a token in it.
-	if p.payload != nil && c.server.handlers[name] == nil {
-		if err := json.Unmarshal(p.payload, &auth); err != nil {
-			return rawjson.ErrSyntax
-		}
-	}
 	if old := c.find(p.namespace); old != nil {
-		if old.status() != left || !old.wasOpened() {
+		if old.status() != left {
 			return errState
 		}
-		old.awaitSettled()
-		old.awaitGone()
 		c.remove(old)
 	}
 	c.mu.Lock()
 	if limit := c.server.cfg.MaxNamespaces; limit > 0 && c.presentLocked() >= limit {
 		c.mu.Unlock()
 		c.server.counters.namespacesRefused.Add(1)
-		return c.session.Send(connectError(name, "Too many namespaces"))
+		return c.sendConnectError(name, "Too many namespaces", nil)
 	}
-	peer := &peer{conn: c, name: name, auth: bytes.Clone(p.payload)}
+	peer := newPeer(c, name)
 	c.peers = append(c.peers, peer)
 	c.mu.Unlock()
-	c.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: name, Data: auth})
-	return nil
+	if c.closing.Load() { // it ended meanwhile, and who ended it did not see the peer
+		peer.detach(engine.ReasonForcedClose.String())
+		return nil
+	}
+	if h := c.server.handlers[name]; h != nil {
+		peer.attach(h, p.payload)
+		return nil
+	}
+	if c.server.library == nil {
+		peer.Refuse("Invalid namespace", nil)
+		return nil
+	}
+	return peer.attachToLibrary(p.payload)
 }
 
-// disconnect ends a client's stay in a namespace at its own wish, and returns when the library has forgotten it: a
-// CONNECT that follows at once must find the namespace free.
+func (c *conn) sendConnectError(namespace, message string, data any) error {
+	m, err := connectError(namespace, message, data)
+	if err != nil {
+		c.server.log.Error("the data of a connect error cannot be written", "namespace", namespace, "error", err)
+		m, _ = connectError(namespace, message, nil) // a text always can
+	}
+	return c.session.Send(m)
+}
+
+// disconnect ends a client's stay in a namespace at its own wish.
 func (c *conn) disconnect(p *packet) error {
 	peer := c.find(p.namespace)
 	if peer == nil {
@@ -250,12 +260,7 @@ func (c *conn) disconnect(p *packet) error {
 	case left: // the server ended it first
 		return nil
 	}
-	peer.awaitSettled()
 	peer.detach("client namespace disconnect")
-	if sock := peer.socket(); sock.Connected() {
-		c.Emit("data", &parser.Packet{Type: parser.DISCONNECT, Nsp: peer.name})
-		peer.awaitGone()
-	}
 	c.remove(peer)
 	return nil
 }
@@ -266,55 +271,51 @@ func (c *conn) disconnectAll() {
 	peers := slices.Clone(c.peers)
 	c.mu.Unlock()
 	for _, p := range peers {
-		if p.socket() != nil {
+		if p.status() != asked {
 			p.Disconnect(false)
 		}
 	}
-	c.Close(false)
+	c.end()
 }
 
-// write queues what the library encoded, and follows what it says about a namespace.
-func (c *conn) write(e *encoded) {
-	kind := packetType(e.packet.Type)
-	if kind != typeConnect && kind != typeConnectError && kind != typeDisconnect {
-		_ = c.session.Send(e.message) // an ended connection is told through Closed
-		return
-	}
-	peer := c.find([]byte(e.packet.Nsp))
-	// A client that knows it is out may ask again at once: it is out before it knows.
-	switch {
-	case peer == nil && kind == typeConnectError:
-		_ = c.session.Send(e.message)
-	case peer == nil:
-		// The client left meanwhile.
-	case kind == typeConnect:
-		peer.open(e.message)
-		c.mu.Lock()
-		c.request = nil
-		c.mu.Unlock()
-	case kind == typeConnectError:
-		peer.detach("refused")
-		c.remove(peer)
-		_ = c.session.Send(e.message)
-	case peer.leave("server namespace disconnect"): // else it left by itself, or was told before
-		_ = c.session.Send(e.message) // DelAll, which comes next and without the library's lock, tells the handler
+// end ends the connection. What was queued before still leaves.
+func (c *conn) end() {
+	if c.closing.CompareAndSwap(false, true) {
+		c.session.Close(engine.ReasonForcedClose)
 	}
 }
 
-// Closed tells the handlers and then the library that the connection has ended.
+// awaitNamespace gives a client that is in no namespace time to join one.
+func (c *conn) awaitNamespace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle == nil && !c.closing.Load() {
+		c.idle = time.AfterFunc(c.server.cfg.ConnectTimeout, c.end)
+	}
+}
+
+// inNamespace ends the wait for a namespace.
+func (c *conn) inNamespace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+}
+
+// Closed tells handlers and programs that the connection has ended.
 func (c *conn) Closed(reason engine.Reason) {
 	c.closing.Store(true)
-	c.closed.Store(true)
 	c.partial = nil
+	c.inNamespace()
 	c.mu.Lock()
 	peers := c.peers
 	c.peers = nil
-	c.request = nil
 	c.mu.Unlock()
 	for _, p := range peers {
 		p.detach(reason.String())
 	}
-	c.Emit("close", reason.String(), "")
 	c.server.counters.conns.Add(-1)
 }
 
@@ -327,6 +328,13 @@ func (c *conn) find(namespace []byte) *peer {
 		}
 	}
 	return nil
+}
+
+// isAlone reports whether the client is in no namespace, nor about to be.
+func (c *conn) isAlone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.presentLocked() == 0
 }
 
 // presentLocked returns how many namespaces the client is in, or about to be.
@@ -343,10 +351,7 @@ func (c *conn) presentLocked() int {
 func (c *conn) remove(p *peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range c.peers {
-		if c.peers[i] == p {
-			c.peers = append(c.peers[:i], c.peers[i+1:]...)
-			return
-		}
+	if i := slices.Index(c.peers, p); i >= 0 {
+		c.peers = slices.Delete(c.peers, i, i+1)
 	}
 }

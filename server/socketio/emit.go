@@ -70,14 +70,5 @@ func timeLeft(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return max(time.Until(deadline), time.Millisecond)
 	}
-	return clusterPatience
-}
-
-// namespace returns what is known of a namespace; nil where nobody has been in it and no program has made it.
-func (s *Server) namespace(name string) *namespace {
-	n, ok := s.namespaces.Load(name)
-	if !ok {
-		return nil
-	}
-	return n.(*namespace)
+	return ClusterPatience
 }

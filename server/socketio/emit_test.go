@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -52,7 +53,7 @@ func TestEmitSelects(t *testing.T) {
 		clients, sids = append(clients, c), append(sids, sid)
 	}
 	elsewhere, _ := connect(t, url, "/")
-	first := s.namespace("/chat").peer(sids[0]).member
+	first := s.hub.Members(hub.SocketRoom("/chat", sids[0]))[0]
 	for i := range 2 * 16 {
 		s.hub.Join(hub.NewMember(fmt.Sprint(i), taker{}), crowdRoom)
 	}
@@ -200,29 +201,6 @@ func TestEmitWithAckEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Ids of questions and of the library's own acks come from one counter, so an answer finds the right one.
-func TestEmitWithAckBesideTheLibrary(t *testing.T) {
-	s, nsp, url, sockets := newLibraryServer(t)
-	c, sid := connect(t, url, "/lib")
-	receive(t, sockets)
-	library := make(chan []any, 1)
-	nsp.Timeout(patience).Emit("theirs", func(args []any, _ error) { library <- args })
-	c.want(`42/lib,1["theirs"]`)
-	got := collect()
-	asked := make(chan int, 1)
-	go func() {
-		asked <- number(s.EmitWithAck(t.Context(), hub.Selection{}, &hub.Message{Namespace: "/lib", Event: "ours"}, got.take))
-	}()
-	c.want(`42/lib,2["ours"]`)
-	c.send(`43/lib,2["to us"]`, `43/lib,1["to them"]`)
-	if n := receive(t, asked); n != 1 || !strings.Contains(got.answers[sid], "to us") {
-		t.Errorf("EmitWithAck = %d with %v", n, got.answers)
-	}
-	if args := receive(t, library); !strings.Contains(fmt.Sprint(args), "to them") {
-		t.Errorf("the library got %v", args)
-	}
-}
-
 // Many questions at once, to clients that answer, leave and come: each ends by itself and none is left behind.
 func TestEmitWithAckUnderLoad(t *testing.T) {
 	s, url := newEmitServer(t)
@@ -268,18 +246,24 @@ func TestEmitWithAckUnderLoad(t *testing.T) {
 	answering.Wait()
 }
 
-// A dynamic namespace that the library forgets is forgotten here as well.
-func TestEmitForgetsNamespaces(t *testing.T) {
-	s, _ := newTestServer(t, nil)
-	if s.namespace("/") == nil {
-		t.Fatal("the namespace / is not known")
+// silent is a cluster whose servers never tell.
+type silent struct{ alone }
+
+func (silent) Emit(hub.Selection, *hub.Message, func(int, bool)) {}
+
+func (silent) Ask(ctx context.Context, _ hub.Selection, _ *hub.Message, _ time.Duration, _ AnswerFunc) (int, bool) {
+	<-ctx.Done()
+	return 0, false
+}
+
+func TestClusterEmitDoesNotWaitForever(t *testing.T) {
+	s, _ := newTestServer(t, echo(), func(c *Config) { c.Cluster = silent{} })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if n, complete := s.Emit(ctx, hub.Selection{}, &hub.Message{Namespace: "/", Event: "e"}); n != 0 || complete {
+		t.Errorf("Emit = %d, %v", n, complete)
 	}
-	nsp := s.Library().Of("/made", nil)
-	if s.namespace("/made") == nil {
-		t.Error("a namespace that a program made is not known")
-	}
-	nsp.Adapter().Close()
-	if s.namespace("/made") != nil {
-		t.Error("a namespace whose adapter was closed is still known")
+	if n, complete := s.EmitWithAck(ctx, hub.Selection{}, &hub.Message{Namespace: "/", Event: "e"}, nil); n != 0 || complete {
+		t.Errorf("EmitWithAck = %d, %v", n, complete)
 	}
 }

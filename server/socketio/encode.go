@@ -4,12 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"reflect"
 	"strconv"
 	"strings"
-
-	eio "github.com/zishang520/engine.io/v2/types"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
 
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
@@ -48,9 +44,10 @@ func binaryKind(kind packetType) packetType {
 }
 
 // encodeMessage writes a hub message down as an EVENT packet. It is the hub's encoder of FormSocketIO.
-func encodeMessage(m *hub.Message) *wire.Message { return encodeEvent(m, "") }
+func encodeMessage(m *hub.Message) *wire.Message { return EncodeEvent(m, "") }
 
-func encodeEvent(m *hub.Message, id string) *wire.Message {
+// EncodeEvent writes a hub message down as an EVENT packet that asks for an answer to id; "": it asks for none.
+func EncodeEvent(m *hub.Message, id string) *wire.Message {
 	if m.Event == "" && m.RawEvent == nil {
 		return nil
 	}
@@ -82,8 +79,8 @@ func marshal(v any) ([]byte, error) {
 	return rawjson.Marshal(v)
 }
 
-// marshalArgs writes the arguments of an event or an ack down, and takes binary values out as attachments.
-func marshalArgs(args []any) (raw []json.RawMessage, attachments [][]byte, err error) {
+// MarshalArgs writes the arguments of an event or an ack down, and takes binary values out as attachments.
+func MarshalArgs(args []any) (raw []json.RawMessage, attachments [][]byte, err error) {
 	if len(args) == 0 {
 		return nil, nil, nil
 	}
@@ -107,8 +104,8 @@ type placeholder struct {
 	Num         int  `json:"num"`
 }
 
-// extract returns v with its binary values replaced by placeholders. It looks into []any and map[string]any, the shapes
-// the library's documentation names; other types are left to encoding/json.
+// extract returns v with its binary values replaced by placeholders. It looks into []any and map[string]any; other types
+// are left to encoding/json.
 func extract(v any, attachments *[][]byte) (any, error) {
 	add := func(data []byte) any {
 		*attachments = append(*attachments, data)
@@ -117,13 +114,9 @@ func extract(v any, attachments *[][]byte) (any, error) {
 	switch v := v.(type) {
 	case []byte:
 		return add(v), nil
-	case *eio.StringBuffer:
-		return v.String(), nil
 	case *strings.Reader:
 		data, err := io.ReadAll(v)
 		return string(data), err
-	case eio.BufferInterface:
-		return add(v.Bytes()), nil
 	case io.Reader:
 		data, err := io.ReadAll(v)
 		if err != nil {
@@ -179,8 +172,8 @@ func hasBinary(v any) bool {
 	return false
 }
 
-// encodeAck writes an ACK packet.
-func encodeAck(namespace, id string, args []any) (*wire.Message, error) {
+// EncodeAck writes an ACK packet.
+func EncodeAck(namespace, id string, args []any) (*wire.Message, error) {
 	if len(args) == 1 {
 		if raw, ok := args[0].(json.RawMessage); ok { // the answers that are ready made
 			w := wire.NewBuilder(len(raw) + len(namespace) + len(id) + 8)
@@ -191,7 +184,7 @@ func encodeAck(namespace, id string, args []any) (*wire.Message, error) {
 			return w.Message(), nil
 		}
 	}
-	raw, attachments, err := marshalArgs(args)
+	raw, attachments, err := MarshalArgs(args)
 	if err != nil {
 		return nil, err
 	}
@@ -212,44 +205,8 @@ func appendArray(b []byte, elements []json.RawMessage) []byte {
 	return append(b, ']')
 }
 
-// encodePacket writes a packet of the library down.
-func encodePacket(p *parser.Packet) (*wire.Message, error) {
-	id := ""
-	if p.Id != nil {
-		id = strconv.FormatUint(*p.Id, 10)
-	}
-	switch kind := packetType(p.Type); kind {
-	case typeEvent, typeBinaryEvent, typeAck, typeBinaryAck:
-		args, ok := p.Data.([]any)
-		if !ok && p.Data != nil {
-			return nil, fmt.Errorf("%w: data of type %T", errPacket, p.Data)
-		}
-		if kind == typeAck || kind == typeBinaryAck {
-			return encodeAck(p.Nsp, id, args)
-		}
-		m, err := eventMessage(p.Nsp, args)
-		if err != nil {
-			return nil, err
-		}
-		return encodeEvent(m, id), nil
-	case typeConnect, typeDisconnect, typeConnectError:
-		w := wire.NewBuilder(64)
-		w.Buf = appendHead(w.Buf, kind, 0, p.Nsp, id)
-		if p.Data != nil {
-			data, err := marshal(withoutNil(kind, p.Data))
-			if err != nil {
-				return nil, err
-			}
-			w.Buf = append(w.Buf, data...)
-		}
-		return w.Message(), nil
-	default:
-		return nil, fmt.Errorf("%w: type %q", errPacket, byte(p.Type))
-	}
-}
-
-// eventMessage returns the hub's form of an event that the library emits: name first, then the arguments.
-func eventMessage(namespace string, args []any) (*hub.Message, error) {
+// EventMessage returns the hub's form of an event that a program emits: its name first, then the arguments.
+func EventMessage(namespace string, args []any) (*hub.Message, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("%w: event without a name", errPacket)
 	}
@@ -257,7 +214,7 @@ func eventMessage(namespace string, args []any) (*hub.Message, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: event name of type %T", errPacket, args[0])
 	}
-	raw, attachments, err := marshalArgs(args[1:])
+	raw, attachments, err := MarshalArgs(args[1:])
 	if err != nil {
 		return nil, err
 	}
@@ -268,38 +225,32 @@ func eventMessage(namespace string, args []any) (*hub.Message, error) {
 	return m, nil
 }
 
-// withoutNil leaves the data out of a connect error that has none, as the reference does.
-func withoutNil(kind packetType, data any) any {
-	m, ok := data.(map[string]any)
-	if kind != typeConnectError || !ok {
-		return data
-	}
-	if v, ok := m["data"]; ok && isNil(v) {
-		return map[string]any{"message": m["message"]}
-	}
-	return data
+// connectPacket tells a client that it is connected, and as whom.
+func connectPacket(namespace, sid string) *wire.Message {
+	w := wire.NewBuilder(64)
+	w.Buf = appendHead(w.Buf, typeConnect, 0, namespace, "")
+	w.Buf = append(w.Buf, `{"sid":"`...)
+	w.Buf = append(w.Buf, sid...)
+	w.Buf = append(w.Buf, `"}`...)
+	return w.Message()
 }
 
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch rv := reflect.ValueOf(v); rv.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
-		return rv.IsNil()
-	default:
-		return false
-	}
-}
-
-// connectError encodes a refusal that the library has no part in.
-func connectError(namespace, message string) *wire.Message {
+// connectError encodes a refusal. data is left out where it is nil.
+func connectError(namespace, message string, data any) (*wire.Message, error) {
 	w := wire.NewBuilder(64)
 	w.Buf = appendHead(w.Buf, typeConnectError, 0, namespace, "")
-	w.Buf = append(w.Buf, `{"message":`...)
+	w.Buf = append(w.Buf, '{')
+	if raw, err := marshal(data); err != nil {
+		return nil, err
+	} else if string(raw) != "null" {
+		w.Buf = append(w.Buf, `"data":`...)
+		w.Buf = append(w.Buf, raw...)
+		w.Buf = append(w.Buf, ',')
+	}
+	w.Buf = append(w.Buf, `"message":`...)
 	w.Buf = rawjson.AppendString(w.Buf, message)
 	w.Buf = append(w.Buf, '}')
-	return w.Message()
+	return w.Message(), nil
 }
 
 func disconnectPacket(namespace string) *wire.Message {

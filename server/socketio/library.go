@@ -1,100 +1,94 @@
 package socketio
 
 import (
-	"strconv"
-	"sync"
-	"time"
-
-	eio "github.com/zishang520/engine.io/v2/types"
+	"context"
+	"encoding/json"
 
 	"signalbox/server/app"
 	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/wire"
 )
 
-// librarySession serves a namespace without a handler of ours: events go to the listeners that the program registered on
-// the library's Socket, in order and on the goroutine that reads.
-type librarySession struct {
-	p     *peer
-	once  sync.Once
-	heard chan struct{} // closed when the program's "connection" listeners have returned
+// Library serves the namespaces that have no handler: package library, for programs that are written against the Socket.IO
+// library. Its methods may be called from any goroutine.
+type Library interface {
+	// Session returns what will keep a client that asks for a namespace.
+	Session(c Client) LibrarySession
+	// ServerSide gives an event of another server, its name and its arguments, to what the program listens to on the
+	// namespace, on the caller's goroutine. ack takes what the first listener calls back with; nil: no answer is wanted.
+	ServerSide(namespace string, args []json.RawMessage, attachments [][]byte, ack func(value json.RawMessage, attachments [][]byte))
+	// Shutdown is called when the last client has gone.
+	Shutdown(ctx context.Context) error
 }
 
-// listenersWait is how long an event waits for a "connection" listener that does not return. It may itself wait for what
-// the client sends.
-const listenersWait = time.Second
-
-// ready lets events through.
-func (s *librarySession) ready() { s.once.Do(func() { close(s.heard) }) }
-
-// await waits for ready: the library sends CONNECT before the program hears of the socket and registers its listeners.
-func (s *librarySession) await() {
-	select {
-	case <-s.heard:
-		return
-	default:
-	}
-	timer := time.NewTimer(listenersWait)
-	defer timer.Stop()
-	select {
-	case <-s.heard:
-	case <-timer.C:
-		s.ready()
-	}
+// LibrarySession keeps one client for the library. Event and Close are called as those of [app.Session], Close also for a
+// client that was not let in.
+type LibrarySession interface {
+	app.Session
+	// Connect asks for the client to be let in: Accept or Refuse of the [Client] is the answer, at once or later. payload
+	// is what its CONNECT brought, nil without anything; it may alias a buffer. An error ends the connection.
+	Connect(payload json.RawMessage) error
+	// Ack takes the client's answer to the event with an id, on the goroutine that reads.
+	Ack(id uint64, args []json.RawMessage, attachments [][]byte) error
+	// Fault tells that the client sent what cannot be decoded. Its connection ends.
+	Fault(err error)
+	// Join and Leave change the rooms of the namespace that the client is in.
+	Join(rooms []string)
+	Leave(rooms []string)
+	// Data returns what the program keeps with the client.
+	Data() any
 }
 
-func (s *librarySession) Event(e *app.Event) {
-	s.await()
-	sock := s.p.socket()
-	args, err := decodeArgs(e.Args, e.Attachments, newBinary)
-	if err != nil {
-		s.p.conn.server.counters.badPackets.Add(1)
-		s.p.conn.session.Close(engine.ReasonParseError) // a number that Go cannot hold, for one
-		return
-	}
-	all := append([]any{e.Name}, args...)
-	if e.Ack.Wanted() {
-		answer := e.Ack
-		var once sync.Once
-		all = append(all, func(args []any, _ error) { once.Do(func() { answer.Send(args...) }) })
-	}
-	for _, listener := range sock.ListenersAny() {
-		listener(all...)
-	}
-	if sock.Connected() {
-		sock.EmitUntyped(e.Name, all[1:]...)
-	}
+// Client is one client as the library sees it.
+type Client interface {
+	app.Peer
+	// Connection returns the connection, which other namespaces share.
+	Connection() *engine.Session
+	// LibrarySession returns what keeps the client; nil in a namespace with a handler.
+	LibrarySession() LibrarySession
+	// Accept lets the client in: it is told that it is connected.
+	Accept()
+	// Refuse turns it away with a connect error. data is left out where it is nil.
+	Refuse(message string, data any)
+	// Queue queues a message that is written down already, and reports whether the client will get it.
+	Queue(m *wire.Message, volatile bool) bool
+	// Fail ends the connection because of a packet that cannot be decoded.
+	Fail(err error)
+	// Leave ends the client's stay as [app.Peer.Disconnect] does, but for Close of its session: Conclude is the second
+	// half, for when no lock is held that a listener must not meet.
+	Leave()
+	Conclude()
 }
 
-func (*librarySession) Close(string) {}
+var _ Client = (*peer)(nil)
 
-// acknowledge calls what the program passed to Emit or BroadcastWithAck, on the goroutine that reads. An id nobody waits
-// for is ignored, as in the reference.
-func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
-	sock := p.socket()
-	id, parseErr := strconv.ParseUint(string(pk.id), 10, 64)
-	if sock == nil || parseErr != nil {
-		return nil
-	}
-	if p.ns.questions.take(id, p, pk.args, attachments) {
-		return nil
-	}
-	callback, ok := sock.Acks().LoadAndDelete(id)
-	if !ok {
-		return nil
-	}
-	args, err := decodeArgs(pk.args, attachments, newBinary)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			p.panicked(r)
-			err = errPanic
-		}
-	}()
-	callback(args, nil)
-	return nil
+// Serve has l serve the namespaces without a handler. It is called once, before the first client.
+func (s *Server) Serve(l Library) { s.library = l }
+
+// Hub returns the hub that the clients are in.
+func (s *Server) Hub() *hub.Hub { return s.hub }
+
+// Handles reports whether a namespace has a handler.
+func (s *Server) Handles(namespace string) bool { return s.handlers[namespace] != nil }
+
+// Cluster returns the way to the other servers, and whether there is one.
+func (s *Server) Cluster() (Cluster, bool) { return s.cluster, s.clustered() }
+
+// Open makes a namespace of the library known. ids returns ids for acks that the library gives nobody else.
+func (s *Server) Open(name string, ids func() uint64) {
+	s.namespaces.LoadOrStore(name, &namespace{server: s, name: name, nextID: ids})
 }
 
-// newBinary is what the library's listeners get for a binary attachment.
-func newBinary(data []byte) any { return eio.NewBytesBuffer(data) }
+// Forget takes one Open back.
+func (s *Server) Forget(name string) { s.namespaces.Delete(name) }
+
+// Select returns the clients of a namespace that sel selects, each once; everybody where it names no room.
+func (s *Server) Select(namespace string, sel hub.Selection) []Client {
+	peers := s.audience(namespace, sel)
+	clients := make([]Client, len(peers))
+	for i, p := range peers {
+		clients[i] = p
+	}
+	return clients
+}

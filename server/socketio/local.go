@@ -9,18 +9,6 @@ import (
 
 // This file is what the cluster asks of this server for its own clients: messages.
 
-// audience returns the clients of this namespace that sel selects, each once; everybody where it names no room.
-func (n *namespace) audience(sel hub.Selection) []*peer {
-	members := n.server.hub.Select(n.name, sel)
-	peers := make([]*peer, 0, len(members))
-	for _, m := range members {
-		if p, ok := m.Sink().(*peer); ok && p.ns == n {
-			peers = append(peers, p)
-		}
-	}
-	return peers
-}
-
 // AskHere asks the clients on this server that sel selects to answer msg, and returns when all of them have answered or
 // left, or when ctx is over. asked is called once and before everything else, with the number of clients asked, also where
 // it is 0. answer is called once for each answer, one at a time and not after AskHere has returned; args and attachments
@@ -32,15 +20,15 @@ func (s *Server) AskHere(ctx context.Context, sel hub.Selection, msg *hub.Messag
 		asked(0)
 		return
 	}
-	peers := n.audience(sel)
+	peers := s.audience(n.name, sel)
 	if len(peers) == 0 {
 		asked(0)
 		return
 	}
-	id := n.nsp.Ids() // shared with the library's own acks, so no client has two questions of one id
+	id := n.nextID()
 	q := n.questions.ask(id, peers, answer)
 	defer n.questions.close(id)
-	encoded := encodeEvent(msg, strconv.FormatUint(id, 10))
+	encoded := EncodeEvent(msg, strconv.FormatUint(id, 10))
 	q.send(func(p *peer) bool { return encoded != nil && p.deliver(encoded, msg.ID, false) }, asked)
 	select {
 	case <-q.done:

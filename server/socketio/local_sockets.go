@@ -3,15 +3,10 @@ package socketio
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
-
-	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/engine"
@@ -25,13 +20,9 @@ import (
 // members of the query that are called like a token or a key, and everything in auth. data is what the program keeps with
 // the library's socket, {} where that is nothing.
 func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socket {
-	n := s.namespace(namespace)
-	if n == nil {
-		return nil
-	}
 	var sockets []format.Socket
-	for _, p := range n.audience(sel) {
-		sockets = append(sockets, format.Socket{ID: p.ID(), Handshake: p.handshake(), Rooms: n.bareRooms(p), Data: p.data()})
+	for _, p := range s.audience(namespace, sel) {
+		sockets = append(sockets, format.Socket{ID: p.ID(), Handshake: p.handshake(), Rooms: p.bareRooms(), Data: p.data()})
 	}
 	return sockets
 }
@@ -39,13 +30,9 @@ func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socke
 // RoomsHere returns the rooms that clients of a namespace on this server are in, each once, by the names that a Node server
 // would have for them: socket ids are among them.
 func (s *Server) RoomsHere(namespace string) []string {
-	n := s.namespace(namespace)
-	if n == nil {
-		return nil
-	}
 	var rooms []string
-	for _, p := range n.all() {
-		rooms = append(rooms, n.bareRooms(p)...)
+	for _, p := range s.audience(namespace, hub.Selection{}) {
+		rooms = append(rooms, p.bareRooms()...)
 	}
 	slices.Sort(rooms)
 	return slices.Compact(rooms)
@@ -60,98 +47,72 @@ func (s *Server) AllRooms(ctx context.Context, namespace string) ([]string, erro
 	return slices.Compact(rooms), err
 }
 
-// JoinHere makes the selected clients of a namespace on this server join rooms of the library. It may wait a moment, as
+// JoinHere makes the selected clients of a namespace on this server join rooms of it. It may wait a moment, as
 // [hub.Hub.Join] does, so it must not be called where messages of the cluster are received.
 func (s *Server) JoinHere(namespace string, sel hub.Selection, rooms []string) {
-	if n := s.namespace(namespace); n != nil {
-		n.join(n.audience(sel), libraryRooms(rooms))
+	for _, p := range s.audience(namespace, sel) {
+		if session := p.LibrarySession(); session != nil {
+			session.Join(rooms)
+			continue
+		}
+		for _, room := range rooms {
+			s.hub.Join(p.member, hub.NamespaceRoom(namespace, room))
+		}
 	}
 }
 
-// LeaveHere makes them leave rooms of the library. Rooms that a handler keeps are the handler's.
+// LeaveHere makes them leave rooms of the namespace. Rooms that a handler keeps are the handler's.
 func (s *Server) LeaveHere(namespace string, sel hub.Selection, rooms []string) {
-	if n := s.namespace(namespace); n != nil {
-		n.leave(n.audience(sel), libraryRooms(rooms))
+	for _, p := range s.audience(namespace, sel) {
+		if session := p.LibrarySession(); session != nil {
+			session.Leave(rooms)
+			continue
+		}
+		for _, room := range rooms {
+			if room != p.ID() {
+				s.hub.Leave(p.member, hub.NamespaceRoom(namespace, room))
+			}
+		}
 	}
 }
 
 // DisconnectHere disconnects the selected clients of a namespace on this server, from the namespace or altogether. It
 // calls handlers, which may take their time.
 func (s *Server) DisconnectHere(namespace string, sel hub.Selection, closeConnection bool) {
-	if n := s.namespace(namespace); n != nil {
-		for _, p := range n.audience(sel) {
-			p.Disconnect(closeConnection)
-		}
+	for _, p := range s.audience(namespace, sel) {
+		p.Disconnect(closeConnection)
 	}
 }
 
-// ServerSideHere gives an event of another server, its name and its arguments, to the listeners that the program has
+// ServerSideHere gives an event of another server, its name and its arguments, to the listeners that a program has
 // registered on the namespace, on the caller's goroutine. ack takes what the first of them calls back with, the first
 // value of it; nil: no answer is wanted. What cannot be read is ignored.
 func (s *Server) ServerSideHere(namespace string, args []json.RawMessage, attachments [][]byte, ack func(value json.RawMessage, attachments [][]byte)) {
-	n := s.namespace(namespace)
-	if n == nil {
-		return
+	if s.library != nil {
+		s.library.ServerSide(namespace, args, attachments, ack)
 	}
-	values, err := decodeArgs(args, attachments, newBinary)
-	if err != nil {
-		return
-	}
-	if ack != nil {
-		var once sync.Once
-		values = append(values, func(answer []any, _ error) {
-			once.Do(func() { n.answerServer(answer, ack) })
-		})
-	}
-	defer n.recoverProgram()
-	n.nsp.OnServerSideEmit(values)
-}
-
-// answerServer writes down what a listener called back with.
-func (n *namespace) answerServer(answer []any, ack func(json.RawMessage, [][]byte)) {
-	raw, attachments, err := marshalArgs([]any{firstOf(answer)})
-	if err != nil {
-		n.server.log.Error("an answer to a server cannot be written", "namespace", n.name, "error", err)
-		return
-	}
-	ack(raw[0], attachments)
-}
-
-// recoverProgram is deferred around what is the program's: a panic there ends nothing but the call.
-func (n *namespace) recoverProgram() {
-	if r := recover(); r != nil {
-		n.server.counters.panics.Add(1)
-		n.server.log.Error("a listener panicked", "namespace", n.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-	}
-}
-
-func libraryRooms(names []string) []sio.Room {
-	rooms := make([]sio.Room, len(names))
-	for i, name := range names {
-		rooms[i] = sio.Room(name)
-	}
-	return rooms
 }
 
 // bareRooms returns what a Node server would call the rooms of a client, its id first, each once.
-func (n *namespace) bareRooms(p *peer) []string {
+func (p *peer) bareRooms() []string {
 	var rooms []string
 	for _, r := range p.member.Rooms() {
-		namespace, name := n.server.hub.Names.Of(r)
-		if namespace == n.name && r.Kind != hub.KindEverybody && !slices.Contains(rooms, name) {
+		namespace, name := p.conn.server.hub.Names.Of(r)
+		if namespace == p.name && r.Kind != hub.KindEverybody && !slices.Contains(rooms, name) {
 			rooms = append(rooms, name)
 		}
 	}
 	return rooms
 }
 
-// data returns what the program keeps with a socket.
+// data returns what a program keeps with a client.
 func (p *peer) data() json.RawMessage {
-	data, err := marshal(p.sock.Data())
-	if err != nil || string(data) == "null" {
-		return json.RawMessage("{}")
+	if s := p.LibrarySession(); s != nil {
+		if data, err := marshal(s.Data()); err == nil && string(data) != "null" {
+			return data
+		}
 	}
-	return data
+	return json.RawMessage("{}")
 }
 
 // nodeTime is how JavaScript writes a Date in UTC.

@@ -11,7 +11,6 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/server/app"
-	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 )
 
@@ -92,23 +91,5 @@ func TestRoomsOfChatAreCalledAsInNode(t *testing.T) {
 	got := s.SocketsHere("/chat", hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", sid)}})
 	if len(got) != 1 || !slices.Equal(got[0].Rooms, []string{sid, "team", "user:42"}) {
 		t.Errorf("sockets = %+v", got)
-	}
-}
-
-// What another server says is not to be relied on.
-func TestRemoteSocketsOfAnyShape(t *testing.T) {
-	for name, s := range map[string]format.Socket{
-		"nothing": {},
-		"wrong types": {ID: "x", Handshake: json.RawMessage(`{"headers":[1],"query":{"a":5,"b":["1","2"],"c":"3"},"issued":"x","secure":1,"auth":null}`),
-			Data: json.RawMessage(`{`)},
-		"no objects": {Handshake: json.RawMessage(`[]`), Data: json.RawMessage(`"text"`)},
-	} {
-		r := newRemote(s)
-		if r.Handshake() == nil || r.Handshake().Headers == nil || r.Handshake().Query == nil || r.Rooms() == nil {
-			t.Errorf("%s: %+v", name, r)
-		}
-		if name == "wrong types" && (len(r.Handshake().Query) != 2 || len(r.Handshake().Query["b"]) != 2) {
-			t.Errorf("query = %v", r.Handshake().Query)
-		}
 	}
 }

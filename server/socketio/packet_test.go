@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		m := &hub.Message{Namespace: string(p.namespace), Event: name, RawEvent: p.args[0], Args: p.args[1:]}
-		wire := encodeEvent(m, string(p.id)).Parts()[0].Payload()
+		wire := EncodeEvent(m, string(p.id)).Parts()[0].Payload()
 		again, err := decode(wire[1:], nil)
 		if err != nil {
 			t.Fatalf("decode(%q): %v, written for %q", wire, err, data)

@@ -1,15 +1,14 @@
 package socketio
 
 import (
-	"encoding/json"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
@@ -22,7 +21,7 @@ var errPanic = errors.New("a handler panicked")
 type status uint32
 
 const (
-	asked     status = iota // CONNECT has come, the middleware runs
+	asked     status = iota // CONNECT has come, and the library has not answered
 	attached                // the handler has it; what is sent to it waits for the CONNECT packet
 	opening                 // the CONNECT packet is being queued: from here on the client may send
 	connected               // messages go straight to the outbox
@@ -32,27 +31,29 @@ const (
 // peer is one client in one namespace: a [app.Peer] for its handler and a [hub.Sink] for the hub.
 type peer struct {
 	// Static after construction.
-	conn *conn
-	name string // of the namespace
+	conn   *conn
+	name   string // of the namespace
+	member *hub.Member
 
 	state atomic.Uint32
 
 	mu sync.Mutex
 	// mu guards the following.
-	auth     json.RawMessage // until it is attached
-	ns       *namespace
-	sock     *sio.Socket
-	member   *hub.Member
 	session  app.Session
 	early    []*wire.Message // sent before CONNECT, in order
-	held     hold            // what waits for Release
+	deferred *deferral       // what waits for Release; nil while nothing does
 	handling bool            // an event is with the handler
 	ending   string          // why it left
 	told     bool            // the handler knows that it left, or is about to
-	opened   bool            // the CONNECT packet was queued
-	settled  bool            // the library has entered the socket in all its lists
-	settling chan struct{}   // closed when it has; nil while nobody waits
-	unwanted bool            // it is to be disconnected as soon as it has settled
+}
+
+// newPeer returns a peer with an id that nobody can guess and nobody else has.
+func newPeer(c *conn, namespace string) *peer {
+	p := &peer{conn: c, name: namespace}
+	var b [hub.SocketIDLength * 3 / 4]byte
+	rand.Read(b[:]) // never fails
+	p.member = hub.NewMember(base64.RawURLEncoding.EncodeToString(b[:]), p)
+	return p
 }
 
 var (
@@ -63,16 +64,10 @@ var (
 
 func (p *peer) status() status { return status(p.state.Load() &^ detour) }
 
-func (p *peer) ID() string          { return string(p.sock.Id()) }
+func (p *peer) ID() string          { return p.member.ID() }
 func (p *peer) Namespace() string   { return p.name }
 func (p *peer) Member() *hub.Member { return p.member }
 func (p *peer) Closed() bool        { return p.status() == left }
-
-func (p *peer) socket() *sio.Socket {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.sock
-}
 
 // handle gives one event to the handler. Its error ends the connection.
 func (p *peer) handle(e *app.Event) (err error) {
@@ -103,17 +98,35 @@ func (p *peer) handle(e *app.Event) (err error) {
 		ended := p.status() == left
 		p.mu.Unlock()
 		if ended {
-			p.conclude()
+			p.Conclude()
 		}
 	}()
 	session.Event(e)
 	return nil
 }
 
-func (p *peer) panicked(r any) {
-	p.conn.server.counters.panics.Add(1)
-	p.conn.server.log.Error("a handler panicked; its client is disconnected",
-		"namespace", p.name, "sid", p.ID(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+func (p *peer) panicked(r any) { p.conn.server.Panicked(p.name, p.ID(), r) }
+
+// acknowledge gives the client's answer to who waits for it. An id that nobody waits for is ignored, as in the reference.
+func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
+	id, parseErr := strconv.ParseUint(string(pk.id), 10, 64)
+	if parseErr != nil {
+		return nil
+	}
+	if n := p.conn.server.namespace(p.name); n != nil && n.questions.take(id, p, pk.args, attachments) {
+		return nil
+	}
+	s := p.LibrarySession()
+	if s == nil {
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			err = errPanic
+		}
+	}()
+	return s.Ack(id, pk.args, attachments)
 }
 
 // Deliver queues a hub message.
@@ -147,7 +160,7 @@ func (p *peer) wait(m *wire.Message, id string, volatile bool) bool {
 	switch p.status() {
 	case connected:
 		return p.takeLocked(m, id, volatile)
-	case left:
+	case asked, left:
 		return false
 	}
 	if len(p.early) >= maxEarly {
@@ -162,7 +175,7 @@ const maxEarly = 256
 
 // Emit implements [app.Peer].
 func (p *peer) Emit(event string, args ...any) error {
-	raw, attachments, err := marshalArgs(args)
+	raw, attachments, err := MarshalArgs(args)
 	if err != nil {
 		return fmt.Errorf("emit %s: %w", event, err)
 	}
@@ -181,7 +194,7 @@ func (p *peer) Answer(id string, args ...any) {
 	if p.status() == left {
 		return
 	}
-	m, err := encodeAck(p.name, id, args)
+	m, err := EncodeAck(p.name, id, args)
 	if err != nil {
 		p.conn.server.log.Error("an answer cannot be written", "namespace", p.name, "sid", p.ID(), "error", err)
 		return

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	sio "github.com/zishang520/socket.io/v2/socket"
-
 	"signalbox/server/app"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
@@ -28,14 +26,14 @@ type Config struct {
 	// MaxEventsPerSecond bounds the events of one connection. One that sends more is read from more slowly.
 	MaxEventsPerSecond float64
 	Hub                *hub.Hub
-	// Handlers serve the namespaces they are named for. A namespace without one exists when [Server.Library] made it.
+	// Handlers serve the namespaces they are named for. Others exist where a [Library] serves them.
 	Handlers map[string]app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
 	Log     *slog.Logger
 }
 
-// Server is the Socket.IO server: engine, library and handlers, put together. All methods may be called from any
+// Server is the Socket.IO server: engine and handlers, put together. All methods may be called from any
 // goroutine.
 type Server struct {
 	cfg      Config
@@ -43,26 +41,23 @@ type Server struct {
 	handlers map[string]app.Handler
 	log      *slog.Logger
 	engine   *engine.Server
-	face     *engineFace
-	io       *sio.Server
+	library  Library // set before the first client; nil: only handlers serve namespaces
 
 	cluster     Cluster
-	openings    openings
-	tasks       *tasks
 	outboxBytes int // what may wait for one client
 
 	namespaces sync.Map // name to *namespace
+	closing    sync.Once
 	counters   counters
 	latency    latency
 }
 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: cfg.Handlers, log: cfg.Log, cluster: cfg.Cluster, tasks: newTasks()}
+	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: cfg.Handlers, log: cfg.Log, cluster: cfg.Cluster}
 	if s.cluster == nil {
 		s.cluster = alone{}
 	}
-	s.openings.cluster = s.cluster
 	if s.outboxBytes = cfg.Engine.OutboxBytes; s.outboxBytes == 0 {
 		s.outboxBytes = 4 << 20 // the engine's default
 	}
@@ -70,20 +65,9 @@ func New(cfg Config) *Server {
 		s.cfg.ConnectTimeout = 45 * time.Second
 	}
 	s.engine = engine.New(cfg.Engine, s.open)
-	s.face = &engineFace{
-		count: func() uint64 { return uint64(max(0, s.counters.conns.Load())) },
-		close: func() {}, // the engine is shut down by whoever owns the server, after the library
-	}
-	options := sio.DefaultServerOptions()
-	options.SetParser(codec{log: s.log})
-	options.SetAdapter(adapterBuilder{s})
-	options.SetConnectTimeout(s.cfg.ConnectTimeout)
-	options.SetServeClient(false)
-	s.io = sio.NewServer(nil, options)
-	nameSockets(s.io)
-	s.io.Bind(s.face)
 	for name := range s.handlers {
-		s.io.Of(name, nil)
+		s.namespaces.Store(name, newNamespace(s, name))
+		s.cluster.Open(name)
 	}
 	return s
 }
@@ -94,13 +78,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.Se
 // Engine returns the engine, for doors that speak no Socket.IO.
 func (s *Server) Engine() *engine.Server { return s.engine }
 
-// Library returns the library's server: namespaces, middleware, sockets, broadcast operators. Listeners that a program
-// registers on the sockets of a namespace without a handler get their events in order, on the connection's goroutine, and
-// miss none when its "connection" listener, made before the first client comes, registers them;
-// in a namespace with a handler events go to the handler alone. Socket.Use, the library's middleware for single events,
-// is not run.
-func (s *Server) Library() *sio.Server { return s.io }
-
 // clustered reports whether there is a cluster, of however many servers.
 func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 
@@ -109,15 +86,21 @@ func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 // closed, so it has to be there until Shutdown has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.engine.Shutdown(ctx)
-	waited := s.tasks.end(ctx)
-	s.io.Close(nil)
-	return errors.Join(err, waited)
+	if s.library != nil {
+		err = errors.Join(err, s.library.Shutdown(ctx))
+	}
+	s.closing.Do(func() {
+		for name := range s.handlers {
+			s.cluster.Close(name)
+		}
+	})
+	return err
 }
 
-// open makes a new session known to the library.
+// open takes a new session.
 func (s *Server) open(session *engine.Session) engine.Receiver {
 	c := &conn{server: s, session: session}
 	s.counters.conns.Add(1)
-	s.face.Emit("connection", c)
+	c.awaitNamespace()
 	return c
 }

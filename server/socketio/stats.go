@@ -3,11 +3,12 @@ package socketio
 import (
 	"sync/atomic"
 	"time"
+
+	"signalbox/server/hub"
 )
 
 type counters struct {
 	conns             atomic.Int64
-	peers             atomic.Int64
 	eventsIn          atomic.Uint64
 	badPackets        atomic.Uint64
 	panics            atomic.Uint64
@@ -31,7 +32,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	return Stats{
 		Connections:       s.counters.conns.Load(),
-		Sockets:           s.counters.peers.Load(),
+		Sockets:           s.sockets(),
 		EventsIn:          s.counters.eventsIn.Load(),
 		BadPackets:        s.counters.badPackets.Load(),
 		Panics:            s.counters.panics.Load(),
@@ -39,6 +40,15 @@ func (s *Server) Stats() Stats {
 		NamespacesRefused: s.counters.namespacesRefused.Load(),
 		Latency:           s.latency.snapshot(),
 	}
+}
+
+// sockets returns the number of clients in namespaces.
+func (s *Server) sockets() (n int64) {
+	s.namespaces.Range(func(name, _ any) bool {
+		n += int64(s.hub.Count(hub.EverybodyRoom(name.(string))))
+		return true
+	})
+	return n
 }
 
 // latencyBounds are the upper bounds of the buckets that the time in handlers is counted in.

@@ -19,6 +19,7 @@ import (
 	"signalbox/server/cluster"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
+	"signalbox/server/socketio/library"
 	"signalbox/store/redislink"
 )
 
@@ -46,7 +47,11 @@ func run() error {
 	})
 	h.Bus = others
 	app := socketio.New(socketio.Config{Hub: h, Cluster: others.Servers(), Log: log})
-	m := &member{lib: app.Library().Of(namespace, nil)}
+	lib, err := library.New(app, log)
+	if err != nil {
+		return err
+	}
+	m := &member{lib: lib.Server().Of(namespace, nil)}
 	if err := m.listen(); err != nil {
 		return err
 	}

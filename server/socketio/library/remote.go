@@ -1,4 +1,4 @@
-package socketio
+package library
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package socketio
+package library
 
 import (
 	"reflect"
@@ -6,10 +6,11 @@ import (
 	"sync"
 
 	"github.com/zishang520/engine.io/v2/events"
+	sio "github.com/zishang520/socket.io/v2/socket"
 )
 
-// listeners is an [events.EventEmitter] of a few words: the library wants one of every connection, decoder and adapter,
-// and registers two or three listeners on it.
+// listeners is an [events.EventEmitter] of a few words: the library wants one of every connection, decoder, adapter and
+// socket, and registers two or three listeners on it.
 type listeners struct {
 	mu sync.Mutex
 	// mu guards the following.
@@ -129,3 +130,54 @@ func (l *listeners) Clear() {
 // The library's emitters have no limit any more; these two are what is left of it.
 func (l *listeners) SetMaxListeners(uint)  {}
 func (l *listeners) GetMaxListeners() uint { return 0 }
+
+// socketEvents are the listeners of one Socket. A panic in one of them ends the socket's connection.
+type socketEvents struct {
+	listeners
+	session *session
+}
+
+func (e *socketEvents) Emit(name events.EventName, data ...any) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.session.panicked(r)
+		}
+	}()
+	e.listeners.Emit(name, data...)
+}
+
+// namespaceEvents are the listeners of a namespace. Those of "connection" are called with a socket: a panic in one of them
+// ends the socket's connection.
+type namespaceEvents struct {
+	listeners
+	adapter *adapter
+}
+
+func (e *namespaceEvents) Emit(name events.EventName, data ...any) {
+	session := sessionOf(data)
+	if session == nil || name != "connect" && name != "connection" {
+		e.adapter.callBack(func() { e.listeners.Emit(name, data...) })
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			session.panicked(r)
+		}
+		if name == "connection" { // the last
+			session.introduced()
+		}
+	}()
+	e.listeners.Emit(name, data...)
+}
+
+// sessionOf returns the session of the socket that an event is about; nil where there is none.
+func sessionOf(data []any) *session {
+	if len(data) == 1 {
+		if sock, ok := data[0].(*sio.Socket); ok {
+			if c, ok := sock.Conn().(*clientConn); ok {
+				return c.session
+			}
+		}
+	}
+	return nil
+}

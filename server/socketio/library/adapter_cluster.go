@@ -1,4 +1,4 @@
-package socketio
+package library
 
 import (
 	"bytes"
@@ -14,12 +14,23 @@ import (
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/hub"
+	"signalbox/server/socketio"
 )
 
 // This file is the part of the library's Adapter that reaches every server of the cluster, unless Flags.Local is set.
 
-// errAlone answers what only makes sense among several servers.
-var errAlone = errors.New("there is no other server: this one does not run in a cluster")
+// errEnded answers what comes when the server has ended.
+var errEnded = errors.New("the server has ended")
+
+func (a *adapter) clustered() bool {
+	_, ok := a.lib.server.Cluster()
+	return ok
+}
+
+func (a *adapter) cluster() socketio.Cluster {
+	c, _ := a.lib.server.Cluster()
+	return c
+}
 
 // serverCount is how many servers there were a moment ago.
 type serverCount struct {
@@ -33,20 +44,20 @@ type serverCount struct {
 const serverCountAge = time.Second
 
 // ServerCount returns the number of servers that have the namespace, as it was at most a second ago.
-func (n *namespace) ServerCount() int64 {
-	if !n.server.clustered() {
+func (a *adapter) ServerCount() int64 {
+	if !a.clustered() {
 		return 1
 	}
-	c := &n.servers
+	c := &a.servers
 	c.mu.Lock()
 	count, at := c.n, c.at
 	c.mu.Unlock()
 	if count > 1 && time.Since(at) < serverCountAge {
 		return count
 	}
-	ctx, cancel := context.WithTimeout(n.server.tasks.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(a.lib.tasks.ctx, time.Second)
 	defer cancel()
-	count = max(1, n.server.cluster.ServerCount(ctx, n.name))
+	count = max(1, a.cluster().ServerCount(ctx, a.name))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n, c.at = count, time.Now()
@@ -54,34 +65,34 @@ func (n *namespace) ServerCount() int64 {
 }
 
 // reach returns whom opts selects on other servers, and whether it may go there at all.
-func (n *namespace) reach(opts *sio.BroadcastOptions) (sel hub.Selection, ok bool) {
-	if !n.server.clustered() || opts != nil && opts.Flags != nil && opts.Flags.Local {
+func (a *adapter) reach(opts *sio.BroadcastOptions) (sel hub.Selection, ok bool) {
+	if !a.clustered() || opts != nil && opts.Flags != nil && opts.Flags.Local {
 		return sel, false
 	}
-	return n.selection(opts), true
+	return a.selection(opts), true
 }
 
 // Broadcast sends an event to the sockets that opts selects: those here first.
-func (n *namespace) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
-	m := n.eventOf(packet, opts)
+func (a *adapter) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
+	m := a.eventOf(packet, opts)
 	if m == nil {
 		return
 	}
-	n.broadcast(packet, m, opts, "", nil)
-	if sel, ok := n.reach(opts); ok {
-		n.server.cluster.Emit(sel, m, nil)
+	a.broadcast(packet, m, opts, "", nil)
+	if sel, ok := a.reach(opts); ok {
+		a.cluster().Emit(sel, m, nil)
 	}
 }
 
 // BroadcastWithAck sends an event whose answers come back through ack, one call for each client. count is called once for
 // every server that there is, by the time all have told their numbers: the library waits for as many calls.
-func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastOptions, count func(uint64), ack sio.Ack) {
-	m := n.eventOf(packet, opts)
+func (a *adapter) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastOptions, count func(uint64), ack sio.Ack) {
+	m := a.eventOf(packet, opts)
 	if m == nil {
 		count(0)
 		return
 	}
-	servers := n.ServerCount()
+	servers := a.ServerCount()
 	single := opts != nil && opts.Flags != nil && opts.Flags.ExpectSingleResponse
 	if !single {
 		all := ack
@@ -90,10 +101,10 @@ func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastO
 		one := ack
 		ack = func(args []any, _ error) { one([]any{args}, nil) } // the library takes the first for all arguments of the client
 	}
-	id := n.nsp.Ids()
+	id := a.nsp.Ids()
 	packet.Id = &id
 	clients := uint64(0)
-	n.broadcast(packet, m, opts, strconv.FormatUint(id, 10), func(sock *sio.Socket) {
+	a.broadcast(packet, m, opts, strconv.FormatUint(id, 10), func(sock *sio.Socket) {
 		clients++
 		sock.Acks().Store(id, ack)
 	})
@@ -106,7 +117,7 @@ func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastO
 			count(0)
 		}
 	}
-	sel, ok := n.reach(opts)
+	sel, ok := a.reach(opts)
 	if !ok || servers == 1 || single && clients > 0 {
 		tell(clients, servers)
 		return
@@ -114,7 +125,7 @@ func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastO
 	if !single {
 		count(clients)
 	}
-	n.askOthers(sel, m, opts, ack, func(there uint64) {
+	a.askOthers(sel, m, opts, ack, func(there uint64) {
 		if single {
 			tell(there, servers)
 		} else {
@@ -125,29 +136,29 @@ func (n *namespace) BroadcastWithAck(packet *parser.Packet, opts *sio.BroadcastO
 
 // askOthers asks clients of other servers, and calls told with their number when all of them have answered or time is
 // over, unless a server has not told its own.
-func (n *namespace) askOthers(sel hub.Selection, m *hub.Message, opts *sio.BroadcastOptions, ack sio.Ack, told func(clients uint64)) {
-	timeout := clusterPatience
+func (a *adapter) askOthers(sel hub.Selection, m *hub.Message, opts *sio.BroadcastOptions, ack sio.Ack, told func(clients uint64)) {
+	timeout := socketio.ClusterPatience
 	if opts != nil && opts.Flags != nil && opts.Flags.Timeout != nil && *opts.Flags.Timeout > 0 {
 		timeout = *opts.Flags.Timeout
 	}
 	m = cloneMessage(m) // the program goes on with what it gave
-	n.server.tasks.start(func(ctx context.Context) {
+	a.lib.tasks.start(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		asked, complete := n.server.cluster.Ask(ctx, sel, m, timeout, func(_ string, args []json.RawMessage, attachments [][]byte) {
-			if values, err := decodeArgs(args, attachments, newBinary); err == nil {
-				n.callBack(func() { ack(values, nil) })
+		asked, complete := a.cluster().Ask(ctx, sel, m, timeout, func(_ string, args []json.RawMessage, attachments [][]byte) {
+			if values, err := decodeArgs(args, attachments); err == nil {
+				a.callBack(func() { ack(values, nil) })
 			}
 		})
 		if complete {
-			n.callBack(func() { told(uint64(asked)) })
+			a.callBack(func() { told(uint64(asked)) })
 		}
 	})
 }
 
 // callBack calls a function of the program. A panic there ends nothing but the call.
-func (n *namespace) callBack(f func()) {
-	defer n.recoverProgram()
+func (a *adapter) callBack(f func()) {
+	defer a.lib.server.Recovered(a.name)
 	f()
 }
 
@@ -159,29 +170,34 @@ func firstOf(args []any) any {
 }
 
 // eventOf returns a packet of the library as the hub's message; nil, and the fault logged, where it cannot be written.
-func (n *namespace) eventOf(packet *parser.Packet, opts *sio.BroadcastOptions) *hub.Message {
-	packet.Nsp = n.name
+func (a *adapter) eventOf(packet *parser.Packet, opts *sio.BroadcastOptions) *hub.Message {
+	packet.Nsp = a.name
 	args, _ := packet.Data.([]any)
-	m, err := eventMessage(n.name, args)
+	m, err := socketio.EventMessage(a.name, plainAll(args))
 	if err != nil {
-		n.server.log.Error("a broadcast cannot be written", "namespace", n.name, "error", err)
+		a.lib.log.Error("a broadcast cannot be written", "namespace", a.name, "error", err)
 		return nil
 	}
 	m.Volatile = opts != nil && opts.Flags != nil && opts.Flags.Volatile
 	return m
 }
 
-// broadcast sends m to the sockets here that opts selects.
-func (n *namespace) broadcast(packet *parser.Packet, m *hub.Message, opts *sio.BroadcastOptions, ackID string, each func(*sio.Socket)) {
-	encoded := encodeEvent(m, ackID)
-	for _, p := range n.selected(opts) {
-		if each != nil {
-			each(p.sock)
+// broadcast sends m to the clients here that opts selects. With an id they are asked to answer, and each is called for
+// those that will: sockets of the library.
+func (a *adapter) broadcast(packet *parser.Packet, m *hub.Message, opts *sio.BroadcastOptions, ackID string, each func(*sio.Socket)) {
+	encoded := socketio.EncodeEvent(m, ackID)
+	for _, c := range a.lib.server.Select(a.name, a.selection(opts)) {
+		s, _ := c.LibrarySession().(*session)
+		if s != nil {
+			sock := s.socket()
+			if notify := sock.NotifyOutgoingListeners(); len(sock.ListenersAnyOutgoing()) > 0 {
+				a.callBack(func() { notify(packet) })
+			}
+			if each != nil {
+				each(sock)
+			}
 		}
-		if notify := p.sock.NotifyOutgoingListeners(); len(p.sock.ListenersAnyOutgoing()) > 0 {
-			notify(packet)
-		}
-		p.deliver(encoded, "", m.Volatile)
+		c.Queue(encoded, m.Volatile)
 	}
 }
 
@@ -199,73 +215,65 @@ func cloneMessage(m *hub.Message) *hub.Message {
 
 // FetchSockets returns the sockets that opts selects. With an error those of some servers are missing. Where others are
 // asked, done is called on another goroutine.
-func (n *namespace) FetchSockets(opts *sio.BroadcastOptions) func(func([]sio.SocketDetails, error)) {
+func (a *adapter) FetchSockets(opts *sio.BroadcastOptions) func(func([]sio.SocketDetails, error)) {
 	return func(done func([]sio.SocketDetails, error)) {
 		sockets := []sio.SocketDetails{}
-		for _, p := range n.selected(opts) {
-			sockets = append(sockets, p.sock)
+		if a.lib.server.Handles(a.name) {
+			for _, s := range a.lib.server.SocketsHere(a.name, a.selection(opts)) {
+				sockets = append(sockets, newRemote(s))
+			}
+		} else {
+			for _, c := range a.lib.server.Select(a.name, a.selection(opts)) {
+				if s, ok := c.LibrarySession().(*session); ok {
+					sockets = append(sockets, s.socket())
+				}
+			}
 		}
-		sel, ok := n.reach(opts)
+		sel, ok := a.reach(opts)
 		if !ok {
 			done(sockets, nil)
 			return
 		}
-		timeout := clusterPatience
+		timeout := socketio.ClusterPatience
 		if opts != nil && opts.Flags != nil && opts.Flags.Timeout != nil && *opts.Flags.Timeout > 0 {
 			timeout = *opts.Flags.Timeout
 		}
-		started := n.server.tasks.start(func(ctx context.Context) {
+		started := a.lib.tasks.start(func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			others, err := n.server.cluster.FetchSockets(ctx, n.name, sel)
+			others, err := a.cluster().FetchSockets(ctx, a.name, sel)
 			for _, s := range others {
 				sockets = append(sockets, newRemote(s))
 			}
-			n.callBack(func() { done(sockets, err) })
+			a.callBack(func() { done(sockets, err) })
 		})
 		if !started {
-			done(sockets, errClosed)
+			done(sockets, errEnded)
 		}
 	}
 }
 
 // AddSockets makes the selected sockets join rooms.
-func (n *namespace) AddSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
-	n.join(n.selected(opts), rooms)
-	if sel, ok := n.reach(opts); ok {
-		n.server.cluster.Join(n.name, sel, roomNames(rooms))
+func (a *adapter) AddSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
+	a.lib.server.JoinHere(a.name, a.selection(opts), roomNames(rooms))
+	if sel, ok := a.reach(opts); ok {
+		a.cluster().Join(a.name, sel, roomNames(rooms))
 	}
 }
 
 // DelSockets makes the selected sockets leave rooms.
-func (n *namespace) DelSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
-	n.leave(n.selected(opts), rooms)
-	if sel, ok := n.reach(opts); ok {
-		n.server.cluster.Leave(n.name, sel, roomNames(rooms))
+func (a *adapter) DelSockets(opts *sio.BroadcastOptions, rooms []sio.Room) {
+	a.lib.server.LeaveHere(a.name, a.selection(opts), roomNames(rooms))
+	if sel, ok := a.reach(opts); ok {
+		a.cluster().Leave(a.name, sel, roomNames(rooms))
 	}
 }
 
 // DisconnectSockets disconnects the selected sockets.
-func (n *namespace) DisconnectSockets(opts *sio.BroadcastOptions, closeConnection bool) {
-	for _, p := range n.selected(opts) {
-		p.Disconnect(closeConnection)
-	}
-	if sel, ok := n.reach(opts); ok {
-		n.server.cluster.Disconnect(n.name, sel, closeConnection)
-	}
-}
-
-func (n *namespace) join(peers []*peer, rooms []sio.Room) {
-	for _, p := range peers {
-		p.sock.Join(rooms...)
-	}
-}
-
-func (n *namespace) leave(peers []*peer, rooms []sio.Room) {
-	for _, p := range peers {
-		for _, room := range rooms {
-			p.sock.Leave(room)
-		}
+func (a *adapter) DisconnectSockets(opts *sio.BroadcastOptions, closeConnection bool) {
+	a.lib.server.DisconnectHere(a.name, a.selection(opts), closeConnection)
+	if sel, ok := a.reach(opts); ok {
+		a.cluster().Disconnect(a.name, sel, closeConnection)
 	}
 }
 
@@ -279,9 +287,9 @@ func roomNames(rooms []sio.Room) []string {
 
 // ServerSideEmit tells the other servers an event, and calls back with what each of them answered where the last argument
 // is an ack: on another goroutine, within five seconds, with an error where some have not.
-func (n *namespace) ServerSideEmit(packet []any) error {
-	if !n.server.clustered() {
-		return errAlone
+func (a *adapter) ServerSideEmit(packet []any) error {
+	if !a.clustered() {
+		return socketio.ErrAlone
 	}
 	var ack sio.Ack
 	if len(packet) > 1 {
@@ -290,14 +298,14 @@ func (n *namespace) ServerSideEmit(packet []any) error {
 			packet = packet[:len(packet)-1]
 		}
 	}
-	args, attachments, err := marshalArgs(packet)
+	args, attachments, err := socketio.MarshalArgs(plainAll(packet))
 	if err != nil {
 		return fmt.Errorf("server-side emit: %w", err)
 	}
 	if ack == nil {
-		ctx, cancel := context.WithTimeout(n.server.tasks.ctx, clusterPatience)
+		ctx, cancel := context.WithTimeout(a.lib.tasks.ctx, socketio.ClusterPatience)
 		defer cancel()
-		return n.server.cluster.ServerSide(ctx, n.name, args, attachments)
+		return a.cluster().ServerSide(ctx, a.name, args, attachments)
 	}
 	for i := range args {
 		args[i] = bytes.Clone(args[i])
@@ -305,15 +313,25 @@ func (n *namespace) ServerSideEmit(packet []any) error {
 	for i := range attachments {
 		attachments[i] = bytes.Clone(attachments[i])
 	}
-	started := n.server.tasks.start(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, clusterPatience)
+	started := a.lib.tasks.start(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, socketio.ClusterPatience)
 		defer cancel()
-		answers, err := n.server.cluster.ServerSideAsk(ctx, n.name, args, attachments)
-		values, failed := decodeArgs(answers, nil, newBinary)
-		n.callBack(func() { ack(values, errors.Join(err, failed)) })
+		answers, err := a.cluster().ServerSideAsk(ctx, a.name, args, attachments)
+		values, failed := decodeArgs(answers, nil)
+		a.callBack(func() { ack(values, errors.Join(err, failed)) })
 	})
 	if !started {
-		return errClosed
+		return errEnded
 	}
 	return nil
+}
+
+// answerServer writes down what a listener called back with.
+func (a *adapter) answerServer(answer []any, ack func(json.RawMessage, [][]byte)) {
+	raw, attachments, err := socketio.MarshalArgs(plainAll([]any{firstOf(answer)}))
+	if err != nil {
+		a.lib.log.Error("an answer to a server cannot be written", "namespace", a.name, "error", err)
+		return
+	}
+	ack(raw[0], attachments)
 }

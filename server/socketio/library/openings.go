@@ -1,11 +1,15 @@
-package socketio
+package library
 
-import "sync"
+import (
+	"sync"
+
+	"signalbox/server/socketio"
+)
 
 // openings tells the cluster which namespaces there are. Clients may make and leave a namespace of a pattern at any time,
 // two of them the same one at once: whatever happens together, the cluster hears Open and Close of a name in turns.
 type openings struct {
-	cluster Cluster
+	cluster socketio.Cluster
 
 	mu sync.Mutex
 	// mu guards the following.

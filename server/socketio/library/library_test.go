@@ -1,19 +1,23 @@
-package socketio
+package library
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/zishang520/engine.io/v2/types"
 	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/hub"
 )
 
 // These tests hold what the library documents against our engine, parser and adapter below it.
 
 // newLibraryServer serves the namespace /lib, which has no handler of ours, and hands out its sockets.
-func newLibraryServer(t *testing.T) (*Server, sio.Namespace, string, chan *sio.Socket) {
+func newLibraryServer(t *testing.T) (*testServer, sio.Namespace, string, chan *sio.Socket) {
 	t.Helper()
 	s, url := newTestServer(t, echo())
 	sockets := make(chan *sio.Socket, 16)
@@ -207,4 +211,78 @@ func TestLibraryDisconnectReasonsAndMiddleware(t *testing.T) {
 		t.Errorf("reason = %v", got)
 	}
 	waitFor(t, func() bool { return s.Stats().Sockets == 0 && len(s.hub.Counts()) == 0 })
+}
+
+// TestLibraryListenersMissNothing: an event that comes right behind CONNECT waits for the listeners that the program
+// registers when it hears of the socket.
+func TestLibraryListenersMissNothing(t *testing.T) {
+	s, url := newTestServer(t, nil)
+	const clients = 20
+	heard := make(chan any, clients)
+	nsp := s.Library().Of("/lib", nil)
+	err := nsp.On("connection", func(args ...any) {
+		sock := args[0].(*sio.Socket)
+		for s.Stats().EventsIn == 0 { // the first event is there, and has nobody yet
+			runtime.Gosched()
+		}
+		_ = sock.On("early", func(args ...any) { heard <- args[0] })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range clients {
+		c, _ := connect(t, url, "/lib")
+		c.send(fmt.Sprintf(`42/lib,["early",%d]`, i))
+		if got := receive(t, heard); got != float64(i) {
+			t.Fatalf("heard %v, want %d", got, i)
+		}
+	}
+}
+
+// TestLibraryArgumentsThatCannotBeRead: the listeners of the library get Go values; what has none is not lost in silence.
+func TestLibraryArgumentsThatCannotBeRead(t *testing.T) {
+	s, _, url, sockets := newLibraryServer(t)
+	c, _ := connect(t, url, "/lib")
+	receive(t, sockets)
+	c.send(`42/lib,["n",1e999]`)
+	c.wantClosed()
+	if got := s.Stats().BadPackets; got != 1 {
+		t.Errorf("%d bad packets were counted, want 1", got)
+	}
+}
+
+// Ids of questions and of the library's own acks come from one counter, so an answer finds the right one.
+func TestEmitWithAckBesideTheLibrary(t *testing.T) {
+	s, nsp, url, sockets := newLibraryServer(t)
+	c, sid := connect(t, url, "/lib")
+	receive(t, sockets)
+	library := make(chan []any, 1)
+	nsp.Timeout(patience).Emit("theirs", func(args []any, _ error) { library <- args })
+	c.want(`42/lib,1["theirs"]`)
+	got := collect()
+	asked := make(chan int, 1)
+	go func() {
+		n, _ := s.EmitWithAck(t.Context(), hub.Selection{}, &hub.Message{Namespace: "/lib", Event: "ours"}, got.take)
+		asked <- n
+	}()
+	c.want(`42/lib,2["ours"]`)
+	c.send(`43/lib,2["to us"]`, `43/lib,1["to them"]`)
+	if n := receive(t, asked); n != 1 || !strings.Contains(got.answers[sid], "to us") {
+		t.Errorf("EmitWithAck = %d with %v", n, got.answers)
+	}
+	if args := receive(t, library); !strings.Contains(fmt.Sprint(args), "to them") {
+		t.Errorf("the library got %v", args)
+	}
+}
+
+// A dynamic namespace that the library forgets is forgotten here as well.
+func TestForgottenNamespaces(t *testing.T) {
+	s, url := newTestServer(t, nil)
+	nsp := s.Library().Of("/made", nil)
+	c := dial(t, url)
+	c.join("/made")
+	c.send("41/made,")
+	nsp.Adapter().Close()
+	c.send("40/made,")
+	c.want(`44/made,{"message":"Invalid namespace"}`)
 }

@@ -1,11 +1,11 @@
-package socketio
+package library
 
 import (
 	"context"
 	"sync"
 )
 
-// tasks are goroutines of a server that wait for others: [Server.Shutdown] ends them and waits until they are gone.
+// tasks are goroutines that wait for other servers: [Library.Shutdown] ends them and waits until they are gone.
 type tasks struct {
 	// Static after construction.
 	ctx    context.Context

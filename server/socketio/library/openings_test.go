@@ -1,4 +1,4 @@
-package socketio
+package library
 
 import (
 	"fmt"
@@ -10,14 +10,15 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/socketio"
 )
 
 // The cluster hears of a namespace before its first client, and when the library has forgotten it.
 func TestClusterHearsOfNamespaces(t *testing.T) {
 	way := &twin{}
-	s, url := newTestServer(t, map[string]app.Handler{"/chat": functions{}}, func(c *Config) { c.Cluster = way })
-	way.other = func() *Server { return s }
-	if got := way.log(); !slices.Equal(got, []string{"open /", "open /chat"}) {
+	s, url := newTestServer(t, map[string]app.Handler{"/chat": functions{}}, func(c *socketio.Config) { c.Cluster = way })
+	way.other = func() *testServer { return s }
+	if got := way.log(); !slices.Equal(got, []string{"open /chat", "open /"}) {
 		t.Errorf("calls = %v", got)
 	}
 	s.Library().Opts().SetCleanupEmptyChildNamespaces(true)

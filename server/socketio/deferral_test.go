@@ -54,17 +54,17 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 		c.want(`42["` + want + `"]`)
 	}
 	c.want(`431[]`)
-	p := s.namespace("/").all()[0]
+	p := s.audience("/", hub.Selection{})[0]
 	if p.state.Load()&detour == 0 {
 		t.Error("what comes late is not looked for")
 	}
 	p.mu.Lock()
-	for i := range p.held.late {
-		p.held.late[i].until = time.Now()
+	for i := range p.deferred.late {
+		p.deferred.late[i].until = time.Now()
 	}
 	p.mu.Unlock()
 	p.forgetLate()
-	if p.state.Load() != uint32(connected) || p.held.late != nil || p.held.timer != nil {
+	if p.state.Load() != uint32(connected) || p.deferred != nil {
 		t.Error("what is late is looked for beyond its time")
 	}
 	s.hub.SendHere(teamRoom, numbered("m1"))
@@ -101,7 +101,7 @@ func TestHoldIsBounded(t *testing.T) {
 		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
 		c.send(`42["go"]`)
-		if n := receive(t, queued); n < 10 || n > 20_000/heldBytes {
+		if n := receive(t, queued); n < 10 || n > 20_000/deferredBytes {
 			t.Errorf("%s: %d messages were kept", name, n)
 		}
 		for {
@@ -166,8 +166,8 @@ func TestHoldEndsWithTheClient(t *testing.T) {
 	p := receive(t, held)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.held.depth != 0 || p.held.messages != nil || p.held.timer != nil || p.status() != left {
-		t.Errorf("what is held after the end: %+v", &p.held)
+	if p.deferred != nil || p.status() != left {
+		t.Errorf("what waits after the end: %+v", p.deferred)
 	}
 	if s.hub.SendHere(teamRoom, numbered("x")) != 0 {
 		t.Error("a client that has left gets a message")

@@ -1,4 +1,4 @@
-package socketio
+package library
 
 import (
 	"context"
@@ -17,11 +17,12 @@ import (
 	"signalbox/server/app"
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
+	"signalbox/server/socketio"
 )
 
 // twin is one server's way to the other of two, in one process.
 type twin struct {
-	other func() *Server
+	other func() *testServer
 	away  atomic.Bool // the other cannot be reached
 
 	mu sync.Mutex
@@ -55,7 +56,7 @@ func (w *twin) log() []string {
 }
 
 func (w *twin) ServerCount(_ context.Context, namespace string) int64 {
-	if w.other().namespace(namespace) == nil {
+	if w.other().lib.namespace(namespace) == nil {
 		return 1
 	}
 	return 2
@@ -77,7 +78,7 @@ func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)
 	}
 }
 
-func (w *twin) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer AnswerFunc) (asked int, complete bool) {
+func (w *twin) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer socketio.AnswerFunc) (asked int, complete bool) {
 	if w.away.Load() {
 		return 0, false
 	}
@@ -137,7 +138,7 @@ func (w *twin) ServerSideAsk(ctx context.Context, namespace string, args []json.
 
 // node is one of two servers with what a test needs of it.
 type node struct {
-	*Server
+	*testServer
 	url     string
 	way     *twin
 	lib     sio.Namespace
@@ -150,7 +151,7 @@ func newPair(t *testing.T) (a, b *node) {
 	t.Helper()
 	nodes := [2]*node{{}, {}}
 	for i, n := range nodes {
-		n.way = &twin{other: func() *Server { return nodes[1-i].Server }}
+		n.way = &twin{other: func() *testServer { return nodes[1-i].testServer }}
 		n.sockets = make(chan *sio.Socket, 16)
 		handler := functions{connect: func(p app.Peer, hs app.Handshake) error {
 			var where struct{ Room string }
@@ -160,7 +161,7 @@ func newPair(t *testing.T) (a, b *node) {
 			n.hub.Join(p.Member(), hub.Room{Kind: hub.KindRoom, Name: where.Room})
 			return nil
 		}}
-		n.Server, n.url = newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": handler}, func(c *Config) { c.Cluster = n.way })
+		n.testServer, n.url = newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": handler}, func(c *socketio.Config) { c.Cluster = n.way })
 		n.lib = n.Library().Of("/lib", nil)
 		if err := n.lib.On("connection", func(args ...any) { n.sockets <- args[0].(*sio.Socket) }); err != nil {
 			t.Fatal(err)
@@ -222,28 +223,6 @@ func TestClusterEmitReachesEveryServer(t *testing.T) {
 		t.Errorf("Emit with the other server away = %d, %v, want 1, false", got, complete)
 	}
 	here.want(`42/chat,["e",{"n": 1.0}]`)
-}
-
-// silent is a cluster whose servers never tell.
-type silent struct{ alone }
-
-func (silent) Emit(hub.Selection, *hub.Message, func(int, bool)) {}
-
-func (silent) Ask(ctx context.Context, _ hub.Selection, _ *hub.Message, _ time.Duration, _ AnswerFunc) (int, bool) {
-	<-ctx.Done()
-	return 0, false
-}
-
-func TestClusterEmitDoesNotWaitForever(t *testing.T) {
-	s, _ := newTestServer(t, echo(), func(c *Config) { c.Cluster = silent{} })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if n, complete := s.Emit(ctx, hub.Selection{}, &hub.Message{Namespace: "/", Event: "e"}); n != 0 || complete {
-		t.Errorf("Emit = %d, %v", n, complete)
-	}
-	if n, complete := s.EmitWithAck(ctx, hub.Selection{}, &hub.Message{Namespace: "/", Event: "e"}, nil); n != 0 || complete {
-		t.Errorf("EmitWithAck = %d, %v", n, complete)
-	}
 }
 
 func TestClusterEmitWithAck(t *testing.T) {
@@ -539,7 +518,7 @@ func TestClusterServerSideEmit(t *testing.T) {
 
 	// A server without a cluster says so.
 	s, _ := newTestServer(t, nil)
-	if err := s.Library().Of("/", nil).ServerSideEmit("tell"); !errors.Is(err, errAlone) {
+	if err := s.Library().Of("/", nil).ServerSideEmit("tell"); !errors.Is(err, socketio.ErrAlone) {
 		t.Errorf("ServerSideEmit alone = %v", err)
 	}
 }

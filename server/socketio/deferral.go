@@ -12,9 +12,9 @@ import (
 // This file is how a [peer]'s deliveries wait: what the hub delivers waits while the handler reads what came before it.
 
 const (
-	// heldBytes is what a message that is held back counts for beside its own bytes, so that many small ones are bounded
-	// as well.
-	heldBytes = 64
+	// deferredBytes is what a message that waits counts for beside its own bytes, so that many small ones are bounded as
+	// well.
+	deferredBytes = 64
 	// maxLate bounds the releases of one client that are remembered for [app.HoldGrace]: each has the ids of a history.
 	maxLate = 8
 )
@@ -23,23 +23,23 @@ const (
 // for each message anyway, so who holds nothing back pays nothing for it.
 const detour = 1 << 31
 
-// hold is what a peer keeps back. [peer.mu] guards it.
-type hold struct {
+// deferral is what waits for one client. [peer.mu] guards it.
+type deferral struct {
 	depth    int // calls of Hold without a Release
-	messages []heldMessage
+	messages []deferredMessage
 	bytes    int
 	full     bool // there was more than is kept, and the client is being disconnected
-	late     []lateHold
+	late     []lateSkip
 	timer    *time.Timer // ends the first of late
 }
 
-type heldMessage struct {
+type deferredMessage struct {
 	message *wire.Message
 	id      string // of the hub's message, "" without one
 }
 
-// lateHold knows the messages that a client has got in a history, and may be about to get again.
-type lateHold struct {
+// lateSkip knows the messages that a client has got in a history, and may be about to get again.
+type lateSkip struct {
 	skip  func(id string) bool
 	until time.Time
 }
@@ -50,48 +50,53 @@ type lateHold struct {
 func (p *peer) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status() == connected {
-		p.held.depth++
+	if p.status() != connected {
+		return
+	}
+	if p.deferred == nil {
+		p.deferred = new(deferral)
 		p.state.Or(detour)
 	}
+	p.deferred.depth++
 }
 
 // Release implements [app.Peer]. A lock is held while skip is called.
 func (p *peer) Release(skip func(id string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.held.depth == 0 {
+	d := p.deferred
+	if d == nil || d.depth == 0 {
 		return
 	}
 	if skip != nil {
 		p.skipLocked(skip)
 	}
-	if p.held.depth--; p.held.depth > 0 {
+	if d.depth--; d.depth > 0 {
 		return
 	}
-	for _, m := range p.held.messages {
+	for _, m := range d.messages {
 		_ = p.conn.session.Send(m.message) // an ended connection is told through Closed
 	}
-	p.held.messages, p.held.bytes = nil, 0
+	d.messages, d.bytes = nil, 0
 	p.straightenLocked()
 }
 
 // skipLocked drops what skip knows, now and for a while.
 func (p *peer) skipLocked(skip func(id string) bool) {
-	h := &p.held
-	h.messages = slices.DeleteFunc(h.messages, func(m heldMessage) bool {
+	d := p.deferred
+	d.messages = slices.DeleteFunc(d.messages, func(m deferredMessage) bool {
 		known := m.id != "" && skip(m.id)
 		if known {
-			h.bytes -= m.message.Size() + heldBytes
+			d.bytes -= m.message.Size() + deferredBytes
 		}
 		return known
 	})
-	if len(h.late) == maxLate {
-		h.late = slices.Delete(h.late, 0, 1)
+	if len(d.late) == maxLate {
+		d.late = slices.Delete(d.late, 0, 1)
 	}
-	h.late = append(h.late, lateHold{skip, time.Now().Add(app.HoldGrace)})
-	if h.timer == nil {
-		h.timer = time.AfterFunc(app.HoldGrace, p.forgetLate)
+	d.late = append(d.late, lateSkip{skip, time.Now().Add(app.HoldGrace)})
+	if d.timer == nil {
+		d.timer = time.AfterFunc(app.HoldGrace, p.forgetLate)
 	}
 }
 
@@ -99,49 +104,55 @@ func (p *peer) skipLocked(skip func(id string) bool) {
 func (p *peer) forgetLate() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, now := &p.held, time.Now()
-	h.late = slices.DeleteFunc(h.late, func(l lateHold) bool { return !now.Before(l.until) })
-	if len(h.late) > 0 {
-		h.timer.Reset(h.late[0].until.Sub(now))
+	d, now := p.deferred, time.Now()
+	if d == nil {
+		return // the client has left
+	}
+	d.late = slices.DeleteFunc(d.late, func(l lateSkip) bool { return !now.Before(l.until) })
+	if len(d.late) > 0 {
+		d.timer.Reset(d.late[0].until.Sub(now))
 		return
 	}
-	h.late, h.timer = nil, nil
+	d.late, d.timer = nil, nil
 	p.straightenLocked()
 }
 
 // straightenLocked lets messages go straight to the outbox again, where nothing speaks against it.
 func (p *peer) straightenLocked() {
-	if p.held.depth == 0 && len(p.held.late) == 0 {
+	if p.deferred.depth == 0 && len(p.deferred.late) == 0 {
+		p.deferred = nil
 		p.state.And(^uint32(detour))
 	}
 }
 
-// dropHoldLocked forgets everything, for a client that has left.
-func (p *peer) dropHoldLocked() {
-	if p.held.timer != nil {
-		p.held.timer.Stop()
+// dropDeferredLocked forgets everything, for a client that has left.
+func (p *peer) dropDeferredLocked() {
+	if p.deferred != nil && p.deferred.timer != nil {
+		p.deferred.timer.Stop()
 	}
-	p.held = hold{}
+	p.deferred = nil
 }
 
 // takeLocked takes a message on the detour, for a client that is connected, and reports whether the client gets it.
 func (p *peer) takeLocked(m *wire.Message, id string, volatile bool) bool {
-	h := &p.held
+	d := p.deferred
 	switch {
-	case id != "" && slices.ContainsFunc(h.late, func(l lateHold) bool { return l.skip(id) }):
-		return true // it has it
-	case h.depth == 0:
+	case d == nil: // the detour has just ended
 		return p.send(m, volatile)
-	case h.full:
+	case id != "" && slices.ContainsFunc(d.late, func(l lateSkip) bool { return l.skip(id) }):
+		return true // it has it
+	case d.depth == 0:
+		return p.send(m, volatile)
+	case d.full:
 		return false
 	}
-	size := m.Size() + heldBytes
-	if h.bytes > 0 && h.bytes+size > p.conn.server.outboxBytes {
-		h.messages, h.bytes, h.full = nil, 0, true
+	size := m.Size() + deferredBytes
+	if d.bytes > 0 && d.bytes+size > p.conn.server.outboxBytes {
+		d.messages, d.bytes, d.full = nil, 0, true
 		p.conn.session.Close(engine.ReasonSlowClient)
 		return false
 	}
-	h.messages = append(h.messages, heldMessage{m, id})
-	h.bytes += size
+	d.messages = append(d.messages, deferredMessage{m, id})
+	d.bytes += size
 	return true
 }

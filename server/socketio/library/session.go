@@ -1,0 +1,277 @@
+package library
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"signalbox/server/app"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/socketio"
+)
+
+// session keeps one client in one namespace for the library, which has a Client of its own for it. Its Socket connects in
+// steps on a goroutine of the library's; who leaves meanwhile leaves when the "connection" listeners have returned, so that
+// they can listen to "disconnect".
+type session struct {
+	// Static after construction.
+	lib    *Library
+	client socketio.Client
+	conn   *clientConn
+
+	heard     chan struct{} // closed when the "connection" listeners have returned, or are waited for no longer
+	heardOnce sync.Once
+
+	mu sync.Mutex
+	// mu guards the following.
+	sock      *sio.Socket
+	connected bool // the library has connected the socket
+	listening bool // the "connection" listeners have returned
+	ended     bool // the client has left, or the library has disconnected it
+	reason    string
+	rooms     []hub.Room // it was in, where the library hears later that it has left
+}
+
+func newSession(l *Library, c socketio.Client) *session {
+	s := &session{lib: l, client: c, heard: make(chan struct{})}
+	s.conn = &clientConn{client: c, session: s}
+	return s
+}
+
+func (s *session) socket() *sio.Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sock
+}
+
+func (s *session) setSocket(sock *sio.Socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock = sock
+}
+
+// Connect implements [socketio.LibrarySession].
+func (s *session) Connect(payload json.RawMessage) error {
+	auth := map[string]any{}
+	if payload != nil {
+		if err := json.Unmarshal(payload, &auth); err != nil {
+			return err
+		}
+	}
+	name := s.client.Namespace()
+	s.lib.find(name, auth, func(ok bool) {
+		if !ok {
+			s.client.Refuse("Invalid namespace", nil)
+			return
+		}
+		sio.NewClient(s.lib.io, s.conn)
+		s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: name, Data: auth})
+	})
+	return nil
+}
+
+// accept runs when the library tells the client that it is connected.
+func (s *session) accept() {
+	s.mu.Lock()
+	s.connected = true
+	s.mu.Unlock()
+	s.client.Accept()
+}
+
+func (s *session) isConnected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connected
+}
+
+// introduced runs when the "connection" listeners have returned.
+func (s *session) introduced() {
+	s.mu.Lock()
+	s.listening = true
+	ended, reason := s.ended, s.reason
+	s.mu.Unlock()
+	s.heardOnce.Do(func() { close(s.heard) })
+	if ended {
+		s.disconnected(reason)
+	}
+}
+
+// Close implements [app.Session].
+func (s *session) Close(reason string) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.ended, s.reason = true, reason
+	listening := s.listening
+	if !listening {
+		s.rooms = s.client.Member().Rooms()
+	}
+	s.mu.Unlock()
+	if listening {
+		s.disconnected(reason)
+	}
+}
+
+// disconnected tells the library that the connection has ended: its listeners hear of it, with the socket's rooms still
+// there.
+func (s *session) disconnected(reason string) { s.conn.Emit("close", reason, "") }
+
+// left runs when the library has disconnected the socket, or refused it: it has forgotten it in a moment.
+func (s *session) left() {
+	s.mu.Lock()
+	refused := !s.connected
+	s.rooms = nil
+	s.mu.Unlock()
+	if refused {
+		s.disconnected("") // the library's Client ends
+	}
+	s.client.Conclude()
+}
+
+// disconnect runs when the library tells the client that it is disconnected. A lock of the library is held.
+func (s *session) disconnect() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.client.Leave()
+}
+
+// listenersWait is how long an event waits for a "connection" listener that does not return. It may itself wait for what
+// the client sends.
+const listenersWait = time.Second
+
+// await waits for the "connection" listeners: the library sends CONNECT before the program hears of the socket.
+func (s *session) await() {
+	select {
+	case <-s.heard:
+		return
+	default:
+	}
+	timer := time.NewTimer(listenersWait)
+	defer timer.Stop()
+	select {
+	case <-s.heard:
+	case <-timer.C:
+		s.heardOnce.Do(func() { close(s.heard) })
+	}
+}
+
+// Event implements [app.Session]: the event goes to the listeners that the program registered on the socket, on the
+// goroutine that reads.
+func (s *session) Event(e *app.Event) {
+	s.await()
+	sock := s.socket()
+	args, err := decodeArgs(e.Args, e.Attachments)
+	if err != nil {
+		s.client.Fail(err) // a number that Go cannot hold, for one
+		return
+	}
+	all := append([]any{e.Name}, args...)
+	if e.Ack.Wanted() {
+		answer := e.Ack
+		var once sync.Once
+		all = append(all, func(args []any, _ error) { once.Do(func() { answer.Send(plainAll(args)...) }) })
+	}
+	for _, listener := range sock.ListenersAny() {
+		listener(all...)
+	}
+	s.run(s.lib.private.middleware(sock), all)
+}
+
+// run calls the middleware that the program gave the socket, one after the other, and then the listeners of the event.
+func (s *session) run(middleware []sio.SocketMiddleware, event []any) {
+	sock := s.socket()
+	if len(middleware) == 0 {
+		if name, ok := event[0].(string); ok && sock.Connected() {
+			sock.EmitUntyped(name, event[1:]...)
+		}
+		return
+	}
+	middleware[0](event, func(err error) {
+		if err != nil {
+			sock.EmitReserved("error", err)
+			return
+		}
+		s.run(middleware[1:], event)
+	})
+}
+
+// Ack implements [socketio.LibrarySession]: it calls what the program passed to Emit.
+func (s *session) Ack(id uint64, args []json.RawMessage, attachments [][]byte) error {
+	sock := s.socket()
+	if sock == nil {
+		return nil
+	}
+	callback, ok := sock.Acks().LoadAndDelete(id)
+	if !ok {
+		return nil
+	}
+	values, err := decodeArgs(args, attachments)
+	if err != nil {
+		return err
+	}
+	callback(values, nil)
+	return nil
+}
+
+// Fault implements [socketio.LibrarySession].
+func (s *session) Fault(err error) {
+	if sock := s.socket(); sock != nil {
+		sock.EmitReserved("error", err)
+	}
+}
+
+// Join implements [socketio.LibrarySession].
+func (s *session) Join(rooms []string) {
+	if sock := s.socket(); sock != nil {
+		sock.Join(libraryRooms(rooms)...)
+	}
+}
+
+// Leave implements [socketio.LibrarySession].
+func (s *session) Leave(rooms []string) {
+	if sock := s.socket(); sock != nil {
+		for _, room := range libraryRooms(rooms) {
+			sock.Leave(room)
+		}
+	}
+}
+
+// Data implements [socketio.LibrarySession].
+func (s *session) Data() any {
+	if sock := s.socket(); sock != nil {
+		return sock.Data()
+	}
+	return nil
+}
+
+// roomsNow returns the rooms that the client is in, for the library that still knows it.
+func (s *session) roomsNow() []hub.Room {
+	s.mu.Lock()
+	rooms := s.rooms
+	s.mu.Unlock()
+	if now := s.client.Member().Rooms(); len(now) > 0 {
+		return now
+	}
+	return rooms
+}
+
+// panicked is called with what a listener panicked with: the connection ends.
+func (s *session) panicked(r any) {
+	s.lib.server.Panicked(s.client.Namespace(), s.client.ID(), r)
+	s.client.Connection().Close(engine.ReasonForcedClose)
+}
+
+func libraryRooms(names []string) []sio.Room {
+	rooms := make([]sio.Room, len(names))
+	for i, name := range names {
+		rooms[i] = sio.Room(name)
+	}
+	return rooms
+}

@@ -1,0 +1,211 @@
+package socketio
+
+import (
+	"errors"
+
+	"signalbox/server/app"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/wire"
+)
+
+// This file is how a [peer] comes and goes.
+
+// attach makes the client known to its handler before it is told that it is connected. It runs on the goroutine that reads,
+// so no event can overtake it.
+func (p *peer) attach(h app.Handler, payload []byte) {
+	if !p.step(asked, attached) {
+		return
+	}
+	p.enter(hub.SocketRoom(p.name, p.ID()), hub.EverybodyRoom(p.name))
+	session, err := p.greet(h, payload)
+	if err != nil {
+		p.refuse(err)
+		return
+	}
+	p.mu.Lock()
+	p.session = session
+	missed, reason := p.told, p.ending // it ended while the handler looked at it
+	p.mu.Unlock()
+	if missed {
+		p.finish(session, reason)
+		return
+	}
+	p.open()
+}
+
+// greet calls the handler.
+func (p *peer) greet(h app.Handler, payload []byte) (session app.Session, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			session, err = nil, errPanic
+		}
+	}()
+	request := p.conn.session.Request()
+	return h.Connect(p, app.Handshake{
+		Auth:       authObject(payload),
+		Query:      request.Query.Get,
+		Header:     request.Header.Get,
+		RemoteAddr: p.conn.session.RemoteAddr(),
+		Time:       request.Time,
+	})
+}
+
+// attachToLibrary asks the library to let the client in. Its answer is Accept or Refuse, at once or later.
+func (p *peer) attachToLibrary(payload []byte) (err error) {
+	session := p.conn.server.library.Session(p)
+	p.mu.Lock()
+	p.session = session
+	p.mu.Unlock()
+	p.enter(hub.SocketRoom(p.name, p.ID())) // rooms that a middleware joins are kept by it
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+			err = errPanic
+		}
+	}()
+	return session.Connect(payload)
+}
+
+func (p *peer) enter(rooms ...hub.Room) { p.conn.server.hub.Enter(p.member, rooms...) }
+
+// step moves from one status to the next, and reports false where the client was not there.
+func (p *peer) step(from, to status) bool { return p.state.CompareAndSwap(uint32(from), uint32(to)) }
+
+// Accept implements [Client].
+func (p *peer) Accept() {
+	if p.step(asked, attached) {
+		p.enter(hub.EverybodyRoom(p.name))
+		p.open()
+	}
+}
+
+// Refuse implements [Client].
+func (p *peer) Refuse(message string, data any) {
+	p.refuse(&app.ConnectError{Message: message, Data: data})
+}
+
+// refuse turns the client away. It may ask again as soon as it knows, so it is out before.
+func (p *peer) refuse(err error) {
+	p.detach("refused")
+	p.conn.remove(p)
+	message, data := err.Error(), any(nil)
+	if refusal := (*app.ConnectError)(nil); errors.As(err, &refusal) {
+		message, data = refusal.Message, refusal.Data
+	}
+	_ = p.conn.sendConnectError(p.name, message, data) // an ended connection is told through Closed
+}
+
+// open queues the CONNECT packet and behind it what was sent to the client before.
+func (p *peer) open() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.step(attached, opening) {
+		return
+	}
+	p.conn.inNamespace()
+	_ = p.conn.session.Send(connectPacket(p.name, p.ID())) // an ended connection is told through Closed
+	for _, m := range p.early {
+		_ = p.conn.session.Send(m)
+	}
+	p.early = nil
+	p.step(opening, connected)
+}
+
+// detach ends the client's stay. The handler is told once, after the event it has at hand; then the member leaves its
+// rooms. Calling it again does nothing.
+func (p *peer) detach(reason string) {
+	p.leave(reason)
+	p.Conclude()
+}
+
+// leave is the first half of detach: nothing reaches the client any more. It reports whether the client was still there.
+func (p *peer) leave(reason string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status() == left {
+		return false
+	}
+	p.state.Store(uint32(left))
+	p.early = nil
+	p.dropDeferredLocked()
+	p.ending = reason
+	return true
+}
+
+// Conclude is the second half of detach, and implements [Client].
+func (p *peer) Conclude() {
+	p.mu.Lock()
+	if p.told || p.handling || p.status() != left { // handle calls it again when the handler has returned
+		p.mu.Unlock()
+		return
+	}
+	p.told = true
+	session, reason := p.session, p.ending
+	p.mu.Unlock()
+	if session != nil {
+		p.finish(session, reason)
+	} else {
+		p.release()
+	}
+}
+
+// finish tells the handler that the client has left. A panic there is the handler's, and ends nothing but this call.
+func (p *peer) finish(session app.Session, reason string) {
+	defer p.release()
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(r)
+		}
+	}()
+	session.Close(reason)
+}
+
+// release takes the client out of its rooms.
+func (p *peer) release() {
+	if n := p.conn.server.namespace(p.name); n != nil {
+		n.questions.leave(p)
+	}
+	p.conn.server.hub.Remove(p.member)
+	if p.conn.isAlone() {
+		p.conn.awaitNamespace()
+	}
+}
+
+// Disconnect implements [app.Peer].
+func (p *peer) Disconnect(closeConnection bool) {
+	if closeConnection {
+		p.conn.disconnectAll()
+		return
+	}
+	p.Leave()
+	p.Conclude()
+}
+
+// Leave implements [Client].
+func (p *peer) Leave() {
+	if p.leave("server namespace disconnect") {
+		_ = p.conn.session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
+	}
+}
+
+// Queue implements [Client].
+func (p *peer) Queue(m *wire.Message, volatile bool) bool { return p.deliver(m, "", volatile) }
+
+// Fail implements [Client].
+func (p *peer) Fail(err error) {
+	_ = p.conn.refuse(err)
+	p.conn.end()
+}
+
+// Connection implements [Client].
+func (p *peer) Connection() *engine.Session { return p.conn.session }
+
+// LibrarySession implements [Client].
+func (p *peer) LibrarySession() LibrarySession {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, _ := p.session.(LibrarySession)
+	return s
+}
