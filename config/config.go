@@ -10,25 +10,21 @@ import (
 )
 
 // Config holds every setting. It is a value: a copy is safe to keep and to change. The doc tag of a field is its
-// documentation; default, min and max are what [Load] fills in and checks.
+// documentation; default, min and max are what [Load] fills in and checks; group begins a part of the documentation.
 type Config struct {
-	// Where the server listens and how it stops.
-	Host              string        `env:"HOST" doc:"address to listen on; empty: all interfaces"`
+	Host              string        `group:"Where it listens and how it stops" env:"HOST" doc:"address to listen on; empty: all interfaces"`
 	Port              int           `env:"PORT" default:"3000" min:"0" max:"65535" doc:"TCP port; 0 picks a free one"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"from SIGTERM or SIGINT to the end of the process; what is not finished then is cut. Heroku kills after 30 s"`
 	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
 	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`
 
-	// Who may connect.
-	AllowedOrigins Origins `env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com, or file:// and capacitor://localhost for apps; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
-	Endpoint       Origins `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
-	TrustedProxies Proxies `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
+	AllowedOrigins Origins  `group:"Who may connect" env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com, or file:// and capacitor://localhost for apps; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
+	Endpoint       Origins  `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
+	TrustedProxies Proxies  `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
+	Env            string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
+	AllowOpen      Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE)"`
 
-	Env       string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
-	AllowOpen Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE)"`
-
-	// Who is who.
-	JWTSecret        Secret        `env:"JWT_SECRET" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
+	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
 	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"what the claim iss of a token must be; empty: anything"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"what the claim aud of a token must name; empty: anything"`
@@ -37,16 +33,14 @@ type Config struct {
 	RequireAuth      bool          `env:"REQUIRE_AUTH" default:"false" doc:"ask for a token on /, /ws, /tap and /events too; /chat, /demo, /notification and the streams of users and rooms always do"`
 	AuthPingInterval time.Duration `env:"AUTH_PING_INTERVAL" default:"5s" min:"10ms" max:"24h" doc:"between two pings on /demo and /notification, and for a client there to prove who it is"`
 
-	// Socket.IO.
-	Transports     Transports    `env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
+	Transports     Transports    `group:"Socket.IO" env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
 	PingInterval   time.Duration `env:"PING_INTERVAL" default:"25s" min:"10ms" max:"24h" doc:"between two heartbeats to a client"`
 	PingTimeout    time.Duration `env:"PING_TIMEOUT" default:"20s" min:"10ms" max:"24h" doc:"for a client to answer a heartbeat; then it is gone"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" default:"45s" min:"10ms" max:"24h" doc:"for a new connection to join a namespace; then it is closed"`
 	UpgradeTimeout time.Duration `env:"UPGRADE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a client to finish its upgrade from polling to websocket; then it stays on polling"`
 	WriteTimeout   time.Duration `env:"WRITE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a blocked write to make progress; then the client is disconnected"`
 
-	// Limits. 0 is no limit where the text says so.
-	MaxPayloadBytes        Bytes   `env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
+	MaxPayloadBytes        Bytes   `group:"Limits" env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
 	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
 	MaxConnections         int     `env:"MAX_CONNECTIONS" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, less a twentieth for everything else"`
 	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
@@ -55,15 +49,13 @@ type Config struct {
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
 	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"20000" min:"0" max:"1000000" doc:"events per second from one connection, twice as many at once; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
-	// What is remembered of rooms. 0 is another default in memory than on disk.
-	HistoryDB           string `env:"HISTORY_DB" doc:"file to keep the messages of rooms in, such as /var/lib/signalbox/history.db; it is made where it is missing, its folder is not. Empty: they are in memory and end with the process"`
+	HistoryDB           string `group:"What is remembered of rooms" env:"HISTORY_DB" doc:"file to keep the messages of rooms in, such as /var/lib/signalbox/history.db; it is made where it is missing, its folder is not. Empty: they are in memory and end with the process"`
 	HistoryRoomMessages int    `env:"HISTORY_ROOM_MESSAGES" default:"1000" min:"1" max:"1000000" doc:"messages kept of one room; the oldest go first"`
 	HistoryRoomBytes    Bytes  `env:"HISTORY_ROOM_BYTES" default:"4MiB" min:"1KiB" max:"1GiB" doc:"what the messages kept of one room may take; the oldest go first. A message that is larger by itself is delivered and not kept"`
 	HistoryMessages     int    `env:"HISTORY_MESSAGES" default:"0" min:"0" max:"1000000000" doc:"messages kept of all rooms; the rooms that waited longest for a new one go first. 0: 200000, with HISTORY_DB 5000000"`
 	HistoryBytes        Bytes  `env:"HISTORY_BYTES" default:"0" min:"0" max:"1024GiB" doc:"what the messages kept of all rooms may take, 1MiB at least; the rooms that waited longest for a new one go first. 0: 64MiB, with HISTORY_DB 1GiB on disk, and up to 64MiB more for what is being written"`
 
-	// Many servers.
-	RedisURL       Secret        `env:"REDIS_URL" doc:"Redis that makes servers one cluster: redis://[user:password@]host:port[/db], rediss:// with TLS; redis+sentinel://host:port,host:port/master and redis+cluster://host:port,host:port for these (rediss+sentinel, rediss+cluster with TLS). Empty: this server is alone"`
+	RedisURL       Secret        `group:"Several servers" env:"REDIS_URL" doc:"Redis that makes servers one cluster: redis://[user:password@]host:port[/db], rediss:// with TLS; redis+sentinel://host:port,host:port/master and redis+cluster://host:port,host:port for these (rediss+sentinel, rediss+cluster with TLS). Empty: this server is alone"`
 	RedisPrefix    string        `env:"REDIS_PREFIX" default:"socket.io" doc:"what the cluster's channels and keys begin with: the option key of @socket.io/redis-adapter; the same on all servers"`
 	RedisMode      string        `env:"REDIS_MODE" default:"classic" oneof:"classic,sharded" doc:"classic: as createAdapter of @socket.io/redis-adapter, any Redis; sharded: as its createShardedAdapter, Redis 7. The same on all servers, Node's among them"`
 	RedisTLSVerify bool          `env:"REDIS_TLS_VERIFY" default:"true" doc:"false takes any certificate of a Redis with TLS: Heroku's are self-signed"`
@@ -71,11 +63,9 @@ type Config struct {
 	DrainDelay     time.Duration `env:"DRAIN_DELAY" default:"0s" min:"0s" max:"10m" doc:"from SIGTERM, when /readyz turns to 503, until clients are told to go: what the load balancer takes to notice. It is a part of SHUTDOWN_TIMEOUT"`
 	DrainSpread    time.Duration `env:"DRAIN_SPREAD" default:"3s" min:"0s" max:"10m" doc:"with REDIS_URL: the time over which the clients of a server that stops are handed over, in waves, so that they do not all come to the others at once; at most half of SHUTDOWN_TIMEOUT"`
 
-	// Backends.
-	APIKey Secret `env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
+	APIKey Secret `group:"Backends" env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
-	// Looking inside.
-	LogLevel     slog.Level `env:"LOG_LEVEL" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
+	LogLevel     slog.Level `group:"Looking inside" env:"LOG_LEVEL" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
 	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
 	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
 	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
@@ -83,8 +73,7 @@ type Config struct {
 	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
 	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
-	// The browser client.
-	ClientDist string `env:"CLIENT_DIST" doc:"folder with socket.io.min.js and its siblings, as in node_modules/socket.io-client/dist, to serve at /socket.io/; empty: those built in or found in node_modules, else a redirect to the Socket.IO project's CDN"`
+	ClientDist string `group:"The browser client" env:"CLIENT_DIST" doc:"folder with socket.io.min.js and its siblings, as in node_modules/socket.io-client/dist, to serve at /socket.io/; empty: those built in or found in node_modules, else a redirect to the Socket.IO project's CDN"`
 }
 
 // Default returns the settings of an empty environment.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,8 @@ type Setting struct {
 	Default string
 	// Doc is the meaning in one or two sentences.
 	Doc string
+	// Group is the part of the documentation that the setting belongs to.
+	Group string
 
 	tag   reflect.StructTag
 	value reflect.Value
@@ -32,13 +35,16 @@ func Settings() []Setting { return settings(new(Config)) }
 func settings(cfg *Config) []Setting {
 	v := reflect.ValueOf(cfg).Elem()
 	list := make([]Setting, 0, v.NumField())
+	group := ""
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
+		group = cmp.Or(tag.Get("group"), group)
 		list = append(list, Setting{
 			Name:    tag.Get("env"),
 			Unit:    unit(v.Field(i), tag),
 			Default: tag.Get("default"),
 			Doc:     tag.Get("doc"),
+			Group:   group,
 			tag:     tag,
 			value:   v.Field(i),
 		})

@@ -3,39 +3,92 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
-// WriteHelp writes every setting for a terminal: a line with its name and default, and below it what it means.
-func WriteHelp(w io.Writer) error {
+// first are the settings that matter before all others, in the order in which they are explained.
+var first = []string{
+	"PORT", "SIGNALBOX_ENV", "ALLOW_OPEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "JWT_SECRET", "REQUIRE_AUTH", "API_KEY",
+	"HISTORY_DB", "REDIS_URL",
+}
+
+// essentials returns the settings that matter before all others.
+func essentials() []Setting {
+	byName := make(map[string]Setting)
 	for _, s := range Settings() {
+		byName[s.Name] = s
+	}
+	list := make([]Setting, len(first))
+	for i, name := range first {
+		list[i] = byName[name]
+	}
+	return list
+}
+
+// WriteHelp writes every setting for a terminal: those that matter before all others, and then the rest by groups. Each is a
+// line with its name and default, and below it what it means.
+func WriteHelp(w io.Writer) error {
+	var b strings.Builder
+	add := func(s Setting) {
 		value := s.Unit
 		if s.Default != "" {
 			value += ", default " + s.Default
 		}
-		if _, err := fmt.Fprintf(w, "  %s (%s)\n%s", s.Name, value, indent(s.Doc, 6, 100)); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "  %s (%s)\n%s", s.Name, value, indent(s.Doc, 6, 100))
 	}
-	return nil
+	fmt.Fprintf(&b, "The %d that matter first:\n", len(first))
+	for _, s := range essentials() {
+		add(s)
+	}
+	group := ""
+	for _, s := range Settings() {
+		if slices.Contains(first, s.Name) {
+			continue
+		}
+		if s.Group != group {
+			group = s.Group
+			fmt.Fprintf(&b, "\n%s:\n", group)
+		}
+		add(s)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
-// WriteMarkdown writes every setting as the table the README shows.
+// WriteMarkdown writes every setting as docs/settings.md shows them: a table for each group.
 func WriteMarkdown(w io.Writer) error {
-	if _, err := io.WriteString(w, "| Setting | Value | Default | Meaning |\n|---|---|---|---|\n"); err != nil {
-		return err
-	}
+	var b strings.Builder
+	group := ""
 	for _, s := range Settings() {
+		if s.Group != group {
+			group = s.Group
+			fmt.Fprintf(&b, "\n## %s\n\n| Setting | Value | Default | Meaning |\n|---|---|---|---|\n", group)
+		}
 		def := ""
 		if s.Default != "" {
 			def = "`" + s.Default + "`"
 		}
-		doc := strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(s.Doc)
-		if _, err := fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", s.Name, s.Unit, def, doc); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, s.Unit, def, inTable(s.Doc))
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteEssentials writes the settings that matter before all others as the table the README shows.
+func WriteEssentials(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| Setting | Meaning |\n|---|---|\n")
+	for _, s := range essentials() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, inTable(s.Doc))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// inTable writes a text as the cell of a Markdown table.
+func inTable(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(text)
 }
 
 // indent breaks text into lines of at most width columns that start with so many spaces.

@@ -3,49 +3,52 @@ package config
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the settings table of the README")
+var update = flag.Bool("update", false, "rewrite the settings in the README and docs/settings.md")
 
 const (
-	readme     = "../README.md"
 	tableBegin = "<!-- settings: written by go test ./config -update -->\n"
 	tableEnd   = "<!-- settings end -->\n"
 )
 
-func TestReadmeTable(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegin)
-	shown, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no lines %q and %q", readme, tableBegin, tableEnd)
-	}
-	var want bytes.Buffer
-	if err := WriteMarkdown(&want); err != nil {
-		t.Fatal(err)
-	}
-	if shown == want.String() {
-		return
-	}
-	if !*update {
-		t.Fatalf("the settings table of the README is not that of config.Config; run go test ./config -update\ngot:\n%s\nwant:\n%s", shown, want.String())
-	}
-	if err := os.WriteFile(readme, []byte(before+tableBegin+want.String()+tableEnd+after), 0o644); err != nil {
-		t.Fatal(err)
+// TestTables holds what the documents say of settings against the tags of [Config].
+func TestTables(t *testing.T) {
+	for doc, write := range map[string]func(io.Writer) error{"../README.md": WriteEssentials, "../docs/settings.md": WriteMarkdown} {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, ok := strings.Cut(string(text), tableBegin)
+		shown, after, ok2 := strings.Cut(rest, tableEnd)
+		if !ok || !ok2 {
+			t.Fatalf("%s has no lines %q and %q", doc, tableBegin, tableEnd)
+		}
+		var want bytes.Buffer
+		if err := write(&want); err != nil {
+			t.Fatal(err)
+		}
+		if shown == want.String() {
+			continue
+		}
+		if !*update {
+			t.Fatalf("the settings in %s are not those of config.Config; run go test ./config -update\ngot:\n%s\nwant:\n%s", doc, shown, want.String())
+		}
+		if err := os.WriteFile(doc, []byte(before+tableBegin+want.String()+tableEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
 func TestEverySettingIsDescribed(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, s := range Settings() {
-		if s.Name == "" || s.Doc == "" || s.Unit == "" {
-			t.Errorf("setting %+v lacks a name, a unit or a text", s)
+		if s.Name == "" || s.Doc == "" || s.Unit == "" || s.Group == "" {
+			t.Errorf("setting %+v lacks a name, a unit, a text or a group", s)
 		}
 		if seen[s.Name] {
 			t.Errorf("setting %s is there twice", s.Name)
@@ -66,9 +69,12 @@ func TestHelpNamesEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range Settings() {
-		if !strings.Contains(help.String(), "  "+s.Name+" (") {
-			t.Errorf("help does not name %s", s.Name)
+		if n := strings.Count(help.String(), "  "+s.Name+" ("); n != 1 {
+			t.Errorf("help explains %s %d times, want once", s.Name, n)
 		}
+	}
+	if head, _, _ := strings.Cut(help.String(), "\n\n"); !strings.HasPrefix(head, "The 10 that matter first:") || strings.Count(head, " (") < 10 {
+		t.Errorf("help does not begin with the settings that matter first:\n%s", head)
 	}
 	for line := range strings.Lines(help.String()) {
 		if len(line) > 101 {

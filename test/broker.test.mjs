@@ -1,4 +1,4 @@
-// The broker on namespace "/": behaviour section 1, every row, from every client.
+// The broker on namespace "/": every row of "Broker and chat: /" in docs/protocol.md, from every client.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

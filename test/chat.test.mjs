@@ -1,4 +1,4 @@
-// The chat on namespace "/": behaviour section 2, every row, from every client.
+// The chat on namespace "/": every row of "Broker and chat: /" in docs/protocol.md, from every client.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-// Broker and chat share namespace "/": behaviour section 6 says whose an event is.
+// Broker and chat share namespace "/": "Broker and chat: /" in docs/protocol.md says whose an event is.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
