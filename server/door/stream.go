@@ -12,7 +12,8 @@ import (
 // keepAlive is a comment: clients skip it, and proxies see that the connection lives.
 var keepAlive = wire.Raw([]byte(": keep-alive\n\n"))
 
-// Stream returns a door for streams of Server-Sent Events that h serves.
+// Stream returns a door for streams of Server-Sent Events that h serves. The handler is not asked about who may not connect,
+// see [engine.Server.Reserve].
 //
 // Rule: [WHATWG HTML, server-sent events].
 //
@@ -29,12 +30,17 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 		KeepAliveInterval: s.cfg.KeepAlive,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		place, err := s.cfg.Engine.Reserve(w, r)
+		if err != nil { // it has been answered
+			return
+		}
+		defer place.Cancel()
 		p := newStreamPeer(s)
 		if err := p.connect(h, s.visit(r)); err != nil {
 			Refuse(w, err)
 			return
 		}
-		st, err := s.cfg.Engine.OpenStream(w, r, options, p.end)
+		st, err := place.Stream(options, p.end)
 		if err != nil { // it has been answered
 			p.release(p.session, app.ReasonNotOpened)
 			return

@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"signalbox/server/app"
 	"signalbox/server/engine"
@@ -116,17 +119,61 @@ func TestStreamRefusals(t *testing.T) {
 	}
 }
 
-func TestStreamBeyondTheLimitOfConnections(t *testing.T) {
-	p := newPlace(t, engine.Config{MaxConnections: 1})
-	closed := make(chan string, 2)
-	p.mux.Handle("/ok", p.doors.Stream(streams{closed: func(_ app.StreamPeer, reason string) { closed <- reason }}))
-	if f := p.follow("/ok"); f.resp.StatusCode != 200 {
-		t.Fatalf("the first: %d, want 200", f.resp.StatusCode)
+// TestStrangersOverTheLimitsReachNoHandler: what a handler does for a stranger, such as reading a ticket or joining rooms, is
+// done for those alone who may connect. What it has refused leaves its place to the next.
+func TestStrangersOverTheLimitsReachNoHandler(t *testing.T) {
+	config := map[string]engine.Config{
+		"connections": {MaxConnections: 1},
+		"of one peer": {MaxConnectionsPerIP: 1},
+		"rate":        {HandshakesPerSecond: 0.3}, // three at once
+		"origin":      {CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "" }},
 	}
-	if f := p.follow("/ok"); f.resp.StatusCode != 403 {
-		t.Errorf("one connection too many: %d, want 403", f.resp.StatusCode)
+	for name, cfg := range config {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, cfg)
+			var asked atomic.Int32
+			refusal := func() error {
+				if asked.Add(1) <= 2 {
+					return &app.Refusal{Status: 401}
+				}
+				return nil
+			}
+			p.mux.Handle("/stream", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { return refusal() }}))
+			p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { return refusal() }}, engine.WebSocketOptions{}))
+			for _, want := range []int{401, 401, 200} {
+				if f := p.follow("/stream"); f.resp.StatusCode != want {
+					t.Fatalf("one who may connect: %d, want %d", f.resp.StatusCode, want)
+				}
+			}
+			for range 20 {
+				if f := p.follow("/stream", "Origin", "https://evil"); f.resp.StatusCode != 403 {
+					t.Fatalf("stream: %d, want 403", f.resp.StatusCode)
+				}
+				_, res, err := p.dial("/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://evil"}}})
+				if err == nil || res.StatusCode != 403 {
+					t.Fatalf("websocket: %v, want 403", err)
+				}
+			}
+			if got := asked.Load(); got != 3 {
+				t.Errorf("the handler was asked %d times, want 3", got)
+			}
+		})
 	}
-	receive(t, closed) // the handler had let it in
+}
+
+// TestBrokenHandshakeReachesNoHandler has websocket handshakes that cannot be answered.
+func TestBrokenHandshakeReachesNoHandler(t *testing.T) {
+	p := newPlace(t, engine.Config{})
+	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error {
+		t.Error("the handler was asked")
+		return nil
+	}}, engine.WebSocketOptions{}))
+	good := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+	for name, want := range map[string]int{"Sec-WebSocket-Key": 400, "Sec-WebSocket-Version": 426, "Upgrade": 426} {
+		if f := p.follow("/ws", append(good[:8:8], name, "1")...); f.resp.StatusCode != want {
+			t.Errorf("a wrong %s: %d, want %d", name, f.resp.StatusCode, want)
+		}
+	}
 }
 
 func TestStreamKeepAlive(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"signalbox/server/engine"
 )
 
-// WebSocket returns a door for plain WebSockets that h serves. The handler is asked before the upgrade is answered, and
-// not at all about a page of a wrong origin; a request that is no upgrade gets 426.
+// WebSocket returns a door for plain WebSockets that h serves. The handler is asked before the upgrade is answered, and not
+// at all about who may not connect, see [engine.Server.Reserve]; a request that is no upgrade gets 426.
 func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !engine.IsUpgrade(r) {
@@ -17,15 +17,17 @@ func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Ha
 			Refuse(w, &app.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})
 			return
 		}
-		if s.cfg.Engine.RefuseOrigin(w, r) {
+		place, err := s.cfg.Engine.Reserve(w, r)
+		if err != nil { // it has been answered
 			return
 		}
+		defer place.Cancel()
 		p := newTextPeer(s)
 		if err := p.connect(h, s.visit(r)); err != nil {
 			Refuse(w, err)
 			return
 		}
-		err := s.cfg.Engine.UpgradeWebSocket(w, r, o, func(ws *engine.WebSocket) engine.Receiver {
+		err = place.WebSocket(o, func(ws *engine.WebSocket) engine.Receiver {
 			p.open(ws)
 			return textReceiver{p}
 		})

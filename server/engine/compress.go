@@ -12,6 +12,9 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
+// compressBytes is the size from which the response to a poll is compressed if the client accepts it.
+const compressBytes = 1024
+
 // compressor is what gzip.Writer and zlib.Writer have in common.
 type compressor interface {
 	io.WriteCloser

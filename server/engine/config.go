@@ -41,11 +41,6 @@ type Config struct {
 
 	// Transports lists those a client may use, by name. Default "polling", "websocket".
 	Transports []string
-	// DisableUpgrades keeps a session on the transport it began with.
-	DisableUpgrades bool
-	// CompressPollingBytes is the size from which the response to a poll is compressed if the client accepts it.
-	// Default 1024; negative: never.
-	CompressPollingBytes int
 	// Flushers is the number of goroutines that write. Default GOMAXPROCS.
 	Flushers int
 
@@ -55,9 +50,6 @@ type Config struct {
 	// CheckOrigin reports whether a request may open a connection as far as its Origin is concerned. Default: every
 	// one may. The request is refused with 403.
 	CheckOrigin func(*http.Request) bool
-	// Authorize refuses a handshake by returning an error: 403, or 401 for a websocket if the error is
-	// [ErrUnauthorized]. The error's text does not reach the client. Default: nobody is refused.
-	Authorize func(*http.Request) error
 	// Log takes what an operator should know. Default: nothing is logged.
 	Log *slog.Logger
 }
@@ -79,7 +71,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.CloseTimeout, 5*time.Second)
 	setDefault(&c.MaxPayloadBytes, 1_000_000)
 	setDefault(&c.OutboxBytes, 4*miB)
-	setDefault(&c.CompressPollingBytes, 1024)
 	setDefault(&c.Flushers, runtime.GOMAXPROCS(0))
 	if len(c.Transports) == 0 {
 		c.Transports = []string{Polling.String(), WebSocketTransport.String()}

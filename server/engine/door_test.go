@@ -48,14 +48,29 @@ type doors struct {
 func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/ws":
-		d.results <- d.UpgradeWebSocket(w, r, WebSocketOptions{MaxPayloadBytes: 1000}, func(ws *WebSocket) Receiver {
-			if r.URL.Query().Has("unwanted") {
-				return nil
-			}
-			return &visitor{ws, d.closed}
-		})
+		place, err := d.Reserve(w, r)
+		if err == nil {
+			err = place.WebSocket(WebSocketOptions{MaxPayloadBytes: 1000}, func(ws *WebSocket) Receiver {
+				if r.URL.Query().Has("unwanted") {
+					return nil
+				}
+				return &visitor{ws, d.closed}
+			})
+			place.Cancel() // does nothing any more
+		}
+		d.results <- err
 	case "/sse":
-		st, err := d.OpenStream(w, r, StreamOptions{
+		place, err := d.Reserve(w, r)
+		if err != nil {
+			d.results <- err
+			return
+		}
+		if r.URL.Query().Has("unwanted") {
+			place.Cancel()
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		st, err := place.Stream(StreamOptions{
 			Header:            http.Header{"Content-Type": {"text/event-stream"}},
 			KeepAlive:         wire.Raw([]byte(":\n\n")),
 			KeepAliveInterval: 15 * time.Second,

@@ -12,10 +12,7 @@ var (
 	ErrClosed = errors.New("connection is closed")
 	// ErrSlowClient is returned by the Send that found the outbox full. It ended the connection.
 	ErrSlowClient = errors.New("client reads too slowly")
-	// ErrUnauthorized may be returned, or wrapped, by [Config.Authorize]: a websocket is then refused with 401 rather
-	// than 403.
-	ErrUnauthorized = errors.New("unauthorized")
-	// ErrRefused is wrapped by the errors of [Server.UpgradeWebSocket] and [Server.OpenStream]. The request has been
+	// ErrRefused is wrapped by the errors of [Server.Reserve], [Place.WebSocket] and [Place.Stream]. The request has been
 	// answered.
 	ErrRefused = errors.New("connection refused")
 )
@@ -39,8 +36,6 @@ var (
 	refuseMethod    = &refusal{http.StatusBadRequest, 2, "Bad handshake method", "method"}
 	refuseRequest   = &refusal{http.StatusBadRequest, 3, "Bad request", "request"}
 	refuseOrigin    = &refusal{http.StatusForbidden, 4, "Forbidden", "origin"}
-	refuseForbidden = &refusal{http.StatusForbidden, 4, "Forbidden", "authorization"}
-	refuseNoLogin   = &refusal{http.StatusUnauthorized, 4, "Forbidden", "authorization"}
 	refuseLimit     = &refusal{http.StatusForbidden, 4, "Forbidden", "limit"}
 	refuseRate      = &refusal{http.StatusForbidden, 4, "Forbidden", "rate"}
 	refuseShutdown  = &refusal{http.StatusServiceUnavailable, 4, "Forbidden", "shutdown"}

@@ -1,40 +1,21 @@
 package engine
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 
 	"signalbox/server/wire"
 )
 
-// admit applies what decides who may open a connection, and takes a place for it.
+// admit applies what decides who may begin a session, and takes a place for it.
 func (s *Server) admit(r *http.Request, addr string) *refusal {
 	if requestBytes(r) > maxRequestBytes {
 		return refuseHeaders
 	}
-	if refused := s.gate(r); refused != nil {
+	if refused := s.checkOrigin(r); refused != nil {
 		return refused
 	}
 	return s.reserve(addr)
-}
-
-// gate asks the programs above whether a client may connect.
-func (s *Server) gate(r *http.Request) *refusal {
-	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
-		return refuseOrigin
-	}
-	if s.cfg.Authorize == nil {
-		return nil
-	}
-	switch err := s.cfg.Authorize(r); {
-	case err == nil:
-		return nil
-	case errors.Is(err, ErrUnauthorized) && IsUpgrade(r):
-		return refuseNoLogin
-	default:
-		return refuseForbidden
-	}
 }
 
 func (s *Server) newSession(r *http.Request, query url.Values, addr string) *Session {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -125,8 +124,6 @@ func TestWire14_24_RefusedHandshakes(t *testing.T) {
 		cause             string
 	}{
 		"origin":      {Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "http://good" }}, 403, 403, "origin"},
-		"forbidden":   {Config{Authorize: func(*http.Request) error { return errors.New("secret detail") }}, 403, 403, "authorization"},
-		"no token":    {Config{Authorize: func(*http.Request) error { return fmt.Errorf("no token: %w", ErrUnauthorized) }}, 403, 401, "authorization"},
 		"transport":   {Config{Transports: []string{"none"}}, 400, 400, "transport"},
 		"rate":        {Config{HandshakesPerSecond: 0.0001}, 403, 403, "rate"},
 		"connections": {Config{MaxConnections: 1}, 403, 403, "limit"},
@@ -141,7 +138,7 @@ func TestWire14_24_RefusedHandshakes(t *testing.T) {
 				s.poller(t)
 			}
 			status, body := s.get(t, "GET", pollingQuery, "Origin", "http://evil")
-			if status != test.polling || strings.Contains(body, "secret") {
+			if status != test.polling {
 				t.Errorf("polling: %d %s, want %d", status, body, test.polling)
 			}
 			if status == 403 && body != `{"code":4,"message":"Forbidden"}` {
@@ -205,9 +202,8 @@ func TestWire15_HandshakeFields(t *testing.T) {
 		transport string
 		want      string
 	}{
-		"polling":     {Config{}, "polling", `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
-		"websocket":   {Config{}, "websocket", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
-		"no upgrades": {Config{DisableUpgrades: true}, "polling", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"polling":   {Config{}, "polling", `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"websocket": {Config{}, "websocket", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
 		"no websocket": {Config{Transports: []string{"polling"}, PingInterval: time.Second, PingTimeout: 300 * time.Millisecond, MaxPayloadBytes: 5},
 			"polling", `"upgrades":[],"pingInterval":1000,"pingTimeout":300,"maxPayload":5}`},
 	}

@@ -77,7 +77,7 @@ func newID() string {
 // [handshake]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#handshake
 func (s *Server) openPacket(id string, t Transport) []byte {
 	upgrades := []string{}
-	if t == Polling && !s.cfg.DisableUpgrades && s.allows(WebSocketTransport) {
+	if t == Polling && s.allows(WebSocketTransport) {
 		upgrades = append(upgrades, WebSocketTransport.String())
 	}
 	packet, _ := json.Marshal(struct {

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -374,4 +375,59 @@ func TestNothingLeavesBeforeTheHandshake(t *testing.T) {
 			t.Errorf("ended by %v", got)
 		}
 	})
+}
+
+// TestShutdownDoesNotWaitForReceivers has some that do not return.
+func TestShutdownDoesNotWaitForReceivers(t *testing.T) {
+	a, release, busy := newApp(), make(chan struct{}), make(chan bool, 2)
+	a.text = func(*Session, []byte) error {
+		busy <- true
+		<-release
+		return nil
+	}
+	s := start(t, Config{}, a)
+	p := s.poller(t)
+	posted := make(chan int)
+	go func() { posted <- p.post("4") }() // awaited below
+	write(t, s.connect(t), "4")
+	receive(t, busy, "message")
+	receive(t, busy, "message")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Shutdown() = %v", err)
+	}
+	close(release)
+	receive(t, posted, "answer")
+	if err := s.Shutdown(t.Context()); err != nil { // it waits for all goroutines
+		t.Errorf("Shutdown() = %v", err)
+	}
+	a.mustClose(t, ReasonServerShutdown)
+	a.mustClose(t, ReasonServerShutdown)
+}
+
+// TestShutdownWhileASessionBegins ends a session between its registration and its first packet: its receiver is told.
+func TestShutdownWhileASessionBegins(t *testing.T) {
+	for range 200 {
+		a := newApp()
+		s := New(Config{CloseTimeout: time.Millisecond}, a.accept)
+		w := httptest.NewRecorder()
+		done := make(chan struct{})
+		go func() { // awaited below
+			defer close(done)
+			s.ServeHTTP(w, httptest.NewRequest("GET", "/socket.io/?"+pollingQuery, nil))
+		}()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		select {
+		case <-a.sessions:
+			a.mustClose(t, ReasonServerShutdown)
+		default:
+			if w.Code != http.StatusServiceUnavailable {
+				t.Fatalf("no session, and status %d", w.Code)
+			}
+		}
+	}
 }

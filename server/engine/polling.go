@@ -41,11 +41,12 @@ func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query 
 	}
 	session := s.newSession(r, query, addr)
 	session.polling = new(polling)
+	session.deliver.Lock() // from before anybody can end the session until it has a receiver, which is told then
 	if !s.add(&session.link, addr) {
+		session.deliver.Unlock()
 		s.refuse(w, refuseShutdown)
 		return
 	}
-	session.deliver.Lock()
 	s.begin(session)
 	session.deliver.Unlock()
 	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
@@ -256,7 +257,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, payload []byte)
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	h.Set("Cache-Control", "no-store")
-	if limit := s.cfg.CompressPollingBytes; limit >= 0 && len(payload) >= limit {
+	if len(payload) >= compressBytes {
 		h.Add("Vary", "Accept-Encoding")
 		if coding := acceptedCoding(r.Header); coding != "" {
 			packed := borrowBody()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"signalbox/server/wire"
 )
@@ -26,6 +27,7 @@ type Server struct {
 	pressureBytes int           // from which a client's own answers hold up its reader
 	stop          chan struct{} // ends flushers and clock
 	empty         chan struct{} // closed when the server is closed and the last link is gone
+	done          chan struct{} // closed when every goroutine of the server has ended
 
 	robin atomic.Uint32 // picks flushers
 	tally tally
@@ -66,6 +68,7 @@ func New(cfg Config, open func(*Session) Receiver) *Server {
 
 		stop:     make(chan struct{}),
 		empty:    make(chan struct{}),
+		done:     make(chan struct{}),
 		sessions: make(map[string]*Session),
 		links:    make(map[*link]struct{}),
 		hearts:   make(map[beat]*heart),
@@ -220,34 +223,45 @@ func (s *Server) allLinks() []*link {
 	return links
 }
 
+// cutWait is how long Shutdown waits for connections that it has cut: their receivers may take their time, or for ever.
+const cutWait = 100 * time.Millisecond
+
 // Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, in waves where
-// [Config.ShutdownSpread] says so, and returns
-// when all goroutines of the server have ended. Once ctx is done it cuts the connections and returns ctx's error, when
-// the receivers have returned. Calling it again waits as well.
+// [Config.ShutdownSpread] says so, and returns when all goroutines of the server have ended. Once ctx is done it cuts the
+// connections and returns ctx's error, a moment later at most: receivers that have not returned by then are not waited
+// for, and their goroutines end when they do. Calling it again waits as well.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
-	if first {
+	if !s.closed {
+		s.closed = true
 		s.checkEmptyLocked()
+		go s.finish() // awaited below, as long as ctx allows
 	}
 	s.mu.Unlock()
 	s.endAll(ctx, s.cfg.ShutdownSpread)
-	var err error
 	select {
-	case <-s.empty:
+	case <-s.done:
+		return nil
 	case <-ctx.Done():
-		err = ctx.Err()
-		for _, l := range s.allLinks() {
-			l.abort(ReasonServerShutdown)
-		}
-		<-s.empty
 	}
-	if first {
-		close(s.stop)
+	for _, l := range s.allLinks() {
+		l.abort(ReasonServerShutdown)
 	}
+	timeout := time.NewTimer(cutWait)
+	defer timeout.Stop()
+	select {
+	case <-s.done:
+	case <-timeout.C:
+	}
+	return ctx.Err()
+}
+
+// finish ends the goroutines that connections share when the last connection is gone.
+func (s *Server) finish() {
+	<-s.empty
+	close(s.stop)
 	s.wg.Wait()
-	return err
+	close(s.done)
 }
 
 // refuse answers a request with an error and counts it.

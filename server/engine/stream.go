@@ -47,28 +47,20 @@ func (st *Stream) Close(reason Reason) { st.shut(reason, nil) }
 // RemoteAddr returns the client's address as [Config.ClientIP] told it.
 func (st *Stream) RemoteAddr() string { return st.addr }
 
-// OpenStream answers r with 200 and a body that has no end: it takes the connection over, so that a stream costs what a
-// websocket costs. closed is called once, when the stream has ended. The limits on connections apply. Once OpenStream has
-// returned without an error the request is over, and neither w nor r's context may be used. An error wraps [ErrRefused]
-// and means that the request was answered with an error status, or that the client is gone.
-func (s *Server) OpenStream(w http.ResponseWriter, r *http.Request, o StreamOptions, closed func(Reason)) (*Stream, error) {
-	st := &Stream{addr: s.cfg.ClientIP(r), closed: closed}
+// Stream answers a request with 200 and a body that has no end: it takes the connection over, so that a stream costs what a
+// websocket costs. closed is called once, when the stream has ended. Once Stream has returned without an error the request
+// is over, and neither the response writer nor the request's context may be used. An error wraps [ErrRefused] and means that
+// the request was answered with an error status, or that the client is gone.
+func (p *Place) Stream(o StreamOptions, closed func(Reason)) (*Stream, error) {
+	s := p.srv
+	st := &Stream{addr: p.addr, closed: closed}
 	st.init(s, st)
 	st.peerDone = true // HTTP has no close handshake
-	if refused := s.reserve(st.addr); refused != nil {
-		s.refuse(w, refused)
-		return nil, refused
-	}
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
 	head.WriteString(time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	t, err := s.takeOver(w, head, o.Header, nil)
+	reader, err := p.open(&st.link, func() (taken, error) { return s.takeOver(p.w, head, o.Header, nil) }, maxStreamInput)
 	if err != nil {
-		s.cancel(st.addr)
-		return nil, errors.Join(ErrRefused, err)
-	}
-	reader := newReader(t.nc, maxStreamInput, t.early)
-	if err := s.enroll(&st.link, st.addr, t); err != nil {
-		return nil, errors.Join(ErrRefused, err)
+		return nil, err
 	}
 	s.tally.streamsOpened.Add(1)
 	if o.KeepAlive != nil && o.KeepAliveInterval > 0 {

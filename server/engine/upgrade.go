@@ -42,8 +42,8 @@ func (p *probe) wake() {
 // binary frames.
 func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session, textOnly bool) {
 	refused := checkUpgrade(r)
-	if refused == nil && s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
-		refused = refuseOrigin
+	if refused == nil {
+		refused = s.checkOrigin(r)
 	}
 	if refused == nil {
 		refused = session.beginProbe()
@@ -98,8 +98,6 @@ func (s *Session) beginProbe() *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.srv.cfg.DisableUpgrades:
-		return refuseRequest
 	case s.polling == nil && s.upgraded, s.polling != nil && s.polling.probe != nil:
 		return refuseSecond
 	}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"net/http"
 	"time"
 
 	"signalbox/server/wire"
@@ -70,33 +68,25 @@ func closeCode(reason Reason) uint16 {
 	}
 }
 
-// UpgradeWebSocket answers a websocket handshake and calls open for the connection, on this goroutine. What open
-// returns receives its messages. Headers set on w go out with the response. [Config.CheckOrigin] and the limits on
-// connections apply, [Config.Authorize] does not. Once UpgradeWebSocket has returned nil the request is over, and neither
-// w nor r's context may be used. An error wraps [ErrRefused] and means that the request was answered with an error status,
-// or that the client is gone.
-func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions, open func(*WebSocket) Receiver) error {
+// WebSocket answers a websocket handshake and calls open for the connection, on this goroutine. What open returns receives
+// its messages. Headers set on the response writer go out with the response. Once WebSocket has returned nil the request is
+// over, and neither the writer nor the request's context may be used. An error wraps [ErrRefused] and means that the
+// request was answered with an error status, or that the client is gone.
+func (p *Place) WebSocket(o WebSocketOptions, open func(*WebSocket) Receiver) error {
+	s := p.srv
 	setDefault(&o.PingInterval, s.cfg.PingInterval)
 	setDefault(&o.PingTimeout, s.cfg.PingTimeout)
 	setDefault(&o.MaxPayloadBytes, s.cfg.MaxPayloadBytes)
-	ws := &WebSocket{addr: s.cfg.ClientIP(r)}
+	if !IsUpgrade(p.r) {
+		p.Cancel()
+		s.refuse(p.w, refuseUpgrade)
+		return refuseUpgrade
+	}
+	ws := &WebSocket{addr: p.addr}
 	ws.init(s, ws)
-	refused := s.checkWebSocket(r)
-	if refused == nil {
-		refused = s.reserve(ws.addr)
-	}
-	if refused != nil {
-		s.refuse(w, refused)
-		return refused
-	}
-	t, err := s.switchProtocols(w, r, nil)
+	reader, err := p.open(&ws.link, func() (taken, error) { return s.switchProtocols(p.w, p.r, nil) }, o.MaxPayloadBytes)
 	if err != nil {
-		s.cancel(ws.addr)
-		return errors.Join(ErrRefused, err)
-	}
-	reader := newReader(t.nc, o.MaxPayloadBytes, t.early)
-	if err := s.enroll(&ws.link, ws.addr, t); err != nil {
-		return errors.Join(ErrRefused, err)
+		return err
 	}
 	s.tally.webSocketsOpened.Add(1)
 	heart := s.heartOf(beat{interval: o.PingInterval, timeout: o.PingTimeout})
@@ -108,30 +98,6 @@ func (s *Server) UpgradeWebSocket(w http.ResponseWriter, r *http.Request, o WebS
 		ws.Close(ReasonForcedClose)
 	}
 	s.spawn(func() { ws.serve(reader, ws) })
-	return nil
-}
-
-// RefuseOrigin answers a request from a page that [Config.CheckOrigin] refuses, and reports whether it did.
-// UpgradeWebSocket refuses those as well; this is for who has something to do before it.
-func (s *Server) RefuseOrigin(w http.ResponseWriter, r *http.Request) bool {
-	if s.cfg.CheckOrigin == nil || s.cfg.CheckOrigin(r) {
-		return false
-	}
-	s.refuse(w, refuseOrigin)
-	return true
-}
-
-// checkWebSocket decides about the handshake of a plain websocket.
-func (s *Server) checkWebSocket(r *http.Request) *refusal {
-	if !IsUpgrade(r) {
-		return refuseUpgrade
-	}
-	if refused := checkUpgrade(r); refused != nil {
-		return refused
-	}
-	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
-		return refuseOrigin
-	}
 	return nil
 }
 
