@@ -6,10 +6,12 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
+	"html"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,14 @@ var embedded embed.FS
 const (
 	consolePage = "console.html"
 	loginPage   = "login.html"
+)
+
+// What stands in the login page where a sentence about the last attempt changes it. The page is no template of html/template:
+// that package calls methods by names that are known at run time only, so the linker has to keep every method of every type,
+// and the binary would be a third larger.
+const (
+	noProblem = "<!-- problem -->"
+	valid     = ` aria-invalid="false"`
 )
 
 // contentTypes are those of the page's files. The system's own table is not asked: it differs from machine to machine.
@@ -36,7 +46,7 @@ var openFiles = map[string]bool{"console.css": true, "theme.js": true, "icon.svg
 type pages struct {
 	// Static after construction.
 	files map[string]file
-	login *template.Template
+	login string // with noProblem and valid
 }
 
 type file struct {
@@ -64,8 +74,11 @@ func loadPages() pages {
 			body:        body,
 		}
 	}
-	p.login = template.Must(template.New(loginPage).Parse(string(p.files[loginPage].body)))
-	delete(p.files, loginPage) // it is a template
+	p.login = string(p.files[loginPage].body)
+	if strings.Count(p.login, noProblem) != 1 || strings.Count(p.login, valid) != 1 {
+		panic("console: " + loginPage + " has no place for what was wrong")
+	}
+	delete(p.files, loginPage) // it is not served as it is
 	return p
 }
 
@@ -113,14 +126,16 @@ func (p *pages) serve(w http.ResponseWriter, r *http.Request, name string) {
 
 // sendLogin answers the login form, with a sentence about the last attempt.
 func (p *pages) sendLogin(w http.ResponseWriter, r *http.Request, status int, message string) {
-	var b bytes.Buffer
-	if err := p.login.Execute(&b, struct{ Message string }{message}); err != nil { // never: a buffer takes every write
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
+	body := p.login
+	if message != "" {
+		body = strings.NewReplacer(
+			noProblem, `<p class="problem" role="alert" id="problem">`+html.EscapeString(message)+"</p>",
+			valid, ` aria-invalid="true" aria-describedby="problem"`,
+		).Replace(body)
 	}
 	w.Header().Set("Content-Type", contentTypes[".html"])
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(b.Bytes()) // who has gone does not read it
+		_, _ = io.WriteString(w, body) // who has gone does not read it
 	}
 }
