@@ -79,7 +79,7 @@ func TestHistorySurvives(t *testing.T) {
 	if err := p.cmd.Wait(); err == nil {
 		t.Error("kill -9 ended it with 0")
 	}
-	if log := p.log.String(); !strings.Contains(log, "a crash of the process loses what was said in about the last flush interval") || !strings.Contains(log, path) {
+	if log := p.log.String(); !strings.Contains(log, "a crash loses what was said in about the last flush interval") || !strings.Contains(log, path) {
 		t.Errorf("the log does not say what a crash costs, and where the file is:\n%s", log)
 	}
 
