@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint test redis test-go test-js fuzz conformance bench bench-cluster build client run clean
+.PHONY: all fmt check lint govulncheck test redis test-go test-js fuzz conformance bench bench-cluster build client run clean
 
 all: lint test build
 
@@ -24,12 +24,21 @@ fmt:
 
 # check fails where gofmt would change something or vet finds something.
 check:
-	@unformatted=$$(gofmt -l cmd config handlers server store); \
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || echo cmd config handlers internal server store)); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change (make fmt does):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 
 lint: check
 	$(GO) tool staticcheck ./...
+
+# govulncheck asks Go's database of vulnerabilities about what the code can reach. It fails where that has one, and where
+# the database cannot be asked: then nothing was checked.
+govulncheck:
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; code=0; \
+	$(GO) tool govulncheck ./... >"$$log" 2>&1 || code=$$?; cat "$$log"; \
+	if grep -q '^govulncheck: fetching vulnerabilities' "$$log"; then \
+		echo "*** govulncheck NOT RUN: the database https://vuln.go.dev cannot be reached; nothing was checked ***"; exit 1; fi; \
+	exit $$code
 
 # The short fuzzing of make test goes without the instrumentation that guides it, which is a build of everything again; and
 # by count, since a slow target that is stopped by the clock may be reported as failed.
