@@ -2,6 +2,7 @@ package library
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/zishang520/engine.io/v2/types"
@@ -22,6 +23,7 @@ type adapter struct {
 	nsp  sio.Namespace
 	name string
 
+	asked   sync.Map    // id to session, of sockets that middleware looks at
 	servers serverCount // in the cluster
 	closed  atomic.Bool
 }
@@ -57,9 +59,12 @@ func (a *adapter) Close() {
 	}
 }
 
-// session returns the session of a socket, nil where it is not known: also of one that a middleware looks at, and of one
-// that is about to be forgotten.
+// session returns the session of a socket, nil where it is not known: also of one that middleware looks at, and of one that
+// is about to be forgotten.
 func (a *adapter) session(id sio.SocketId) *session {
+	if s, ok := a.asked.Load(id); ok {
+		return s.(*session)
+	}
 	for _, m := range a.lib.server.Hub().Members(hub.SocketRoom(a.name, string(id))) {
 		if c, ok := m.Sink().(socketio.Client); ok && c.ID() == string(id) {
 			s, _ := c.LibrarySession().(*session)
@@ -116,6 +121,7 @@ func (a *adapter) DelAll(id sio.SocketId) {
 	if s == nil {
 		return
 	}
+	a.asked.Delete(id)
 	for _, room := range a.libraryNames(s.roomsNow()) {
 		a.Del(id, room)
 	}

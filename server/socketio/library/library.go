@@ -116,6 +116,9 @@ func (l *Library) nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 	handshake.Headers = map[string][]string(request.Header)
 	handshake.Query = map[string][]string(request.Query)
 	c.session.setSocket(sock)
+	if a, ok := sock.Nsp().Adapter().(*adapter); ok {
+		a.asked.Store(sock.Id(), c.session)
+	}
 	next(nil)
 }
 

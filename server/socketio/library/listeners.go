@@ -164,6 +164,7 @@ func (e *namespaceEvents) Emit(name events.EventName, data ...any) {
 			session.panicked(r)
 		}
 		if name == "connection" { // the last
+			e.adapter.asked.Delete(sio.SocketId(session.client.ID()))
 			session.introduced()
 		}
 	}()

@@ -34,6 +34,7 @@ type session struct {
 	ended     bool // the client has left, or the library has disconnected it
 	reason    string
 	rooms     []hub.Room // it was in, where the library hears later that it has left
+	forgotten bool       // by the library
 }
 
 func newSession(l *Library, c socketio.Client) *session {
@@ -69,6 +70,12 @@ func (s *session) Connect(payload json.RawMessage) error {
 			return
 		}
 		sio.NewClient(s.lib.io, s.conn)
+		defer func() {
+			if r := recover(); r != nil { // of a middleware
+				s.forget()
+				s.panicked(r)
+			}
+		}()
 		s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: name, Data: auth})
 	})
 	return nil
@@ -122,11 +129,19 @@ func (s *session) Close(reason string) {
 // there.
 func (s *session) disconnected(reason string) { s.conn.Emit("close", reason, "") }
 
+// forget has the library forget a socket that it has not connected.
+func (s *session) forget() {
+	if a := s.lib.namespace(s.client.Namespace()); a != nil {
+		a.asked.Delete(sio.SocketId(s.client.ID()))
+	}
+	s.disconnected("")
+}
+
 // left runs when the library has disconnected the socket, or refused it: it has forgotten it in a moment.
 func (s *session) left() {
 	s.mu.Lock()
 	refused := !s.connected
-	s.rooms = nil
+	s.rooms, s.forgotten = nil, true
 	s.mu.Unlock()
 	if refused {
 		s.disconnected("") // the library's Client ends
@@ -254,12 +269,14 @@ func (s *session) Data() any {
 // roomsNow returns the rooms that the client is in, for the library that still knows it.
 func (s *session) roomsNow() []hub.Room {
 	s.mu.Lock()
-	rooms := s.rooms
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.forgotten {
+		return nil
+	}
 	if now := s.client.Member().Rooms(); len(now) > 0 {
 		return now
 	}
-	return rooms
+	return s.rooms
 }
 
 // panicked is called with what a listener panicked with: the connection ends.
