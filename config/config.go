@@ -36,7 +36,7 @@ type Config struct {
 	Transports     Transports    `group:"Socket.IO" env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
 	PingInterval   time.Duration `env:"PING_INTERVAL" default:"25s" min:"10ms" max:"24h" doc:"between two heartbeats to a client"`
 	PingTimeout    time.Duration `env:"PING_TIMEOUT" default:"20s" min:"10ms" max:"24h" doc:"for a client to answer a heartbeat; then it is gone"`
-	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" default:"45s" min:"10ms" max:"24h" doc:"for a new connection to join a namespace; then it is closed"`
+	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" default:"45s" min:"10ms" max:"24h" doc:"for a connection that is in no namespace to join one; then it is closed"`
 	UpgradeTimeout time.Duration `env:"UPGRADE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a client to finish its upgrade from polling to websocket; then it stays on polling"`
 	WriteTimeout   time.Duration `env:"WRITE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a blocked write to make progress; then the client is disconnected"`
 

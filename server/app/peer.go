@@ -16,8 +16,9 @@ type Peer interface {
 	Namespace() string
 	// Member returns the client's place in the hub. The door removes it when the client goes.
 	Member() *hub.Member
-	// Emit sends an event to this client alone. A [json.RawMessage] goes out byte for byte, anything else as
-	// encoding/json writes it. It never blocks; the error is an argument that cannot be written as JSON, or a
+	// Emit sends an event to this client alone. A [json.RawMessage] goes out byte for byte, a [Raw] with its attachments,
+	// []byte as an attachment, also inside of []any and map[string]any, anything else as encoding/json writes it. It never
+	// blocks; the error is an argument that cannot be written as JSON, or a
 	// connection that has ended.
 	Emit(event string, args ...any) error
 	// Disconnect ends the client's stay in this namespace: it sees the reason "io server disconnect". With
@@ -38,6 +39,13 @@ type Peer interface {
 
 // HoldGrace is how long a [Peer] at least remembers what a client has from the history already.
 const HoldGrace = 5 * time.Second
+
+// Raw is an argument that is JSON already, as it came in an [Event], and has binary attachments. Attachments are all that
+// its placeholders refer to, by number.
+type Raw struct {
+	JSON        json.RawMessage
+	Attachments [][]byte
+}
 
 // Handshake is what a client said when it came.
 type Handshake struct {

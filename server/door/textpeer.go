@@ -31,6 +31,7 @@ type textPeer struct {
 
 var (
 	_ app.TextPeer = (*textPeer)(nil)
+	_ app.Charger  = (*textPeer)(nil)
 	_ hub.Sink     = (*textPeer)(nil)
 )
 
@@ -98,13 +99,16 @@ func (p *textPeer) throttle() bool {
 	if limit <= 0 {
 		return true
 	}
-	wait := p.bucket.Fill(time.Now(), limit, 2*limit)
+	wait := p.bucket.Fill(time.Now(), 1, limit, 2*limit)
 	if wait <= 0 {
 		return true
 	}
 	p.server.throttled.Add(1)
 	return p.ws.Pause(wait)
 }
+
+// Charge implements [app.Charger].
+func (p *textPeer) Charge(weight float64) { p.bucket.Charge(weight) }
 
 // textReceiver is a peer as its connection sees it.
 type textReceiver struct{ peer *textPeer }

@@ -10,16 +10,19 @@ type Bucket struct {
 	at    time.Time // of level
 }
 
-// Fill counts a message that came at now, and returns how long it has to wait: burst messages may come at once, and
-// perSecond, which is above 0, in each second after them. A message that waits is counted like any other, so those
-// behind it wait longer.
-func (b *Bucket) Fill(now time.Time, perSecond, burst float64) time.Duration {
-	b.level, b.at = b.left(now, perSecond)+1, now
+// Fill counts a message that came at now and weighs as much as weight ordinary ones, and returns how long it has to wait:
+// burst ordinary messages may come at once, and perSecond, which is above 0, in each second after them. A message that
+// waits is counted like any other, so those behind it wait longer.
+func (b *Bucket) Fill(now time.Time, weight, perSecond, burst float64) time.Duration {
+	b.level, b.at = b.left(now, perSecond)+weight, now
 	if over := b.level - burst; over > 0 {
 		return time.Duration(over / perSecond * float64(time.Second))
 	}
 	return 0
 }
+
+// Charge counts weight more for the message that was filled in last. It is the next one that waits for it.
+func (b *Bucket) Charge(weight float64) { b.level += weight }
 
 // Take counts a message where Fill would not let it wait, and reports whether it did. What it refuses costs the sender
 // nothing.

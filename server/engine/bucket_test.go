@@ -10,7 +10,7 @@ func TestBucketFill(t *testing.T) {
 	now := time.Now()
 	var waited time.Duration
 	for i := range 100 {
-		wait := b.Fill(now.Add(waited), 10, 20)
+		wait := b.Fill(now.Add(waited), 1, 10, 20)
 		if (wait > 0) != (i >= 20) {
 			t.Errorf("message %d waits %v", i, wait)
 		}
@@ -19,16 +19,32 @@ func TestBucketFill(t *testing.T) {
 	if waited.Round(time.Millisecond) != 8*time.Second {
 		t.Errorf("100 messages at 10 a second with 20 at once took %v, want 8s", waited)
 	}
-	if wait := b.Fill(now.Add(waited+2*time.Second), 10, 20); wait != 0 {
+	if wait := b.Fill(now.Add(waited+2*time.Second), 1, 10, 20); wait != 0 {
 		t.Errorf("after a pause a message waits %v", wait)
 	}
 
 	b = Bucket{}
 	for i := range 30 { // all at once: each waits for those before it
 		want := time.Duration(max(0, i-19)) * 100 * time.Millisecond
-		if wait := b.Fill(now, 10, 20); wait.Round(time.Millisecond) != want {
+		if wait := b.Fill(now, 1, 10, 20); wait.Round(time.Millisecond) != want {
 			t.Errorf("message %d waits %v, want %v", i, wait, want)
 		}
+	}
+}
+
+func TestBucketWeighs(t *testing.T) {
+	var b Bucket
+	now := time.Now()
+	for i, want := range []time.Duration{0, 0, time.Second, 2 * time.Second} {
+		if wait := b.Fill(now, 10, 10, 20); wait != want {
+			t.Errorf("message %d waits %v, want %v", i, wait, want)
+		}
+	}
+	b = Bucket{}
+	b.Fill(now, 1, 10, 20)
+	b.Charge(24)
+	if wait := b.Fill(now, 1, 10, 20); wait.Round(time.Millisecond) != 600*time.Millisecond {
+		t.Errorf("behind one that was charged for a message waits %v, want 0.6s", wait)
 	}
 }
 

@@ -5,7 +5,7 @@ import "runtime/debug"
 // The errors that end a session: a websocket gets a close frame without a code, as from the reference implementation.
 var (
 	errPacket   error = &frameError{closeNoCode, ReasonParseError, "invalid packet"}
-	errReceiver error = &frameError{closeNoCode, ReasonParseError, "packet was refused"}
+	errReceiver error = &frameError{closeNoCode, ReasonForcedClose, "packet was refused"}
 	errWrongWay error = &frameError{closeNoCode, ReasonTransportError, "ping from a client"}
 	errClosing  error = &frameError{closeNoCode, ReasonTransportClose, "closed by the client"}
 )

@@ -53,7 +53,7 @@ func TestUnwantedSession(t *testing.T) {
 	if code := codeOf(web.rawWebSocket(t, text("4x")).mustEnd()); code != closeNoCode {
 		t.Errorf("close code %d", code)
 	}
-	if got := web.poller(t).poll(); got != "1" {
+	if got := web.poller(t).poll(); got != "6\x1e1" {
 		t.Errorf("poll is %q", got)
 	}
 }

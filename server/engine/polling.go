@@ -30,6 +30,7 @@ type polling struct {
 	gone     <-chan struct{} // closed when the connection of the post is
 	probe    *probe          // the upgrade under way, nil: none is
 	draining bool            // the session is closing, and what is queued waits for the next poll
+	missed   bool            // no poll was waiting when it closed
 }
 
 // handshakePolling begins a session with polling. The open packet is the response.
@@ -179,6 +180,9 @@ func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *r
 	last = s.phase != phaseOpen && s.queue.empty()
 	switch {
 	case last && s.reason != ReasonTransportClose:
+		if len(payload) == 0 && s.polling.missed {
+			payload = append(payload, packetNoop) // as from the reference, which answers the poll and then appends
+		}
 		payload = appendPacket(payload, packetClose)
 	case len(payload) == 0:
 		payload = append(payload, packetNoop) // the answer also to a client that has closed the session itself
@@ -217,6 +221,7 @@ func (s *Session) endedLocked() {
 		return
 	}
 	s.told = true
+	p.missed = s.ready == nil
 	switch {
 	case s.phase == phaseDone:
 	case s.reason == ReasonForcedClose, s.reason == ReasonServerShutdown && !s.queue.empty():

@@ -218,14 +218,24 @@ func TestWire4_InvalidPacketsEndThePollingSession(t *testing.T) {
 }
 
 func TestWire2_RefusedPacketIsAnswered200(t *testing.T) {
-	a := newApp()
-	a.text = func(*Session, []byte) error { return fmt.Errorf("event before connect") }
-	p := start(t, Config{}, a).poller(t)
-	if status := p.post("42"); status != http.StatusOK {
-		t.Errorf("post: %d, want 200", status)
+	for name, queued := range map[string]string{"nothing queued": "6", "something queued": "4queued"} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			a.text = func(*Session, []byte) error { return fmt.Errorf("event before connect") }
+			p := start(t, Config{}, a).poller(t)
+			if session := a.next(t); queued != "6" {
+				session.Send(wire.Text([]byte(queued)))
+			}
+			if status := p.post("42"); status != http.StatusOK {
+				t.Errorf("post: %d, want 200", status)
+			}
+			a.mustClose(t, ReasonForcedClose)
+			if got, want := p.poll(), queued+"\x1e1"; got != want {
+				t.Errorf("the next poll is %q, want %q", got, want)
+			}
+			p.mustBeGone()
+		})
 	}
-	a.mustClose(t, ReasonParseError)
-	p.mustBeGone()
 }
 
 func TestIgnoredPackets(t *testing.T) {

@@ -13,9 +13,9 @@ const (
 	ReasonTransportError
 	// ReasonPingTimeout: no pong came within the ping timeout.
 	ReasonPingTimeout
-	// ReasonParseError: a packet was invalid, or the [Receiver] refused it.
+	// ReasonParseError: a packet was invalid, or the [Receiver] of a [WebSocket] refused it.
 	ReasonParseError
-	// ReasonForcedClose: the program above closed the connection.
+	// ReasonForcedClose: the program above closed the connection, or the [Receiver] of a [Session] refused a packet.
 	ReasonForcedClose
 	// ReasonServerShutdown: the server ends, see [Server.Shutdown].
 	ReasonServerShutdown

@@ -11,8 +11,8 @@ import (
 // Receiver is what a connection delivers to. Calls come one at a time and in order, on the goroutine that reads: the
 // next packet waits until the call returns.
 type Receiver interface {
-	// Text takes one message without its leading packet type. data is valid until Text returns. An error ends the
-	// connection with [ReasonParseError].
+	// Text takes one message without its leading packet type. data is valid until Text returns. An error ends a
+	// [Session] with [ReasonForcedClose], a [WebSocket] with [ReasonParseError].
 	Text(data []byte) error
 	// Binary takes one binary message, under the same conditions.
 	Binary(data []byte) error

@@ -246,7 +246,7 @@ func TestCloseDuringUpgrade(t *testing.T) {
 		session := a.next(t)
 		c := p.probe()
 		session.Close(ReasonForcedClose)
-		if got := p.poll(); got != "1" {
+		if got := p.poll(); got != "6\x1e1" {
 			t.Errorf("poll is %q", got)
 		}
 		readUntilClosed(t, c)

@@ -33,14 +33,10 @@ type conn struct {
 
 	// Owned by the goroutine that reads.
 	partial  *partial
-	lastName string // of the last event: most clients send few names
+	arrival  *time.Timer // ends a connection that owes an attachment; nil until it first does
+	lastName string      // of the last event: most clients send few names
 	bucket   engine.Bucket
-}
-
-// partial is a binary packet whose attachments are still to come.
-type partial struct {
-	packet      packet
-	attachments [][]byte
+	misled   bool // the connection ends for a packet that came at the wrong time
 }
 
 // scratch is what handling one event needs and nobody keeps.
@@ -70,39 +66,10 @@ func (c *conn) Text(data []byte) error {
 		return c.refuse(err)
 	}
 	if p.attachments > 0 {
-		c.partial = &partial{packet: p}
+		c.expect(p, len(data))
 		return nil
 	}
-	if err := c.handle(&p, nil, s); err != nil {
-		return c.refuse(err)
-	}
-	return nil
-}
-
-// Binary takes the next attachment of a binary packet.
-func (c *conn) Binary(data []byte) error {
-	if c.closing.Load() {
-		return nil
-	}
-	if c.partial == nil {
-		return c.refuse(errAttachments)
-	}
-	c.partial.attachments = append(c.partial.attachments, bytes.Clone(data))
-	if len(c.partial.attachments) < c.partial.packet.attachments {
-		return nil
-	}
-	whole := c.partial
-	c.partial = nil
-	s := scratches.Get().(*scratch)
-	defer s.release()
-	err := checkPlaceholders(whole.packet.args, len(whole.attachments))
-	if err == nil {
-		err = c.handle(&whole.packet, whole.attachments, s)
-	}
-	if err != nil {
-		return c.refuse(err)
-	}
-	return nil
+	return c.refuse(c.handle(&p, nil, s))
 }
 
 func (s *scratch) release() {
@@ -112,12 +79,15 @@ func (s *scratch) release() {
 }
 
 // refuse counts a packet that ends its sender's connection. Programs hear of one that cannot be decoded.
+//
+// Rule: as in the reference implementation, its reason is "forced close", that of one which came at the wrong time "forced
+// server close".
 func (c *conn) refuse(err error) error {
-	if errors.Is(err, errPanic) {
+	if err == nil || errors.Is(err, errPanic) {
 		return err
 	}
 	c.server.counters.badPackets.Add(1)
-	if !errors.Is(err, errState) {
+	if c.misled = errors.Is(err, errState); !c.misled {
 		c.mu.Lock()
 		peers := slices.Clone(c.peers)
 		c.mu.Unlock()
@@ -130,7 +100,15 @@ func (c *conn) refuse(err error) error {
 	return err
 }
 
+// handle gives a packet to whoever it is for. Whatever it is, it counts against what the client may send.
 func (c *conn) handle(p *packet, attachments [][]byte, s *scratch) error {
+	weight := 1.0
+	if p.kind == typeConnect {
+		weight = app.WeightConnect
+	}
+	if !c.throttle(weight) {
+		return nil
+	}
 	switch p.kind {
 	case typeEvent, typeBinaryEvent:
 		return c.event(p, attachments, s)
@@ -155,9 +133,6 @@ func (c *conn) event(p *packet, attachments [][]byte, s *scratch) error {
 	if peer == nil {
 		return errState
 	}
-	if !c.throttle() {
-		return nil
-	}
 	s.event = app.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
 	if len(p.id) > 0 {
 		s.event.Ack = app.NewAcker(peer, string(p.id))
@@ -180,14 +155,13 @@ func (c *conn) name(raw json.RawMessage) (string, error) {
 	return name, nil
 }
 
-// throttle makes a client that sends more events than it may wait, and with it TCP: it loses nothing and costs only
-// itself. It reports whether the client is still there.
-func (c *conn) throttle() bool {
+// throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself. It reports whether the client is still there.
+func (c *conn) throttle(weight float64) bool {
 	limit := c.server.cfg.MaxEventsPerSecond
 	if limit <= 0 {
 		return true
 	}
-	wait := c.bucket.Fill(time.Now(), limit, 2*limit)
+	wait := c.bucket.Fill(time.Now(), weight, limit, 2*limit)
 	if wait <= 0 {
 		return true
 	}
@@ -307,14 +281,18 @@ func (c *conn) inNamespace() {
 // Closed tells handlers and programs that the connection has ended.
 func (c *conn) Closed(reason engine.Reason) {
 	c.closing.Store(true)
-	c.partial = nil
+	c.expectNothing()
 	c.inNamespace()
 	c.mu.Lock()
 	peers := c.peers
 	c.peers = nil
 	c.mu.Unlock()
+	text := reason.String()
+	if c.misled && reason == engine.ReasonForcedClose {
+		text = "forced server close"
+	}
 	for _, p := range peers {
-		p.detach(reason.String())
+		p.detach(text)
 	}
 	c.server.counters.conns.Add(-1)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 	"signalbox/server/wire"
@@ -86,7 +87,12 @@ func MarshalArgs(args []any) (raw []json.RawMessage, attachments [][]byte, err e
 	}
 	raw = make([]json.RawMessage, len(args))
 	for i, arg := range args {
-		if _, ok := arg.(json.RawMessage); !ok {
+		switch v := arg.(type) {
+		case json.RawMessage:
+		case app.Raw:
+			arg = renumber(v.JSON, len(attachments))
+			attachments = append(attachments, v.Attachments...)
+		default:
 			if arg, err = extract(arg, &attachments); err != nil {
 				return nil, nil, fmt.Errorf("argument %d: %w", i+1, err)
 			}
@@ -96,6 +102,20 @@ func MarshalArgs(args []any) (raw []json.RawMessage, attachments [][]byte, err e
 		}
 	}
 	return raw, attachments, nil
+}
+
+// renumber returns raw with placeholders for attachments that come behind so many others.
+func renumber(raw json.RawMessage, others int) json.RawMessage {
+	if others == 0 {
+		return raw
+	}
+	var out json.RawMessage
+	end := 0
+	for _, p := range rawjson.Placeholders(nil, raw) {
+		out = rawjson.AppendPlaceholder(append(out, raw[end:p.Start]...), p.Num+others)
+		end = p.End
+	}
+	return append(out, raw[end:]...)
 }
 
 // placeholder stands in the JSON where an attachment was.

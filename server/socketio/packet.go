@@ -108,7 +108,10 @@ func cutAttachments(b []byte) (count int, rest []byte, err error) {
 	if n == 0 || n == len(b) || b[n] != '-' {
 		return 0, nil, errAttachments
 	}
-	if count > maxAttachments {
+	switch {
+	case count == 0:
+		return 0, nil, fmt.Errorf("%w: none", errAttachments)
+	case count > maxAttachments:
 		return 0, nil, fmt.Errorf("%w: too many", errAttachments)
 	}
 	return count, b[n+1:], nil
@@ -130,16 +133,14 @@ func (p *packet) setPayload(b []byte, args []json.RawMessage) (err error) {
 	case typeConnectError:
 		return fmt.Errorf("%w: a client sends no connect error", errPacket)
 	}
+	isAck := p.kind == typeAck || p.kind == typeBinaryAck
+	if isAck && len(b) == 0 {
+		return nil // an answer that says nothing
+	}
 	if p.args, err = rawjson.Split(b, args); err != nil {
 		return err
 	}
-	if p.kind == typeAck || p.kind == typeBinaryAck {
-		if len(p.id) == 0 {
-			return fmt.Errorf("%w: ack without an id", errPacket)
-		}
-		return nil
-	}
-	if len(p.args) == 0 {
+	if !isAck && len(p.args) == 0 {
 		return fmt.Errorf("%w: event without a name", errPacket)
 	}
 	return nil

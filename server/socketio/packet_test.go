@@ -60,8 +60,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"letter":                            `x["a"]`,
 		"event without payload (7)":         `2`,
 		"event with ack id only (7)":        `21`,
-		"ack without payload (7)":           `31`,
-		"ack without id":                    `3["a"]`,
+		"ack that is an object":             `31{}`,
+		"no attachments (9)":                `50-["a"]`,
+		"no attachments of an ack (9)":      `60-1["a"]`,
 		"event that is an object":           `2{}`,
 		"event without a name":              `2[]`,
 		"garbage behind (8)":                `2["a"]garbage`,
@@ -78,7 +79,6 @@ func TestDecodeRefuses(t *testing.T) {
 		"negative attachments (9)":          `5-1-["a"]`,
 		"ack id of 10,000 digits":           `2` + strings.Repeat("1", 10_000) + `["a"]`,
 		"namespace of 10,000 characters":    `0/` + strings.Repeat("n", 10_000) + `,`,
-		"namespace and nothing for an ack":  `3/chat,`,
 		"binary event whose payload is cut": `51-["a",{"_placeholder":true`,
 	} {
 		if p, err := decode([]byte(in), nil); err == nil {

@@ -58,6 +58,7 @@ func newPeer(c *conn, namespace string) *peer {
 
 var (
 	_ app.Peer     = (*peer)(nil)
+	_ app.Charger  = (*peer)(nil)
 	_ hub.Sink     = (*peer)(nil)
 	_ app.Answerer = (*peer)(nil)
 )
@@ -68,6 +69,9 @@ func (p *peer) ID() string          { return p.member.ID() }
 func (p *peer) Namespace() string   { return p.name }
 func (p *peer) Member() *hub.Member { return p.member }
 func (p *peer) Closed() bool        { return p.status() == left }
+
+// Charge implements [app.Charger].
+func (p *peer) Charge(weight float64) { p.conn.bucket.Charge(weight) }
 
 // handle gives one event to the handler. Its error ends the connection.
 func (p *peer) handle(e *app.Event) (err error) {

@@ -43,8 +43,9 @@ type Server struct {
 	engine   *engine.Server
 	library  Library // set before the first client; nil: only handlers serve namespaces
 
-	cluster     Cluster
-	outboxBytes int // what may wait for one client
+	cluster      Cluster
+	outboxBytes  int   // what may wait for one client
+	payloadBytes int64 // of one message from a client
 
 	namespaces sync.Map // name to *namespace
 	closing    sync.Once
@@ -60,6 +61,9 @@ func New(cfg Config) *Server {
 	}
 	if s.outboxBytes = cfg.Engine.OutboxBytes; s.outboxBytes == 0 {
 		s.outboxBytes = 4 << 20 // the engine's default
+	}
+	if s.payloadBytes = cfg.Engine.MaxPayloadBytes; s.payloadBytes == 0 {
+		s.payloadBytes = 1_000_000 // so is this
 	}
 	if s.cfg.ConnectTimeout == 0 {
 		s.cfg.ConnectTimeout = 45 * time.Second

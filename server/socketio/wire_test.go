@@ -27,10 +27,11 @@ func TestProtocolViolationsCloseTheSenderOnly(t *testing.T) {
 		"3 an empty packet":                    {"40", "4"},
 		"7 an EVENT without payload":           {"40", "42"},
 		"7 an EVENT with an id, no payload":    {"40", "421"},
-		"7 an ACK without payload":             {"40", "431"},
 		"7 a DISCONNECT nobody connected":      {"41/chat,"},
 		"8 garbage behind the payload":         {"40", `42["a"]x`},
 		"9 eleven attachments":                 {"40", `4511-["a"]`},
+		"9 no attachments":                     {"40", `450-["a"]`},
+		"9 no attachments of an ack":           {"40", `460-1["a"]`},
 		"9 text where an attachment is due":    {"40", `451-["a",{"_placeholder":true,"num":0}]`, `42["b"]`},
 		"10 a reserved event":                  {"40", `42["disconnect"]`},
 		"11 CONNECT with an array":             {"40[]"},
@@ -252,8 +253,36 @@ func TestBinaryBothWays_32(t *testing.T) {
 	c.sendBinary([]byte{})
 	c.want(`452-["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`, "bone", "b",
 		`462-7["x",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]`, "b\x09", "b\x08")
-	c.send(`450-8["none"]`) // a binary event without attachments is odd and legal
-	c.want(`42["none"]`)
+}
+
+// An answer that nobody waits for, or that says nothing, is no violation: Node's server ignores it.
+func TestAnswersThatSayNothing_7(t *testing.T) {
+	_, url := newTestServer(t, echo())
+	c, _ := connect(t, url, "/")
+	c.send("43", "431", "43[]", `43["x"]`, `437["nobody asked"]`, "461-")
+	c.sendBinary([]byte{1})
+	c.send(`421["still",1]`)
+	c.want(`431["still",1]`)
+}
+
+// TestRawArgumentsKeepTheirAttachments_32: what came with attachments can be answered and emitted as it came.
+func TestRawArgumentsKeepTheirAttachments_32(t *testing.T) {
+	_, url := newTestServer(t, map[string]app.Handler{"/": functions{
+		event: func(p app.Peer, e *app.Event) {
+			raw := app.Raw{JSON: e.Args[0], Attachments: e.Attachments}
+			e.Ack.Send(raw)
+			if err := p.Emit("again", []byte{9}, raw, json.RawMessage(`1.0`)); err != nil {
+				t.Error(err)
+			}
+		},
+	}})
+	c, _ := connect(t, url, "/")
+	c.send(`452-7["bin",{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`)
+	c.sendBinary([]byte("one"))
+	c.sendBinary([]byte("two"))
+	c.want(`462-7[{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`, "bone", "btwo")
+	c.want(`453-["again",{"_placeholder":true,"num":0},{"a": {"_placeholder":true,"num":1},"b":[{"_placeholder":true,"num":2}]},1.0]`,
+		"b\x09", "bone", "btwo")
 }
 
 func TestPanicCostsItsOwnConnection(t *testing.T) {

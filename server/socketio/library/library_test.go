@@ -286,3 +286,29 @@ func TestForgottenNamespaces(t *testing.T) {
 	c.send("40/made,")
 	c.want(`44/made,{"message":"Invalid namespace"}`)
 }
+
+// TestViolations: a program hears what a program on Node hears of a client that breaks the rules.
+func TestViolations(t *testing.T) {
+	for packet, want := range map[string][]string{
+		"4abc":      {"error malformed packet: unknown type", "disconnect forced close"},
+		`450-["a"]`: {"error illegal attachments: none", "disconnect forced close"},
+		"40/lib,":   {"disconnect forced server close"},
+	} {
+		s, url := newTestServer(t, nil)
+		heard := make(chan string, 3)
+		s.Library().Of("/lib", nil).On("connection", func(args ...any) {
+			sock := args[0].(*sio.Socket)
+			sock.On("error", func(args ...any) { heard <- fmt.Sprint("error ", args[0]) })
+			sock.On("disconnect", func(args ...any) { heard <- fmt.Sprint("disconnect ", args[0]) })
+			sock.Emit("ready")
+		})
+		c, _ := connect(t, url, "/lib")
+		c.want(`42/lib,["ready"]`)
+		c.send(packet)
+		for _, event := range want {
+			if got := receive(t, heard); got != event {
+				t.Errorf("after %q the program hears %q, want %q", packet, got, event)
+			}
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package app
+
+// Weights of what a client sends, in events that are passed on: MAX_EVENTS_PER_SECOND counts in these.
+const (
+	// WeightConnect is that of a CONNECT, answered or refused: it may check a token and runs a handler.
+	WeightConnect = 10
+	// WeightCostly is for a message that costs commands of Redis, or a list that a whole room is sent: a join, a login.
+	WeightCostly = 10
+)
+
+// Charger is a [Peer] or a [TextPeer] that counts what its client's messages cost. Each counts 1 when it comes; Charge adds
+// to that. It is called on the goroutine that handles the message, which goes on: the client's next message waits.
+type Charger interface {
+	Charge(weight float64)
+}
+
+// Charge counts a message of peer's client as so many more, where peer is a [Charger].
+func Charge(peer any, weight float64) {
+	if c, ok := peer.(Charger); ok {
+		c.Charge(weight)
+	}
+}
