@@ -56,7 +56,6 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 	id := cluster.NewNodeID()
 	p := &clusterParts{
 		id: id, link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
-		users: redis.NewUsers(l, cfg.RedisPrefix, id),
 		cluster: cluster.New(cluster.Options{
 			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
 			MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
@@ -64,6 +63,7 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 		back: make(chan struct{}, 1),
 	}
 	p.ctx, p.unfollow = context.WithCancel(context.Background())
+	p.users = redis.NewUsers(l, cfg.RedisPrefix, id, p.repaired)
 	h.Bus = p.cluster
 	p.cluster.OnTell(topicGone, func(body []byte) { p.cluster.Forget(string(body)) })
 	p.node = redis.OpenNode(redis.NodeOptions{
@@ -195,6 +195,13 @@ func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
 	p.handlers.chat.Returned(ctx, declaredDead)
 	if declaredDead {
 		p.handlers.rooms.Returned(ctx)
+	}
+}
+
+// repaired is called when Redis has what is true of some rooms, which may have been told something else.
+func (p *clusterParts) repaired(rooms []string) {
+	if p.awaited(p.ctx) {
+		p.handlers.chat.Repaired(p.ctx, rooms)
 	}
 }
 

@@ -45,6 +45,12 @@ func (c *Chat) Returned(ctx context.Context, declaredDead bool) {
 	})
 }
 
+// Repaired sends the lists of rooms anew, on all nodes: the store did not know what was true of them, and does now. It returns
+// when they were read, or ctx is over. It may be called from any goroutine.
+func (c *Chat) Repaired(ctx context.Context, rooms []string) {
+	c.lists.each(ctx, rooms, func(l *list) { l.changed(nil) })
+}
+
 // greet tells a room that its users on this node have come.
 func (c *Chat) greet(ctx context.Context, room hub.Room) {
 	here := make(map[string]*hub.Member)

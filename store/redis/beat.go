@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store/redislink"
 )
 
@@ -134,7 +132,7 @@ func (n *Node) register(run string) error {
 }
 
 // runBeat runs one of the two scripts that reply with a state and with Redis' clock in ms.
-func runBeat(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (state, clock int64, err error) {
+func runBeat(ctx context.Context, l *redislink.Link, s *redislink.Script, keys []string, args ...any) (state, clock int64, err error) {
 	reply, err := runTexts(ctx, l, s, keys, args...)
 	if err != nil {
 		return 0, 0, err

@@ -9,9 +9,8 @@ import (
 	"hash/fnv"
 	"strings"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
+	"signalbox/store/redislink"
 )
 
 // The scripts of a history. Every key that one of them touches is among its KEYS, and all of them are in one slot.
@@ -25,7 +24,7 @@ var (
 	//go:embed lua/history_evict.lua
 	historyEvictSource string
 
-	historyRead = goredis.NewScript(historyReadSource)
+	historyRead = redislink.NewScript(historyReadSource)
 )
 
 // historyLanes is how many parts a history has. The keys of a part share a hash tag, and so a slot of Redis Cluster. All
@@ -81,7 +80,7 @@ func newHistoryKeys(prefix string, limits store.HistoryLimits) (*historyKeys, er
 		historyKeyLife.Milliseconds(), historyMarkLife.Milliseconds(), roomBytes, historyAppendSource)
 	k := &historyKeys{
 		writer: base64.RawURLEncoding.EncodeToString(id[:]),
-		script: source, scriptHash: goredis.NewScript(source).Hash(),
+		script: source, scriptHash: redislink.NewScript(source).Name(),
 	}
 	for i := range k.lanes {
 		p := fmt.Sprintf("%s-signalbox:history:{h%02d}:", prefix, i)

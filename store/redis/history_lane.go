@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store/internal/recent"
 	"signalbox/store/redislink"
 )
@@ -184,7 +182,7 @@ func (h *History) returned(l *lane, w *write, reply any, err error) {
 	default:
 		l.broken = true
 		h.stats.Failures++
-		l.failed = l.failed || !goredis.HasErrorPrefix(err, "NOSCRIPT")
+		l.failed = l.failed || !redislink.HasPrefix(err, "NOSCRIPT")
 		if refused(err) {
 			if w.refusals++; w.refusals == maxRefusals {
 				w.settled = true
@@ -348,6 +346,6 @@ func (h *History) linkState(up bool) {
 // refused reports whether an error may be about the message itself: of the errors that Redis answers with, those that
 // are no state of the server.
 func refused(err error) bool {
-	var answer goredis.Error
-	return errors.As(err, &answer) && (strings.HasPrefix(err.Error(), "ERR ") || strings.HasPrefix(err.Error(), "WRONGTYPE "))
+	var answer redislink.Error
+	return errors.As(err, &answer) && (strings.HasPrefix(string(answer), "ERR ") || strings.HasPrefix(string(answer), "WRONGTYPE "))
 }

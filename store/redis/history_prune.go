@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store/redislink"
 )
 
@@ -100,23 +98,18 @@ func (h *History) prune(ctx context.Context) error {
 
 // survey asks all lanes, in one round trip to each server.
 func (h *History) survey(ctx context.Context) (*survey, error) {
-	var replies [historyLanes]*goredis.Cmd
-	err := h.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
-			for i := range replies {
-				k := &h.keys.lanes[i]
-				replies[i] = p.Eval(ctx, historySurveySource, []string{k.rooms.(string), k.sizes.(string)}, surveyRooms)
-			}
-			return nil
-		})
-		return err
-	})
+	cmds := make([][]any, historyLanes)
+	for i := range cmds {
+		k := &h.keys.lanes[i]
+		cmds[i] = []any{"eval", historySurveySource, 2, k.rooms, k.sizes, surveyRooms}
+	}
+	replies, err := h.link.DoAll(ctx, cmds...)
 	if err != nil {
 		return nil, fmt.Errorf("survey history: %w", err)
 	}
 	s := new(survey)
 	for i := range replies {
-		if err := s.add(i, replies[i].Val()); err != nil {
+		if err := s.add(i, replies[i]); err != nil {
 			return nil, fmt.Errorf("survey history: %w", err)
 		}
 	}
@@ -206,26 +199,20 @@ func (s *survey) victims(messages, bytes int64) (victims []oldRoom) {
 
 // evict takes rooms out, and returns how many there were still.
 func (h *History) evict(ctx context.Context, victims []oldRoom) (gone int, err error) {
-	replies := make([]*goredis.Cmd, len(victims))
-	err = h.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
-			for i, v := range victims {
-				k := &h.keys.lanes[v.lane]
-				heads, bodies := h.keys.room(v.lane, v.name)
-				replies[i] = p.Eval(ctx, historyEvictSource, []string{heads, bodies, k.rooms.(string), k.sizes.(string)},
-					v.name, v.written, v.noted, roomCost(v.name))
-			}
-			return nil
-		})
-		return err
-	})
+	cmds := make([][]any, len(victims))
+	for i, v := range victims {
+		k := &h.keys.lanes[v.lane]
+		heads, bodies := h.keys.room(v.lane, v.name)
+		cmds[i] = []any{"eval", historyEvictSource, 4, heads, bodies, k.rooms, k.sizes, v.name, v.written, v.noted, roomCost(v.name)}
+	}
+	replies, err := h.link.DoAll(ctx, cmds...)
 	if err != nil {
 		return 0, fmt.Errorf("prune history: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, v := range victims {
-		status, s, err := parseStatus(replies[i].Val())
+		status, s, err := parseStatus(replies[i])
 		if err != nil {
 			return gone, fmt.Errorf("prune history: %w", err)
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
 	"signalbox/store/internal/recent"
 )
@@ -155,11 +153,7 @@ func (h *History) read(ctx context.Context, at *place, s seek, limit int) (*page
 		milli = string(appendMilli(nil, s.milli))
 	}
 	keys := []string{at.heads.(string), at.bodies.(string), h.keys.lanes[at.lane].mark.(string)}
-	var reply any
-	err := h.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) (err error) {
-		reply, err = historyRead.Run(ctx, c, keys, mode, limit, s.id, milli).Result()
-		return err
-	})
+	reply, err := h.link.Run(ctx, historyRead, keys, mode, limit, s.id, milli)
 	if err != nil {
 		return nil, err
 	}

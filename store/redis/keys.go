@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
+	"signalbox/store/redislink"
 )
 
 // keyLife is how long a key stays when no node puts that off any more: the whole cluster is off, and for good.
@@ -47,7 +47,7 @@ func keyBase(prefix string) string { return prefix + "-signalbox:" }
 var lua embed.FS
 
 // script puts a script together from files below lua.
-func script(names ...string) *goredis.Script { return goredis.NewScript(scriptText(names...)) }
+func script(names ...string) *redislink.Script { return redislink.NewScript(scriptText(names...)) }
 
 // scriptText is the text of a script. A name that is not there is a programmer's mistake.
 func scriptText(names ...string) string {

@@ -32,7 +32,12 @@ func backends(t *testing.T, test func(t *testing.T, url string)) {
 // dial opens a link that is up and closes it when the test ends.
 func dial(t testing.TB, url string) *redislink.Link {
 	t.Helper()
-	l, err := redislink.Open(redislink.Options{URL: url, Beat: 20 * time.Millisecond})
+	return dialWith(t, redislink.Options{URL: url, Beat: 20 * time.Millisecond})
+}
+
+func dialWith(t testing.TB, o redislink.Options) *redislink.Link {
+	t.Helper()
+	l, err := redislink.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

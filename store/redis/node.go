@@ -244,7 +244,7 @@ func (n *Node) Close(ctx context.Context) error {
 // deregister takes this node off the register.
 func (n *Node) deregister(ctx context.Context, me incarnation) error {
 	flushed := n.wills.settle(ctx)
-	_, err := run(ctx, n.o.Link, scriptClose, n.keys.all(), me.node, me.run, flag(n.wills.some()))
+	_, err := n.o.Link.Run(ctx, scriptClose, n.keys.all(), me.node, me.run, flag(n.wills.some()))
 	return errors.Join(flushed, err)
 }
 

@@ -50,7 +50,7 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	t.Helper()
 	l := dial(t, url)
 	n := &testNode{
-		link: l, users: NewUsers(l, "p", id),
+		link: l, users: NewUsers(l, "p", id, nil),
 		dead: make(chan death, 100), returns: make(chan bool, 100), leavings: make(chan death, 100),
 	}
 	o := NodeOptions{
@@ -626,7 +626,7 @@ func TestSweep(t *testing.T) {
 	url := redistest.Start(t).URL()
 	l := dial(t, url)
 	for _, id := range []string{"ghost", "a ghost: of two", "x"} {
-		save(t, NewUsers(l, "p", id), store.User{ID: "u" + id, Name: "n", Room: "r"})
+		save(t, NewUsers(l, "p", id, nil), store.User{ID: "u" + id, Name: "n", Room: "r"})
 	}
 	a := startNode(t, url, "a", nil)
 	save(t, a.users, store.User{ID: "mine", Name: "n", Room: "r"})

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
 )
 
@@ -27,8 +25,8 @@ const (
 // and at the old place of whoever had one; what it has too many is removed. It returns the first error, and may be called
 // again at any time; users may come and go meanwhile. On a node that is leaving it adds nobody.
 //
-// It is to be called when [NodeOptions.OnReturn] says that this node is registered again. After the link was away it is called
-// by itself.
+// It is to be called when [NodeOptions.OnReturn] says that this node is registered again. After the link was away, and where
+// Redis has refused a change or not answered, it is called by itself until it has succeeded.
 func (u *Users) Repair(ctx context.Context) error {
 	u.repairing.Lock()
 	defer u.repairing.Unlock()
@@ -42,13 +40,14 @@ func (u *Users) Repair(ctx context.Context) error {
 			return err
 		}
 	}
-	for ids := range slices.Chunk(u.shadow.missing(has), usersPerScript) {
+	for ids := range slices.Chunk(u.local.missing(has), usersPerScript) {
 		if err := u.restore(ctx, ids); err != nil {
 			return err
 		}
 	}
 	u.repaired.Store(faults)
-	u.shadow.clearStrays(func() bool { return !u.behind() })
+	u.repairs.succeeded()
+	u.local.clearDeparted(func() bool { return !u.behind() })
 	return nil
 }
 
@@ -59,12 +58,7 @@ func (u *Users) compare(ctx context.Context) (has map[string]struct{}, stale []s
 	has = make(map[string]struct{})
 	seen := make(map[string]struct{}) // an id may be stale twice
 	for {
-		var members []string
-		err := u.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-			var err error
-			members, err = c.ZRangeByLex(ctx, u.keys.owners, &goredis.ZRangeBy{Min: from, Max: to, Count: usersPerRead}).Result()
-			return err
-		})
+		members, err := texts(u.link.Do(ctx, "zrangebylex", u.keys.owners, from, to, "limit", 0, usersPerRead))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -73,9 +67,10 @@ func (u *Users) compare(ctx context.Context) (has map[string]struct{}, stale []s
 			if !ok {
 				continue
 			}
-			if here, _, is := u.shadow.find(there.ID); is && here == there {
+			if here, _, is := u.local.find(there.ID); is && here == there {
 				has[there.ID] = struct{}{}
 			} else if _, twice := seen[there.ID]; !twice {
+				u.repairs.touch(there.Room)
 				seen[there.ID] = struct{}{}
 				stale = append(stale, there.ID)
 			}
@@ -89,34 +84,35 @@ func (u *Users) compare(ctx context.Context) (has map[string]struct{}, stale []s
 
 // forget removes those of ids who are not users of this node from Redis, as far as they are kept as this node's.
 func (u *Users) forget(ctx context.Context, ids []string) error {
-	release, err := u.shadow.hold(ctx, ids...)
+	release, err := u.local.hold(ctx, ids...)
 	if err != nil {
 		return err
 	}
 	defer release()
 	args := append(make([]any, 0, len(ids)+1), u.node)
 	for _, id := range ids {
-		if _, _, is := u.shadow.find(id); !is { // else it is written right
+		if _, _, is := u.local.find(id); !is { // else it is written right
 			args = append(args, id)
 		}
 	}
-	_, err = run(ctx, u.link, scriptForget, u.keys.all(), args...)
+	_, err = u.link.Run(ctx, scriptForget, u.keys.all(), args...)
 	return err
 }
 
 // restore writes those of ids who are users of this node.
 func (u *Users) restore(ctx context.Context, ids []string) error {
-	release, err := u.shadow.hold(ctx, ids...)
+	release, err := u.local.hold(ctx, ids...)
 	if err != nil {
 		return err
 	}
 	defer release()
-	users := u.shadow.restorables(ids)
+	users := u.local.restorables(ids)
 	if len(users) == 0 {
 		return nil
 	}
 	args := append(make([]any, 0, 4*len(users)+1), u.node)
 	for _, user := range users {
+		u.repairs.touch(user.Room)
 		args = append(args, user.ID, user.Room, user.Name, formatSeq(user.seq))
 	}
 	reply, err := runTexts(ctx, u.link, scriptRestore, u.keys.all(), args...)
@@ -131,7 +127,7 @@ func (u *Users) restore(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		u.shadow.setSeq(users[i].ID, seq)
+		u.local.setSeq(users[i].ID, seq)
 	}
 	return nil
 }

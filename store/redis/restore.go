@@ -3,8 +3,6 @@ package redis
 import (
 	"context"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 var scriptRecall = script("head", "registry", "recall")
@@ -86,9 +84,8 @@ func (n *Node) awaitOthers() bool {
 // dropWills removes the wills of an incarnation.
 func (n *Node) dropWills(ctx context.Context, run string) error {
 	k := willKeysOf(n.o.Prefix, run)
-	return n.o.Link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-		return c.Unlink(ctx, k.wills, k.left, k.taken, k.rest).Err()
-	})
+	_, err := n.o.Link.Do(ctx, "unlink", k.wills, k.left, k.taken, k.rest)
+	return err
 }
 
 // takeReturn returns what OnReturn is to be told, once.

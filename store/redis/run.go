@@ -2,26 +2,17 @@ package redis
 
 import (
 	"context"
-	"errors"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store/redislink"
 )
 
-// run runs a script and returns its reply; nil for Redis' nil.
-func run(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (reply any, err error) {
-	err = l.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-		var err error
-		reply, err = s.Run(ctx, c, keys, args...).Result()
-		return notNil(err)
-	})
-	return reply, err
+// runTexts runs a script that replies with a list of strings.
+func runTexts(ctx context.Context, l *redislink.Link, s *redislink.Script, keys []string, args ...any) ([]string, error) {
+	return texts(l.Run(ctx, s, keys, args...))
 }
 
-// runTexts runs a script that replies with a list of strings.
-func runTexts(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) ([]string, error) {
-	reply, err := run(ctx, l, s, keys, args...)
+// texts makes of a reply the list of strings that it is.
+func texts(reply any, err error) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +30,8 @@ func runTexts(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []
 }
 
 // runNumber runs a script that replies with a number.
-func runNumber(ctx context.Context, l *redislink.Link, s *goredis.Script, keys []string, args ...any) (int64, error) {
-	reply, err := run(ctx, l, s, keys, args...)
+func runNumber(ctx context.Context, l *redislink.Link, s *redislink.Script, keys []string, args ...any) (int64, error) {
+	reply, err := l.Run(ctx, s, keys, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -49,14 +40,6 @@ func runNumber(ctx context.Context, l *redislink.Link, s *goredis.Script, keys [
 		return 0, unexpected(reply)
 	}
 	return n, nil
-}
-
-// notNil returns err, and nil for Redis' answer that there is no such thing.
-func notNil(err error) error {
-	if errors.Is(err, goredis.Nil) {
-		return nil
-	}
-	return err
 }
 
 // flag is how scripts are told yes or no.

@@ -56,7 +56,7 @@ func child(url string) error {
 		}
 	})
 	<-up
-	users := NewUsers(l, "p", "child")
+	users := NewUsers(l, "p", "child", nil)
 	n := OpenNode(NodeOptions{
 		Link: l, Prefix: "p", ID: "child", Lease: testLease, Beat: testBeat,
 		OnDead: func(_ context.Context, node string, _ []store.Will) { fmt.Println("dead", node) },

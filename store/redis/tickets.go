@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
 	"signalbox/store/redislink"
 )
@@ -92,12 +90,8 @@ func (t *Tickets) User(ctx context.Context, ticket string) (string, error) {
 		return "", store.ErrNoTicket
 	}
 	key := ticketKey(hash)
-	var value string
-	err := t.link.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-		var err error
-		value, err = c.Get(ctx, t.base+"t:"+key).Result()
-		return notNil(err)
-	})
+	reply, err := t.link.Do(ctx, "get", t.base+"t:"+key)
+	value, _ := reply.(string)
 	switch {
 	case err == nil && len(value) > ticketKeyLength:
 		return value[ticketKeyLength:], nil
@@ -119,7 +113,7 @@ func (t *Tickets) Revoke(ctx context.Context, userID string) error {
 	if err := t.own.Revoke(ctx, userID); err != nil {
 		return err
 	}
-	_, err := run(context.WithoutCancel(ctx), t.link, scriptTicketRevoke, []string{t.base + "all"}, t.base, userKey(userID))
+	_, err := t.link.Run(context.WithoutCancel(ctx), scriptTicketRevoke, []string{t.base + "all"}, t.base, userKey(userID))
 	if err != nil {
 		return fmt.Errorf("revoke tickets: %w", err)
 	}
@@ -132,7 +126,7 @@ func (t *Tickets) write(ctx context.Context, l lateTicket) error {
 	if life <= 0 {
 		return nil
 	}
-	_, err := run(ctx, t.link, scriptTicketIssue, []string{t.base + "all"},
+	_, err := t.link.Run(ctx, scriptTicketIssue, []string{t.base + "all"},
 		t.base, l.key, userKey(l.user), l.user, life.Milliseconds(), t.max, t.maxPerUser)
 	return err
 }

@@ -3,14 +3,18 @@ package redis
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"signalbox/store"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 	"signalbox/store/storetest"
 )
 
@@ -19,7 +23,7 @@ func TestUsers(t *testing.T) {
 		var n int
 		storetest.TestUserStore(t, func(t *testing.T) store.UserStore {
 			n++
-			return NewUsers(dial(t, url), fmt.Sprint("p", n), "a")
+			return NewUsers(dial(t, url), fmt.Sprint("p", n), "a", nil)
 		})
 		wantKeysBounded(t, client(t, url))
 	})
@@ -33,7 +37,7 @@ func TestUsersOfTwoNodes(t *testing.T) {
 		storetest.TestUserStore(t, func(t *testing.T) store.UserStore {
 			n++
 			prefix := fmt.Sprint("p", n)
-			return &turns{stores: []store.UserStore{NewUsers(a, prefix, "a"), NewUsers(b, prefix, "b")}}
+			return &turns{stores: []store.UserStore{NewUsers(a, prefix, "a", nil), NewUsers(b, prefix, "b", nil)}}
 		})
 	})
 }
@@ -78,7 +82,7 @@ func TestSaveUserBack(t *testing.T) {
 		open := func(t *testing.T) (prefix string, a, b *Users) {
 			n++
 			prefix = fmt.Sprint("p", n)
-			return prefix, NewUsers(l, prefix, "a"), NewUsers(l, prefix, "b")
+			return prefix, NewUsers(l, prefix, "a", nil), NewUsers(l, prefix, "b", nil)
 		}
 		ann, bob, cyd := store.User{ID: "1", Name: "Ann", Room: "r"}, store.User{ID: "2", Name: "Bob", Room: "r"}, store.User{ID: "3", Name: "Cyd", Room: "r"}
 		again := store.User{ID: "4", Name: "Bob", Room: "r"}
@@ -141,7 +145,7 @@ func TestSaveUserBack(t *testing.T) {
 func TestRelease(t *testing.T) {
 	backends(t, func(t *testing.T, url string) {
 		l, c := dial(t, url), client(t, url)
-		a, b := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
+		a, b := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
 		var want, stay []store.User
 		for i := range usersPerScript*2 + 10 {
 			u := store.User{ID: fmt.Sprint("a", i), Name: fmt.Sprint("n", i%7), Room: fmt.Sprint("r", i%3)}
@@ -186,7 +190,7 @@ func TestRelease(t *testing.T) {
 func TestUsersWithoutRedis(t *testing.T) {
 	server := redistest.Start(t)
 	la, lb := dial(t, server.URL()), dial(t, server.URL())
-	a, b := NewUsers(la, "p", "a"), NewUsers(lb, "p", "b")
+	a, b := NewUsers(la, "p", "a", nil), NewUsers(lb, "p", "b", nil)
 	user := func(id string) store.User { return store.User{ID: id, Name: "n" + id, Room: "r"} }
 	save(t, a, user("1"))
 	save(t, b, user("2"))
@@ -234,8 +238,8 @@ func TestUsersPartition(t *testing.T) {
 	if !server.Real() {
 		t.Skip("miniredis cannot be paused: this test needs redis-server in PATH")
 	}
-	l := dial(t, server.URL())
-	a := NewUsers(l, "p", "a")
+	l := dialWith(t, redislink.Options{URL: server.URL(), Beat: 20 * time.Millisecond, Silence: 2500 * time.Millisecond})
+	a := NewUsers(l, "p", "a", nil)
 	user := func(id string) store.User { return store.User{ID: id, Name: "n" + id, Room: "r"} }
 	save(t, a, user("1"), user("2"))
 	server.Pause()
@@ -243,17 +247,18 @@ func TestUsersPartition(t *testing.T) {
 	if _, ok, err := a.DeleteUser(t.Context(), "1"); !ok || err != nil {
 		t.Errorf("DeleteUser without redis = %v, %v, want true", ok, err)
 	}
+	eventually(t, "the link is down", func() bool { return !l.Up() })
 	wantRoom(t, a, "r", user("2"), user("3"))
 	server.Resume()
 	eventually(t, "redis has been repaired", func() bool { return l.Up() && !a.behind() })
 	wantRoom(t, a, "r", user("2"), user("3"))
-	wantRoom(t, NewUsers(dial(t, server.URL()), "p", "b"), "r", user("2"), user("3"))
+	wantRoom(t, NewUsers(dial(t, server.URL()), "p", "b", nil), "r", user("2"), user("3"))
 }
 
 func TestRepair(t *testing.T) {
 	backends(t, func(t *testing.T, url string) {
 		l, c := dial(t, url), client(t, url)
-		a, b := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
+		a, b := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
 		var all []store.User
 		for i := range usersPerScript*2 + 10 {
 			u := store.User{ID: fmt.Sprint("u", i), Name: "n", Room: "r"}
@@ -289,7 +294,7 @@ func TestRepair(t *testing.T) {
 
 		// Users that a does not know are no more.
 		for i := range usersPerScript + 5 {
-			save(t, NewUsers(l, "p", "a"), store.User{ID: fmt.Sprint("ghost", i), Name: "n", Room: "r"})
+			save(t, NewUsers(l, "p", "a", nil), store.User{ID: fmt.Sprint("ghost", i), Name: "n", Room: "r"})
 		}
 		if err := a.Repair(t.Context()); err != nil {
 			t.Fatal(err)
@@ -312,7 +317,7 @@ func TestRepair(t *testing.T) {
 func TestRepairWhileUsersComeAndGo(t *testing.T) {
 	server := redistest.Start(t)
 	l := dial(t, server.URL())
-	a := NewUsers(l, "p", "a")
+	a := NewUsers(l, "p", "a", nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -363,4 +368,131 @@ func wantRoom(t testing.TB, u *Users, room string, want ...store.User) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("GetRoomUsers(%s) = %v, %v, want %v", room, got, err, want)
 	}
+}
+
+// TestReadThatFails: a list that Redis has not told is no list while Redis is there.
+func TestReadThatFails(t *testing.T) {
+	redistest.NeedReal(t)
+	server := redistest.Start(t)
+	l := dialWith(t, redislink.Options{URL: server.URL(), Timeout: 50 * time.Millisecond})
+	a := NewUsers(l, "p", "a", nil)
+	bob := store.User{ID: "1", Name: "bob", Room: "r"}
+	save(t, a, bob)
+	wantRoom(t, a, "r", bob)
+	server.Pause()
+	if list, err := a.GetRoomUsers(t.Context(), "r"); err == nil {
+		t.Errorf("GetRoomUsers = %v while Redis does not answer, want an error", list)
+	}
+	server.Resume()
+	wantRoom(t, a, "r", bob)
+}
+
+// TestRefusedChangesAreMadeLater: Redis was full; nobody has to come for what it refused to be made up for.
+func TestRefusedChangesAreMadeLater(t *testing.T) {
+	redistest.NeedReal(t)
+	server := redistest.Start(t)
+	l, c := dial(t, server.URL()), client(t, server.URL())
+	told := make(chan []string, 10)
+	a := NewUsers(l, "p", "a", func(rooms []string) { told <- rooms })
+	b := NewUsers(dial(t, server.URL()), "p", "b", nil)
+	late := store.User{ID: "2", Name: "late", Room: "s"}
+	full := func(limit string) {
+		t.Helper()
+		if err := c.ConfigSet(t.Context(), "maxmemory", limit).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1")
+	save(t, a, late)
+	wantRoom(t, a, "s", late)
+	wantRoom(t, b, "s")
+	full("0")
+	if rooms := receive(t, "the room is told", told); !slices.Equal(rooms, []string{"s"}) {
+		t.Errorf("told %q, want the room", rooms)
+	}
+	wantRoom(t, b, "s", late)
+}
+
+// TestManyLeaveAtOnce over a long way to Redis: nobody of them stays in it.
+func TestManyLeaveAtOnce(t *testing.T) {
+	redistest.NeedReal(t)
+	const users = 3000
+	server := redistest.Start(t)
+	l := dial(t, "redis://"+slowWay(t, server.Addr(), 5*time.Millisecond))
+	a, b := NewUsers(l, "p", "a", nil), NewUsers(dial(t, server.URL()), "p", "b", nil)
+	stays := store.User{ID: "stays", Name: "n", Room: "r"}
+	save(t, b, stays)
+	all := func(do func(u store.User)) {
+		var running sync.WaitGroup
+		for i := range users {
+			running.Go(func() { do(store.User{ID: fmt.Sprint("u", i), Name: "n", Room: "r"}) })
+		}
+		running.Wait()
+	}
+	all(func(u store.User) { save(t, a, u) })
+	var failed atomic.Int64
+	began := time.Now()
+	all(func(u store.User) {
+		if _, ok, err := a.DeleteUser(t.Context(), u.ID); !ok || err != nil {
+			t.Errorf("DeleteUser = %v, %v, want true", ok, err)
+		}
+		if _, err := a.GetRoomUsers(t.Context(), "elsewhere"); err != nil {
+			failed.Add(1)
+		}
+	})
+	t.Logf("%d users have left in %v; %d reads have failed", users, time.Since(began), failed.Load())
+	eventually(t, "redis has what is true", func() bool { return !a.behind() })
+	wantRoom(t, b, "r", stays)
+}
+
+// slowWay returns an address that leads to addr, and takes its time each way.
+func slowWay(t *testing.T, addr string, delay time.Duration) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(func() { cancel(); ln.Close(); running.Wait() })
+	carry := func(from, to net.Conn) {
+		type piece struct {
+			at   time.Time
+			data []byte
+		}
+		pieces := make(chan piece, 1<<16)
+		running.Go(func() { // ends with pieces
+			for p := range pieces {
+				time.Sleep(time.Until(p.at)) // what is on its way, not something waited for
+				_, _ = to.Write(p.data)
+			}
+			to.Close()
+		})
+		for {
+			b := make([]byte, 16<<10)
+			n, err := from.Read(b)
+			if err != nil {
+				close(pieces)
+				return
+			}
+			pieces <- piece{time.Now().Add(delay), b[:n]}
+		}
+	}
+	running.Go(func() {
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			context.AfterFunc(ctx, func() { near.Close(); far.Close() })
+			running.Go(func() { carry(near, far) })
+			running.Go(func() { carry(far, near) })
+		}
+	})
+	return ln.Addr().String()
 }

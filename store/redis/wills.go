@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"sync"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
 	"signalbox/store/redislink"
 )
@@ -19,7 +17,7 @@ var (
 	textWillUndo   = scriptText("will_head", "will_undo")
 	textWillRename = scriptText("will_rename")
 
-	nameWillWrite = goredis.NewScript(textWillWrite).Hash()
+	nameWillWrite = redislink.NewScript(textWillWrite).Name()
 )
 
 // Bounds of one command that writes many wills.

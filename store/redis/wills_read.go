@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store"
 	"signalbox/store/redislink"
 )
@@ -37,21 +35,25 @@ const willsPerRead = 500
 
 func readHash(ctx context.Context, l *redislink.Link, hash string) (map[string]string, error) {
 	fields := make(map[string]string)
-	var cursor uint64
+	cursor := "0"
 	for {
-		var page []string
-		err := l.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error {
-			var err error
-			page, cursor, err = c.HScan(ctx, hash, cursor, "", willsPerRead).Result()
-			return err
-		})
+		reply, err := l.Do(ctx, "hscan", hash, cursor, "count", willsPerRead)
 		if err != nil {
 			return nil, err
 		}
+		parts, _ := reply.([]any) // the next cursor, and keys and values in turn
+		if len(parts) != 2 {
+			return nil, unexpected(reply)
+		}
+		page, err := texts(parts[1], nil)
+		if err != nil {
+			return nil, err
+		}
+		cursor, _ = parts[0].(string)
 		for i := 1; i < len(page); i += 2 {
 			fields[page[i-1]] = page[i] // a field may come twice
 		}
-		if cursor == 0 {
+		if cursor == "0" || cursor == "" {
 			return fields, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"signalbox/store"
 	"signalbox/store/redis/redistest"
+	"signalbox/store/redislink"
 )
 
 // TestWillsInRedis changes wills at random while Redis comes and goes, loses its scripts and its data, and compares at times.
@@ -102,7 +103,7 @@ func TestWillsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Stop()
-	eventually(t, "the link is down", func() bool { return !l.Up() })
+	eventually(t, "the link takes nothing", func() bool { return !l.Enqueue(redislink.Command{Args: []any{"ping"}}) })
 	for i := range 100 {
 		w.add(store.Will{Key: fmt.Sprint("late", i)})
 		w.add(store.Will{Key: fmt.Sprint("late", i)})
@@ -219,12 +220,12 @@ func heap() uint64 {
 func BenchmarkScripts(b *testing.B) {
 	url := redistest.Start(b).URL()
 	l, raw := dial(b, url), client(b, url)
-	a, other := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
+	a, other := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
 	fill := func(u *Users, n int, prefix string) {
 		var ids []string
 		for i := range n {
 			user := store.User{ID: fmt.Sprintf("%s-%018d", prefix, i), Name: fmt.Sprint("name", i), Room: fmt.Sprint("room", i%500)}
-			u.shadow.put(user, seqNone)
+			u.local.put(user, seqNone)
 			ids = append(ids, user.ID)
 		}
 		for chunk := range slices.Chunk(ids, usersPerScript) {

@@ -55,7 +55,7 @@ func (n *Node) carryOut(me incarnation, work string) {
 // takeWills returns the wills of an incarnation that is dead. Nobody can claim them any more.
 func (n *Node) takeWills(ctx context.Context, of string) ([]store.Will, error) {
 	k := willKeysOf(n.o.Prefix, of)
-	if _, err := run(ctx, n.o.Link, scriptSeal, []string{k.left, k.rest}); err != nil {
+	if _, err := n.o.Link.Run(ctx, scriptSeal, []string{k.left, k.rest}); err != nil {
 		return nil, err
 	}
 	return readWills(ctx, n.o.Link, k.rest, k.wills)

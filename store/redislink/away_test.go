@@ -33,7 +33,7 @@ func TestRedisNeedNotBeThere(t *testing.T) {
 func TestRedisIsPaused(t *testing.T) {
 	redistest.NeedReal(t)
 	s := redistest.Start(t)
-	l, states := open(t, Options{URL: s.URL(), Beat: 100 * time.Millisecond, Timeout: 200 * time.Millisecond})
+	l, states := open(t, Options{URL: s.URL(), Beat: 100 * time.Millisecond, Silence: 200 * time.Millisecond})
 	in := newInbox()
 	sub := l.Subscriber(in.take)
 	awaitState(t, states, true)

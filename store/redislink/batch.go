@@ -1,43 +1,11 @@
 package redislink
 
-import (
-	"context"
-
-	goredis "github.com/redis/go-redis/v9"
-)
-
 const (
 	// A batch is what is written before its answers are read. Larger ones save nothing (a batch of this size is one or a few
 	// writes to the kernel) and make what is lost with a connection more.
 	batchItems = 512
 	batchBytes = 256 << 10
 )
-
-// publication is a PUBLISH or SPUBLISH that is used again and again: for each message a command of its own would be four
-// allocations.
-type publication struct {
-	channel, payload string
-	args             [3]any
-	cmd              *goredis.IntCmd
-}
-
-func newPublication() *publication {
-	p := &publication{}
-	p.args[1], p.args[2] = &p.channel, &p.payload
-	p.cmd = goredis.NewIntCmd(context.Background(), p.args[:]...)
-	return p
-}
-
-func (p *publication) set(i *item) goredis.Cmder {
-	p.args[0] = "publish"
-	if i.verb == spublish {
-		p.args[0] = "spublish"
-	}
-	p.channel, p.payload = i.channel, view(i.payload)
-	return p.cmd
-}
-
-func (p *publication) clear() { p.channel, p.payload = "", "" }
 
 // batch writes the first of what is left.
 func (w *writer) batch(s sender) error {
@@ -50,17 +18,17 @@ func (w *writer) batch(s sender) error {
 	items := w.left[:n]
 	if gated {
 		if err := w.ask(s, items); err != nil {
-			return err // nothing of it was written: drop counts it
+			return err // nothing of it was written
 		}
 	}
 	w.left = w.left[n:]
 	w.prepare(items)
 	var err error
-	if len(w.cmds) > 0 {
-		err = s.send(w.kept, w.cmds)
+	if len(w.kept) > 0 {
+		err = s.send(w.kept)
 	}
 	w.link.queue.free(items)
-	w.settle()
+	w.settle(err)
 	return err
 }
 
@@ -88,7 +56,7 @@ func (w *writer) ask(s sender, items []item) error {
 		for _, g := range gates {
 			channels = append(channels, g.Channels...)
 		}
-		counts, err := s.subscribers(sharded == 1, channels)
+		counts, err := s.numSubs(sharded == 1, channels)
 		if isReply(err) { // it may not be asked: then somebody may be there
 			continue
 		}
@@ -104,70 +72,39 @@ func (w *writer) ask(s sender, items []item) error {
 	return nil
 }
 
-// prepare makes a command of each item that no gate has dropped.
+// prepare keeps what no gate has dropped.
 func (w *writer) prepare(items []item) {
-	w.kept, w.cmds = w.kept[:0], w.cmds[:0]
-	w.used = 0
+	w.kept = w.kept[:0]
 	for i := range items {
 		it := &items[i]
 		if it.gate != nil && !w.asked[it.gate] {
 			it.finish(nil, ErrNotWanted)
 			continue
 		}
-		var cmd goredis.Cmder
-		if it.verb == command {
-			cmd = goredis.NewCmd(context.Background(), it.args...)
-		} else {
-			if w.used == len(w.pool) {
-				w.pool = append(w.pool, newPublication())
-			}
-			cmd = w.pool[w.used].set(it)
-			w.used++
-		}
-		cmd.SetErr(errUnanswered)
-		w.kept, w.cmds = append(w.kept, it), append(w.cmds, cmd)
+		it.err = errUnanswered
+		w.kept = append(w.kept, it)
 	}
 }
 
-// settle counts and tells what became of the batch.
-func (w *writer) settle() {
+// settle counts and tells what became of the batch; err says why some of it was not answered.
+func (w *writer) settle(err error) {
 	lost := 0
-	for _, cmd := range w.cmds {
-		switch err := cmd.Err(); {
-		case isBroken(err):
+	for _, it := range w.kept {
+		switch {
+		case it.err == errUnanswered:
 			lost++
-		case turnsAway(err):
+		case turnsAway(it.err):
 			w.link.doubt()
 		}
 	}
-	w.link.sent.Add(uint64(len(w.cmds) - lost))
+	w.link.sent.Add(uint64(len(w.kept) - lost))
 	w.link.queue.lost.Add(uint64(lost))
-	for i, cmd := range w.cmds {
-		if w.kept[i].done == nil {
-			continue
+	for _, it := range w.kept {
+		if it.err == errUnanswered {
+			it.err = awayWith(err)
 		}
-		switch err := cmd.Err(); {
-		case isBroken(err):
-			w.kept[i].done(nil, awayWith(err))
-		case err != nil:
-			w.kept[i].done(nil, err)
-		default:
-			w.kept[i].done(replyOf(cmd), nil)
-		}
+		it.finish(it.reply, it.err)
 	}
-	clear(w.cmds)
-	for _, p := range w.pool[:w.used] {
-		p.clear()
-	}
-}
-
-// replyOf returns the reply to a command. That to a publication means nothing: subscribers on other nodes of a Redis Cluster are
-// not in it.
-func replyOf(cmd goredis.Cmder) any {
-	if c, ok := cmd.(*goredis.Cmd); ok {
-		return c.Val()
-	}
-	return nil
 }
 
 // drop counts all that waits as lost, once Redis is away.

@@ -4,229 +4,344 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
-// clusterSender writes to a Redis Cluster. What is published plainly goes to one node over one connection, and the
-// cluster takes it to the others, each in that order. Everything else goes to the node it belongs to; as each batch is
-// answered before the next one begins, order holds for what one node has.
-type clusterSender struct {
-	plain   *lineSender
-	client  *goredis.ClusterClient
-	ctx     context.Context // ends with the link
-	timeout time.Duration
+const (
+	// maxMoves is how often one command follows a slot that moves.
+	maxMoves = 6
+	// movePause is the time between two looks for a slot, once the first was in vain: nodes agree on it within milliseconds.
+	movePause = 20 * time.Millisecond
+)
+
+// clusterMap knows which node of a Redis Cluster has which slot. Its methods may be called from any goroutine.
+type clusterMap struct {
+	topology *topology
+
+	// mu guards the following.
+	mu      sync.Mutex
+	owners  []string // by slot; nil: nobody was asked yet
+	masters []string
 }
 
-func newClusterSender(w *wire, t *topology, c *goredis.ClusterClient) *clusterSender {
-	return &clusterSender{plain: newLineSender(w, t), client: c, ctx: t.ctx, timeout: t.timeout}
+// request is a command on its way to the node of its slot; -1: to any.
+type request interface {
+	slot() int
+	appendTo(b []byte) []byte
 }
 
-// check asks every master, since what is queued may be for any of them, and reads the map of the cluster again on the way.
-func (s *clusterSender) check() error {
-	if err := s.plain.conn.Ping(context.Background()).Err(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
-	defer cancel()
-	if _, err := s.plain.topology.askMasters(ctx, s.client); err != nil {
-		return err
-	}
-	return s.plain.topology.check(s.plain.wire.addr)
-}
+// arguments make a request.
+type arguments []any
 
-func (s *clusterSender) subscribers(sharded bool, channels []string) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
-	defer cancel()
-	return clusterNumSub(ctx, s.client, sharded, channels)
-}
+func (a arguments) slot() int                { return commandSlot(a) }
+func (a arguments) appendTo(b []byte) []byte { return appendCommand(b, a...) }
 
-// clusterNumSub sums over all nodes: other programs may subscribe at replicas. A master that does not answer is an error; a
-// replica that does not has no subscribers to speak of.
-func clusterNumSub(ctx context.Context, c *goredis.ClusterClient, sharded bool, channels []string) ([]int64, error) {
-	var mu sync.Mutex
-	sums := make([]int64, len(channels))
-	add := func(ctx context.Context, c *goredis.Client) error {
-		counts, err := numSub(ctx, c, sharded, channels)
-		mu.Lock()
-		defer mu.Unlock()
-		for i, n := range counts {
-			sums[i] += n
-		}
-		return err
+func (m *clusterMap) ask(ctx context.Context, cmds [][]any) ([]any, error) {
+	requests := make([]request, len(cmds))
+	for i := range cmds {
+		requests[i] = arguments(cmds[i])
 	}
-	if err := c.ForEachMaster(ctx, add); err != nil {
-		return nil, err
-	}
-	_ = c.ForEachSlave(ctx, add)
-	return sums, nil
+	return m.carry(ctx, requests)
 }
 
 // part is what goes to one node.
 type part struct {
-	client *goredis.Client
-	cmds   []goredis.Cmder
+	node   string
+	asking bool  // the slot is on its way there: each command needs leave
+	of     []int // the requests
 }
 
-// send carries out the commands first, and when they are answered publishes.
-func (s *clusterSender) send(items []*item, cmds []goredis.Cmder) error {
-	ctx, cancel := context.WithTimeout(s.ctx, 2*s.timeout) // to connect, and to be answered
-	defer cancel()
-	var commands, publications []part
-	var plain []goredis.Cmder
-	var plainItems []*item
-	for i, it := range items {
-		key, keyed := it.channel, true
-		if it.verb == command {
-			key, keyed = commandKey(it.args)
+// carry has requests carried out, those for one node in their order, all nodes at once, and returns the replies. What a node
+// has given away to another meanwhile is sent to that one.
+func (m *clusterMap) carry(ctx context.Context, requests []request) ([]any, error) {
+	replies := make([]any, len(requests))
+	parts, err := m.split(ctx, requests)
+	for moves := 0; err == nil; moves++ {
+		if err = m.send(ctx, parts, requests, replies); err != nil {
+			break
 		}
-		switch {
-		case it.verb == publish:
-			plain, plainItems = append(plain, cmds[i]), append(plainItems, it)
-			continue
-		case !keyed:
-			commands = add(commands, nil, cmds[i])
-			continue
+		if parts = m.moved(parts, replies); len(parts) == 0 || moves == maxMoves {
+			return replies, nil
 		}
-		node, err := s.client.MasterForKey(ctx, key)
+		if moves > 0 {
+			select {
+			case <-time.After(movePause):
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+	}
+	return nil, err
+}
+
+// split puts requests together by node.
+func (m *clusterMap) split(ctx context.Context, requests []request) ([]part, error) {
+	var parts []part
+	for i, r := range requests {
+		node, err := m.owner(ctx, r.slot())
 		if err != nil {
-			cmds[i].SetErr(err)
-			return err
+			return nil, err
 		}
-		if it.verb == command {
-			commands = add(commands, node, cmds[i])
-		} else {
-			publications = add(publications, node, cmds[i])
-		}
+		parts = addTo(parts, node, false, i)
 	}
-	if err := s.sendParts(ctx, commands); err != nil {
-		return err
-	}
-	if len(plain) > 0 {
-		if err := s.plain.send(plainItems, plain); err != nil {
-			return err
-		}
-	}
-	return s.sendParts(ctx, publications)
+	return parts, nil
 }
 
-func add(parts []part, node *goredis.Client, cmd goredis.Cmder) []part {
-	for i := range parts {
-		if parts[i].client == node {
-			parts[i].cmds = append(parts[i].cmds, cmd)
+func addTo(parts []part, node string, asking bool, i int) []part {
+	for k := range parts {
+		if parts[k].node == node && parts[k].asking == asking {
+			parts[k].of = append(parts[k].of, i)
 			return parts
 		}
 	}
-	return append(parts, part{node, []goredis.Cmder{cmd}})
+	return append(parts, part{node, asking, []int{i}})
 }
 
-// sendParts writes to all nodes at once and waits for all. What a node has given away to another meanwhile is sent to
-// that one.
-func (s *clusterSender) sendParts(ctx context.Context, parts []part) error {
-	errs := make([]error, len(parts))
-	var all sync.WaitGroup
-	for i, p := range parts {
-		all.Go(func() { errs[i] = s.sendPart(ctx, p) })
+// send asks all parts at once and waits for all.
+func (m *clusterMap) send(ctx context.Context, parts []part, requests []request, replies []any) error {
+	return m.all(len(parts), func(k int) error {
+		p, each := parts[k], 1
+		if p.asking {
+			each = 2
+		}
+		got, err := m.topology.asker(p.node).ask(ctx, each*len(p.of), func(b []byte) []byte {
+			for _, i := range p.of {
+				if p.asking {
+					b = appendCommand(b, "asking")
+				}
+				b = requests[i].appendTo(b)
+			}
+			return b
+		})
+		for k := each - 1; k < len(got) && err == nil; k += each {
+			replies[p.of[k/each]] = got[k]
+		}
+		return err
+	})
+}
+
+// moved returns what has to be asked of another node, and notes which.
+func (m *clusterMap) moved(parts []part, replies []any) []part {
+	var again []part
+	for _, p := range parts {
+		for _, i := range p.of {
+			err := errorOf(replies[i])
+			if !isMoved(err) {
+				continue
+			}
+			node, asking := p.node, p.asking // to try again
+			if to, ok := m.learn(err, p.node); ok {
+				node, asking = to, HasPrefix(err, "ASK")
+			}
+			again = addTo(again, node, asking, i)
+		}
 	}
-	all.Wait()
+	return again
+}
+
+// learn takes what an error says of where a slot is: "MOVED 3999 host:port". from is who has said it.
+func (m *clusterMap) learn(err error, from string) (node string, ok bool) {
+	fields := strings.Fields(err.Error())
+	if len(fields) != 3 {
+		return "", false
+	}
+	slot, fault := strconv.Atoi(fields[1])
+	host, port, other := net.SplitHostPort(fields[2])
+	if fault != nil || other != nil || slot < 0 || slot >= slots {
+		return "", false
+	}
+	if host == "" {
+		host = hostOf(from)
+	}
+	node = net.JoinHostPort(host, port)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fields[0] == "MOVED" && m.owners != nil {
+		m.owners[slot] = node
+	}
+	return node, true
+}
+
+// owner returns the node that has a slot; any master for -1.
+func (m *clusterMap) owner(ctx context.Context, slot int) (string, error) {
+	m.mu.Lock()
+	known := m.owners != nil
+	m.mu.Unlock()
+	if !known {
+		if err := m.reload(ctx); err != nil {
+			return "", err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slot < 0 {
+		return m.masters[rand.IntN(len(m.masters))], nil
+	}
+	if m.owners[slot] == "" {
+		return "", errNoOwner
+	}
+	return m.owners[slot], nil
+}
+
+// anyMaster returns one of the masters, by chance: so the nodes of signalbox spread over them.
+func (m *clusterMap) anyMaster(ctx context.Context) (string, error) {
+	if err := m.reload(ctx); err != nil {
+		return "", err
+	}
+	return m.owner(ctx, -1)
+}
+
+// reload asks the nodes, in no order, until one tells who has which slot.
+func (m *clusterMap) reload(ctx context.Context) error {
+	m.mu.Lock()
+	hosts := slices.Clone(m.masters)
+	m.mu.Unlock()
+	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	for _, host := range m.topology.address.hosts {
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	var errs []error
+	for _, host := range hosts {
+		err := m.reloadFrom(ctx, host)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
-func (s *clusterSender) sendPart(ctx context.Context, p part) error {
-	var err error
-	if p.client == nil {
-		err = pipe(s.plain.conn, p.cmds)
-	} else {
-		err = pipe(p.client, p.cmds)
+func (m *clusterMap) reloadFrom(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, m.topology.timeout)
+	defer cancel()
+	replies, err := m.topology.asker(host).ask(ctx, 1, func(b []byte) []byte { return appendCommand(b, "cluster", "slots") })
+	if err == nil {
+		err = errorOf(replies[0])
 	}
 	if err != nil {
 		return err
 	}
-	for _, cmd := range p.cmds {
-		if !isMoved(cmd.Err()) {
-			continue
-		}
-		s.client.ReloadState(ctx)
-		again := goredis.NewCmd(ctx, plainArgs(cmd)...)
-		err := s.client.Process(ctx, again)
-		if isBroken(err) {
-			return err
-		}
-		if c, ok := cmd.(*goredis.Cmd); ok {
-			c.SetVal(again.Val())
-		}
-		cmd.SetErr(err)
+	owners, masters, nodes, err := readSlots(replies[0], hostOf(host))
+	if err != nil {
+		return err
 	}
+	m.mu.Lock()
+	m.owners, m.masters = owners, masters
+	m.mu.Unlock()
+	m.topology.nodes.Store(&nodes)
+	m.topology.keep(nodes)
 	return nil
 }
 
-// plainArgs returns the arguments in a form in which go-redis finds the key among them.
-func plainArgs(cmd goredis.Cmder) []any {
-	args := slices.Clone(cmd.Args())
-	for i, arg := range args {
-		if text, ok := arg.(*string); ok {
-			args[i] = *text
+// readSlots reads the reply to CLUSTER SLOTS: of each range of slots the first and the last, and the nodes that have it, the
+// master first, of each the host, nothing for the one that was asked, and the port.
+func readSlots(reply any, asked string) (owners, masters, nodes []string, err error) {
+	ranges, _ := reply.([]any)
+	owners = make([]string, slots)
+	for _, r := range ranges {
+		fields, _ := r.([]any)
+		if len(fields) < 3 {
+			return nil, nil, nil, errProtocol
+		}
+		first, isFirst := fields[0].(int64)
+		last, isLast := fields[1].(int64)
+		if !isFirst || !isLast || first < 0 || last >= slots {
+			return nil, nil, nil, errProtocol
+		}
+		for i, f := range fields[2:] {
+			about, _ := f.([]any)
+			if len(about) < 2 {
+				return nil, nil, nil, errProtocol
+			}
+			host, _ := about[0].(string)
+			port, _ := about[1].(int64)
+			if host == "" || host == "?" {
+				host = asked
+			}
+			node := net.JoinHostPort(host, strconv.FormatInt(port, 10))
+			if !slices.Contains(nodes, node) {
+				nodes = append(nodes, node)
+			}
+			if i > 0 {
+				continue
+			}
+			if !slices.Contains(masters, node) {
+				masters = append(masters, node)
+			}
+			for slot := first; slot <= last; slot++ {
+				owners[slot] = node
+			}
 		}
 	}
-	return args
-}
-
-// keyAt are the commands whose first key is not their first argument; a number of keys comes before it.
-var keyAt = map[string]int{"eval": 3, "evalsha": 3, "eval_ro": 3, "evalsha_ro": 3, "fcall": 3, "fcall_ro": 3}
-
-// commandKey returns the first key of a command, and whether it has one.
-func commandKey(args []any) (string, bool) {
-	if len(args) < 2 {
-		return "", false
-	}
-	at := 1
-	if name, ok := args[0].(string); ok {
-		if n, special := keyAt[strings.ToLower(name)]; special {
-			at = n
-		}
-	}
-	if at >= len(args) {
-		return "", false
-	}
-	switch key := args[at].(type) {
-	case string:
-		return key, true
-	case []byte:
-		return string(key), true
-	}
-	return "", false
-}
-
-func (s *clusterSender) close() { s.plain.close() }
-
-// anyMaster returns the address of one of the masters, by chance: so the nodes of signalbox spread over them.
-func (t *topology) anyMaster(ctx context.Context, c *goredis.ClusterClient) (string, error) {
-	masters, err := t.askMasters(ctx, c)
 	if len(masters) == 0 {
-		return "", err
+		return nil, nil, nil, errNoOwner
 	}
-	return masters[rand.IntN(len(masters))], nil
+	return owners, masters, nodes, nil
 }
 
-// askMasters returns those masters that answer, and an error where some do not.
-func (t *topology) askMasters(ctx context.Context, c *goredis.ClusterClient) ([]string, error) {
-	var mu sync.Mutex
-	var there []string
-	err := c.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error {
-		if err := c.Ping(ctx).Err(); err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		there = append(there, c.Options().Addr)
-		return nil
-	})
-	if err == nil {
-		t.masters.Store(&there)
+// check reads the map anew and asks every master whether it is there: what is queued may be for any of them.
+func (m *clusterMap) check(ctx context.Context) error {
+	if err := m.reload(ctx); err != nil {
+		return err
 	}
-	return there, err
+	m.mu.Lock()
+	masters := m.masters
+	m.mu.Unlock()
+	return m.all(len(masters), func(i int) error {
+		replies, err := m.topology.asker(masters[i]).ask(ctx, 1, func(b []byte) []byte { return appendCommand(b, "ping") })
+		if err == nil {
+			err = errorOf(replies[0])
+		}
+		return err
+	})
+}
+
+// numSubs sums over all nodes: other programs may subscribe at replicas. A master that does not answer is an error; a
+// replica that does not has no subscribers to speak of.
+func (m *clusterMap) numSubs(ctx context.Context, sharded bool, channels []string) ([]int64, error) {
+	if _, err := m.owner(ctx, -1); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	masters := m.masters
+	m.mu.Unlock()
+	nodes := *m.topology.nodes.Load()
+	sums := make([]int64, len(channels))
+	var adding sync.Mutex
+	err := m.all(len(nodes), func(i int) error {
+		replies, err := m.topology.asker(nodes[i]).ask(ctx, 1, func(b []byte) []byte {
+			return appendCommand(b, numSubCommand(sharded, channels)...)
+		})
+		if err == nil {
+			adding.Lock()
+			defer adding.Unlock()
+			err = addNumSub(sums, replies[0])
+		}
+		if err != nil && !slices.Contains(masters, nodes[i]) {
+			return nil
+		}
+		return err
+	})
+	return sums, err
+}
+
+// all does n things at once and waits for all.
+func (m *clusterMap) all(n int, do func(i int) error) error {
+	if n == 1 {
+		return do(0)
+	}
+	errs := make([]error, n)
+	var running sync.WaitGroup
+	for i := range n {
+		running.Go(func() { errs[i] = do(i) })
+	}
+	running.Wait()
+	return errors.Join(errs...)
 }

@@ -135,20 +135,22 @@ func TestCluster(t *testing.T) {
 	}
 
 	t.Run("masters change places with their replicas", func(t *testing.T) {
-		before := l.Stats().Downs
 		for _, replica := range c.Replicas {
 			if err := client(t, replica).Do(t.Context(), "cluster", "failover", "takeover").Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "the link has left its old master", func() bool { return l.Stats().Downs > before && l.Up() })
 		arrive(t)
+		if downs := l.Stats().Downs; downs > 0 { // all nodes are there, and a replica publishes as well as a master
+			t.Errorf("the link went down %d times:\n%s", downs, j.String())
+		}
 	})
 
 	t.Run("a master dies", func(t *testing.T) {
 		before := l.Stats().Downs
 		c.Replicas[1].Stop() // which is a master now
 		eventually(t, "the link is down", func() bool { return l.Stats().Downs > before })
+		defer func() { t.Log(l.Stats()) }()
 		eventually(t, "the link is up again", l.Up)
 		arrive(t)
 	})

@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 var (
@@ -35,17 +34,22 @@ var (
 	errFailover   = errors.New("another Redis is the master now")
 	errProtocol   = errors.New("unexpected reply")
 	errMoved      = errors.New("the cluster has moved channels to another node")
+	errNoOwner    = errors.New("the cluster has slots that no node serves")
 )
 
 // isReply reports whether Redis has answered with err, rather than not at all.
 func isReply(err error) bool {
-	var reply goredis.Error
-	return err != nil && errors.As(err, &reply)
+	var reply Error
+	return errors.As(err, &reply)
 }
 
-// isBroken reports whether err says that a connection, or Redis itself, is gone.
-func isBroken(err error) bool {
-	return err != nil && !isReply(err)
+// HasPrefix reports whether Redis has answered with an error that begins so.
+func HasPrefix(err error, prefix string) bool {
+	if err == nil {
+		return false // without the allocation of what follows
+	}
+	var reply Error
+	return errors.As(err, &reply) && strings.HasPrefix(strings.TrimPrefix(string(reply), "ERR "), prefix)
 }
 
 // awayWith is err as those see it who wait for an answer.
@@ -59,26 +63,14 @@ func awayWith(err error) error {
 // turnsAway reports whether a reply says that this Redis cannot be used as it is now: it may be one that was made a
 // replica, or one that has only just started.
 func turnsAway(err error) bool {
-	if err == nil {
-		return false
-	}
-	for _, prefix := range []string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH"} {
-		if goredis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH"},
+		func(prefix string) bool { return HasPrefix(err, prefix) })
 }
 
 // isMoved reports whether a reply says that another node of a Redis Cluster has to be asked. The command was not carried
 // out.
 func isMoved(err error) bool {
-	if err == nil {
-		return false
-	}
-	_, moved := goredis.IsMovedError(err)
-	_, ask := goredis.IsAskError(err)
-	return moved || ask || goredis.IsTryAgainError(err)
+	return HasPrefix(err, "MOVED ") || HasPrefix(err, "ASK ") || HasPrefix(err, "TRYAGAIN")
 }
 
 // explain says in a few words why Redis is away. The text is the same for the same cause, so that it can be told apart
@@ -93,13 +85,13 @@ func explain(err error) string {
 		op          *net.OpError
 	)
 	switch {
-	case goredis.HasErrorPrefix(err, "WRONGPASS"), goredis.HasErrorPrefix(err, "invalid password"):
+	case HasPrefix(err, "WRONGPASS"), HasPrefix(err, "invalid password"):
 		return "Redis does not take the user and password of its URL"
-	case goredis.HasErrorPrefix(err, "NOAUTH"):
+	case HasPrefix(err, "NOAUTH"):
 		return "Redis wants a password, and its URL has none"
-	case goredis.HasErrorPrefix(err, "AUTH"):
+	case HasPrefix(err, "AUTH"):
 		return "Redis takes no password, and its URL has one"
-	case goredis.HasErrorPrefix(err, "NOPERM"):
+	case HasPrefix(err, "NOPERM"):
 		return "the user in the URL of Redis may not do what is needed: " + err.Error()
 	case isReply(err):
 		return err.Error()

@@ -2,14 +2,10 @@ package redislink
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // Link is the connection of this process to Redis. All methods may be called from any goroutine.
@@ -24,7 +20,6 @@ type Link struct {
 	suspect  chan struct{} // the writer is to see at once whether Redis is there
 	retry    chan struct{} // the writer is to connect at once, if it waits to do so
 	closing  chan struct{} // the writer is to write what waits, and end
-	doing    chan struct{} // has a place for each call of Do that may be under way
 
 	sent       atomic.Uint64
 	reconnects atomic.Uint64
@@ -50,10 +45,6 @@ type Stats struct {
 	Lost        uint64    // items that were refused, or that Redis has not answered
 }
 
-// doAtOnce is how many calls of Do go on at a time, and so how many connections to one Redis the pool comes to; a process
-// has two more, to write and to receive. Some hosts count them, and a command takes a fraction of a millisecond.
-const doAtOnce = 8
-
 // Open reads the options and starts to connect. Redis need not be there: an error means that the options are wrong, and
 // says what to write instead.
 func Open(o Options) (*Link, error) {
@@ -63,7 +54,7 @@ func Open(o Options) (*Link, error) {
 	}
 	l := &Link{
 		options: o, queue: newQueue(o.QueueBytes),
-		doing: make(chan struct{}, doAtOnce), closing: make(chan struct{}),
+		closing: make(chan struct{}),
 		suspect: make(chan struct{}, 1), retry: make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -105,52 +96,6 @@ func (l *Link) Downs() uint64 { return l.state.downs.Load() }
 // with false and true in turn. Calls come one at a time, in order, on a goroutine of the link; f may use the link, but
 // not close it. Where f is slow, a pair of changes that cancel each other out may be left out.
 func (l *Link) OnState(f func(up bool)) { l.state.register(f) }
-
-// Do calls f with a client for commands whose answer is waited for. Such commands go over connections of their own, so
-// they keep no order with what is queued. ctx is given to f with the timeout of the link. Eight calls go on at a time,
-// and others wait for that long at most; so f must not call Do.
-//
-// It returns [ErrAway] at once while Redis is away, and wraps it where Redis went away during the call; otherwise what f
-// returned. No command is tried again after a connection broke, except by a Redis Cluster's client, which may carry it
-// out twice then.
-func (l *Link) Do(ctx context.Context, f func(ctx context.Context, c goredis.UniversalClient) error) error {
-	if !l.queue.accepts() {
-		return l.away()
-	}
-	limited, cancel := context.WithTimeout(ctx, l.options.Timeout)
-	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
-	err := l.do(limited, f)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return err // it was the caller's time that was over
-	case l.ctx.Err() != nil:
-		return l.away()
-	case turnsAway(err), isNetwork(err):
-		l.doubt()
-		return fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return err
-}
-
-// do calls f once there is a place for it.
-func (l *Link) do(ctx context.Context, f func(ctx context.Context, c goredis.UniversalClient) error) error {
-	select {
-	case l.doing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-l.doing }()
-	return f(ctx, l.topology.pool())
-}
-
-// isNetwork reports whether an error of f, which may return its own, says that a connection broke or did not answer.
-func isNetwork(err error) bool {
-	var network net.Error
-	return !isReply(err) && (errors.As(err, &network) || isTimeout(err) || isEnd(err) || errors.Is(err, goredis.ErrClosed))
-}
 
 func (l *Link) away() error {
 	select {

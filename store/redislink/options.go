@@ -27,9 +27,12 @@ type Options struct {
 	Log *slog.Logger
 	// QueueBytes is what may wait to be written, with what is being written; default 16 MiB.
 	QueueBytes int
-	// Beat is the time between two questions whether Redis is there, default 1 s. Timeout is how long one command may take,
-	// default 1 s. So Redis is found to be away after the two together at the latest, and at once where a connection breaks.
-	Beat, Timeout time.Duration
+	// Beat is the time between two questions whether Redis is there, default 1 s. Silence is how long a connection may stand
+	// and bring no answer, default 5 s: a slow script, a fork or a machine that was stopped for a moment is no reason to lose
+	// what waits. So Redis is found to be away after the two together at the latest, and at once where a connection breaks.
+	Beat, Silence time.Duration
+	// Timeout is how long a caller of [Link.Do] waits, and how long it may take to connect; default 1 s.
+	Timeout time.Duration
 
 	roots *x509.CertPool // whom to trust, for tests; nil: whom the system trusts
 }
@@ -38,6 +41,7 @@ const (
 	defaultQueueBytes = 16 << 20
 	defaultBeat       = time.Second
 	defaultTimeout    = time.Second
+	defaultSilence    = 5 * time.Second
 )
 
 // complete fills the defaults in and reads the URL.
@@ -54,8 +58,12 @@ func (o *Options) complete() (address, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	if o.QueueBytes < 0 || o.Beat < 0 || o.Timeout < 0 {
-		return address{}, fmt.Errorf("redis link: a limit below zero: QueueBytes %d, Beat %v, Timeout %v", o.QueueBytes, o.Beat, o.Timeout)
+	if o.Silence == 0 {
+		o.Silence = defaultSilence
+	}
+	if o.QueueBytes < 0 || o.Beat < 0 || o.Timeout < 0 || o.Silence < 0 {
+		return address{}, fmt.Errorf("redis link: a limit below zero: QueueBytes %d, Beat %v, Timeout %v, Silence %v",
+			o.QueueBytes, o.Beat, o.Timeout, o.Silence)
 	}
 	a, err := parseAddress(o.URL)
 	if err != nil {

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"signalbox/store/redis/redistest"
 )
 
@@ -35,7 +33,7 @@ func TestCommandsAreAnswered(t *testing.T) {
 	}{
 		{[]any{"set", "a", []byte{0, 1, '\r', '\n'}}, "OK <nil>"},
 		{[]any{"get", "a"}, "\x00\x01\r\n <nil>"},
-		{[]any{"get", "none"}, "<nil> redis: nil"},
+		{[]any{"get", "none"}, "<nil> <nil>"},
 		{[]any{"rpush", "list", 1, 2.5, "three"}, "3 <nil>"},
 		{[]any{"lrange", "list", 0, -1}, "[1 2.5 three] <nil>"},
 		{[]any{"get", "list"}, "<nil> WRONGTYPE Operation against a key holding the wrong kind of value"},
@@ -58,7 +56,7 @@ func TestQueueIsBounded(t *testing.T) {
 	redistest.NeedReal(t)
 	s := redistest.Start(t)
 	const message = 10_000
-	l, states := open(t, Options{URL: s.URL(), QueueBytes: 20 * (message + itemBytes + 1), Timeout: 5 * time.Second})
+	l, states := open(t, Options{URL: s.URL(), QueueBytes: 20 * (message + itemBytes + 1)})
 	in := newInbox()
 	sub := l.Subscriber(in.take)
 	awaitState(t, states, true)
@@ -186,25 +184,38 @@ func TestDo(t *testing.T) {
 	s := redistest.Start(t)
 	l, states := open(t, Options{URL: s.URL()})
 	awaitState(t, states, true)
-	own := errors.New("the caller's own")
-	for name, c := range map[string]struct {
-		f    func(ctx context.Context, c goredis.UniversalClient) error
-		want error
+	for _, c := range []struct {
+		args []any
+		want string
 	}{
-		"nothing wrong":      {func(ctx context.Context, c goredis.UniversalClient) error { return c.Set(ctx, "a", "b", 0).Err() }, nil},
-		"nothing there":      {func(ctx context.Context, c goredis.UniversalClient) error { return c.Get(ctx, "none").Err() }, goredis.Nil},
-		"an error of f":      {func(context.Context, goredis.UniversalClient) error { return own }, own},
-		"the time is over":   {func(ctx context.Context, _ goredis.UniversalClient) error { <-ctx.Done(); return ctx.Err() }, ErrAway},
-		"a connection broke": {func(context.Context, goredis.UniversalClient) error { return fmt.Errorf("get: %w", errEnded) }, ErrAway},
+		{[]any{"set", "a", "b"}, "OK <nil>"},
+		{[]any{"get", "a"}, "b <nil>"},
+		{[]any{"get", "none"}, "<nil> <nil>"},
+		{[]any{"rpush", "list", "1", 2, int64(3)}, "3 <nil>"},
+		{[]any{"lrange", "list", 0, -1}, "[1 2 3] <nil>"},
+		{[]any{"incr", "list"}, "<nil> WRONGTYPE"},
 	} {
-		if err := l.Do(t.Context(), c.f); !errors.Is(err, c.want) {
-			t.Errorf("%s: Do = %v, want %v", name, err, c.want)
+		reply, err := l.Do(t.Context(), c.args...)
+		if got := fmt.Sprint(reply, " ", err); !strings.HasPrefix(got, c.want) {
+			t.Errorf("Do(%q) = %s, want %s", c.args, got, c.want)
+		}
+		if err != nil && (!isReply(err) || errors.Is(err, ErrAway)) {
+			t.Errorf("Do(%q) = %v, want a reply of Redis", c.args, err)
+		}
+	}
+	replies, err := l.DoAll(t.Context(), []any{"get", "a"}, []any{"incr", "list"}, []any{"lindex", "list", 2})
+	if len(replies) != 3 || replies[0] != "b" || replies[2] != "3" || !HasPrefix(err, "WRONGTYPE") {
+		t.Errorf("DoAll = %v, %v", replies, err)
+	}
+	script := NewScript("return ARGV[1] .. redis.call('get', KEYS[1])")
+	for range 2 { // Redis knows it the second time
+		if reply, err := l.Run(t.Context(), script, []string{"a"}, "x"); reply != "xb" || err != nil {
+			t.Errorf("Run = %v, %v", reply, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := l.Do(ctx, func(ctx context.Context, c goredis.UniversalClient) error { return c.Ping(ctx).Err() })
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrAway) {
+	if _, err := l.Do(ctx, "ping"); !errors.Is(err, context.Canceled) || errors.Is(err, ErrAway) {
 		t.Errorf("Do with a context that is over = %v", err)
 	}
 	if !l.Up() || l.Stats().Downs != 0 {
@@ -229,7 +240,7 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	if l.Publish("a", nil) || l.Enqueue(Command{Args: []any{"ping"}}) {
 		t.Error("a closed link takes messages")
 	}
-	if err := l.Do(t.Context(), func(context.Context, goredis.UniversalClient) error { return nil }); !errors.Is(err, ErrClosed) || !errors.Is(err, ErrAway) {
+	if _, err := l.Do(t.Context(), "ping"); !errors.Is(err, ErrClosed) || !errors.Is(err, ErrAway) {
 		t.Errorf("Do on a closed link = %v", err)
 	}
 	if _, err := l.NumSub(t.Context(), false, "a"); !errors.Is(err, ErrClosed) {

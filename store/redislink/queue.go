@@ -23,6 +23,39 @@ type item struct {
 	args    []any
 	done    func(reply any, err error)
 	gate    *Gate
+
+	// Owned by the writer.
+	reply any
+	err   error // errUnanswered before there is one
+}
+
+// slot implements [request].
+func (i *item) slot() int {
+	if i.verb == command {
+		return commandSlot(i.args)
+	}
+	return slotOf(i.channel)
+}
+
+// appendTo implements [request].
+func (i *item) appendTo(b []byte) []byte {
+	switch i.verb {
+	case command:
+		return appendCommand(b, i.args...)
+	case spublish:
+		b = appendBulk(appendArray(b, 3), "spublish")
+	default:
+		b = appendBulk(appendArray(b, 3), "publish")
+	}
+	return appendBulk(appendBulk(b, i.channel), view(i.payload))
+}
+
+// answered notes what Redis has replied. What it replies to a publication means nothing: subscribers on other nodes of a
+// Redis Cluster are not in it.
+func (i *item) answered(reply any) {
+	if i.err = errorOf(reply); i.err == nil && i.verb == command {
+		i.reply = reply
+	}
 }
 
 // itemBytes is what an item counts for beyond its channel and payload: what it takes in memory, about.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // sentinels are asked where the master is.
@@ -19,7 +17,7 @@ type sentinels struct {
 	// mu guards the following, and is held while one is asked.
 	mu    sync.Mutex
 	hosts []string // the one that has answered last comes first
-	wire  *wire    // to the first; nil: none
+	conn  *conn    // to the first; nil: none
 }
 
 // master returns the address of the master: what the first Sentinel says that answers.
@@ -30,52 +28,49 @@ func (s *sentinels) master(ctx context.Context) (string, error) {
 	for _, host := range slices.Clone(s.hosts) {
 		addr, err := s.askLocked(ctx, host)
 		if err == nil {
-			s.topology.masters.Store(&[]string{addr})
+			s.topology.nodes.Store(&[]string{addr})
 			return addr, nil
 		}
-		errs = append(errs, err)
+		errs = append(errs, fmt.Errorf("the Sentinel at %s: %s", host, explain(err)))
 		s.closeLocked()
 		s.hosts = append(s.hosts[1:], host)
 	}
 	return "", errors.Join(errs...)
 }
 
-// last returns what they have said last. It asks where they have said nothing yet.
-func (s *sentinels) last(ctx context.Context) (string, error) {
-	if said := s.topology.masters.Load(); said != nil {
-		return (*said)[0], nil
-	}
-	return s.master(ctx)
-}
-
 // askLocked asks the first of the hosts.
 func (s *sentinels) askLocked(ctx context.Context, host string) (string, error) {
 	t := s.topology
-	if s.wire == nil {
-		o := t.options(host)
-		o.Username, o.Password, o.DB = t.address.sentinelUser, t.address.sentinelPassword, 0
-		w, err := t.connect(ctx, o)
+	if s.conn == nil {
+		c, err := t.connect(ctx, host, login{user: t.address.sentinelUser, password: t.address.sentinelPassword})
 		if err != nil {
-			return "", fmt.Errorf("the Sentinel at %s: %s", host, explain(err))
+			return "", err
 		}
-		s.wire = w
+		s.conn = c
 	}
-	reply, err := do(ctx, s.wire.client, "sentinel", "get-master-addr-by-name", t.address.master).StringSlice()
-	switch {
-	case errors.Is(err, goredis.Nil):
-		return "", fmt.Errorf("the Sentinel at %s knows no master %q", host, t.address.master)
-	case err != nil:
-		return "", fmt.Errorf("the Sentinel at %s: %s", host, explain(err))
-	case len(reply) != 2:
-		return "", fmt.Errorf("the Sentinel at %s gives an address of %d parts", host, len(reply))
+	replies, err := s.conn.ask(t.timeout, []any{"sentinel", "get-master-addr-by-name", t.address.master})
+	if err != nil {
+		return "", err
 	}
-	return net.JoinHostPort(reply[0], reply[1]), nil
+	switch reply := replies[0].(type) {
+	case nil:
+		return "", fmt.Errorf("it knows no master %q", t.address.master)
+	case Error:
+		return "", reply
+	case []any:
+		if len(reply) == 2 {
+			host, _ := reply[0].(string)
+			port, _ := reply[1].(string)
+			return net.JoinHostPort(host, port), nil
+		}
+	}
+	return "", errProtocol
 }
 
 func (s *sentinels) closeLocked() {
-	if s.wire != nil {
-		s.wire.close()
-		s.wire = nil
+	if s.conn != nil {
+		s.conn.close()
+		s.conn = nil
 	}
 }
 
@@ -97,7 +92,7 @@ func (s *sentinels) watch(beat time.Duration, changed func()) {
 			return
 		case <-tick.C:
 		}
-		before := s.topology.masters.Load()
+		before := s.topology.nodes.Load()
 		// Sentinels that do not answer say nothing: the master is there all the same.
 		if master, err := s.master(s.topology.ctx); err == nil && before != nil && (*before)[0] != master {
 			changed()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"signalbox/internal/backoff"
 )
 
 // Kind is a way to subscribe.
@@ -31,25 +33,27 @@ type Subscriber struct {
 	// Static after construction.
 	link   *Link
 	handle func(Message)
-	wake   chan struct{} // the keeper has something to do
+	wake   chan struct{} // resubscribe has something to do
 
-	handling sync.Mutex // handle is called by one lane at a time
+	handling sync.Mutex // handle is called by one connection at a time
 
 	// mu guards the following.
-	mu      sync.Mutex
-	entries [kinds]map[string]*entry
-	lanes   map[string]*lane // by node; "" is that of Plain and Pattern, and of all where it is no cluster
-	loose   []*entry         // wanted, and in no lane
-	owing   int              // entries that are not subscribed, of those that keep the link from being up
-	well    bool             // everything wanted was subscribed when the link was told last
-	counted bool             // the link is up only while it is well
-	failing bool             // since a lane has failed, until everything is well again
-	moved   bool             // the cluster has other nodes for some channels
-	retryAt time.Time        // no node that has no lane is tried before
-	wait    backoff
+	mu            sync.Mutex
+	subscriptions [kinds]map[string]*subscription
+	conns         map[string]*subscriptionConn // by node; "" is that of Plain and Pattern, and of all where it is no cluster
+	loose         []*subscription              // wanted, and without a connection
+	owing         int                          // those not made, of those that keep the link from being up
+	well          bool                         // everything wanted was subscribed when the link was told last
+	counted       bool                         // the link is up only while it is well
+	failing       bool                         // since a connection has failed, until everything is well again
+	retryAt       time.Time                    // while failing: when to connect again
+	pause         backoff.Pause
+	moving        bool      // the cluster has other nodes for some channels
+	movedFrom     string    // a node that has told so
+	placeAt       time.Time // when to follow the next one that moves
 }
 
-// stage is how far an entry is with Redis.
+// stage is how far a subscription is with Redis.
 type stage uint8
 
 const (
@@ -59,20 +63,21 @@ const (
 	unsubscribing
 )
 
-// entry is one channel or pattern. At most one command for it is under way, so that an answer can mean but one thing.
-type entry struct {
+// subscription is one channel or pattern. At most one command for it is under way, so that an answer can mean but one thing.
+type subscription struct {
 	kind   Kind
 	name   string
 	wanted bool
 	stage  stage
-	owed   bool  // counted in owing
-	lane   *lane // nil: loose, or unwanted
+	owed   bool              // counted in owing
+	moves  int               // since it was made last
+	conn   *subscriptionConn // nil: loose, or unwanted
 	waits  []*wait
 }
 
 // wait is a call of Subscribe that waits.
 type wait struct {
-	left int // entries not yet confirmed
+	left int // subscriptions not yet confirmed
 	err  error
 	done chan struct{}
 }
@@ -94,9 +99,9 @@ func (w *wait) fail(err error) {
 // connection brings them, never twice at a time. While it runs nothing is received: Redis drops a connection that is too
 // far behind. A Subscriber that is made while the link is up does not take it down.
 func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
-	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), lanes: map[string]*lane{}}
-	for k := range s.entries {
-		s.entries[k] = map[string]*entry{}
+	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), conns: map[string]*subscriptionConn{}, pause: newPause()}
+	for k := range s.subscriptions {
+		s.subscriptions[k] = map[string]*subscription{}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +112,7 @@ func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
 		l.state.setSubscriber(s, false, nil)
 	}
 	l.subscribers = append(l.subscribers, s)
-	l.running.Go(s.keep) // awaited by Close
+	l.running.Go(s.resubscribe) // awaited by Close
 	return s
 }
 
@@ -122,7 +127,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, k Kind, channels ...string) 
 	w := &wait{done: make(chan struct{})}
 	s.mu.Lock()
 	for _, name := range channels {
-		if k != Pattern && s.entries[Sharded-k][name] != nil { // Plain and Sharded are each other's opposite
+		if k != Pattern && s.subscriptions[Sharded-k][name] != nil { // Plain and Sharded are each other's opposite
 			s.mu.Unlock()
 			return fmt.Errorf("%w: %q", ErrBothWays, name)
 		}
@@ -133,7 +138,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, k Kind, channels ...string) 
 		if e.stage == subscribed {
 			continue
 		}
-		if s.failing && (e.lane == nil || !e.lane.connected) {
+		if s.failing && (e.conn == nil || !e.conn.connected) {
 			away = true
 			continue
 		}
@@ -163,7 +168,7 @@ func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range channels {
-		e := s.entries[k][name]
+		e := s.subscriptions[k][name]
 		if e == nil || !e.wanted {
 			continue
 		}
@@ -173,21 +178,21 @@ func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
 			w.fail(ErrUnsubscribed)
 		}
 		e.waits = nil
-		if e.lane == nil || e.stage == absent {
+		if e.conn == nil || e.stage == absent {
 			s.forgetLocked(e)
 		} else {
-			e.lane.touchLocked(e)
+			e.conn.touchLocked(e)
 		}
 	}
 	s.reportLocked(nil)
 }
 
-// wantLocked returns the entry of a channel that is wanted from now on.
-func (s *Subscriber) wantLocked(k Kind, name string) *entry {
-	e := s.entries[k][name]
+// wantLocked returns the subscription to a channel that is wanted from now on.
+func (s *Subscriber) wantLocked(k Kind, name string) *subscription {
+	e := s.subscriptions[k][name]
 	if e == nil {
-		e = &entry{kind: k, name: name}
-		s.entries[k][name] = e
+		e = &subscription{kind: k, name: name}
+		s.subscriptions[k][name] = e
 	}
 	if e.wanted {
 		return e
@@ -197,10 +202,10 @@ func (s *Subscriber) wantLocked(k Kind, name string) *entry {
 		s.oweLocked(e)
 	}
 	switch {
-	case e.lane != nil:
-		e.lane.touchLocked(e)
-	case s.link.topology.address.kind != cluster && s.lanes[""] != nil:
-		s.lanes[""].adoptLocked(e)
+	case e.conn != nil:
+		e.conn.touchLocked(e)
+	case s.link.topology.address.kind != cluster && s.conns[""] != nil:
+		s.conns[""].adoptLocked(e)
 	default:
 		s.loose = append(s.loose, e)
 		s.wakeLocked()
@@ -208,22 +213,22 @@ func (s *Subscriber) wantLocked(k Kind, name string) *entry {
 	return e
 }
 
-// forgetLocked takes an entry out that is neither wanted nor subscribed.
-func (s *Subscriber) forgetLocked(e *entry) {
-	e.lane = nil
-	if s.entries[e.kind][e.name] == e {
-		delete(s.entries[e.kind], e.name)
+// forgetLocked takes a subscription out that is neither wanted nor subscribed.
+func (s *Subscriber) forgetLocked(e *subscription) {
+	e.conn = nil
+	if s.subscriptions[e.kind][e.name] == e {
+		delete(s.subscriptions[e.kind], e.name)
 	}
 }
 
-func (s *Subscriber) oweLocked(e *entry) {
+func (s *Subscriber) oweLocked(e *subscription) {
 	if !e.owed {
 		e.owed = true
 		s.owing++
 	}
 }
 
-func (s *Subscriber) paidLocked(e *entry) {
+func (s *Subscriber) paidLocked(e *subscription) {
 	if e.owed {
 		e.owed = false
 		s.owing--
@@ -236,7 +241,7 @@ func (s *Subscriber) reportLocked(err error) {
 		return
 	}
 	well := s.owing == 0
-	if main := s.lanes[""]; s.link.topology.address.kind != cluster {
+	if main := s.conns[""]; s.link.topology.address.kind != cluster {
 		well = well && main != nil && main.connected
 	}
 	s.well = well
@@ -250,9 +255,9 @@ func (s *Subscriber) reportLocked(err error) {
 	s.link.state.setSubscriber(s, well, err)
 }
 
-// needsMainLocked reports whether there has to be a lane for Plain and Pattern.
+// needsMainLocked reports whether there has to be a connection for Plain and Pattern.
 func (s *Subscriber) needsMainLocked() bool {
-	return s.link.topology.address.kind != cluster || len(s.entries[Plain])+len(s.entries[Pattern]) > 0
+	return s.link.topology.address.kind != cluster || len(s.subscriptions[Plain])+len(s.subscriptions[Pattern]) > 0
 }
 
 func (s *Subscriber) wakeLocked() {

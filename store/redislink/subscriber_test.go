@@ -177,7 +177,7 @@ func TestSubscribeIsNotForever(t *testing.T) {
 	eventually(t, "b is wanted", func() bool {
 		sub.mu.Lock()
 		defer sub.mu.Unlock()
-		return sub.entries[Plain]["b"] != nil
+		return sub.subscriptions[Plain]["b"] != nil
 	})
 	sub.Unsubscribe(Plain, "b")
 	if err := await(t, "the end of Subscribe", faults); !errors.Is(err, ErrUnsubscribed) {
@@ -194,7 +194,7 @@ func TestSubscribeIsNotForever(t *testing.T) {
 
 func TestSlowHandlerKeepsItsConnection(t *testing.T) {
 	s := redistest.Start(t)
-	l, states := open(t, Options{URL: s.URL(), Beat: 10 * time.Millisecond, Timeout: 50 * time.Millisecond})
+	l, states := open(t, Options{URL: s.URL(), Beat: 10 * time.Millisecond, Silence: 50 * time.Millisecond})
 	entered, leave := make(chan struct{}), make(chan struct{})
 	sub := l.Subscriber(func(Message) { entered <- struct{}{}; <-leave })
 	awaitState(t, states, true)

@@ -57,7 +57,7 @@ func TestTLS(t *testing.T) {
 		other := &trust{roots: roots, names: []string{"redis.example"}}
 		for trust, want := range map[*trust]bool{names: true, other: false} {
 			top := &topology{ctx: t.Context(), timeout: defaultTimeout, tls: trust}
-			conn, err := top.dial(t.Context(), "tcp", s.Addr())
+			conn, err := top.dial(t.Context(), s.Addr())
 			if (err == nil) != want {
 				t.Errorf("dial with names %v = %v, want it to succeed: %v", trust.names, err, want)
 			}

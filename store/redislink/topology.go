@@ -9,17 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
-
-// clientName is what CLIENT LIST shows.
-const clientName = "signalbox"
-
-// poolSize is how many connections go-redis may keep to one Redis. Do uses far fewer at a time; but after as many
-// failures to connect, go-redis starts a goroutine that outlives its client by a second.
-const poolSize = 100
 
 // topology knows where Redis is and makes connections to it. Its methods may be called from any goroutine.
 type topology struct {
@@ -27,123 +17,114 @@ type topology struct {
 	ctx     context.Context // ends with the link
 	address address
 	timeout time.Duration
-	tls     *trust     // nil: no TLS
-	asking  *sentinels // nil: there are none
+	silence time.Duration
+	tls     *trust         // nil: no TLS
+	asking  *sentinels     // nil: there are none
+	cluster *clusterMap    // nil: it is no cluster
+	running sync.WaitGroup // of the askers
 
-	// masters are those the cluster or the Sentinels have told of last; nil: nobody has, which is so for good with a
-	// single Redis.
-	masters atomic.Pointer[[]string]
+	// nodes are those that may be used, as the cluster or the Sentinels have said last; nil: nobody has, which is so for good
+	// with a single Redis.
+	nodes atomic.Pointer[[]string]
 
 	// mu guards the following.
 	mu     sync.Mutex
-	client goredis.UniversalClient // the pool, or the pools
+	askers map[string]*asker // by node; "" is the Redis itself where it is no cluster
 }
 
-var quiet sync.Once
-
 func newTopology(ctx context.Context, o Options, a address) *topology {
-	// go-redis writes failures to stderr, one by one, whatever becomes of them. All of them reach the link as errors, and
-	// it says once what is the matter.
-	quiet.Do(func() { goredis.SetLogger(voidLogger{}) })
-	t := &topology{ctx: ctx, address: a, timeout: o.Timeout}
+	t := &topology{ctx: ctx, address: a, timeout: o.Timeout, silence: o.Silence, askers: map[string]*asker{}}
 	if a.tls {
 		t.tls = newTrust(a, o)
 	}
-	if a.kind == sentinel {
+	switch a.kind {
+	case sentinel:
 		t.asking = &sentinels{topology: t, hosts: slices.Clone(a.hosts)}
+	case cluster:
+		t.cluster = &clusterMap{topology: t}
 	}
-	t.client = t.newClient()
 	return t
 }
 
-type voidLogger struct{}
-
-func (voidLogger) Printf(context.Context, string, ...any) {}
-
-// pool returns the client for commands somebody waits for.
-func (t *topology) pool() goredis.UniversalClient {
+// asker returns who asks a node; "" is the Redis itself where it is no cluster.
+func (t *topology) asker(node string) *asker {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.client
+	a := t.askers[node]
+	if a == nil {
+		a = newAsker(t, node)
+		t.askers[node] = a
+	}
+	return a
 }
 
-// cluster returns the same where it is a Redis Cluster, and nil otherwise.
-func (t *topology) cluster() *goredis.ClusterClient {
-	c, _ := t.pool().(*goredis.ClusterClient)
-	return c
+// keep ends the askers of all nodes but these.
+func (t *topology) keep(nodes []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for node, a := range t.askers {
+		if !slices.Contains(nodes, node) {
+			delete(t.askers, node)
+			a.cancel()
+		}
+	}
 }
 
-// renew replaces the pool: its idle connections may be as dead as the one that has just been found to be. Commands that wait
-// for an answer fail.
+// renew has everybody who asks connect anew.
 func (t *topology) renew() {
 	t.mu.Lock()
-	old := t.client
-	t.client = t.newClient()
-	t.mu.Unlock()
-	_ = old.Close()
+	defer t.mu.Unlock()
+	for _, a := range t.askers {
+		a.renew()
+	}
 }
 
+// close waits for the askers, once ctx has ended.
 func (t *topology) close() {
-	_ = t.pool().Close()
+	t.running.Wait()
 	if t.asking != nil {
 		t.asking.close()
 	}
 }
 
-func (t *topology) newClient() goredis.UniversalClient {
-	a := &t.address
-	switch a.kind {
-	case sentinel:
-		o := t.options("")
-		o.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			addr, err := t.asking.last(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return t.dial(ctx, network, addr)
-		}
-		return goredis.NewClient(o)
-	case cluster:
-		return goredis.NewClusterClient(&goredis.ClusterOptions{
-			Addrs:  a.hosts,
-			Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
-			Username: a.user, Password: a.password,
-			MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, PoolSize: poolSize, DisableRoutingPolicies: true,
-			DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
-			ContextTimeoutEnabled:    true,
-			MaintNotificationsConfig: noMaintenance(),
-		})
+// ask has commands carried out, and returns their replies, some of which may be an [Error]. In a cluster each goes to the
+// node of its key.
+func (t *topology) ask(ctx context.Context, cmds [][]any) ([]any, error) {
+	if t.cluster != nil {
+		return t.cluster.ask(ctx, cmds)
 	}
-	return goredis.NewClient(t.options(a.hosts[0]))
+	return t.asker("").ask(ctx, len(cmds), func(b []byte) []byte { return appendCommands(b, cmds) })
 }
 
-// options are those of a client of one Redis. Nothing is tried twice: whether a command may be repeated is for its sender to
-// know, and when to connect again for the link.
-func (t *topology) options(addr string) *goredis.Options {
-	return &goredis.Options{
-		Addr:   addr,
-		Dialer: t.dial, ClientName: clientName, DisableIdentity: true, Protocol: 2,
-		Username: t.address.user, Password: t.address.password, DB: t.address.db,
-		MaxRetries: -1, DialerRetries: 1, PipelinePoolSize: -1, PoolSize: poolSize,
-		DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout, PoolTimeout: t.timeout,
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: noMaintenance(),
+func appendCommands(b []byte, cmds [][]any) []byte {
+	for _, args := range cmds {
+		b = appendCommand(b, args...)
 	}
+	return b
 }
 
-func noMaintenance() *maintnotifications.Config {
-	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+// numSubs returns how many subscribers each channel has.
+func (t *topology) numSubs(ctx context.Context, sharded bool, channels []string) ([]int64, error) {
+	if t.cluster != nil {
+		return t.cluster.numSubs(ctx, sharded, channels)
+	}
+	sums := make([]int64, len(channels))
+	replies, err := t.ask(ctx, [][]any{numSubCommand(sharded, channels)})
+	if err == nil {
+		err = addNumSub(sums, replies[0])
+	}
+	return sums, err
 }
 
-// wire makes a connection to node, a host:port. An empty node is the Redis itself, wherever the Sentinels say
-// that it is, or any master of a cluster.
-func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
+// open makes a connection to node, a host:port. An empty node is the Redis itself, wherever the Sentinels say that it is, or
+// any master of a cluster.
+func (t *topology) open(ctx context.Context, node string) (*conn, error) {
 	var err error
 	switch {
 	case node != "":
-	case t.address.kind == cluster:
-		node, err = t.anyMaster(ctx, t.cluster())
-	case t.address.kind == sentinel:
+	case t.cluster != nil:
+		node, err = t.cluster.anyMaster(ctx)
+	case t.asking != nil:
 		node, err = t.asking.master(ctx)
 	default:
 		node = t.address.hosts[0]
@@ -151,33 +132,25 @@ func (t *topology) wire(ctx context.Context, node string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.connect(ctx, t.options(node))
+	return t.connect(ctx, node, login{t.address.user, t.address.password, t.address.db})
 }
 
-// check returns an error where addr is no master any more, as far as has been heard. A node that was taken out of a
+// check returns an error where addr is not to be used any more, as far as has been heard. A node that was taken out of a
 // cluster, or that was cut off from its Sentinels, goes on answering as if nothing had happened. It does not ask anybody.
 func (t *topology) check(addr string) error {
-	if masters := t.masters.Load(); masters != nil && !slices.Contains(*masters, addr) {
+	if nodes := t.nodes.Load(); nodes != nil && !slices.Contains(*nodes, addr) {
 		return errFailover
 	}
 	return nil
 }
 
-// greeting makes of an error of the first command of a connection what it most likely means.
-func (t *topology) greeting(err error) error {
-	if isEnd(err) && t.tls == nil && t.ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", errGreeting, err)
-	}
-	return err
-}
-
 // dial connects to addr, and does the handshake of TLS where the URL wants it.
-func (t *topology) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (t *topology) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, addr)
+	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,8 @@ package redislink
 
 import (
 	"context"
+	"errors"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 const (
@@ -17,52 +16,48 @@ const (
 	keptItems = 8192
 )
 
-// sender writes for the writer over the connections of one life of Redis. It is used by the writer's goroutine alone.
-type sender interface {
-	// check asks whether Redis is there and is one to write to.
-	check() error
-	// subscribers asks how many there are of each channel.
-	subscribers(sharded bool, channels []string) ([]int64, error)
-	// send carries the commands out in order, of which items are the source, one for each. What has an error afterwards
-	// that is no reply of Redis was not answered. It returns an error where the connection is of no use any more.
-	send(items []*item, cmds []goredis.Cmder) error
-	close()
-}
-
 // write is the writer's goroutine: it connects, writes what is queued, and connects again, until the link closes.
 func (l *Link) write() {
 	defer l.cancel() // the subscribers end with the writer
 	w := writer{link: l, asked: map[*Gate]bool{}}
-	wait := backoff{}
-	for first := true; ; first = false {
+	pause := newPause()
+	for first := true; ; {
 		s, err := l.open()
-		if err == nil {
-			if !first {
-				l.reconnects.Add(1)
-			}
-			began := time.Now()
-			l.queue.start()
-			if l.isClosing() { // Close may have been faster
-				l.queue.stop()
-			}
-			l.state.setWriter(true, nil)
-			l.hurry()
-			err = w.serve(s)
-			s.close()
+		if err != nil {
+			l.down(err)
 			l.queue.stop()
-			if err == nil {
+			w.drop()
+			if !l.sleep(&pause, 0) {
 				return
 			}
-			l.down(err)
-			w.drop()
-			l.topology.renew()
-			if time.Since(began) > steady {
-				wait = backoff{}
-			}
-		} else {
-			l.down(err)
+			continue
 		}
-		if !wait.sleep(l.closing, l.retry) {
+		if !first {
+			l.reconnects.Add(1)
+		}
+		first = false
+		began := time.Now()
+		l.queue.start()
+		if l.isClosing() { // Close may have been faster
+			l.queue.stop()
+		}
+		l.state.setWriter(true, nil)
+		l.hurry()
+		err = w.serve(s)
+		s.close()
+		if err == nil {
+			return
+		}
+		l.topology.renew()
+		if errors.Is(err, errFailover) || errors.Is(err, errReplica) {
+			continue // everything written was answered, and what waits is written to the master that there is now
+		}
+		l.down(err)
+		if !isEnd(err) { // it may be slow: what was written last may still arrive, and is not to be overtaken
+			l.queue.stop()
+			w.drop()
+		}
+		if !l.sleep(&pause, time.Since(began)) {
 			return
 		}
 	}
@@ -88,30 +83,15 @@ func (l *Link) isClosing() bool {
 func (l *Link) open() (sender, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, 3*l.options.Timeout) // to find it, to connect, and to ask
 	defer cancel()
-	w, err := l.topology.wire(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	var s sender = newLineSender(w, l.topology)
-	if c := l.topology.cluster(); c != nil {
-		s = newClusterSender(w, l.topology, c)
-	}
-	if err := s.check(); err != nil {
-		s.close()
-		return nil, l.topology.greeting(err)
-	}
-	return s, nil
+	return l.topology.openSender(ctx)
 }
 
 // writer is what the goroutine of write needs to make batches of items.
 type writer struct {
 	link  *Link
-	taken []item          // what was taken from the queue
-	left  []item          // of these, what was not yet written
-	kept  []*item         // the batch, without what a gate has dropped
-	cmds  []goredis.Cmder // one for each of these
-	pool  []*publication
-	used  int            // of pool, in this batch
+	taken []item         // what was taken from the queue
+	left  []item         // of these, what was not yet written
+	kept  []*item        // the batch, without what a gate has dropped
 	asked map[*Gate]bool // the gates of the batch, and whether they let things through
 }
 
@@ -133,8 +113,11 @@ func (w *writer) serve(s sender) error {
 			}
 		default:
 		}
-		w.taken = l.queue.take(w.reuse())
-		if len(w.taken) == 0 {
+		if len(w.left) == 0 {
+			w.taken = l.queue.take(w.reuse())
+			w.left = w.taken
+		}
+		if len(w.left) == 0 {
 			if l.isClosing() {
 				return nil
 			}
@@ -157,7 +140,7 @@ func (w *writer) serve(s sender) error {
 		}
 		last := began
 		began = time.Now()
-		for w.left = w.taken; len(w.left) > 0; {
+		for len(w.left) > 0 {
 			if err := w.batch(s); err != nil {
 				return err
 			}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // pieces is a connection that brings a text in reads of a few bytes, and keeps what is written.
@@ -36,9 +34,9 @@ func (p *pieces) Write(b []byte) (int, error) { return p.written.Write(b) }
 func (p *pieces) SetDeadline(time.Time) error      { return nil }
 func (p *pieces) SetWriteDeadline(time.Time) error { return nil }
 
-// feedOf returns a feed of a text that comes in pieces.
-func feedOf(text string, each int) *feed {
-	return &feed{stream: stream{conn: &pieces{text: []byte(text), each: each}, buf: make([]byte, 64)}}
+// pushesOf reads a text that comes in pieces.
+func pushesOf(text string, each int) *pushReader {
+	return &pushReader{reader: newReader(&pieces{text: []byte(text), each: each})}
 }
 
 // array writes what Redis sends.
@@ -55,7 +53,7 @@ func array(parts ...string) string {
 	return b.String()
 }
 
-func TestFeedReceives(t *testing.T) {
+func TestPushReceives(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("0123456789\r\n", 300_000)
 	text := "+PONG\r\n" +
@@ -77,7 +75,7 @@ func TestFeedReceives(t *testing.T) {
 		{verb: "message", message: Message{Channel: "a", Payload: []byte("last")}},
 	}
 	for _, each := range []int{1, 7, 4096, 1 << 24} {
-		f := feedOf(text, each)
+		f := pushesOf(text, each)
 		var kept []push
 		for i := range want {
 			got, err := f.receive()
@@ -96,27 +94,24 @@ func TestFeedReceives(t *testing.T) {
 		if got, err := f.receive(); err != io.EOF {
 			t.Errorf("in pieces of %d: at the end %+v, %v", each, got, err)
 		}
-		if len(f.buf) > keptStreamBytes {
-			t.Errorf("in pieces of %d: the buffer stays at %d bytes", each, len(f.buf))
-		}
 	}
 }
 
-func TestFeedTellsErrorsApart(t *testing.T) {
+func TestPushTellsErrorsApart(t *testing.T) {
 	t.Parallel()
 	for text, moved := range map[string]bool{"-MOVED 1 127.0.0.1:7000\r\n": true, "-TRYAGAIN later\r\n": true, "-NOPERM no\r\n": false} {
-		_, err := feedOf(text, 100).receive()
+		_, err := pushesOf(text, 100).receive()
 		if !isReply(err) || isMoved(err) != moved {
 			t.Errorf("%q is %v", text, err)
 		}
 	}
-	_, err := feedOf("-LOADING for a while\r\n", 100).receive()
-	if !turnsAway(err) || !goredis.HasErrorPrefix(err, "LOADING") {
+	_, err := pushesOf("-LOADING for a while\r\n", 100).receive()
+	if !turnsAway(err) || !HasPrefix(err, "LOADING") {
 		t.Errorf("%v turns nobody away", err)
 	}
 }
 
-func TestFeedRefusesWhatIsNoPush(t *testing.T) {
+func TestPushRefusesWhatIsNoPush(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"\r\n", "\n", ":1\r\n", "$3\r\nabc\r\n", "*x\r\n", "*-1\r\n", "*0\r\n", "*1\r\n$4\r\npong\r\n", "*5\r\n",
@@ -124,33 +119,18 @@ func TestFeedRefusesWhatIsNoPush(t *testing.T) {
 		"*3\r\n$99999999999\r\n", "*3\r\n$9999999999999999999999\r\n",
 		array("message", "a"), array("message", "a", "b", "c"), array("pmessage", "a", "b"), array("hello", "a", "b"), array("subscribe", "a"),
 	} {
-		if got, err := feedOf(text, 100).receive(); !errors.Is(err, errProtocol) {
+		if got, err := pushesOf(text, 100).receive(); !errors.Is(err, errProtocol) {
 			t.Errorf("receive(%q) = %+v, %v, want %v", text, got, err, errProtocol)
 		}
 	}
 }
 
-func TestFeedWritesCommands(t *testing.T) {
-	t.Parallel()
-	conn := &pieces{}
-	f := &feed{stream: stream{conn: conn}, timeout: time.Second}
-	if err := f.command("subscribe", "a", "b\r\nc", ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.command("ping"); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := conn.written.String(), array("subscribe", "a", "b\r\nc", "")+array("ping"); got != want {
-		t.Errorf("written: %q, want %q", got, want)
-	}
-}
-
-// TestFeedAllocates says what a message takes that is to the same room as the last one: its payload.
-func TestFeedAllocates(t *testing.T) {
+// TestPushAllocates says what a message takes that is to the same room as the last one: its payload.
+func TestPushAllocates(t *testing.T) {
 	text := strings.Repeat(array("pmessage", "socket.io#/#*", "socket.io#/#room#", strings.Repeat("x", 300)), 100)
-	f := feedOf(text, 4096)
-	conn := f.conn.(*pieces)
-	all := conn.text
+	conn := &pieces{each: 4096}
+	f := &pushReader{reader: newReader(conn)}
+	all := []byte(text)
 	perRun := testing.AllocsPerRun(20, func() {
 		conn.text = all
 		for range 100 {
@@ -164,8 +144,8 @@ func TestFeedAllocates(t *testing.T) {
 	}
 }
 
-// FuzzFeed has anything come: it ends in an error or is taken in full, and how it is cut into reads changes nothing.
-func FuzzFeed(f *testing.F) {
+// FuzzPush has anything come: it ends in an error or is taken in full, and how it is cut into reads changes nothing.
+func FuzzPush(f *testing.F) {
 	for _, seed := range []string{
 		array("message", "a", "b"), array("pmessage", "p", "a", "b") + "+PONG\r\n", "-ERR x\r\n" + array("smessage", "a", "b"), "*3\r\n$-1\r\n:1\r\n",
 		array("sunsubscribe", "a", ":0"), "*2\r\n$4\r\npong\r\n$-1\r\n",
@@ -174,9 +154,9 @@ func FuzzFeed(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		all := func(each int) (pushes []string, end error) {
-			feed := feedOf(string(text), each)
+			r := pushesOf(string(text), each)
 			for {
-				p, err := feed.receive()
+				p, err := r.receive()
 				if err != nil && !isReply(err) {
 					return pushes, err
 				}

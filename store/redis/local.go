@@ -10,44 +10,44 @@ import (
 	"signalbox/store/internal/list"
 )
 
-// shadow is what a node knows of users without Redis: its own, and of the rooms they are in the list that was read last.
-type shadow struct {
+// localUsers is what a node knows of users without Redis: its own, and of the rooms they are in the list that was read last.
+type localUsers struct {
 	mu sync.Mutex
 	// mu guards the following.
-	users  map[string]*shadowUser
-	rooms  map[string]*shadowRoom
-	strays map[string]struct{} // ids of own users who have left and may be in Redis still
-	count  uint64              // of all logins
-	busy   map[string]chan struct{}
+	users    map[string]*localUser
+	rooms    map[string]*localRoom
+	departed map[string]struct{} // ids of own users who have left and may be in Redis still
+	count    uint64              // of all logins
+	busy     map[string]chan struct{}
 }
 
-// shadowUser is a user of this node.
-type shadowUser struct {
+// localUser is a user of this node.
+type localUser struct {
 	store.User
 	seq  int64  // its place in the order of login, or why there is none
 	nth  uint64 // among the logins of this node
-	item list.Item[*shadowUser]
+	item list.Item[*localUser]
 }
 
-// shadowRoom is a room that a user of this node is in.
-type shadowRoom struct {
-	users list.List[*shadowUser] // those of this node, in the order in which they logged in
-	last  []string               // members of the key rooms as they were read last, without the room
-	gone  map[string]struct{}    // ids of own users who have left since
+// localRoom is a room that a user of this node is in.
+type localRoom struct {
+	users list.List[*localUser] // those of this node, in the order in which they logged in
+	last  []string              // members of the key rooms as they were read last, without the room
+	gone  map[string]struct{}   // ids of own users who have left since
 }
 
-func newShadow() *shadow {
-	return &shadow{
-		users:  make(map[string]*shadowUser),
-		rooms:  make(map[string]*shadowRoom),
-		strays: make(map[string]struct{}),
-		busy:   make(map[string]chan struct{}),
+func newLocalUsers() *localUsers {
+	return &localUsers{
+		users:    make(map[string]*localUser),
+		rooms:    make(map[string]*localRoom),
+		departed: make(map[string]struct{}),
+		busy:     make(map[string]chan struct{}),
 	}
 }
 
 // hold waits until nobody else changes the users with these ids, and keeps others from it until release is called. Only one
 // caller at a time may hold more than one.
-func (s *shadow) hold(ctx context.Context, ids ...string) (release func(), err error) {
+func (s *localUsers) hold(ctx context.Context, ids ...string) (release func(), err error) {
 	done := make(chan struct{})
 	held := 0
 	release = func() {
@@ -82,7 +82,7 @@ func (s *shadow) hold(ctx context.Context, ids ...string) (release func(), err e
 }
 
 // find returns a user of this node.
-func (s *shadow) find(id string) (u store.User, seq int64, ok bool) {
+func (s *localUsers) find(id string) (u store.User, seq int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.users[id]
@@ -93,25 +93,25 @@ func (s *shadow) find(id string) (u store.User, seq int64, ok bool) {
 }
 
 // put makes u a user of this node, in place of what was known of its id.
-func (s *shadow) put(u store.User, seq int64) {
+func (s *localUsers) put(u store.User, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removeLocked(u.ID)
-	delete(s.strays, u.ID)
+	delete(s.departed, u.ID)
 	s.count++
-	o := &shadowUser{User: u, seq: seq, nth: s.count}
+	o := &localUser{User: u, seq: seq, nth: s.count}
 	o.item.Value = o
 	s.users[u.ID] = o
 	room := s.rooms[u.Room]
 	if room == nil {
-		room = new(shadowRoom)
+		room = new(localRoom)
 		s.rooms[u.Room] = room
 	}
 	room.users.Push(&o.item)
 }
 
 // setSeq notes the place that Redis has given a user, should it still be there.
-func (s *shadow) setSeq(id string, seq int64) {
+func (s *localUsers) setSeq(id string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := s.users[id]; o != nil {
@@ -119,21 +119,21 @@ func (s *shadow) setSeq(id string, seq int64) {
 	}
 }
 
-// remove takes a user of this node out. stray: Redis may have it still, where it ever had.
-func (s *shadow) remove(id string, stray bool) (store.User, bool) {
+// remove takes a user of this node out. departed: Redis may have it still, where it ever had.
+func (s *localUsers) remove(id string, departed bool) (store.User, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.removeLocked(id)
 	if o == nil {
 		return store.User{}, false
 	}
-	if stray && o.seq != seqNone {
-		s.strays[id] = struct{}{}
+	if departed && o.seq != seqNone {
+		s.departed[id] = struct{}{}
 	}
 	return o.User, true
 }
 
-func (s *shadow) removeLocked(id string) *shadowUser {
+func (s *localUsers) removeLocked(id string) *localUser {
 	o := s.users[id]
 	if o == nil {
 		return nil
@@ -152,26 +152,26 @@ func (s *shadow) removeLocked(id string) *shadowUser {
 	return o
 }
 
-// isStray reports whether a user has left while Redis was away.
-func (s *shadow) isStray(id string) bool {
+// isDeparted reports whether a user has left while Redis was away.
+func (s *localUsers) isDeparted(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.strays[id]
+	_, ok := s.departed[id]
 	return ok
 }
 
-// clearStrays forgets who has left: Redis knows. It does nothing unless still agrees, which is asked under the lock.
-func (s *shadow) clearStrays(still func() bool) {
+// clearDeparted forgets who has left: Redis knows. It does nothing unless still agrees, which is asked under the lock.
+func (s *localUsers) clearDeparted(still func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if still() {
-		clear(s.strays)
+		clear(s.departed)
 	}
 }
 
 // listed returns the users of a room as Redis has just told them, and keeps them for when it cannot be asked. behind: Redis
 // does not know yet what has happened here; that is put right in what is returned.
-func (s *shadow) listed(name string, members []string, behind bool) []store.User {
+func (s *localUsers) listed(name string, members []string, behind bool) []store.User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room := s.rooms[name]
@@ -187,7 +187,7 @@ func (s *shadow) listed(name string, members []string, behind bool) []store.User
 
 // list returns the users of a room as far as they are known without Redis: the list that was read last, changed by what has
 // happened on this node since. It is empty for a room that nobody of this node is in.
-func (s *shadow) list(name string) []store.User {
+func (s *localUsers) list(name string) []store.User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room := s.rooms[name]
@@ -197,9 +197,9 @@ func (s *shadow) list(name string) []store.User {
 	return s.usersOfLocked(name, room.last, room.gone, room)
 }
 
-// usersOfLocked reads members, without those in gone and the strays, and adds the users of this node that are not among
+// usersOfLocked reads members, without those in gone and the departed, and adds the users of this node that are not among
 // them; own may be nil.
-func (s *shadow) usersOfLocked(name string, members []string, gone map[string]struct{}, own *shadowRoom) []store.User {
+func (s *localUsers) usersOfLocked(name string, members []string, gone map[string]struct{}, own *localRoom) []store.User {
 	n := len(members)
 	var there map[string]struct{}
 	if own != nil {
@@ -215,7 +215,7 @@ func (s *shadow) usersOfLocked(name string, members []string, gone map[string]st
 		if _, is := gone[u.ID]; is {
 			continue
 		}
-		if _, is := s.strays[u.ID]; is {
+		if _, is := s.departed[u.ID]; is {
 			continue
 		}
 		if own != nil {
@@ -242,7 +242,7 @@ type restorable struct {
 
 // missing returns the users of this node that are not in has, in the order in which they are to be written: by their place
 // in the list, those without one last, as they came.
-func (s *shadow) missing(has map[string]struct{}) []string {
+func (s *localUsers) missing(has map[string]struct{}) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	type entry struct {
@@ -275,7 +275,7 @@ func (s *shadow) missing(has map[string]struct{}) []string {
 }
 
 // restorables returns what there is to write of these ids: those that are users of this node still.
-func (s *shadow) restorables(ids []string) []restorable {
+func (s *localUsers) restorables(ids []string) []restorable {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	users := make([]restorable, 0, len(ids))
