@@ -30,7 +30,7 @@ func runAPI(t *testing.T, cfg config.Config) *running {
 	h, users := hub.New(), store.NewMemory()
 	root := broker.New(h, nil, quiet)
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h, Handlers: map[string]app.Handler{"/": root},
-		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: users}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Tickets: store.NewMemoryTickets(0, 0), Lobbies: users}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func BenchmarkAPIPublish(b *testing.B) {
 	cfg.APIKey = apiTestKey
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Tickets: store.NewMemoryTickets(0, 0), Lobbies: store.NewMemory()}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 type APIParts struct {
 	Publisher api.Publisher
 	Presence  api.Presence
+	Tickets   api.Tickets
 	Lobbies   api.Lobbies
 }
 
@@ -51,6 +52,7 @@ func newAPI(o Options, door *socketio.Server) http.Handler {
 		Publisher:    o.API.Publisher,
 		Emitter:      door,
 		Presence:     o.API.Presence,
+		Tickets:      o.API.Tickets,
 		Lobbies:      o.API.Lobbies,
 		Log:          o.Log,
 	})

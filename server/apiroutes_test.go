@@ -40,7 +40,7 @@ func TestAPIRoutes(t *testing.T) {
 	cfg.MaxPayloadBytes = 1000
 	h := hub.New()
 	s, err := New(Options{Config: cfg, Log: quiet, Version: "test", Hub: h,
-		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Lobbies: store.NewMemory()}})
+		API: &APIParts{Publisher: publish.New(h, hub.Alone, nil), Presence: nobody{}, Tickets: store.NewMemoryTickets(0, 0), Lobbies: store.NewMemory()}})
 	if err != nil {
 		t.Fatal(err)
 	}

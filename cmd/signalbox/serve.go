@@ -106,9 +106,11 @@ func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 		Hub:      h,
 		Handlers: handlers.namespaces(cfg),
 		Doors:    handlers.doors(verifier, remembered.tickets),
-		API:      &server.APIParts{Publisher: handlers.publisher, Presence: handlers.presence, Lobbies: remembered.users},
-		Console:  consoleParts(cfg, given),
-		Cluster:  others.bus(),
+		API: &server.APIParts{
+			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
+		},
+		Console: consoleParts(cfg, given),
+		Cluster: others.bus(),
 	})
 	if err != nil {
 		closeAll()

@@ -179,23 +179,19 @@ func (s *session) refuse(e *app.Event, reason Reason) {
 	}
 }
 
-// logEvent writes the debug line of one event: its name, who sent it, and the start of its data.
+// logEvent writes the debug line of one event: its name and who sent it. What users say to each other is in no log.
 func (s *session) logEvent(e *app.Event) {
 	if !s.broker.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	from, data := "undefined", "undefined"
+	from := "undefined"
 	if sender := addressOf(e).sender; sender != nil {
 		from = clip(payload.AppendJSString(nil, sender))
-	}
-	if len(e.Args) > 0 {
-		data = clip(e.Args[0])
 	}
 	s.broker.log.LogAttrs(context.Background(), slog.LevelDebug, "event received",
 		slog.String("sid", s.peer.ID()),
 		slog.String("event", clip([]byte(e.Name))),
-		slog.String("sender", from),
-		slog.String("data", data))
+		slog.String("sender", from))
 }
 
 // noData reports whether the first argument of e is missing or null.

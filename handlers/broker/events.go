@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"signalbox/server/app"
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 )
 
@@ -21,6 +22,8 @@ type Broker struct {
 type Second interface {
 	// Event handles an event that is addressed to nobody, and reports whether it has to do with it at all.
 	Event(e *app.Event) bool
+	// Renewed goes on with a newer token of the same user. It returns the rooms that it has left for that.
+	Renewed(id *auth.Identity) (left []string)
 	Close(reason string)
 }
 
@@ -82,11 +85,15 @@ func (s *session) Event(e *app.Event) {
 	s.relay(e, a)
 }
 
+// Renewed goes on with a newer token of the same user.
+func (s *session) Renewed(id *auth.Identity) (left []string) { return s.second.Renewed(id) }
+
 // Close implements [app.Session].
 func (s *session) Close(reason string) { s.second.Close(reason) }
 
 // none is a second handler that takes nothing.
 type none struct{}
 
-func (none) Event(*app.Event) bool { return false }
-func (none) Close(string)          {}
+func (none) Event(*app.Event) bool           { return false }
+func (none) Renewed(*auth.Identity) []string { return nil }
+func (none) Close(string)                    {}

@@ -2,6 +2,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,19 @@ func (g *Gate) Stats() Stats {
 // CountRefused counts a client that was turned away, or cut, by a handler of its own accord.
 func (g *Gate) CountRefused() { g.unauthorized.Add(1) }
 
+// Client is how the log names one.
+type Client struct {
+	ID   string // the socket id, or the id that the door made up
+	User string // "" where nothing proves one
+	Addr string
+}
+
+// Cut logs that a client is cut by its handler.
+func (g *Gate) Cut(c Client, reason string) {
+	g.log.LogAttrs(context.Background(), slog.LevelDebug, "client cut",
+		slog.String("sid", c.ID), slog.String("user", c.User), slog.String("address", c.Addr), slog.String("reason", reason))
+}
+
 // Verify returns whom a token speaks for. The error says nothing about why: the client is not to know.
 func (g *Gate) Verify(token string) (*auth.Identity, error) {
 	id, err := g.verifier.Verify(token)
@@ -94,8 +108,9 @@ func (g *Gate) Scoped(v app.Visit, scope string) (*auth.Identity, error) {
 	return id, nil
 }
 
-// Watch holds id for the life of a connection; without one it returns nil, and a nil lease may be stopped.
-func (g *Gate) Watch(id *auth.Identity, soon func(expires time.Time), expired func()) *auth.Lease {
+// Watch holds id for the life of a client's connection, which expired ends; without one it returns nil, and a nil lease may be
+// stopped.
+func (g *Gate) Watch(c Client, id *auth.Identity, soon func(expires time.Time), expired func()) *auth.Lease {
 	if id == nil {
 		return nil
 	}
@@ -105,6 +120,7 @@ func (g *Gate) Watch(id *auth.Identity, soon func(expires time.Time), expired fu
 	}
 	return auth.Watch(id, warn, func() {
 		g.expired.Add(1)
+		g.Cut(c, "token expired")
 		expired()
 	})
 }

@@ -15,6 +15,11 @@ import (
 // token_expiring {expiresAt}, and renew it by renew {token}. It is for namespaces that do not see to that themselves.
 func (g *Gate) Require(h app.Handler) app.Handler { return required{inner: h, gate: g} }
 
+// Renewer is a session that wants to know of a newer token. It returns the rooms that it has left, as that does not open them.
+type Renewer interface {
+	Renewed(id *auth.Identity) (left []string)
+}
+
 type required struct {
 	inner app.Handler
 	gate  *Gate
@@ -31,12 +36,12 @@ func (l required) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &requiredSession{inner: inner, gate: l.gate, lease: l.gate.WatchPeer(p, id)}, nil
+	return &requiredSession{inner: inner, gate: l.gate, lease: l.gate.WatchPeer(p, hs.RemoteAddr, id)}, nil
 }
 
 // WatchPeer ends a client's stay in a namespace with its token.
-func (g *Gate) WatchPeer(p app.Peer, id *auth.Identity) *auth.Lease {
-	return g.Watch(id,
+func (g *Gate) WatchPeer(p app.Peer, addr string, id *auth.Identity) *auth.Lease {
+	return g.Watch(Client{p.ID(), id.UserID(), addr}, id,
 		func(expires time.Time) {
 			_ = p.Emit("token_expiring", json.RawMessage(message.AppendExpiry(nil, expires))) // an ended connection is told through Close
 		},
@@ -67,7 +72,11 @@ func (s *requiredSession) Event(e *app.Event) {
 		e.Ack.Send(message.Refusal(err))
 		return
 	}
-	e.Ack.Send(message.Renewed(id.Expires(), nil))
+	var left []string
+	if r, ok := s.inner.(Renewer); ok {
+		left = r.Renewed(id)
+	}
+	e.Ack.Send(message.Renewed(id.Expires(), left))
 }
 
 // Close implements [app.Session].
@@ -78,8 +87,11 @@ func (s *requiredSession) Close(reason string) {
 
 // WatchStream ends a stream with its token; nil for a stream without one. A browser then asks again and is refused, which
 // ends its EventSource.
-func (g *Gate) WatchStream(p app.StreamPeer, id *auth.Identity) *auth.Lease {
-	return g.Watch(id,
+func (g *Gate) WatchStream(p app.StreamPeer, addr string, id *auth.Identity) *auth.Lease {
+	if id == nil {
+		return nil
+	}
+	return g.Watch(Client{p.ID(), id.UserID(), addr}, id,
 		func(expires time.Time) {
 			p.Send(message.AppendRecord(nil, "", "token_expiring", message.AppendExpiry(nil, expires)))
 		},

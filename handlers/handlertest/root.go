@@ -203,12 +203,13 @@ type proven struct {
 
 func (p proven) Connect(peer app.Peer, hs app.Handshake) (app.Session, error) {
 	var who struct {
-		User string
+		User, Name string
+		Rooms      []string
 	}
 	if err := json.Unmarshal(hs.Auth, &who); err != nil {
 		p.t.Fatal(err)
 	}
-	token, err := auth.Mint(HouseSecret, auth.Claims{UserID: who.User}, time.Hour)
+	token, err := auth.Mint(HouseSecret, auth.Claims{UserID: who.User, Name: who.Name, Rooms: who.Rooms}, time.Hour)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -249,6 +250,20 @@ func (w *World) Connect(t testing.TB, id string) *Client {
 }
 
 func (w *World) TryConnect(id string) (*Client, error) {
+	return w.connectAs(id, `{"user":"`+id+`"}`)
+}
+
+// ConnectAs returns a new client whose CONNECT had this payload.
+func (w *World) ConnectAs(t testing.TB, id, payload string) *Client {
+	t.Helper()
+	c, err := w.connectAs(id, payload)
+	if err != nil {
+		t.Fatalf("Connect(%s) = %v, want nil", payload, err)
+	}
+	return c
+}
+
+func (w *World) connectAs(id, payload string) (*Client, error) {
 	c := &Client{id: id}
 	c.member = hub.NewMember(id, c)
 	var err error
@@ -256,7 +271,7 @@ func (w *World) TryConnect(id string) (*Client, error) {
 	if w.gate != nil {
 		root = w.gate(root)
 	}
-	c.Session, err = root.Connect(c, app.Handshake{Auth: json.RawMessage(`{"user":"` + id + `"}`)})
+	c.Session, err = root.Connect(c, app.Handshake{Auth: json.RawMessage(payload), RemoteAddr: "192.0.2.1"})
 	return c, err
 }
 

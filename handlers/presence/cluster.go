@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"signalbox/server/app"
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -14,6 +15,7 @@ import (
 const (
 	topicOnline     = "presence.online"
 	topicWhich      = "presence.which"
+	topicWhichIn    = "presence.which.in"
 	topicRoom       = "presence.room"
 	topicDisconnect = "presence.disconnect"
 	// topicClaimed tells the key of a notice that was claimed from a node that leaves.
@@ -25,12 +27,13 @@ const (
 // answer has this node's part answered to the others.
 func (p *Presence) answer() {
 	hub.Answer(p.nodes, topicOnline, func(q userQuestion) any { return p.onlineHere(string(q.UserID)) })
-	hub.Answer(p.nodes, topicWhich, func(q [][]byte) any {
-		online := make([]bool, len(q))
-		for i, id := range q {
-			online[i] = p.isOnlineHere(string(id))
+	hub.Answer(p.nodes, topicWhich, func(ids [][]byte) any { return p.whichHere(ids, everybody) })
+	hub.Answer(p.nodes, topicWhichIn, func(q whichInQuestion) any {
+		patterns := make([]string, len(q.Rooms))
+		for i, pattern := range q.Rooms {
+			patterns[i] = string(pattern)
 		}
-		return online
+		return p.whichHere(q.UserIDs, auth.Limited(patterns))
 	})
 	hub.Answer(p.nodes, topicRoom, func(q roomQuestion) any { return p.roomHere(string(q.Room)) })
 	hub.Answer(p.nodes, topicDisconnect, func(q userQuestion) any { return p.disconnectHere(string(q.UserID), q.Close) })
@@ -43,6 +46,28 @@ func (p *Presence) answer() {
 type userQuestion struct {
 	UserID []byte `json:"userId"`
 	Close  bool   `json:"close,omitempty"`
+}
+
+// whichInQuestion is which of some users are in rooms of some patterns.
+type whichInQuestion struct {
+	UserIDs [][]byte `json:"userIds"`
+	Rooms   [][]byte `json:"rooms"`
+}
+
+func (p *Presence) whichHere(userIDs [][]byte, asker *auth.Identity) []bool {
+	online := make([]bool, len(userIDs))
+	for i, id := range userIDs {
+		online[i] = p.isOnlineHere(string(id), asker)
+	}
+	return online
+}
+
+func toBytes(texts []string) [][]byte {
+	b := make([][]byte, len(texts))
+	for i, t := range texts {
+		b[i] = []byte(t)
+	}
+	return b
 }
 
 // Online returns the connections of a user; none: the user is not online. Those who only say that they are the user,
@@ -74,21 +99,26 @@ func (p *Presence) onlineHere(userID string) []app.Place {
 	return places
 }
 
-// AreOnline reports of each user whether it has a connection. It costs less than Online, and asks the other nodes once
-// for all who are not known to be here. complete is false where a node of the cluster has not answered in time.
-func (p *Presence) AreOnline(ctx context.Context, userIDs []string) (online []bool, complete bool) {
+// AreOnline reports of each user whether it has a connection. For somebody whose token is limited to some rooms it is one in a
+// room of these, or the asker's own. It costs less than Online, and asks the other nodes once for all who are not known to be
+// here. complete is false where a node of the cluster has not answered in time.
+func (p *Presence) AreOnline(ctx context.Context, userIDs []string, asker *auth.Identity) (online []bool, complete bool) {
 	online = make([]bool, len(userIDs))
 	var elsewhere [][]byte
 	var index []int
 	for i, id := range userIDs {
-		if online[i] = p.isOnlineHere(id) || p.leaving.isOnline(id); !online[i] {
+		if online[i] = p.isOnlineHere(id, asker) || p.leaving.isOnline(id, asker); !online[i] {
 			elsewhere, index = append(elsewhere, []byte(id)), append(index, i)
 		}
 	}
 	if len(elsewhere) == 0 {
 		return online, true
 	}
-	complete = hub.Ask(ctx, p.nodes, topicWhich, elsewhere, func(there []bool) {
+	topic, question := topicWhich, any(elsewhere)
+	if patterns, limited := asker.Rooms(); limited {
+		topic, question = topicWhichIn, whichInQuestion{elsewhere, toBytes(patterns)}
+	}
+	complete = hub.Ask(ctx, p.nodes, topic, question, func(there []bool) {
 		for i := range min(len(there), len(index)) {
 			online[index[i]] = online[index[i]] || there[i]
 		}
@@ -96,11 +126,24 @@ func (p *Presence) AreOnline(ctx context.Context, userIDs []string) (online []bo
 	return online, complete
 }
 
-func (p *Presence) isOnlineHere(userID string) bool {
+// everybody may ask about all rooms.
+var everybody = new(auth.Identity)
+
+func (p *Presence) isOnlineHere(userID string, asker *auth.Identity) bool {
+	if _, limited := asker.Rooms(); !limited {
+		p.mu.RLock()
+		_, ok := p.users[userID]
+		p.mu.RUnlock()
+		return ok || p.hub.Count(hub.Room{Kind: hub.KindUser, Name: userID}) > 0
+	}
 	p.mu.RLock()
-	_, ok := p.users[userID]
-	p.mu.RUnlock()
-	return ok || p.hub.Count(hub.Room{Kind: hub.KindUser, Name: userID}) > 0
+	defer p.mu.RUnlock()
+	if userID == asker.UserID() {
+		return len(p.users[userID]) > 0
+	}
+	return slices.ContainsFunc(p.users[userID], func(c *person) bool {
+		return slices.ContainsFunc(RoomNames(c.member), asker.CanJoin)
+	})
 }
 
 // Disconnect ends every connection of a user, those of the broker among them, and returns how many it were. Without
@@ -118,9 +161,7 @@ func (p *Presence) disconnectHere(userID string, closeConnection bool) int {
 	list := slices.Clone(p.users[userID])
 	p.mu.RUnlock()
 	for _, c := range list {
-		if !disconnect(c.member, closeConnection) {
-			c.end()
-		}
+		c.end(closeConnection)
 	}
 	n := len(list)
 	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {

@@ -9,6 +9,7 @@ import (
 	"signalbox/handlers/handlertest"
 	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/presence"
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 )
 
@@ -30,7 +31,7 @@ func TestPresenceOverNodes(t *testing.T) {
 		if want := "broker ;chat tea;events ;notification "; strings.Join(got, ";") != want {
 			t.Errorf("node %d: Online = %q, want %q", i, strings.Join(got, ";"), want)
 		}
-		online, complete := h.Presence.AreOnline(t.Context(), []string{"bob", "ann", "broker", ""})
+		online, complete := h.Presence.AreOnline(t.Context(), []string{"bob", "ann", "broker", ""}, new(auth.Identity))
 		if !complete || !slices.Equal(online, []bool{false, true, true, false}) {
 			t.Errorf("node %d: AreOnline = %v, %v", i, online, complete)
 		}
@@ -118,7 +119,7 @@ func TestPresenceWithoutAllNodes(t *testing.T) {
 		t.Helper()
 		places, c1 := p.Online(ctx, "ann")
 		users, _, c2 := p.RoomUsers(ctx, "tea")
-		online, c3 := p.AreOnline(ctx, []string{"ann", "bob"})
+		online, c3 := p.AreOnline(ctx, []string{"ann", "bob"}, new(auth.Identity))
 		rooms, c4 := a.Presence.ListRooms(ctx, []hub.Kind{hub.KindRoom}, "")
 		if c1 || c2 || c3 || c4 {
 			t.Errorf("%s: complete: %v %v %v %v", what, c1, c2, c3, c4)
@@ -130,7 +131,7 @@ func TestPresenceWithoutAllNodes(t *testing.T) {
 		if _, c := p.Disconnect(ctx, "bob", false); c {
 			t.Errorf("%s: Disconnect is complete", what)
 		}
-		if online, c := p.AreOnline(ctx, []string{"ann"}); !c || !online[0] {
+		if online, c := p.AreOnline(ctx, []string{"ann"}, new(auth.Identity)); !c || !online[0] {
 			t.Errorf("%s: it takes nobody else to know who is here", what)
 		}
 	}
@@ -151,7 +152,7 @@ func TestQuestionsThatCannotBeRead(t *testing.T) {
 		if !strings.HasPrefix(topic, "presence.") && topic != presence.TopicRooms {
 			continue
 		}
-		for _, body := range []string{``, `{`, `5`, `["x!"]`, `{"userId":5,"room":5,"prefix":5}`} {
+		for _, body := range []string{``, `{`, `5`, `["x!"]`, `{"userId":5,"room":5,"prefix":5,"rooms":5}`} {
 			if got := call(t.Context(), []byte(body)); got != nil {
 				t.Errorf("%s %s: %s", topic, body, got)
 			}
@@ -202,4 +203,46 @@ func TestListRooms(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whose token is limited to some rooms learns who is in them, and nothing of others.
+func TestPresenceForALimitedToken(t *testing.T) {
+	w := handlertest.NewTown(t, 2)
+	a, b := w.Houses[0], w.Houses[1]
+	for i, room := range []string{"tea", "teapot", "milk"} {
+		for _, h := range w.Houses {
+			user := room + string(rune('a'+i))
+			if h == b {
+				user += "-far"
+			}
+			h.Chat(h.Token(user)).Say("join_room", `"`+room+`"`)
+		}
+	}
+	b.Chat(b.Token("idle"))
+	w.Settle()
+	const all = `{"userIds":["teaa","teaa-far","teapotb","teapotb-far","milkc","milkc-far","idle","asker","x"]}`
+	for name, tc := range map[string]struct {
+		rooms []string
+		want  string
+	}{
+		"one room": {[]string{"tea"}, `"teaa","teaa-far","asker"`},
+		"a prefix": {[]string{"tea*"}, `"teaa","teaa-far","teapotb","teapotb-far","asker"`},
+		"no room":  {[]string{}, `"asker"`},
+		"any room": {nil, `"teaa","teaa-far","teapotb","teapotb-far","milkc","milkc-far","idle","asker"`},
+	} {
+		var change []func(*auth.Claims)
+		if tc.rooms != nil {
+			change = append(change, handlertest.OnlyRooms(tc.rooms...))
+		}
+		asker := a.Chat(a.Token("asker", change...))
+		asker.Ask("presence", all)
+		if got, want := asker.Take(), `ack {"ok":true,"online":[`+tc.want+`]}`; len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %s", name, got, want)
+		}
+		asker.Leave()
+	}
+	w.Leave(1) // its people are still there
+	asker := a.Chat(a.Token("asker", handlertest.OnlyRooms("tea")))
+	asker.Ask("presence", all)
+	asker.Want(`ack {"ok":true,"online":["teaa","teaa-far","asker"]}`)
 }

@@ -8,6 +8,7 @@ import (
 
 	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
+	"signalbox/server/auth"
 	"signalbox/store"
 )
 
@@ -22,7 +23,7 @@ type leaving struct {
 	// mu guards the following.
 	keys  map[string][]*leaver // by the key of their notices
 	rooms map[string]map[*leaver]struct{}
-	users map[string]int // connections in rooms by the id of users with a token
+	users map[string]map[string]int // connections by the id of users with a token, and by room
 }
 
 // TopicMembership is the topic of the notices that memberships of rooms leave behind.
@@ -47,7 +48,7 @@ type leaver struct {
 
 func newLeaving() *leaving {
 	return &leaving{
-		keys: make(map[string][]*leaver), rooms: make(map[string]map[*leaver]struct{}), users: make(map[string]int),
+		keys: make(map[string][]*leaver), rooms: make(map[string]map[*leaver]struct{}), users: make(map[string]map[string]int),
 	}
 }
 
@@ -76,7 +77,10 @@ func (l *leaving) add(node string, notices []store.Will) {
 		}
 		l.rooms[p.room][p] = struct{}{}
 		if id, ok := p.userID(); ok {
-			l.users[id]++
+			if l.users[id] == nil {
+				l.users[id] = make(map[string]int)
+			}
+			l.users[id][p.room]++
 		}
 	}
 	time.AfterFunc(leavingTime, func() { l.forget(list) })
@@ -127,7 +131,10 @@ func (l *leaving) removeLocked(p *leaver) {
 		delete(l.rooms, p.room)
 	}
 	if id, ok := p.userID(); ok {
-		if l.users[id]--; l.users[id] == 0 {
+		if l.users[id][p.room]--; l.users[id][p.room] == 0 {
+			delete(l.users[id], p.room)
+		}
+		if len(l.users[id]) == 0 {
 			delete(l.users, id)
 		}
 	}
@@ -141,11 +148,16 @@ func (p *leaver) userID() (string, bool) {
 	return payload.StringValue(p.user.UserID)
 }
 
-// isOnline reports whether a user with a token is among them.
-func (l *leaving) isOnline(userID string) bool {
+// isOnline reports whether a user with a token is among them, in a room that the asker's token opens.
+func (l *leaving) isOnline(userID string, asker *auth.Identity) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.users[userID] > 0
+	for room := range l.users[userID] {
+		if asker.CanJoin(room) {
+			return true
+		}
+	}
+	return false
 }
 
 // inRoom returns who of them is in a room, by their processes.

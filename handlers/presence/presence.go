@@ -45,8 +45,8 @@ type person struct {
 	member *hub.Member
 	door   string
 	since  time.Time
-	end    func() // ends the connection; nil where nothing proves whose it is
-	proven bool   // a token says who it is
+	end    func(closeConnection bool) // ends the connection; nil where nothing proves whose it is
+	proven bool                       // a token says who it is
 
 	// Guarded by Presence.mu.
 	userID   string
@@ -66,8 +66,9 @@ func New(h *hub.Hub, nodes hub.Nodes, run string) *Presence {
 	return p
 }
 
-// Enter adds a connection whose token names a user.
-func (p *Presence) Enter(m *hub.Member, door, userID, name string, end func()) {
+// Enter adds a connection whose token names a user. end has it go: a Socket.IO client whose connection is not to be closed leaves
+// its namespace only.
+func (p *Presence) Enter(m *hub.Member, door, userID, name string, end func(closeConnection bool)) {
 	c := &person{member: m, door: door, since: time.Now(), end: end, proven: true,
 		userID: userID, userJSON: message.Text(userID), name: name}
 	p.mu.Lock()

@@ -8,9 +8,13 @@ import (
 )
 
 // OpenStream registers the stream of a user and holds its token.
-func (p *Presence) OpenStream(g *gate.Gate, peer app.StreamPeer, id *auth.Identity) app.StreamSession {
-	p.Enter(peer.Member(), DoorEvents, id.UserID(), id.Name(), peer.Close)
-	return &userStream{member: peer.Member(), presence: p, lease: g.WatchStream(peer, id)}
+func (p *Presence) OpenStream(g *gate.Gate, peer app.StreamPeer, addr string, id *auth.Identity) app.StreamSession {
+	client := gate.Client{ID: peer.ID(), User: id.UserID(), Addr: addr}
+	p.Enter(peer.Member(), DoorEvents, id.UserID(), id.Name(), func(bool) {
+		g.Cut(client, "disconnected")
+		peer.Close()
+	})
+	return &userStream{member: peer.Member(), presence: p, lease: g.WatchStream(peer, addr, id)}
 }
 
 // userStream is a stream whose client has a token.

@@ -27,5 +27,5 @@ func (s UserStreams) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, 
 	}
 	s.Hub.Join(p.Member(), message.Account(id.UserID()))
 	s.Hub.Join(p.Member(), message.Broadcast)
-	return s.Presence.OpenStream(s.Gate, p, id), nil
+	return s.Presence.OpenStream(s.Gate, p, v.RemoteAddr, id), nil
 }

@@ -27,8 +27,12 @@ func (d chatDoor) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	s.prove(id)
 	r.hub.Join(p.Member(), message.Account(id.UserID()))
 	r.hub.Join(p.Member(), message.Broadcast)
-	r.presence.Enter(p.Member(), presence.DoorChat, id.UserID(), id.Name(), func() { p.Disconnect(true) })
-	s.lease = r.gate.WatchPeer(p, id)
+	client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: hs.RemoteAddr}
+	r.presence.Enter(p.Member(), presence.DoorChat, id.UserID(), id.Name(), func(closeConnection bool) {
+		r.gate.Cut(client, "disconnected")
+		p.Disconnect(closeConnection)
+	})
+	s.lease = r.gate.WatchPeer(p, hs.RemoteAddr, id)
 	return s, nil
 }
 

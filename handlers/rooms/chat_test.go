@@ -27,6 +27,8 @@ func TestChatAsksForAToken(t *testing.T) {
 		"none":                                {`{}`, "", false},
 		"an empty one":                        {`{"token":""}`, "", false},
 		"a number":                            {`{"token":5}`, "Bearer " + good, false},
+		"in another case":                     {`{"Token":"` + good + `"}`, "", false},
+		"in another case beside none":         {`{"token":"x","TOKEN":"` + good + `"}`, "", false},
 		"an object":                           {`{"token":{"a":1}}`, "", false},
 		"a changed signature":                 {`{"token":"` + good[:len(good)-6] + `AAAAAA"}`, "", false},
 		"alg none":                            {`{"token":"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ."}`, "", false},
@@ -43,8 +45,8 @@ func TestChatAsksForAToken(t *testing.T) {
 		}
 		c.Leave()
 	}
-	if n := h.Gate.Stats().Unauthorized; n != 9 {
-		t.Errorf("Unauthorized = %d, want 9", n)
+	if n := h.Gate.Stats().Unauthorized; n != 11 {
+		t.Errorf("Unauthorized = %d, want 11", n)
 	}
 	if c := h.Hub.Counts(); len(c) != 0 {
 		t.Errorf("rooms left behind: %v", c)

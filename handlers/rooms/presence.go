@@ -51,6 +51,7 @@ func (s *chatClient) whoIsThere(e *app.Event) (json.RawMessage, error) {
 	}{true, !complete, f[0], users, nameless})
 }
 
+// whoIsOnline answers for a token that is limited to some rooms as if there were no others: who is in none of them is not online.
 func (s *chatClient) whoIsOnline(e *app.Event, raw json.RawMessage) (json.RawMessage, error) {
 	var ids []json.RawMessage
 	if json.Unmarshal(raw, &ids) != nil || len(ids) > maxAsked {
@@ -65,7 +66,7 @@ func (s *chatClient) whoIsOnline(e *app.Event, raw json.RawMessage) (json.RawMes
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), presenceTimeout)
 	defer cancel()
-	is, complete := s.rooms.presence.AreOnline(ctx, texts)
+	is, complete := s.rooms.presence.AreOnline(ctx, texts, s.identity)
 	online := []json.RawMessage{}
 	for i, id := range ids {
 		if is[i] {

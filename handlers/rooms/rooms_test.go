@@ -88,6 +88,8 @@ func TestWatchingARoom(t *testing.T) {
 		"a token of no room":         {h.Token("ann", handlertest.OnlyRooms()), tea, 403},
 		"no room":                    {h.Token("ann"), nil, 403},
 		"one called like an account": {h.Token("ann"), map[string]string{"room": "user:ann"}, 403},
+		"a long name":                {h.Token("ann"), map[string]string{"room": strings.Repeat("x", 511)}, 403},
+		"the longest name":           {h.Token("ann"), map[string]string{"room": strings.Repeat("x", 510)}, 0},
 		"a token that opens it":      {h.Token("ann", handlertest.OnlyRooms("t*")), tea, 0},
 		"a token that opens any one": {h.Token("ann"), tea, 0},
 	} {

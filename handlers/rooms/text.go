@@ -29,8 +29,12 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 	s := &textClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
 	if id != nil {
 		s.prove(id)
-		r.presence.Enter(p.Member(), presence.DoorText, id.UserID(), id.Name(), func() { p.Close(app.ClosePolicy, "disconnected") })
-		s.lease = r.gate.Watch(id,
+		client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: v.RemoteAddr}
+		r.presence.Enter(p.Member(), presence.DoorText, id.UserID(), id.Name(), func(bool) {
+			r.gate.Cut(client, "disconnected")
+			p.Close(app.ClosePolicy, "disconnected")
+		})
+		s.lease = r.gate.Watch(client, id,
 			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
 			func() { p.Close(app.ClosePolicy, "token expired") })
 	}

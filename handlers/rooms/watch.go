@@ -20,10 +20,10 @@ func (d watchDoor) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, er
 		return nil, err
 	}
 	room := v.Param("room")
-	if room == "" || !hub.MayJoin(room) || !id.CanJoin(room) {
+	if room == "" || len(room) > maxRoomBytes-2 || !hub.MayJoin(room) || !id.CanJoin(room) {
 		return nil, gate.ErrForbidden
 	}
-	s := r.presence.OpenStream(r.gate, p, id) // first: in the room it is known for a stream
+	s := r.presence.OpenStream(r.gate, p, v.RemoteAddr, id) // first: in the room it is known for a stream
 	r.hub.Join(p.Member(), roomAddress(room))
 	return s, nil
 }

@@ -27,7 +27,7 @@ func (d streamDoor) Connect(p app.StreamPeer, v app.Visit) (app.StreamSession, e
 	p.Send(message.AppendRecord(nil, "", "connected", append(now, '}')))
 	t.hub.Join(p.Member(), message.Update)
 	t.listen(p, v.Header("Last-Event-ID"))
-	return &stream{lease: t.gate.WatchStream(p, id)}, nil
+	return &stream{lease: t.gate.WatchStream(p, v.RemoteAddr, id)}, nil
 }
 
 // stream is a client of /events.

@@ -89,7 +89,11 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 	if err != nil {
 		return nil, err
 	}
-	lease := d.tap.gate.Watch(id, nil, func() { p.Close(app.ClosePolicy, "token expired") })
+	who := gate.Client{ID: p.ID(), Addr: v.RemoteAddr}
+	if id != nil {
+		who.User = id.UserID()
+	}
+	lease := d.tap.gate.Watch(who, id, nil, func() { p.Close(app.ClosePolicy, "token expired") })
 	c := &client{tap: d.tap, lease: lease, notice: TopicNotice + " " + p.ID()}
 	c.leaveNotice()
 	return c, nil

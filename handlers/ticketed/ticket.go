@@ -65,7 +65,7 @@ func (en *entrance) admit(c *client, p app.TextPeer, v app.Visit, door string) e
 		en.Log.Error("ticket not read", "error", err)
 		return &app.Refusal{Status: http.StatusServiceUnavailable}
 	}
-	c.entrance, c.peer, c.door, c.ticketUser = en, p, door, userID
+	c.entrance, c.peer, c.door, c.ticketUser, c.addr = en, p, door, userID, v.RemoteAddr
 	p.Send([]byte("connection established"))
 	c.deadline = time.AfterFunc(en.PingInterval, c.late)
 	return nil
@@ -78,6 +78,7 @@ type client struct {
 	peer       app.TextPeer
 	door       string
 	ticketUser string
+	addr       string
 	deadline   *time.Timer // for proving who it is
 
 	proved atomic.Bool
@@ -90,32 +91,39 @@ type client struct {
 func (c *client) late() {
 	if !c.proved.Load() {
 		c.entrance.Gate.CountRefused()
-		c.peer.Close(app.ClosePolicy, "not authenticated")
+		c.cut("not authenticated")
 	}
 }
 
-// prove takes the first message, {"type":"jwt","token":...}, and returns the client's identity. Anything else ends the
-// connection: then it returns nil.
+// cut ends the connection. The log has the reason as well.
+func (c *client) cut(reason string) {
+	c.entrance.Gate.Cut(gate.Client{ID: c.peer.ID(), User: c.ticketUser, Addr: c.addr}, reason)
+	c.peer.Close(app.ClosePolicy, reason)
+}
+
+// prove takes a message of a client that has not proved who it is, and returns its identity with {"type":"jwt","token":...}. A
+// wrong token ends the connection. Any other message is ignored, as the program that is followed does: then there is none.
 func (c *client) prove(data []byte, soon func(time.Time)) *auth.Identity {
-	id := c.identity(data)
+	kind, raw := tokenMessage(data)
+	if kind != "jwt" {
+		return nil
+	}
+	token, _ := payload.StringValue(raw) // what is no text is no token
+	id := c.identity(token)
 	if id == nil {
-		c.peer.Close(app.ClosePolicy, "authentication failed")
+		c.cut("authentication failed")
 		return nil
 	}
 	c.proved.Store(true)
 	c.deadline.Stop()
-	c.entrance.Presence.Enter(c.peer.Member(), c.door, id.UserID(), id.Name(), func() { c.peer.Close(app.ClosePolicy, "disconnected") })
+	c.entrance.Presence.Enter(c.peer.Member(), c.door, id.UserID(), id.Name(), func(bool) { c.cut("disconnected") })
 	c.peer.Send([]byte("authentication successfull"))
-	c.lease = c.entrance.Gate.Watch(id, soon, func() { c.peer.Close(app.ClosePolicy, "token expired") })
+	who := gate.Client{ID: c.peer.ID(), User: c.ticketUser, Addr: c.addr}
+	c.lease = c.entrance.Gate.Watch(who, id, soon, func() { c.peer.Close(app.ClosePolicy, "token expired") })
 	return id
 }
 
-func (c *client) identity(data []byte) *auth.Identity {
-	token, ok := tokenMessage(data, "jwt")
-	if !ok {
-		c.entrance.Gate.CountRefused()
-		return nil
-	}
+func (c *client) identity(token string) *auth.Identity {
 	id, err := c.entrance.Gate.Verify(token)
 	if err != nil {
 		return nil // counted there
@@ -133,8 +141,9 @@ func (c *client) renew(data []byte) (id *auth.Identity, was bool) {
 	if !bytes.Contains(data, []byte(`"renew"`)) {
 		return nil, false // most messages end here, unparsed
 	}
-	token, ok := tokenMessage(data, "renew")
-	if !ok {
+	kind, raw := tokenMessage(data)
+	token, ok := payload.StringValue(raw)
+	if kind != "renew" || !ok {
 		return nil, false
 	}
 	id, err := c.entrance.Gate.Renew(c.lease, token)
@@ -152,17 +161,15 @@ func (c *client) leave() {
 	c.entrance.Presence.Leave(c.peer.Member())
 }
 
-// tokenMessage returns the token of a message {"type":<kind>,"token":<text>}, and whether it is one.
-func tokenMessage(data []byte, kind string) (string, bool) {
+// tokenMessage reads {"type":<kind>,"token":...}; the kind is "" for any other message.
+func tokenMessage(data []byte) (kind string, token json.RawMessage) {
 	if !json.Valid(data) {
-		return "", false
+		return "", nil
 	}
 	f, ok := payload.Fields(data, "type", "token")
 	if !ok {
-		return "", false
+		return "", nil
 	}
-	if got, _ := payload.StringValue(f[0]); got != kind {
-		return "", false
-	}
-	return payload.StringValue(f[1])
+	kind, _ = payload.StringValue(f[0])
+	return kind, f[1]
 }

@@ -10,6 +10,7 @@ import (
 	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/app"
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
@@ -56,6 +57,9 @@ type Chat struct {
 type Session struct {
 	chat *Chat
 	peer app.Peer
+	addr string
+	// identity is whom the client's token speaks for; nil: it need not have one.
+	identity *auth.Identity
 	// user is who the socket is logged in as, and list the room's; the zero value and nil before.
 	user store.User
 	list *list
@@ -74,8 +78,11 @@ func New(o Options) *Chat {
 // Close stops the timers of the lists and waits for what reads them. Lists that were still to be sent are not.
 func (c *Chat) Close() { c.lists.close() }
 
-// Open begins the session of one client.
-func (c *Chat) Open(p app.Peer, hs app.Handshake) *Session { return &Session{chat: c, peer: p} }
+// Open begins the session of one client. One whose handshake has an identity logs in to the rooms that its token opens alone,
+// under the name that the token gives, if it gives any.
+func (c *Chat) Open(p app.Peer, hs app.Handshake) *Session {
+	return &Session{chat: c, peer: p, addr: hs.RemoteAddr, identity: hs.Identity}
+}
 
 // Event handles one event of the client, and reports whether it is one of the chat's.
 func (s *Session) Event(e *app.Event) bool {
@@ -94,6 +101,25 @@ func (s *Session) Event(e *app.Event) bool {
 	return true
 }
 
+// userID returns whom the client's token speaks for, "" without one.
+func (s *Session) userID() string {
+	if s.identity == nil {
+		return ""
+	}
+	return s.identity.UserID()
+}
+
+// Renewed goes on with a newer token of the same user. A room that it does not open is left, and the others there are told. The
+// name is that of the last login.
+func (s *Session) Renewed(id *auth.Identity) (left []string) {
+	s.identity = id
+	if s.list != nil && !id.CanJoin(s.user.Room) {
+		left = []string{s.user.Room}
+		s.leave()
+	}
+	return left
+}
+
 // Close ends the session: the client has gone.
 func (s *Session) Close(reason string) {
 	if s.chat.clustered && reason == app.ReasonShutdown {
@@ -110,9 +136,16 @@ func (s *Session) login(e *app.Event) {
 	if !s.wantsCallback(e) {
 		return
 	}
-	name, room, ok := credentials(e)
-	if !ok {
+	name, room := credentials(e)
+	if s.identity != nil && s.identity.Named() {
+		name = s.identity.Name()
+	}
+	if name == "" || room == "" {
 		c.refuseLogin(e, "No room or name provided")
+		return
+	}
+	if s.identity != nil && !s.identity.CanJoin(room) {
+		c.refuseLogin(e, "Access denied")
 		return
 	}
 	if s.list != nil {
@@ -198,7 +231,8 @@ func (s *Session) roomMessage(e *app.Event) {
 		return
 	}
 	args, attachments := payload.FirstArgument(e)
-	size := len(`{"message":,"from":""}`) + len(s.user.Name)
+	from := message.Text(s.user.Name)
+	size := len(`{"message":,"from":}`) + len(from)
 	if len(args) > 0 {
 		size += len(args[0])
 	}
@@ -208,9 +242,9 @@ func (s *Session) roomMessage(e *app.Event) {
 		data = append(data, args[0]...)
 		data = append(data, ',')
 	}
-	data = append(data, `"from":"`...)
-	data = append(data, s.user.Name...) // letters and digits
-	data = append(data, `"}`...)
+	data = append(data, `"from":`...)
+	data = append(data, from...)
+	data = append(data, '}')
 	c.hub.Send(s.list.address, &hub.Message{
 		Namespace:   message.RootNamespace,
 		Event:       "roomMessage",
@@ -238,6 +272,7 @@ func (s *Session) wantsCallback(e *app.Event) bool {
 		return true
 	}
 	s.chat.counters.missingCallbacks.Add(1)
+	s.chat.log.Debug("client cut", "sid", s.peer.ID(), "user", s.userID(), "address", s.addr, "reason", "an event without a callback")
 	s.peer.Disconnect(false)
 	return false
 }
@@ -292,29 +327,14 @@ func (c *Chat) notify(room hub.Room, title, description string, except ...*hub.M
 	}, except...)
 }
 
-// credentials returns the name and the room in the first argument of a login, and reports whether both are good: strings
-// of letters and digits after trimming.
-func credentials(e *app.Event) (name, room string, ok bool) {
-	if len(e.Args) == 0 {
-		return "", "", false
-	}
-	walk, ok := payload.MembersOf(e.Args[0])
+// credentials returns the name and the room in the first argument of a login, each "" where it is no string of letters and
+// digits after trimming.
+func credentials(e *app.Event) (name, room string) {
+	f, ok := payload.Fields(payload.Argument(e), "name", "room")
 	if !ok {
-		return "", "", false
+		return "", ""
 	}
-	for {
-		key, value, ok := walk.Next()
-		if !ok {
-			break
-		}
-		switch {
-		case payload.KeyIs(key, "name"):
-			name = word(value)
-		case payload.KeyIs(key, "room"):
-			room = word(value)
-		}
-	}
-	return name, room, name != "" && room != ""
+	return word(f[0]), word(f[1])
 }
 
 // word returns the text of a JSON string without the space around it, or "" where that is not 1 to [MaxNameBytes]

@@ -20,6 +20,7 @@ type Config struct {
 	Publisher Publisher
 	Emitter   Emitter
 	Presence  Presence
+	Tickets   Tickets
 	Lobbies   Lobbies
 	Log       *slog.Logger
 }

@@ -55,15 +55,11 @@ type member struct {
 // wanted as [json.RawMessage]. Names count as they are written, upper and lower case apart. An empty body is an object
 // without members.
 func decode(body []byte, members ...member) error {
-	if !utf8.Valid(body) {
-		// It would reach clients in text frames, and a client has to fail a connection on which such a thing comes.
-		return faultf(CodeInvalidJSON, "the body is not UTF-8")
-	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if err := rawjson.Check(body); err != nil {
-		return invalid(body, err)
+	if err := checkJSON(body); err != nil {
+		return err
 	}
 	w := rawjson.Object(body)
 	if w.Err() != nil {
@@ -87,6 +83,18 @@ func decode(body []byte, members ...member) error {
 			return err
 		}
 	}
+}
+
+// checkJSON reports whether body is one JSON value in UTF-8 that clients will read.
+func checkJSON(body []byte) error {
+	if !utf8.Valid(body) {
+		// It would reach clients in text frames, and a client has to fail a connection on which such a thing comes.
+		return faultf(CodeInvalidJSON, "the body is not UTF-8")
+	}
+	if err := rawjson.Check(body); err != nil {
+		return invalid(body, err)
+	}
+	return nil
 }
 
 // decode puts a value where it belongs. A value that is wanted as it is shares the body's memory.

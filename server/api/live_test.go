@@ -70,7 +70,7 @@ func open(t *testing.T) *house {
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
 	mux.Handle(api.Path, api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: publish.New(h, hub.Alone, nil), Emitter: s,
-		Presence: presence.New(h, hub.Alone, "test"), Lobbies: users, Log: quiet}))
+		Presence: presence.New(h, hub.Alone, "test"), Tickets: store.NewMemoryTickets(0, 0), Lobbies: users, Log: quiet}))
 	web := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -296,7 +296,7 @@ func BenchmarkPublishLive(b *testing.B) {
 	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet}})
 	defer s.Shutdown(context.Background())
 	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: publish.New(h, hub.Alone, nil), Emitter: s,
-		Presence: presence.New(h, hub.Alone, "test"), Lobbies: store.NewMemory(), Log: quiet}))
+		Presence: presence.New(h, hub.Alone, "test"), Tickets: store.NewMemoryTickets(0, 0), Lobbies: store.NewMemory(), Log: quiet}))
 	defer web.Close()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()

@@ -31,7 +31,8 @@ type fake struct {
 	online      map[string][]app.Place
 	roomUsers   map[string][]app.RoomUser
 	lobby       func(room string) ([]store.User, error)
-	cut         []string // what Disconnect was called with
+	cut         []string // what Disconnect and Revoke were called with
+	revoke      error
 }
 
 func (f *fake) Publish(_ context.Context, channel string, message []byte) (int, bool, error) {
@@ -83,6 +84,11 @@ func (f *fake) Disconnect(_ context.Context, userID string, closeConnection bool
 	return 2, !f.partial
 }
 
+func (f *fake) Revoke(_ context.Context, userID string) error {
+	f.cut = append(f.cut, "revoke "+userID)
+	return f.revoke
+}
+
 func (f *fake) GetRoomUsers(_ context.Context, room string) ([]store.User, error) {
 	if f.lobby == nil {
 		return nil, nil
@@ -95,7 +101,7 @@ func newTestAPI(f *fake, adjust ...func(*Config)) *API {
 	if f.hub == nil {
 		f.hub = hub.New()
 	}
-	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Presence: f, Lobbies: f,
+	cfg := Config{Key: testKey, MaxBodyBytes: 1000, Publisher: f, Emitter: f, Presence: f, Tickets: f, Lobbies: f,
 		Log: slog.New(slog.DiscardHandler)}
 	for _, change := range adjust {
 		change(&cfg)

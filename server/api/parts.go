@@ -48,6 +48,12 @@ type Presence interface {
 	Disconnect(ctx context.Context, userID string, closeConnection bool) (n int, complete bool)
 }
 
+// Tickets are those for /demo and /notification; [store.Tickets] is one.
+type Tickets interface {
+	// Revoke ends all tickets of a user. With an error some are good still.
+	Revoke(ctx context.Context, userID string) error
+}
+
 // Lobbies knows the users of the chat rooms of "/"; [store.UserStore] is one.
 type Lobbies interface {
 	GetRoomUsers(ctx context.Context, room string) ([]store.User, error)

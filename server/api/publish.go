@@ -13,7 +13,7 @@ import (
 	"signalbox/server/app"
 )
 
-// publish serves POST /api/publish/<channel>: {type, data} goes to everybody who listens to the channel.
+// publish serves POST /api/publish/<channel>: the message goes to everybody who listens to the channel.
 func (a *API) publish(c *gin.Context) (any, error) {
 	channel, err := pathName("channel", strings.TrimPrefix(c.Param("channel"), "/"))
 	if err != nil {
@@ -23,13 +23,8 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kind string
-	var data json.RawMessage
-	if err := decode(body, member{"type", &kind, "text"}, member{"data", &data, "JSON"}); err != nil {
+	if err := checkPublication(channel, body); err != nil {
 		return nil, err
-	}
-	if kind == "" {
-		return nil, faultf(CodeInvalidRequest, "type is missing: it names the event that listeners get")
 	}
 	delivered, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
 	switch {
@@ -41,6 +36,22 @@ func (a *API) publish(c *gin.Context) (any, error) {
 		return nil, err
 	}
 	return okDelivered(delivered, complete), nil
+}
+
+// checkPublication reports what is wrong with a message. On update any JSON goes out as it is; elsewhere it is {type, data}.
+func checkPublication(channel string, body []byte) error {
+	if channel == "update" {
+		return checkJSON(body)
+	}
+	var kind string
+	var data json.RawMessage
+	if err := decode(body, member{"type", &kind, "text"}, member{"data", &data, "JSON"}); err != nil {
+		return err
+	}
+	if kind == "" {
+		return faultf(CodeInvalidRequest, "type is missing: it names the event that listeners get")
+	}
+	return nil
 }
 
 // partialMember is in every answer for which a node of the cluster did not tell what it knows.

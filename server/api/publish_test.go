@@ -61,10 +61,24 @@ func TestPublish(t *testing.T) {
 		`{"type":"a","to":"b"}`:      CodeUnknownField,
 	} {
 		got = nil
-		status, answer := ask(t, a, "POST", "/api/publish/update", body)
+		status, answer := ask(t, a, "POST", "/api/publish/broadcast", body)
 		wantFault(t, status, answer, code)
 		if got != nil {
 			t.Errorf("%s was published", body)
+		}
+	}
+	for _, any := range []string{`{"k":1}`, ` [1,null] `, `"x"`, `5`, `null`, `{"type":5}`} {
+		got = nil
+		if status, body := ask(t, a, "POST", "/api/publish/update", any); status != 200 || len(got) != 1 || got[0].message != any {
+			t.Errorf("publish %s on update = %d %s, passed on as %q", any, status, body, got)
+		}
+	}
+	for _, bad := range []string{``, `{`, `1 2`, "\"\xff\""} {
+		got = nil
+		status, body := ask(t, a, "POST", "/api/publish/update", bad)
+		wantFault(t, status, body, CodeInvalidJSON)
+		if got != nil {
+			t.Errorf("%s was published", bad)
 		}
 	}
 	status, body := ask(t, a, "POST", "/api/publish/nowhere", message)

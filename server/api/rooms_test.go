@@ -137,7 +137,11 @@ func TestDisconnect(t *testing.T) {
 			t.Errorf("disconnect with %s = %d %s", body, status, got)
 		}
 	}
-	if got := strings.Join(f.cut, ", "); got != "leave a/b, leave a/b, leave a/b, close a/b" {
+	if got := strings.Join(f.cut, ", "); got != "revoke a/b, leave a/b, revoke a/b, leave a/b, revoke a/b, leave a/b, revoke a/b, close a/b" {
 		t.Errorf("disconnected: %s", got)
+	}
+	f.revoke = errors.New("redis is away")
+	if status, got := ask(t, a, "POST", "/api/users/a%2Fb/disconnect", ""); status != 200 || got != `{"ok":true,"disconnected":2,"partial":true}` {
+		t.Errorf("disconnect with tickets that stay = %d %s, want it to say partial", status, got)
 	}
 }

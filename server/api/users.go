@@ -106,7 +106,8 @@ func (a *API) user(c *gin.Context) (any, error) {
 	}{id, len(where) > 0, where, !complete}, nil
 }
 
-// disconnect serves POST /api/users/<id>/disconnect. A user who is not there is no fault.
+// disconnect serves POST /api/users/<id>/disconnect. It takes the user's tickets as well; a token stays good until its end. A user
+// who is not there is no fault.
 func (a *API) disconnect(c *gin.Context) (any, error) {
 	id, err := pathName("user", c.Param("id"))
 	if err != nil {
@@ -120,10 +121,15 @@ func (a *API) disconnect(c *gin.Context) (any, error) {
 	if err := decode(body, member{"close", &closeConnection, "true or false"}); err != nil {
 		return nil, err
 	}
+	// First, so that nobody comes back by one.
+	revoked := a.cfg.Tickets.Revoke(c.Request.Context(), id)
+	if revoked != nil {
+		a.cfg.Log.Warn("tickets of a user who is disconnected are good still", "error", revoked)
+	}
 	n, complete := a.cfg.Presence.Disconnect(c.Request.Context(), id, closeConnection)
 	return struct {
 		OK           bool `json:"ok"`
 		Disconnected int  `json:"disconnected"`
 		Partial      bool `json:"partial,omitempty"`
-	}{true, n, !complete}, nil
+	}{true, n, !complete || revoked != nil}, nil
 }

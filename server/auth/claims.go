@@ -51,7 +51,7 @@ func (c claims) identity() (*Identity, error) {
 	}
 	// A name is for showing only: an odd one is no reason to refuse its user.
 	if name, ok, err := c.text("name"); ok && err == nil {
-		id.name = name
+		id.name, id.named = name, true
 	} else {
 		id.name = id.userID
 	}

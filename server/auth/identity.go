@@ -11,6 +11,7 @@ import (
 type Identity struct {
 	userID  string
 	name    string
+	named   bool // by the claim name
 	scopes  []string
 	expires time.Time
 
@@ -24,6 +25,9 @@ func (id *Identity) UserID() string { return id.userID }
 
 // Name returns what to show to others: the claim name, else the user's id.
 func (id *Identity) Name() string { return id.name }
+
+// Named reports whether the token has the claim name.
+func (id *Identity) Named() bool { return id.named }
 
 // Expires returns the instant at which the token ends, the zero time if it never does.
 func (id *Identity) Expires() time.Time { return id.expires }
@@ -47,6 +51,31 @@ func (id *Identity) CanJoin(room string) bool {
 		return true
 	}
 	return slices.ContainsFunc(id.prefixes, func(p string) bool { return strings.HasPrefix(room, p) })
+}
+
+// Rooms returns the names and prefix* patterns of the rooms that the token opens, in no order, and whether it is limited to
+// them: without the claim every room is open.
+func (id *Identity) Rooms() (patterns []string, limited bool) {
+	for name := range id.names {
+		patterns = append(patterns, name)
+	}
+	for _, prefix := range id.prefixes {
+		patterns = append(patterns, prefix+"*")
+	}
+	return patterns, id.limited
+}
+
+// Limited returns an identity without a user that opens the rooms of these patterns alone, as [Identity.Rooms] gives them.
+func Limited(patterns []string) *Identity {
+	id := &Identity{limited: true, names: make(map[string]struct{})}
+	for _, p := range patterns {
+		if prefix, ok := strings.CutSuffix(p, "*"); ok {
+			id.prefixes = append(id.prefixes, prefix)
+		} else {
+			id.names[p] = struct{}{}
+		}
+	}
+	return id
 }
 
 // HasScope reports whether the claim scope has the word, "tap" for one. Words are told apart by case.
