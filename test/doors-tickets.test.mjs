@@ -87,7 +87,7 @@ describe("the upgrade", () => {
 });
 
 for (const path of ROUTES) {
-  describe(`the first message on ${path}`, () => {
+  describe(`the token on ${path}`, () => {
     for (const [name, token] of Object.entries({ ...badTokens("42"), "somebody else's token": tokenOf("43"), "a number": 42, null: null })) {
       test(`${name} ends the connection`, async (t) => {
         const client = await open(t, path, "42");
@@ -96,11 +96,19 @@ for (const path of ROUTES) {
         assert.deepEqual(client.inbox.rest, []);
       });
     }
-    for (const first of ["hello", "{", "null", '{"type":"jwt"}', '{"type":"other","token":"x"}', "[]", ""]) {
-      test(`${first || "nothing"} ends it as well`, async (t) => {
+    test("none at all ends it as well", async (t) => {
+      const client = await open(t, path, "42");
+      client.send({ type: "jwt" });
+      assert.equal((await client.end()).code, 1008);
+    });
+
+    for (const first of ["hello", "{", "null", '{"type":"other","token":"x"}', "[]", ""]) {
+      test(`${first || "an empty text"} before it is ignored`, async (t) => {
         const client = await open(t, path, "42");
         client.send(first);
-        assert.equal((await client.end()).code, 1008);
+        client.send({ type: "jwt", token: tokenOf("42") });
+        assert.deepEqual(await client.take(1), ["authentication successfull"]);
+        client.ws.terminate();
       });
     }
 
