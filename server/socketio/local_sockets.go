@@ -165,7 +165,7 @@ func openHeaders(header http.Header) map[string]any {
 func openQuery(query url.Values) url.Values {
 	open := make(url.Values, len(query))
 	for name, values := range query {
-		if !soundsSecret(name) {
+		if !soundsSecret(name) && !slices.ContainsFunc(values, looksLikeToken) {
 			open[name] = values
 		}
 	}
@@ -197,13 +197,16 @@ func nodeValues(query url.Values) map[string]any {
 	return values
 }
 
+// looksLikeToken reports whether a text begins as every JWT does, with the base64url of {".
+func looksLikeToken(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "eyJ") }
+
 // soundsSecret reports whether a parameter or header is called like something to be kept to oneself.
 func soundsSecret(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"token", "auth", "secret", "password", "passwd", "ticket", "jwt", "apikey", "api_key", "api-key", "session", "signature"} {
+	for _, word := range []string{"token", "auth", "secret", "password", "passwd", "ticket", "jwt", "apikey", "api_key", "api-key", "bearer", "session", "signature"} {
 		if strings.Contains(name, word) {
 			return true
 		}
 	}
-	return name == "key" || name == "sig"
+	return name == "key" || name == "sig" || name == "code"
 }

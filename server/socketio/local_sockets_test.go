@@ -25,7 +25,7 @@ func TestSocketsHereTellNoSecrets(t *testing.T) {
 	}}})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket&token=hush&a=1&a=2",
+	ws, _, err := websocket.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket&token=hush&code=hush&t=eyJhbGciOi.hush.x&a=1&a=2",
 		&websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {"id=hush"}, "Authorization": {"Bearer hush"}, "X-Auth-Thing": {"hush"}, "X-Plain": {"seen", "twice"}}})
 	if err != nil {
 		t.Fatal(err)
