@@ -203,3 +203,30 @@ func TestHerokuRecipes(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemdRecipe holds the settings that deploy.md gives for systemd to the rules of config: with the secrets filled in it is
+// a server of production with nothing open.
+func TestSystemdRecipe(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/deploy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipe, found := strings.Cut(string(text), "```ini\n# /etc/signalbox.env")
+	recipe, _, ended := strings.Cut(recipe, "```")
+	if !found || !ended {
+		t.Fatal("deploy.md has no /etc/signalbox.env")
+	}
+	settings := make(map[string]string)
+	for _, line := range regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`).FindAllStringSubmatch(recipe, -1) {
+		settings[line[1]] = line[2]
+	}
+	load := func() (config.Config, error) { return config.Load(func(name string) string { return settings[name] }) }
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), "METRICS_TOKEN") {
+		t.Errorf("without secrets: %v, want that METRICS_TOKEN is asked for", err)
+	}
+	settings["METRICS_TOKEN"], settings["API_KEY"] = testSecret, testSecret
+	cfg, err := load()
+	if err != nil || !cfg.Production() || len(cfg.Open()) > 0 || len(cfg.Warnings()) > 0 {
+		t.Errorf("with secrets: %v, open %v, warnings %v, want a closed server of production", err, cfg.Open(), cfg.Warnings())
+	}
+}
