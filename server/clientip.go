@@ -1,12 +1,12 @@
 package server
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
 	"signalbox/config"
+	"signalbox/server/remote"
 )
 
 // clientIP returns what names the address of the client behind a request. Without trusted proxies that is the other end of
@@ -83,10 +83,6 @@ func parseAddr(text string) (netip.Addr, bool) {
 
 // peerAddr returns the other end of the TCP connection; the zero address where there is none, as in tests.
 func peerAddr(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	addr, _ := parseAddr(host)
+	addr, _ := parseAddr(remote.Host(r))
 	return addr
 }

@@ -56,7 +56,7 @@ func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, other
 		chat:   chat,
 		broker: broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, log),
 		rooms: rooms.New(rooms.Options{
-			Hub: h, History: s.history, Presence: people, Gate: g, Nodes: nodes, Notices: s.notices, Log: log,
+			Hub: h, History: s.history, Limits: historyLimits(cfg), Presence: people, Gate: g, Nodes: nodes, Notices: s.notices, Log: log,
 		}),
 		tap:          tap.New(tap.Options{Hub: h, Gate: g, Nodes: nodes, Notices: s.notices, Log: log}),
 		demo:         ticketed.NewDemo(tickets),

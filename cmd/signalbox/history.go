@@ -41,7 +41,7 @@ func openHistory(cfg config.Config, others *clusterParts, log *slog.Logger) (sto
 	return h, nil
 }
 
-// historyLimits returns the limits of cfg. One room may have what all of them may, where more was asked for it.
+// historyLimits returns the limits of cfg, none of them zero. One room may have what all of them may, where more was asked for it.
 func historyLimits(cfg config.Config) store.HistoryLimits {
 	l := store.HistoryLimits{
 		RoomMessages: cfg.HistoryRoomMessages, RoomBytes: int64(cfg.HistoryRoomBytes),
@@ -57,6 +57,7 @@ func historyLimits(cfg config.Config) store.HistoryLimits {
 	if l.Bytes != 0 {
 		all.Bytes = l.Bytes
 	}
+	l.Messages, l.Bytes = all.Messages, all.Bytes
 	l.RoomMessages, l.RoomBytes = min(l.RoomMessages, all.Messages), min(l.RoomBytes, all.Bytes)
 	return l
 }

@@ -25,6 +25,8 @@ func describeHandlers(m *server.Metrics, s *handlerSet) {
 		func() uint64 { return s.tap.Stats().Dropped })
 	counter("signalbox_history_errors_total", "Calls of the history of rooms that failed.",
 		func() uint64 { return s.rooms.Stats().HistoryErrors })
+	counter("signalbox_history_not_kept_total", "Messages that were delivered and not kept: their sender's share of the history was used up.",
+		func() uint64 { return s.rooms.Stats().NotKept })
 	counter("signalbox_unauthorized_total", "Clients that were turned away, or cut, for a missing or bad token or ticket.",
 		func() uint64 { return s.gate.Stats().Unauthorized })
 	counter("signalbox_tokens_expired_total", "Connections that ended with their token.",

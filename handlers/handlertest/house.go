@@ -56,6 +56,7 @@ const HouseSecret = "a secret that only the tests know"
 type Options struct {
 	Hub          *hub.Hub
 	History      store.History
+	Limits       store.HistoryLimits // by which a sender's share is bounded
 	Tickets      store.Tickets
 	RequireAuth  bool
 	PingInterval time.Duration
@@ -89,7 +90,7 @@ func New(t testing.TB, change ...func(*Options)) *House {
 	h.Gate = gate.New(verifier, o.RequireAuth, o.Log)
 	h.Presence = presence.New(o.Hub, o.Nodes, o.Run)
 	h.Rooms = rooms.New(rooms.Options{
-		Hub: o.Hub, History: o.History, Presence: h.Presence, Gate: h.Gate, Nodes: o.Nodes, Notices: o.Notices, Log: o.Log,
+		Hub: o.Hub, History: o.History, Limits: o.Limits, Presence: h.Presence, Gate: h.Gate, Nodes: o.Nodes, Notices: o.Notices, Log: o.Log,
 	})
 	h.Tap = tap.New(tap.Options{Hub: o.Hub, Gate: h.Gate, Nodes: o.Nodes, Notices: o.Notices, Log: o.Log})
 	tickets := ticketed.Options{

@@ -72,7 +72,9 @@ type Rooms struct {
 
 	draining atomic.Bool
 
-	messages, refused, ignored, historyErrors atomic.Uint64
+	shares shares // of senders in the history
+
+	messages, refused, ignored, historyErrors, notKept atomic.Uint64
 
 	// locks make one step of a message and its place in the history, so that all see messages in the order of the
 	// history. Nobody waits for anything but a processor under one.
@@ -86,6 +88,8 @@ type Options struct {
 	Presence *presence.Presence
 	Gate     *gate.Gate
 	Log      *slog.Logger
+	// Limits are those of the history, by which one sender's share of it is bounded; the zero value: it is not.
+	Limits store.HistoryLimits
 	// Nodes are the other nodes of a cluster; nil: there are none.
 	Nodes hub.Nodes
 	// Notices keeps what the others are to tell when this node dies; nil: nobody does.
@@ -97,10 +101,14 @@ func New(o Options) *Rooms {
 	if o.Nodes == nil {
 		o.Nodes = hub.Alone
 	}
-	return &Rooms{
+	r := &Rooms{
 		hub: o.Hub, history: o.History, presence: o.Presence, notices: o.Notices, nodes: o.Nodes, gate: o.Gate, log: o.Log,
 		seed: maphash.MakeSeed(),
 	}
+	if o.Limits.Messages > 0 && o.Limits.Bytes > 0 {
+		r.shares.bound(o.Limits)
+	}
+	return r
 }
 
 // lock returns the lock of a room, which some other rooms share.
@@ -113,6 +121,7 @@ type occupant struct {
 	// Static after construction.
 	rooms  *Rooms
 	member *hub.Member
+	guest  string // the network that a client without a token comes from
 
 	identity *auth.Identity  // nil without a token
 	userID   json.RawMessage // nil: not told yet
@@ -126,6 +135,14 @@ type occupant struct {
 func (o *occupant) prove(id *auth.Identity) {
 	o.identity = id
 	o.userID, o.userName = message.Text(id.UserID()), message.Text(id.Name())
+}
+
+// sender returns what the client's share of the history is counted by: the user of its token, else its network.
+func (o *occupant) sender() string {
+	if o.identity != nil {
+		return "user " + o.identity.UserID()
+	}
+	return o.guest
 }
 
 // roomName returns the name that an argument gives, if it is one: text that is not empty and not too long.
@@ -252,7 +269,9 @@ func (o *occupant) say(room string, raw, content json.RawMessage, except ...*hub
 	l.Lock()
 	defer l.Unlock()
 	// The id is a piece of the text and shares its memory.
-	if err := r.history.Append(room, store.Message{ID: text[message.IDStart : message.IDStart+len(m.ID)], JSON: text, Time: now}); err != nil {
+	if !r.shares.take(o.sender(), len(text), now) {
+		r.notKept.Add(1)
+	} else if err := r.history.Append(room, store.Message{ID: text[message.IDStart : message.IDStart+len(m.ID)], JSON: text, Time: now}); err != nil {
 		r.historyFailed(err)
 	}
 	r.messages.Add(1)

@@ -10,11 +10,14 @@ type Stats struct {
 	Ignored uint64
 	// HistoryErrors are calls of the history that failed.
 	HistoryErrors uint64
+	// NotKept are messages that were delivered and not kept: their sender's share of the history was used up.
+	NotKept uint64
 }
 
 // Stats may be called from any goroutine.
 func (r *Rooms) Stats() Stats {
 	return Stats{
 		Messages: r.messages.Load(), Refused: r.refused.Load(), Ignored: r.ignored.Load(), HistoryErrors: r.historyErrors.Load(),
+		NotKept: r.notKept.Load(),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/remote"
 )
 
 // Text returns the handler of the plain WebSocket /ws.
@@ -26,7 +27,7 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &textClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
+	s := &textClient{occupant: occupant{rooms: r, member: p.Member(), guest: remote.Network(v.RemoteAddr).String()}, peer: p}
 	if id != nil {
 		s.prove(id)
 		client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: v.RemoteAddr}

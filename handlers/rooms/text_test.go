@@ -1,12 +1,14 @@
 package rooms_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"signalbox/handlers/handlertest"
+	"signalbox/store"
 )
 
 func TestTextEveryRow(t *testing.T) {
@@ -37,6 +39,32 @@ func TestTextEveryRow(t *testing.T) {
 	out.Want(`{"type":"user_left","userId":"42","room":"milk"}`)
 	if n := h.Rooms.Stats().Ignored; n != 0 {
 		t.Errorf("TextIgnored = %d, want 0", n)
+	}
+}
+
+// A guest who floods rooms does not push out what others have said: no more of it is kept than its share.
+func TestTextOneSenderDoesNotPushOutWhatOthersSaid(t *testing.T) {
+	limits := store.HistoryLimits{RoomMessages: 100, RoomBytes: 1 << 20, Messages: 800, Bytes: 1 << 20}
+	history, err := store.NewMemoryHistory(limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := handlertest.New(t, func(o *handlertest.Options) { o.History, o.Limits = history, limits })
+	ann, mallory := h.Chat(h.Token("ann")), h.WS("")
+	ann.Say("join_room", `"tea"`)
+	ann.Say("message", `{"roomId":"tea","content":"what was said before"}`)
+	for i := range 23 {
+		room := fmt.Sprint("flood ", i)
+		mallory.Say(`{"type":"join","room":"` + room + `"}`)
+		for range 100 {
+			mallory.Say(`{"type":"message","room":"` + room + `","content":"x"}`)
+		}
+	}
+	if got, err := history.Last(t.Context(), "tea", 10); err != nil || len(got) != 1 {
+		t.Errorf("the room has %d messages, %v, want the one that was said", len(got), err)
+	}
+	if s := h.Rooms.Stats(); s.NotKept != 2200 || s.Messages != 2301 {
+		t.Errorf("Stats = %+v, want 2200 of 2301 messages not kept", s)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"signalbox/server/remote"
 )
 
 const (
@@ -26,7 +28,7 @@ type failures struct {
 
 // take counts a wrong token. It returns how long the address has to wait for the next one to count, 0 when this one did.
 func (f *failures) take(addr string, now time.Time) time.Duration {
-	key := network(addr)
+	key := remote.Network(addr)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.until == nil {
@@ -44,25 +46,6 @@ func (f *failures) take(addr string, now time.Time) time.Duration {
 	}
 	f.until[key] = until.Add(failureCost)
 	return 0
-}
-
-// network is what counts as one sender: an IPv4 address, or the 64 bits of IPv6 that one customer has at least. What is no
-// address shares one place.
-func network(addr string) netip.Prefix {
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip = ip.Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 64
-	}
-	prefix, err := ip.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
 }
 
 // seconds writes a duration as Retry-After wants it: whole seconds, rounded up.

@@ -2,12 +2,12 @@ package console
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"signalbox/server/auth"
+	"signalbox/server/remote"
 )
 
 const (
@@ -30,13 +30,7 @@ type gate struct {
 
 func newGate(token string, clientIP func(*http.Request) string, log *slog.Logger) *gate {
 	if clientIP == nil {
-		clientIP = func(r *http.Request) string {
-			host, _, err := net.SplitHostPort(r.RemoteAddr)
-			if err != nil {
-				return r.RemoteAddr
-			}
-			return host
-		}
+		clientIP = remote.Host
 	}
 	return &gate{token: token, clientIP: clientIP, log: log}
 }

@@ -245,21 +245,3 @@ func TestFailuresAreBounded(t *testing.T) {
 		t.Errorf("%d addresses are remembered an hour later, want 1", n)
 	}
 }
-
-func TestNetwork(t *testing.T) {
-	for name, tt := range map[string]struct {
-		a, b string
-		same bool
-	}{
-		"version 4":          {"192.0.2.1", "192.0.2.2", false},
-		"mapped":             {"192.0.2.1", "::ffff:192.0.2.1", true},
-		"one customer":       {"2001:db8::1", "2001:db8::ffff:1", true},
-		"two customers":      {"2001:db8:0:1::1", "2001:db8:0:2::1", false},
-		"with a zone":        {"fe80::1%eth0", "fe80::2%eth1", true},
-		"what is no address": {"", "unknown", true},
-	} {
-		if got := network(tt.a) == network(tt.b); got != tt.same {
-			t.Errorf("%s: %s and %s count as one: %v, want %v", name, tt.a, tt.b, got, tt.same)
-		}
-	}
-}

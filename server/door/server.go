@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"signalbox/server/auth"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
+	"signalbox/server/remote"
 )
 
 // Config is what doors stand on. Engine, Hub and Log are needed.
@@ -53,7 +53,7 @@ func New(cfg Config) *Server {
 		cfg.KeepAlive = 30 * time.Second
 	}
 	if cfg.ClientIP == nil {
-		cfg.ClientIP = remoteHost
+		cfg.ClientIP = remote.Host
 	}
 	return &Server{cfg: cfg}
 }
@@ -98,13 +98,4 @@ func (s *Server) guard(id string, f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// remoteHost returns the host part of the address that the connection came from.
-func remoteHost(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

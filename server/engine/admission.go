@@ -3,6 +3,8 @@ package engine
 import (
 	"net/netip"
 	"time"
+
+	"signalbox/server/remote"
 )
 
 // maxPeers bounds the table of client addresses. Those with open connections are bounded by the connections.
@@ -15,7 +17,7 @@ type admission struct {
 	limit     int     // connections, 0: any number
 	perSecond float64 // handshakes, 0: any number
 
-	peers map[string]*peer
+	peers map[netip.Prefix]*peer
 	swept time.Time // when evict last ran
 }
 
@@ -25,7 +27,7 @@ type peer struct {
 }
 
 func newAdmission(limit int, perSecond float64) *admission {
-	return &admission{limit: limit, perSecond: perSecond, peers: make(map[string]*peer)}
+	return &admission{limit: limit, perSecond: perSecond, peers: make(map[netip.Prefix]*peer)}
 }
 
 func (a *admission) off() bool { return a.limit <= 0 && a.perSecond <= 0 }
@@ -35,7 +37,7 @@ func (a *admission) enter(addr string) *refusal {
 	if a.off() {
 		return nil
 	}
-	key, now := network(addr), time.Now()
+	key, now := remote.Network(addr), time.Now()
 	p := a.peers[key]
 	if p == nil {
 		if len(a.peers) >= maxPeers {
@@ -59,7 +61,7 @@ func (a *admission) leave(addr string) {
 	if a.off() {
 		return
 	}
-	key := network(addr)
+	key := remote.Network(addr)
 	p := a.peers[key]
 	if p == nil {
 		return
@@ -77,7 +79,7 @@ func (a *admission) evict(now time.Time) {
 		return
 	}
 	a.swept = now
-	var spare []string
+	var spare []netip.Prefix
 	for key, p := range a.peers {
 		if p.connections > 0 {
 			continue
@@ -97,16 +99,3 @@ func (a *admission) evict(now time.Time) {
 }
 
 func (a *admission) burst() float64 { return max(1, handshakeBurst*a.perSecond) }
-
-// network returns what limits are counted by: the address, of IPv6 the /64 network that one subscriber has to himself.
-func network(addr string) string {
-	ip, err := netip.ParseAddr(addr)
-	if err != nil || ip.Is4() || ip.Is4In6() {
-		return addr
-	}
-	prefix, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return addr
-	}
-	return prefix.String()
-}

@@ -2,10 +2,11 @@ package engine
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime"
 	"time"
+
+	"signalbox/server/remote"
 )
 
 // Config holds limits and times. The zero value of each field means its default.
@@ -76,7 +77,7 @@ func (c Config) withDefaults() Config {
 		c.Transports = []string{Polling.String(), WebSocketTransport.String()}
 	}
 	if c.ClientIP == nil {
-		c.ClientIP = remoteHost
+		c.ClientIP = remote.Host
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -89,13 +90,4 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-// remoteHost returns the host part of the address that the connection came from.
-func remoteHost(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

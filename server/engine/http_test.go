@@ -328,22 +328,6 @@ func TestInternIsBounded(t *testing.T) {
 	}
 }
 
-func TestNetwork(t *testing.T) {
-	tests := map[string]string{
-		"192.0.2.1":             "192.0.2.1",
-		"::ffff:192.0.2.1":      "::ffff:192.0.2.1",
-		"2001:db8:1:2:3:4:5:6":  "2001:db8:1:2::/64",
-		"fe80::1%eth0":          "fe80::/64",
-		"not an address":        "not an address",
-		"2001:db8:1:2:ffff::ff": "2001:db8:1:2::/64",
-	}
-	for addr, want := range tests {
-		if got := network(addr); got != want {
-			t.Errorf("network(%q) = %q, want %q", addr, got, want)
-		}
-	}
-}
-
 func TestAdmissionIsBounded(t *testing.T) {
 	a := newAdmission(0, 0.0001)
 	for i := range maxPeers + 1000 {
