@@ -72,7 +72,7 @@ func (c Config) productionFaults() []error {
 	}
 	add(c.JWTSecret == "" && c.JWKSURL == "", "nothing verifies tokens; set JWT_SECRET, made with `openssl rand -hex 32`, or JWKS_URL")
 	for _, o := range c.Open() {
-		add(!o.Allowed, "%s; set %s, or allow it: ALLOW_OPEN=%s", o.What, o.Setting, o.Name)
+		add(!o.Allowed, "%s; set %s, or add %s to ALLOW_OPEN", o.What, o.Setting, o.Name)
 	}
 	add(c.TrustedProxies.everybody(), "TRUSTED_PROXIES is everybody, so every client writes its own address; name the proxies' networks")
 	return faults

@@ -18,13 +18,13 @@ func TestProduction(t *testing.T) {
 	}{
 		"closed": {closed, nil},
 		"nothing set": {[]string{"SIGNALBOX_ENV", "production"}, []string{
-			"nothing verifies tokens; set JWT_SECRET", "ALLOW_OPEN=origins", "ALLOW_OPEN=root", "ALLOW_OPEN=tap", "ALLOW_OPEN=events", "ALLOW_OPEN=metrics",
+			"nothing verifies tokens; set JWT_SECRET", "add origins to ALLOW_OPEN", "add root to ALLOW_OPEN", "add tap to ALLOW_OPEN", "add events to ALLOW_OPEN", "add metrics to ALLOW_OPEN",
 		}},
 		"open by name": {[]string{"SIGNALBOX_ENV", "Production", "JWT_SECRET", goodSecret, "ALLOW_OPEN", "origins, ROOT,tap,events,metrics"}, nil},
 		"open in part": {[]string{"SIGNALBOX_ENV", "production", "JWT_SECRET", goodSecret, "ALLOW_OPEN", "root,metrics"},
-			[]string{"ALLOW_OPEN=origins", "ALLOW_OPEN=tap", "ALLOW_OPEN=events"}},
+			[]string{"add origins to ALLOW_OPEN", "add tap to ALLOW_OPEN", "add events to ALLOW_OPEN"}},
 		"every origin":              {with("ALLOWED_ORIGINS", "*"), []string{"pages of every website may connect"}},
-		"every app":                 {with("JWKS_URL", "https://id.example/keys"), []string{"set JWT_AUDIENCE=<this app>, or allow it: ALLOW_OPEN=audience"}},
+		"every app":                 {with("JWKS_URL", "https://id.example/keys"), []string{"set JWT_AUDIENCE=<this app>, or add audience to ALLOW_OPEN"}},
 		"every app, by name":        {with("JWKS_URL", "https://id.example/keys", "ALLOW_OPEN", "audience"), nil},
 		"one app":                   {with("JWKS_URL", "https://id.example/keys", "JWT_AUDIENCE", "app"), nil},
 		"every proxy":               {with("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"), []string{"TRUSTED_PROXIES is everybody"}},

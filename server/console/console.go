@@ -22,7 +22,7 @@ const (
 	maxTokenTTL = 24 * time.Hour
 )
 
-// Config is what a console is made of. Stats and Log are needed.
+// Config is what a console is made of. TryOut, Stats, ClientIP and Log are needed.
 type Config struct {
 	// AdminToken is what whoever opens the console has to know; empty: only those get in whom TryOut lets in.
 	AdminToken string
@@ -35,7 +35,7 @@ type Config struct {
 	// Mint makes a token for those whom TryOut lets in; nil: this server does not make tokens. It is called from any goroutine; the text
 	// of its error goes to the page.
 	Mint func(TokenRequest) (string, error)
-	// ClientIP returns the address of the client behind a request; nil: the other end of the TCP connection.
+	// ClientIP returns the address of the client behind a request.
 	ClientIP func(*http.Request) string
 	Log      *slog.Logger
 }
@@ -63,7 +63,7 @@ type Console struct {
 func New(cfg Config) *Console {
 	c := &Console{cfg: cfg, pages: loadPages(), reading: reading{read: cfg.Stats}}
 	if cfg.AdminToken != "" {
-		c.gate = newGate(cfg.AdminToken, cfg.ClientIP, cfg.Log)
+		c.gate = &gate{token: cfg.AdminToken, clientIP: cfg.ClientIP, log: cfg.Log}
 	}
 	return c
 }

@@ -20,10 +20,11 @@ const adminToken = "correct horse battery staple"
 
 func newTest(change ...func(*Config)) *Console {
 	cfg := Config{
-		TryOut:  func(*http.Request) bool { return true },
-		Version: "v1",
-		Stats:   func() Stats { return Stats{PacketsIn: 7, Rooms: map[string]int{"user": 2}} },
-		Log:     slog.New(slog.DiscardHandler),
+		TryOut:   func(*http.Request) bool { return true },
+		ClientIP: func(*http.Request) string { return "192.0.2.1" },
+		Version:  "v1",
+		Stats:    func() Stats { return Stats{PacketsIn: 7, Rooms: map[string]int{"user": 2}} },
+		Log:      slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
 		f(&cfg)

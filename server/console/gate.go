@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"signalbox/server/auth"
-	"signalbox/server/remote"
 )
 
 const (
@@ -26,13 +25,6 @@ type gate struct {
 
 	sessions sessions
 	failures failures
-}
-
-func newGate(token string, clientIP func(*http.Request) string, log *slog.Logger) *gate {
-	if clientIP == nil {
-		clientIP = remote.Host
-	}
-	return &gate{token: token, clientIP: clientIP, log: log}
 }
 
 // verdict is what the gate says about a token.
