@@ -9,13 +9,14 @@ import (
 
 // admit applies what decides who may begin a session, and takes a place for it.
 func (s *Server) admit(r *http.Request, addr string) *refusal {
-	if requestBytes(r) > maxRequestBytes {
-		return refuseHeaders
+	refused := checkSize(r)
+	if refused == nil {
+		refused = s.checkOrigin(r)
 	}
-	if refused := s.checkOrigin(r); refused != nil {
-		return refused
+	if refused == nil {
+		refused = s.reserve(addr)
 	}
-	return s.reserve(addr)
+	return refused
 }
 
 func (s *Server) newSession(r *http.Request, query url.Values, addr string) *Session {

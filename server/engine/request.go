@@ -11,12 +11,10 @@ import (
 	"time"
 )
 
-// Request is what is kept of the request that opened a session. Its maps are shared by sessions and must not be changed.
+// Request is what is kept of the request that opened a session. Its header is shared by sessions and must not be changed.
 type Request struct {
 	// Header holds the request's headers, Host included, without those of the websocket handshake.
 	Header http.Header
-	// Query is the parsed query.
-	Query url.Values
 	// URL is path and query as they were sent.
 	URL string
 	// Secure tells whether the request came over TLS.
@@ -34,19 +32,35 @@ var handshakeHeaders = map[string]bool{
 	"Sec-Websocket-Protocol":   true,
 }
 
-// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what the
-// reference implementation's HTTP server allows.
-const maxRequestBytes = 16 * kiB
+// Query returns the parsed query. It is parsed at each call: few ask, and kept as it was sent it takes the least memory.
+func (r *Request) Query() url.Values {
+	_, raw, _ := strings.Cut(r.URL, "?")
+	query, _ := url.ParseQuery(raw) // what can be read, as [url.URL.Query] does
+	return query
+}
 
-// requestBytes returns about how much of a request would be kept.
-func requestBytes(r *http.Request) int {
-	n := len(r.RequestURI) + len(r.Host)
+const (
+	// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what the
+	// reference implementation's HTTP server allows.
+	maxRequestBytes = 16 * kiB
+	// maxRequestFields bounds the headers of a handshake, and the parameters of its query. A header takes about 100 bytes
+	// beside its text.
+	maxRequestFields = 100
+)
+
+// checkSize refuses a handshake of which too much would be kept.
+func checkSize(r *http.Request) *refusal {
+	bytes, fields := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
+		fields += len(values)
 		for _, v := range values {
-			n += len(name) + len(v)
+			bytes += len(name) + len(v)
 		}
 	}
-	return n
+	if bytes > maxRequestBytes || max(fields, strings.Count(r.URL.RawQuery, "&")+1) > maxRequestFields {
+		return refuseHeaders
+	}
+	return nil
 }
 
 // newRequest returns the copy of r that its session keeps.
@@ -60,7 +74,6 @@ func (s *Server) newRequest(r *http.Request) *Request {
 	header["Host"] = []string{r.Host}
 	return &Request{
 		Header: s.requests.intern(header),
-		Query:  s.requests.intern(r.URL.Query()),
 		URL:    strings.Clone(r.RequestURI),
 		Secure: r.TLS != nil,
 		Time:   time.Now(),
@@ -74,7 +87,7 @@ const (
 	maxInternBytes = 4 * kiB
 )
 
-// interner finds equal headers and queries of different clients, so that they are kept once.
+// interner finds equal headers of different clients, so that they are kept once.
 type interner struct {
 	seed maphash.Seed
 

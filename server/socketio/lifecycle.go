@@ -45,7 +45,7 @@ func (p *peer) greet(h app.Handler, payload []byte) (session app.Session, err er
 	request := p.conn.session.Request()
 	return h.Connect(p, app.Handshake{
 		Auth:       authObject(payload),
-		Query:      request.Query.Get,
+		Query:      func(name string) string { return request.Query().Get(name) },
 		Header:     request.Header.Get,
 		RemoteAddr: p.conn.session.RemoteAddr(),
 		Time:       request.Time,

@@ -121,7 +121,7 @@ const nodeTime = "Mon Jan 02 2006 15:04:05 GMT+0000 (Coordinated Universal Time)
 // handshake returns a client's handshake as a Node server tells of it, without secrets.
 func (p *peer) handshake() json.RawMessage {
 	request := p.conn.session.Request()
-	query := openQuery(request.Query)
+	query := openQuery(request.Query())
 	raw, err := marshal(struct {
 		Headers map[string]any `json:"headers"`
 		Time    string         `json:"time"`
@@ -174,7 +174,7 @@ func openQuery(query url.Values) url.Values {
 
 // openURL returns path and query as they were sent, where the query has no secrets.
 func openURL(request *engine.Request, open url.Values) string {
-	if len(open) == len(request.Query) {
+	if len(open) == len(request.Query()) {
 		return request.URL
 	}
 	path, _, _ := strings.Cut(request.URL, "?")

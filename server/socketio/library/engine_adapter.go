@@ -103,7 +103,7 @@ func (c *clientConn) Request() *types.HttpContext {
 	r := &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: from.Header, Host: from.Header.Get("Host"),
 		RequestURI: from.URL, RemoteAddr: connection.RemoteAddr()}
 	r.URL.Path = socketio.Path
-	r.URL.RawQuery = from.Query.Encode()
+	r.URL.RawQuery = from.Query().Encode()
 	if from.Secure {
 		r.TLS = new(tls.ConnectionState)
 	}

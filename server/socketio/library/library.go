@@ -114,7 +114,7 @@ func (l *Library) nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 	// The engine's copies of headers and query, which many clients have in common, in the place of this socket's own.
 	request, handshake := c.client.Connection().Request(), sock.Handshake()
 	handshake.Headers = map[string][]string(request.Header)
-	handshake.Query = map[string][]string(request.Query)
+	handshake.Query = map[string][]string(request.Query())
 	c.session.setSocket(sock)
 	if a, ok := sock.Nsp().Adapter().(*adapter); ok {
 		a.asked.Store(sock.Id(), c.session)
