@@ -42,7 +42,7 @@ type Config struct {
 
 	MaxPayloadBytes        Bytes   `group:"Limits" env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
 	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
-	MaxConnections         int     `env:"MAX_CONNECTIONS" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, less a twentieth for everything else"`
+	MaxConnections         int     `env:"MAX_CONNECTIONS" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, which holds in any case: less a twentieth for everything else, a client that polls takes three until it has upgraded, others one"`
 	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
 	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
 	MaxNamespacesPerClient int     `env:"MAX_NAMESPACES_PER_CLIENT" default:"16" min:"1" max:"10000" doc:"namespaces one connection may be in"`

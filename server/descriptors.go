@@ -1,11 +1,32 @@
 package server
 
-// maxConnections returns how many clients may be there at the same time: as many as are set, else as many as leave a
-// twentieth of the files that the process may have open, and 50 at least, for everything else. A client over it is
-// refused and told so; without a limit the listener itself would run out of files, and nobody could connect or ask why.
-func maxConnections(set, openFiles int) int {
-	if set > 0 || openFiles == 0 {
-		return set
+import (
+	"log/slog"
+
+	"signalbox/config"
+	"signalbox/server/engine"
+)
+
+// clientDescriptors returns how many files clients may have open together: as many as leave a twentieth of what the process
+// may open, and 50 at least, for everything else. A client over it is refused and told so; without a limit the listener
+// itself would run out of files, and nobody could connect or ask why. 0: it is not known.
+func clientDescriptors(openFiles int) int {
+	if openFiles == 0 {
+		return 0
 	}
 	return max(1, openFiles-max(50, openFiles/20))
+}
+
+// listenerOptions bound the connections that are open, whatever they are for: those of clients, and half of what these leave.
+// The bound for one address is wide enough for MAX_CONNECTIONS_PER_IP clients that poll and upgrade. Behind proxies all have
+// the proxy's address, and there is none.
+func listenerOptions(cfg config.Config, openFiles int, log *slog.Logger) engine.ListenerOptions {
+	o := engine.ListenerOptions{WriteTimeout: cfg.WriteTimeout, Log: log}
+	if clients := clientDescriptors(openFiles); clients > 0 {
+		o.MaxOpen = clients + (openFiles-clients)/2
+	}
+	if direct := cfg.TrustedProxies.Hops == 0 && len(cfg.TrustedProxies.Networks) == 0; direct && cfg.MaxConnectionsPerIP > 0 {
+		o.MaxPerAddr = max(16, 3*cfg.MaxConnectionsPerIP)
+	}
+	return o
 }

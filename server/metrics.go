@@ -126,7 +126,18 @@ func (m *Metrics) describeProcess(version string, s *Server) {
 		return 1
 	})
 	m.Gauge("signalbox_http_connections", "TCP connections open for HTTP requests; websockets are not among them.", func() float64 {
-		return float64(s.connections.count())
+		_, http, _ := s.listener.Open()
+		return float64(http)
+	})
+	m.Gauge("signalbox_open_connections", "TCP connections open, for requests, websockets and streams.", func() float64 {
+		all, _, _ := s.listener.Open()
+		return float64(all)
+	})
+	m.Counters("signalbox_connections_cut_total", "cause", "TCP connections that were refused since too many were open, of all or of their address, and idle ones that were closed to make room.", func(yield func(string, float64)) {
+		_, _, closed := s.listener.Open()
+		yield("full", float64(closed.Full))
+		yield("address", float64(closed.PerAddr))
+		yield("idle", float64(closed.Idle))
 	})
 }
 

@@ -35,7 +35,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	realtime Realtime
-	listener net.Listener
+	listener *engine.Listener
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
 	doors    doorSet      // set before Run; nil: there are none
@@ -49,8 +49,7 @@ type Server struct {
 	// degraded says what does not work although clients are served; "": nothing. nil: nobody can know.
 	degraded func() string
 
-	draining    atomic.Bool
-	connections connections
+	draining atomic.Bool
 }
 
 // Realtime is the Socket.IO door as the routes and the lifecycle see it.
@@ -87,9 +86,11 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
-	if s.listener, err = listen(cfg.Host, cfg.Port); err != nil {
+	port, err := listen(cfg.Host, cfg.Port)
+	if err != nil {
 		return nil, err
 	}
+	s.listener = engine.Listen(port, listenerOptions(cfg, openFiles(), log))
 	if cfg.DebugAddr != "" {
 		if s.debug, err = newDebugServer(cfg.DebugAddr, log); err != nil {
 			_ = s.listener.Close()
@@ -101,7 +102,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		ReadHeaderTimeout: cfg.HeaderReadTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         s.connections.follow,
+		ConnState:         s.listener.Follow,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // faults of peers, one line each
 	}
 	m.describeProcess(version, s)
@@ -162,7 +163,7 @@ func (s *Server) OnReady(f func() string) { s.degraded = f }
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(engine.Listener(s.listener, s.cfg.WriteTimeout)) }() // awaited by drain, or right here
+	go func() { served <- s.http.Serve(s.listener) }() // awaited by drain, or right here
 	if s.debug != nil {
 		s.debug.start()
 		defer s.debug.close()
@@ -203,7 +204,7 @@ func (s *Server) drain(served <-chan error) {
 	}
 	_ = s.listener.Close()
 	<-served
-	s.connections.closeFresh()
+	s.listener.CloseFresh()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut at the deadline", "error", err)
 		_ = s.http.Close()

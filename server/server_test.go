@@ -283,8 +283,8 @@ func TestConnectionsAreCounted(t *testing.T) {
 	fmt.Fprint(conn, "GET /socket.io/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	mine := <-taken
 	defer mine.Close()
-	if n := s.connections.count(); n != 0 {
-		t.Errorf("connections = %d with one that was taken over, want 0", n)
+	if all, n, _ := s.listener.Open(); n != 0 || all != 1 {
+		t.Errorf("%d connections and %d of HTTP with one that was taken over, want 1 and 0", all, n)
 	}
 	// The answer to this request is counted after its handler returned; the scrape comes later on another connection.
 	_, body := s.get(t, "/metrics")

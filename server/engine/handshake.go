@@ -8,13 +8,13 @@ import (
 )
 
 // admit applies what decides who may begin a session, and takes a place for it.
-func (s *Server) admit(r *http.Request, addr string) *refusal {
+func (s *Server) admit(r *http.Request, addr string, descriptors int) *refusal {
 	refused := checkSize(r)
 	if refused == nil {
 		refused = s.checkOrigin(r)
 	}
 	if refused == nil {
-		refused = s.reserve(addr)
+		refused = s.reserve(addr, descriptors)
 	}
 	return refused
 }
@@ -48,7 +48,7 @@ func (nobody) Closed(Reason)       {}
 // handshakeWebSocket begins a session on a websocket. The open packet leaves with the 101 response.
 func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, query url.Values) {
 	addr := s.cfg.ClientIP(r)
-	if refused := s.admit(r, addr); refused != nil {
+	if refused := s.admit(r, addr, 1); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
@@ -56,7 +56,7 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, quer
 	first := wire.Text(s.openPacket(session.id, WebSocketTransport))
 	t, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
 	if err != nil {
-		s.cancel(addr)
+		s.cancel(addr, 1)
 		s.cfg.Log.Debug("websocket handshake failed", "error", err)
 		return
 	}

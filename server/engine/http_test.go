@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"signalbox/server/wire"
 )
 
 // get makes a request without a session.
@@ -319,19 +321,61 @@ func TestWire26_Request(t *testing.T) {
 	}
 }
 
+// liveHeap returns what is left after garbage is collected.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC() // pools are given up by the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestMemoryOfAClient has clients that read nothing and leave their messages unfinished: each pins what is queued for it, and
+// at most twice a message. docs/deploy.md counts so.
+func TestMemoryOfAClient(t *testing.T) {
+	const clients, outbox, payload = 20, 1 * miB, 1_000_000
+	a := newApp()
+	s := start(t, Config{OutboxBytes: outbox, MaxPayloadBytes: payload}, a)
+	before := liveHeap()
+	for range clients {
+		r := s.rawWebSocket(t)
+		r.send(frame(opText, false, []byte("4")))
+		for range 10 {
+			r.send(frame(opContinuation, false, make([]byte, payload/20)))
+		}
+		rest := frame(opContinuation, true, make([]byte, payload/2-1))
+		r.send(rest[:len(rest)-1])
+		session := a.next(t)
+		for full := false; !full; {
+			session.mu.Lock()
+			room := session.bytes < outbox-20_000
+			full = !room && session.blocked
+			session.mu.Unlock()
+			if !room {
+				runtime.Gosched() // the kernel takes some of it
+			} else if err := session.Send(wire.Text(make([]byte, 10_000))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var each int64
+	until(t, "all that was sent", func() bool {
+		each = (liveHeap() - before) / clients
+		return each > outbox+payload*9/10
+	})
+	if most := int64(outbox + 2*payload); each > most {
+		t.Errorf("a client takes %d bytes, want at most %d", each, most)
+	} else {
+		t.Logf("a client takes %d bytes", each)
+	}
+}
+
 // TestMemoryOfAHandshake opens sessions with the largest handshakes that are taken: what is kept of each is not much more
 // than was sent.
 func TestMemoryOfAHandshake(t *testing.T) {
 	const sessions, most = 100, 40 * kiB
 	s := New(Config{}, func(*Session) Receiver { return nobody{} })
-	heap := func() int64 {
-		runtime.GC()
-		runtime.GC() // pools are given up by the second
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	before := heap()
+	before := liveHeap()
 	for i := range sessions {
 		r := httptest.NewRequest("GET", "/socket.io/?"+pollingQuery+strings.Repeat("&a=", 90)+strings.Repeat("x", 12_000), nil)
 		for n := range maxRequestFields {
@@ -342,7 +386,7 @@ func TestMemoryOfAHandshake(t *testing.T) {
 			t.Fatalf("handshake: %d", w.Code)
 		}
 	}
-	if each := (heap() - before) / sessions; each > most {
+	if each := (liveHeap() - before) / sessions; each > most {
 		t.Errorf("a session takes %d bytes, want at most %d", each, most)
 	} else {
 		t.Logf("a session takes %d bytes", each)

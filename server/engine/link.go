@@ -54,6 +54,9 @@ type link struct {
 	// Guarded by flusher.mu.
 	nextDirty *link
 
+	// Guarded by Server.mu, once the link is registered.
+	descriptors int // that it may take
+
 	mu sync.Mutex
 	// mu guards the following.
 	nc       net.Conn        // nil while a session is polling
@@ -82,7 +85,7 @@ type link struct {
 }
 
 func (l *link) init(s *Server, o owner) {
-	l.srv, l.owner, l.flusher = s, o, s.nextFlusher()
+	l.srv, l.owner, l.flusher, l.descriptors = s, o, s.nextFlusher(), 1
 }
 
 // attachLocked gives the link its connection.

@@ -24,7 +24,7 @@ func (s *Server) Reserve(w http.ResponseWriter, r *http.Request) (*Place, error)
 		refused = checkUpgrade(r)
 	}
 	if refused == nil {
-		refused = s.reserve(p.addr)
+		refused = s.reserve(p.addr, 1)
 	}
 	if refused != nil {
 		s.refuse(w, refused)
@@ -36,7 +36,7 @@ func (s *Server) Reserve(w http.ResponseWriter, r *http.Request) (*Place, error)
 // Cancel gives a place back that is not needed after all. Once the place is used it does nothing.
 func (p *Place) Cancel() {
 	if p.take() {
-		p.srv.cancel(p.addr)
+		p.srv.cancel(p.addr, 1)
 	}
 }
 
@@ -54,7 +54,7 @@ func (p *Place) open(l *link, takeOver func() (taken, error), maxPayload int64) 
 	}
 	t, err := takeOver()
 	if err != nil {
-		p.srv.cancel(p.addr)
+		p.srv.cancel(p.addr, 1)
 		return nil, errors.Join(ErrRefused, err)
 	}
 	reader := newReader(t.nc, maxPayload, t.early)

@@ -36,12 +36,12 @@ type polling struct {
 // handshakePolling begins a session with polling. The open packet is the response.
 func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
 	addr := s.cfg.ClientIP(r)
-	if refused := s.admit(r, addr); refused != nil {
+	if refused := s.admit(r, addr, pollingDescriptors); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
 	session := s.newSession(r, query, addr)
-	session.polling = new(polling)
+	session.polling, session.descriptors = new(polling), pollingDescriptors
 	session.deliver.Lock() // from before anybody can end the session until it has a receiver, which is told then
 	if !s.add(&session.link, addr) {
 		session.deliver.Unlock()

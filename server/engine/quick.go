@@ -40,41 +40,40 @@ var attempts = sync.Pool{New: func() any {
 	return a
 }}
 
-// quickListener accepts connections of which a write that the kernel takes at once costs the scheduler nothing.
-type quickListener struct {
-	net.Listener
-	writeTimeout time.Duration
-}
-
-// Listener returns l with connections that write as the engine does, for the http.Server in front of it: a poll or a
-// handshake takes less CPU, and a write, of whatever answer, may take as long as it makes progress within writeTimeout.
-// After that it fails, and net/http closes the connection: one whose client sends requests and does not read the answers
-// would stay for ever. A write deadline that is set on a connection counts until its next blocked write. A listener that
-// is not TCP is returned as it is.
-func Listener(l net.Listener, writeTimeout time.Duration) net.Listener {
-	if _, ok := l.(*net.TCPListener); !ok {
-		return l
-	}
-	return quickListener{l, writeTimeout}
-}
-
-func (l quickListener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nc, nil
-	}
-	return &quickConn{TCPConn: tcp, raw: rawConn(tcp), writeTimeout: l.writeTimeout}, nil
-}
-
-// quickConn is a TCP connection until it is taken over from net/http.
+// quickConn is a TCP connection of a [Listener] until it is taken over from net/http.
 type quickConn struct {
 	*net.TCPConn
-	raw          syscall.RawConn // nil where descriptors are not written to directly
-	writeTimeout time.Duration
+	raw      syscall.RawConn // nil where descriptors are not written to directly
+	listener *Listener
+
+	// Guarded by listener.mu.
+	waits, fresh bool // for a request; for its first one
+	taken, gone  bool // net/http does not have it any more; it is closed
+	prev, next   *quickConn
+}
+
+// Close implements [net.Conn].
+func (c *quickConn) Close() error {
+	err := c.TCPConn.Close()
+	if err == nil { // the first time
+		c.listener.forget(c.TCPConn, c)
+	}
+	return err
+}
+
+// ownConn is a connection of a [Listener] that the engine has taken over.
+type ownConn struct {
+	*net.TCPConn
+	listener *Listener
+}
+
+// Close implements [net.Conn].
+func (c ownConn) Close() error {
+	err := c.TCPConn.Close()
+	if err == nil { // the first time
+		c.listener.forget(c.TCPConn, nil)
+	}
+	return err
 }
 
 // Write implements [net.Conn]. What does not fit into the kernel's buffer is written in pieces that have the write timeout
@@ -82,7 +81,7 @@ type quickConn struct {
 func (c *quickConn) Write(p []byte) (int, error) {
 	n, err := quickWrite(c.raw, p)
 	for err == nil && n < len(p) {
-		if err = c.TCPConn.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+		if err = c.TCPConn.SetWriteDeadline(time.Now().Add(c.listener.o.WriteTimeout)); err != nil {
 			break
 		}
 		var more int
@@ -114,7 +113,7 @@ func quickWrite(raw syscall.RawConn, p []byte) (int, error) {
 // bare returns the connection that nc is without its quick writes: the engine has its own.
 func bare(nc net.Conn) net.Conn {
 	if quick, ok := nc.(*quickConn); ok {
-		return quick.TCPConn
+		return ownConn{quick.TCPConn, quick.listener}
 	}
 	return nc
 }

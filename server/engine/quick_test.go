@@ -14,7 +14,7 @@ func TestQuickConnectionsWriteEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick := Listener(l, time.Minute)
+	quick := Listen(l, ListenerOptions{WriteTimeout: time.Minute})
 	defer quick.Close()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -55,7 +55,7 @@ func TestQuickConnectionsThatNobodyReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick := Listener(l, 20*time.Millisecond)
+	quick := Listen(l, ListenerOptions{WriteTimeout: 20 * time.Millisecond})
 	defer quick.Close()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -76,11 +76,7 @@ func TestQuickConnectionsThatNobodyReads(t *testing.T) {
 	}
 }
 
-func TestListenersThatAreNotTCPStayAsTheyAre(t *testing.T) {
-	l := &net.UnixListener{}
-	if Listener(l, time.Second) != net.Listener(l) {
-		t.Error("a unix listener was wrapped")
-	}
+func TestConnectionsThatAreNotTCPStayAsTheyAre(t *testing.T) {
 	one, two := net.Pipe()
 	defer one.Close()
 	defer two.Close()

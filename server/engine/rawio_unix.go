@@ -14,6 +14,8 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	switch nc := nc.(type) {
 	case *net.TCPConn:
 		sc = nc
+	case ownConn:
+		sc = nc
 	case *net.UnixConn:
 		sc = nc
 	default:

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"net"
 	"os"
 	"runtime/debug"
 	"time"
@@ -228,7 +227,7 @@ func (l *link) closeConn() {
 	l.mu.Lock()
 	nc, reason := l.nc, l.reason
 	l.mu.Unlock()
-	if tcp, ok := nc.(*net.TCPConn); ok && !reason.orderly() {
+	if tcp, ok := nc.(interface{ SetLinger(int) error }); ok && !reason.orderly() {
 		tcp.SetLinger(0)
 	}
 	nc.Close()

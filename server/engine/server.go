@@ -39,8 +39,10 @@ type Server struct {
 	links    map[*link]struct{}
 	hearts   map[beat]*heart // of plain websockets and streams
 	reserved int             // connections that are being set up
-	held     int             // what else Shutdown waits for
-	closed   bool
+
+	descriptors int // what links and those that are being set up may take
+	held        int // what else Shutdown waits for
+	closed      bool
 }
 
 // tally are the parts of [Stats] that change seldom.
@@ -102,28 +104,39 @@ func (s *Server) nextFlusher() *flusher {
 	return s.flushers[int(s.robin.Add(1))%len(s.flushers)]
 }
 
-// reserve takes a place for a new connection of the client at addr. It must be given back, with cancel if the
-// connection does not come about, else with remove.
-func (s *Server) reserve(addr string) *refusal {
+// pollingDescriptors is how many file descriptors a session that polls may take at the same time: for a poll, a post, and the
+// websocket of an upgrade. Everybody else takes one.
+const pollingDescriptors = 3
+
+// reserve takes a place for a new connection of the client at addr, which may take so many file descriptors. It must be
+// given back, with cancel if the connection does not come about, else with remove.
+func (s *Server) reserve(addr string, descriptors int) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
 		return refuseShutdown
-	case s.cfg.MaxConnections > 0 && len(s.links)+s.reserved >= s.cfg.MaxConnections:
+	case s.cfg.MaxConnections > 0 && len(s.links)+s.reserved >= s.cfg.MaxConnections,
+		s.cfg.MaxDescriptors > 0 && s.descriptors+descriptors > s.cfg.MaxDescriptors:
 		return refuseLimit
 	}
 	if refused := s.peers.enter(addr); refused != nil {
 		return refused
 	}
 	s.reserved++
+	s.descriptors += descriptors
 	return nil
 }
 
-func (s *Server) cancel(addr string) {
+func (s *Server) cancel(addr string, descriptors int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cancelLocked(addr, descriptors)
+}
+
+func (s *Server) cancelLocked(addr string, descriptors int) {
 	s.reserved--
+	s.descriptors -= descriptors
 	s.peers.leave(addr)
 	s.checkEmptyLocked()
 }
@@ -133,17 +146,26 @@ func (s *Server) cancel(addr string) {
 func (s *Server) add(l *link, addr string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reserved--
 	if s.closed {
-		s.peers.leave(addr)
-		s.checkEmptyLocked()
+		s.cancelLocked(addr, l.descriptors)
 		return false
 	}
+	s.reserved--
 	s.links[l] = struct{}{}
 	if session, ok := l.owner.(*Session); ok {
 		s.sessions[session.id] = session
 	}
 	return true
+}
+
+// upgraded notes that a session does not poll any more.
+func (s *Server) upgraded(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.links[l]; ok {
+		s.descriptors -= l.descriptors - 1
+		l.descriptors = 1
+	}
 }
 
 // remove forgets a connection that has ended and counts its end. Doing it twice is harmless.
@@ -175,6 +197,7 @@ func (s *Server) forgetLocked(l *link) bool {
 		return false
 	}
 	delete(s.links, l)
+	s.descriptors -= l.descriptors
 	if session, ok := l.owner.(*Session); ok {
 		delete(s.sessions, session.id)
 	}

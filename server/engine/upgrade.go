@@ -76,19 +76,19 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 // Rule: the protocol's test suite wants the websocket closed rather than its handshake refused.
 func (s *Server) refuseSecond(w http.ResponseWriter, r *http.Request) {
 	addr := s.cfg.ClientIP(r)
-	if refused := s.reserve(addr); refused != nil {
+	if refused := s.reserve(addr, 1); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
 	t, err := s.openWebSocket(w, r)
 	if err != nil {
-		s.cancel(addr)
+		s.cancel(addr, 1)
 		return
 	}
 	s.countRefusal(refuseSecond)
 	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
 	s.spawn(func() {
-		defer s.cancel(addr)
+		defer s.cancel(addr, 1)
 		farewell(t.nc, reader, errNoUpgrade, s.cfg.CloseTimeout)
 	})
 }
@@ -221,6 +221,7 @@ func (s *Session) takeOver(nc net.Conn) bool {
 		s.wakeWriterLocked(false)
 	}
 	s.mu.Unlock()
+	s.srv.upgraded(&s.link)
 	s.srv.tally.upgrades.Add(1)
 	if posting != nil {
 		<-posting
