@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 
 	"signalbox/config"
@@ -22,6 +23,9 @@ type Options struct {
 	Hub *hub.Hub
 	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
 	Handlers map[string]app.Handler
+	// Guard puts what asks for a token before a handler. With REQUIRE_AUTH it is before every handler that does not see to
+	// that itself, see [app.SelfGuarding], and before the namespaces of the library.
+	Guard func(app.Handler) app.Handler
 	// Doors serve the ways in that speak no Socket.IO; nil: there are none.
 	Doors *Doors
 	// Console is the page to try the doors by hand; nil: there is none.
@@ -46,6 +50,12 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Cluster != nil {
 		cfg.Cluster = o.Cluster.Servers()
+	}
+	if o.Config.RequireAuth {
+		cfg.Guard = o.Guard
+		if cfg.Guard == nil {
+			return nil, errors.New("REQUIRE_AUTH=true: nothing can ask for a token; set Options.Guard")
+		}
 	}
 	door := socketio.New(cfg)
 	lib, err := library.New(door, o.Log)

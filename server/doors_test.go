@@ -38,7 +38,7 @@ func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
 	})
 	s, err := New(Options{
 		Config: cfg, Log: quiet, Version: "test", Hub: d.Hub,
-		Handlers: map[string]app.Handler{"/chat": d.Rooms.Chat()},
+		Handlers: map[string]app.Handler{"/chat": d.Rooms.Chat()}, Guard: d.Gate.Require,
 		Doors: &Doors{
 			Rooms: d.Rooms.Text(), Tap: d.Tap.Text(), Demo: d.Demo, Notification: d.Notification,
 			Events: d.Tap.Stream(), UserEvents: d.UserStreams, RoomEvents: d.Rooms.Watch(),

@@ -69,12 +69,8 @@ func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, other
 }
 
 // namespaces are the handlers of Socket.IO clients.
-func (s *handlerSet) namespaces(cfg config.Config) map[string]app.Handler {
-	var root app.Handler = s.broker
-	if cfg.RequireAuth {
-		root = s.gate.Require(root)
-	}
-	return map[string]app.Handler{"/": root, "/chat": s.rooms.Chat()}
+func (s *handlerSet) namespaces() map[string]app.Handler {
+	return map[string]app.Handler{"/": s.broker, "/chat": s.rooms.Chat()}
 }
 
 // doors are the handlers of everybody else.

@@ -104,7 +104,8 @@ func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 		Log:      log,
 		Version:  buildVersion(),
 		Hub:      h,
-		Handlers: handlers.namespaces(cfg),
+		Handlers: handlers.namespaces(),
+		Guard:    handlers.gate.Require,
 		Doors:    handlers.doors(verifier, remembered.tickets),
 		API: &server.APIParts{
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,

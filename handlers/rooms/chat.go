@@ -16,6 +16,11 @@ func (r *Rooms) Chat() app.Handler { return chatDoor{r} }
 
 type chatDoor struct{ rooms *Rooms }
 
+var _ app.SelfGuarding = chatDoor{}
+
+// SelfGuarding implements [app.SelfGuarding]: nobody comes in without a token in any case.
+func (chatDoor) SelfGuarding() {}
+
 // Connect lets in who has a good token, in the payload of CONNECT or as Authorization: Bearer.
 func (d chatDoor) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	r := d.rooms

@@ -69,6 +69,13 @@ type Handler interface {
 	Connect(p Peer, hs Handshake) (Session, error)
 }
 
+// SelfGuarding is a [Handler] that sees itself to who may come in. Where tokens are required, a namespace whose handler is
+// none asks for one before the handler is asked.
+type SelfGuarding interface {
+	Handler
+	SelfGuarding()
+}
+
 // Session is what a handler keeps for one client.
 type Session interface {
 	// Event handles one event. Calls come one at a time in the order the client sent them, on the goroutine that

@@ -64,7 +64,19 @@ type Client interface {
 var _ Client = (*peer)(nil)
 
 // Serve has l serve the namespaces without a handler. It is called once, before the first client.
-func (s *Server) Serve(l Library) { s.library = l }
+func (s *Server) Serve(l Library) {
+	s.library = l
+	s.libraryDoor = s.guard(libraryDoor{l})
+}
+
+// libraryDoor is the library as a handler, for what is put before handlers. Its sessions let clients in by themselves.
+type libraryDoor struct{ library Library }
+
+func (d libraryDoor) Connect(p app.Peer, _ app.Handshake) (app.Session, error) {
+	c := p.(*peer) // there are no others
+	c.library = d.library.Session(c)
+	return c.library, nil
+}
 
 // Hub returns the hub that the clients are in.
 func (s *Server) Hub() *hub.Hub { return s.hub }

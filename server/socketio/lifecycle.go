@@ -23,15 +23,22 @@ func (p *peer) attach(h app.Handler, payload []byte) {
 		p.refuse(err)
 		return
 	}
+	if p.keep(session) {
+		p.open()
+	}
+}
+
+// keep has session hear of the client from now on. It reports false, and the session has heard of the end, where the client
+// ended while the handler looked at it.
+func (p *peer) keep(session app.Session) bool {
 	p.mu.Lock()
 	p.session = session
-	missed, reason := p.told, p.ending // it ended while the handler looked at it
+	missed, reason := p.told, p.ending
 	p.mu.Unlock()
 	if missed {
 		p.finish(session, reason)
-		return
 	}
-	p.open()
+	return !missed
 }
 
 // greet calls the handler.
@@ -54,18 +61,16 @@ func (p *peer) greet(h app.Handler, payload []byte) (session app.Session, err er
 
 // attachToLibrary asks the library to let the client in. Its answer is Accept or Refuse, at once or later.
 func (p *peer) attachToLibrary(payload []byte) (err error) {
-	session := p.conn.server.library.Session(p)
-	p.mu.Lock()
-	p.session = session
-	p.mu.Unlock()
-	p.enter(hub.SocketRoom(p.name, p.ID())) // rooms that a middleware joins are kept by it
-	defer func() {
-		if r := recover(); r != nil {
-			p.panicked(r)
-			err = errPanic
-		}
-	}()
-	return session.Connect(payload)
+	session, err := p.greet(p.conn.server.libraryDoor, payload)
+	if err != nil {
+		p.refuse(err)
+		return nil
+	}
+	if !p.keep(session) {
+		return nil
+	}
+	p.enter(hub.SocketRoom(p.name, p.ID())) // a middleware may join rooms
+	return p.library.Connect(payload)
 }
 
 func (p *peer) enter(rooms ...hub.Room) { p.conn.server.hub.Enter(p.member, rooms...) }
@@ -203,9 +208,4 @@ func (p *peer) Fail(err error) {
 func (p *peer) Connection() *engine.Session { return p.conn.session }
 
 // LibrarySession implements [Client].
-func (p *peer) LibrarySession() LibrarySession {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s, _ := p.session.(LibrarySession)
-	return s
-}
+func (p *peer) LibrarySession() LibrarySession { return p.library }

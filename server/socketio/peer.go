@@ -35,6 +35,9 @@ type peer struct {
 	name   string // of the namespace
 	member *hub.Member
 
+	// Set before anybody else knows the peer; nil in a namespace with a handler.
+	library LibrarySession
+
 	state atomic.Uint32
 
 	mu sync.Mutex

@@ -28,6 +28,9 @@ type Config struct {
 	Hub                *hub.Hub
 	// Handlers serve the namespaces they are named for. Others exist where a [Library] serves them.
 	Handlers map[string]app.Handler
+	// Guard is put before every handler that does not see to tokens itself, see [app.SelfGuarding], and before the
+	// library's namespaces; nil: nothing is.
+	Guard func(app.Handler) app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
 	Log     *slog.Logger
@@ -41,7 +44,9 @@ type Server struct {
 	handlers map[string]app.Handler
 	log      *slog.Logger
 	engine   *engine.Server
-	library  Library // set before the first client; nil: only handlers serve namespaces
+	// Set before the first client; nil: only handlers serve namespaces.
+	library     Library
+	libraryDoor app.Handler
 
 	cluster      Cluster
 	outboxBytes  int   // what may wait for one client
@@ -55,7 +60,10 @@ type Server struct {
 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: cfg.Handlers, log: cfg.Log, cluster: cfg.Cluster}
+	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: make(map[string]app.Handler), log: cfg.Log, cluster: cfg.Cluster}
+	for name, h := range cfg.Handlers {
+		s.handlers[name] = s.guard(h)
+	}
 	if s.cluster == nil {
 		s.cluster = alone{}
 	}
@@ -74,6 +82,14 @@ func New(cfg Config) *Server {
 		s.cluster.Open(name)
 	}
 	return s
+}
+
+// guard returns h behind what asks for a token, where that is wanted.
+func (s *Server) guard(h app.Handler) app.Handler {
+	if _, ok := h.(app.SelfGuarding); ok || s.cfg.Guard == nil {
+		return h
+	}
+	return s.cfg.Guard(h)
 }
 
 // ServeHTTP serves the Engine.IO endpoint. It is mounted at [Path]; CORS headers are set above it.

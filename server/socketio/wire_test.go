@@ -426,3 +426,41 @@ func TestRelayedBytes_42(t *testing.T) {
 		c.want(packet, `42["own",{"html":"<a href='x'>&</a>"}]`)
 	}
 }
+
+// turnstile lets in who has a token.
+type turnstile struct{ inner app.Handler }
+
+func (g turnstile) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	if string(hs.Auth) != `{"token":"good"}` {
+		return nil, errors.New("no")
+	}
+	return g.inner.Connect(p, hs)
+}
+
+// selfGuarding sees to tokens itself.
+type selfGuarding struct{ functions }
+
+func (selfGuarding) SelfGuarding() {}
+
+// A guard stands before every handler but those that say they see to tokens themselves.
+func TestGuard(t *testing.T) {
+	_, url := newTestServer(t, map[string]app.Handler{"/new": functions{}, "/own": selfGuarding{}}, func(c *Config) {
+		c.Guard = func(h app.Handler) app.Handler { return turnstile{h} }
+	})
+	c := dial(t, url)
+	c.send("40/new,")
+	c.want(`44/new,{"message":"no"}`)
+	c.join("/own")
+	c.send(`40/new,{"token":"good"}`)
+	if got := c.read(); !strings.HasPrefix(got, `40/new,{"sid":`) {
+		t.Errorf("with a token: %s", got)
+	}
+}
+
+// A client that leaves its last namespace has as long as at the beginning to join another one.
+func TestConnectionWithoutANamespaceEnds(t *testing.T) {
+	_, url := newTestServer(t, echo(), func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	c, _ := connect(t, url, "/")
+	c.send("41")
+	c.wantClosed()
+}

@@ -13,6 +13,7 @@ import (
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/app"
+	"signalbox/server/socketio"
 )
 
 // These tests hold where the library alone, or beside our engine, would not do what a Node server does.
@@ -287,5 +288,50 @@ func TestConnectionListenerThatDoesNotReturn(t *testing.T) {
 	c.want(`42/lib,["heard"]`)
 	if took := time.Since(start); took < listenersWait/2 {
 		t.Errorf("the event did not wait, %v", took)
+	}
+}
+
+// turnstile lets in who has a token, and sees what its clients say first.
+type turnstile struct {
+	inner  app.Handler
+	closed chan string
+}
+
+func (g turnstile) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	if string(hs.Auth) != `{"token":"good"}` {
+		return nil, errors.New("no")
+	}
+	inner, err := g.inner.Connect(p, hs)
+	return watched{inner, g.closed}, err
+}
+
+type watched struct {
+	app.Session
+	closed chan string
+}
+
+func (w watched) Close(reason string) { w.Session.Close(reason); w.closed <- reason }
+
+// The namespaces of the library stand behind the guard that handlers stand behind.
+func TestGuardOfTheLibrary(t *testing.T) {
+	closed := make(chan string, 1)
+	s, url := newTestServer(t, nil, func(c *socketio.Config) {
+		c.Guard = func(h app.Handler) app.Handler { return turnstile{h, closed} }
+	})
+	sockets := make(chan *sio.Socket, 1)
+	_ = s.Library().Of("/lib", nil).On("connection", func(args ...any) { sockets <- args[0].(*sio.Socket) })
+	c := dial(t, url)
+	c.send("40/lib,")
+	c.want(`44/lib,{"message":"no"}`)
+	c.send(`40/lib,{"token":"good"}`)
+	if got := c.read(); !strings.HasPrefix(got, `40/lib,{"sid":`) {
+		t.Fatalf("with a token: %s", got)
+	}
+	_ = receive(t, sockets).On("e", func(args ...any) { args[0].(sio.Ack)([]any{"heard"}, nil) })
+	c.send(`42/lib,1["e"]`)
+	c.want(`43/lib,1["heard"]`)
+	c.send("41/lib,")
+	if got := receive(t, closed); got != "client namespace disconnect" {
+		t.Errorf("closed with %q", got)
 	}
 }

@@ -63,22 +63,30 @@ func (s *session) Connect(payload json.RawMessage) error {
 			return err
 		}
 	}
-	name := s.client.Namespace()
-	s.lib.find(name, auth, func(ok bool) {
-		if !ok {
+	defer s.recover()
+	s.lib.find(s.client.Namespace(), auth, func(ok bool) {
+		if ok {
+			s.start(auth)
+		} else {
 			s.client.Refuse("Invalid namespace", nil)
-			return
 		}
-		sio.NewClient(s.lib.io, s.conn)
-		defer func() {
-			if r := recover(); r != nil { // of a middleware
-				s.forget()
-				s.panicked(r)
-			}
-		}()
-		s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: name, Data: auth})
 	})
 	return nil
+}
+
+// start has the library connect the client to its namespace: middleware is called.
+func (s *session) start(auth any) {
+	defer s.recover()
+	sio.NewClient(s.lib.io, s.conn)
+	s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: s.client.Namespace(), Data: auth})
+}
+
+// recover is deferred around what a program does before its socket is connected.
+func (s *session) recover() {
+	if r := recover(); r != nil {
+		s.forget()
+		s.panicked(r)
+	}
 }
 
 // accept runs when the library tells the client that it is connected.
