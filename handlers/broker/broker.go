@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // MaxIDBytes is how long the JSON of a senderUserId may be in a join. It is kept as long as the socket lives.
@@ -30,24 +30,17 @@ func addressOf(e *app.Event) address {
 	if len(e.Args) == 0 {
 		return address{}
 	}
-	walk, ok := payload.MembersOf(e.Args[0])
-	if !ok {
-		return address{}
-	}
 	var a address
 	binary := false
-	for {
-		key, value, ok := walk.Next()
-		if !ok {
-			break
-		}
-		switch {
-		case payload.KeyIs(key, "recipientUserId"):
+	walk := rawjson.Checked(e.Args[0])
+	for key, value, ok := walk.Next(); ok; key, value, ok = walk.Next() {
+		switch string(key) {
+		case "recipientUserId":
 			a.recipient = value
-		case payload.KeyIs(key, "senderUserId"):
+		case "senderUserId":
 			a.sender = value
-		case len(e.Attachments) > 0 && payload.KeyIs(key, "_placeholder"):
-			binary = string(value) == "true"
+		case "_placeholder":
+			binary = len(e.Attachments) > 0 && string(value) == "true"
 		}
 	}
 	if binary {
@@ -72,7 +65,7 @@ func (s *session) join(e *app.Event) {
 		s.refuse(e, ReasonIDTooLong)
 		return
 	}
-	id := string(payload.AppendJSString(nil, sender))
+	id := string(rawjson.AppendText(nil, sender))
 	if !s.may([]byte(id)) {
 		s.refuse(e, ReasonNotOneself)
 		return
@@ -122,14 +115,14 @@ func (s *session) relay(e *app.Event, a address) {
 		return
 	}
 	var buf [idBufferBytes]byte
-	if a.sender != nil && s.userID != "" && !s.may(payload.AppendJSString(buf[:0], a.sender)) {
+	if a.sender != nil && s.userID != "" && !s.may(rawjson.AppendText(buf[:0], a.sender)) {
 		s.refuse(e, ReasonNotOneself)
 		return
 	}
 	msg := &hub.Message{Namespace: message.RootNamespace, Event: e.Name, RawEvent: e.RawName}
-	msg.Args, msg.Attachments = payload.FirstArgument(e)
+	msg.Args, msg.Attachments = e.FirstArgument()
 	s.broker.counters.relayed.Add(1)
-	room := s.room(payload.AppendJSString(buf[:0], a.recipient))
+	room := s.room(rawjson.AppendText(buf[:0], a.recipient))
 	if !e.Ack.Wanted() {
 		s.broker.counters.delivered.Add(uint64(s.broker.hub.Send(room, msg)))
 		return
@@ -186,7 +179,7 @@ func (s *session) logEvent(e *app.Event) {
 	}
 	from := "undefined"
 	if sender := addressOf(e).sender; sender != nil {
-		from = clip(payload.AppendJSString(nil, sender))
+		from = clip(rawjson.AppendText(nil, sender))
 	}
 	s.broker.log.LogAttrs(context.Background(), slog.LevelDebug, "event received",
 		slog.String("sid", s.peer.ID()),

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/rawjson"
 )
 
 // Require returns a handler that lets clients in to h as long as their token is good: the token is in the payload of CONNECT
@@ -61,12 +61,12 @@ func (s *requiredSession) Event(e *app.Event) {
 		s.inner.Event(e)
 		return
 	}
-	f, ok := payload.Fields(payload.Argument(e), "token", "recipientUserId")
+	f, ok := rawjson.Fields(e.Argument(), "token", "recipientUserId")
 	if !ok || f[0] == nil || f[1] != nil {
 		s.inner.Event(e)
 		return
 	}
-	token, _ := payload.StringValue(f[0]) // no text is no token
+	token, _ := rawjson.Text(f[0]) // no text is no token
 	id, err := s.gate.Renew(s.lease, token)
 	if err != nil {
 		e.Ack.Send(message.Refusal(err))

@@ -3,6 +3,8 @@ package message
 import (
 	"encoding/json"
 	"time"
+
+	"signalbox/server/rawjson"
 )
 
 var (
@@ -14,13 +16,13 @@ var (
 
 // Refusal answers a callback whose event was refused.
 func Refusal(err error) json.RawMessage {
-	b := AppendText([]byte(`{"ok":false,"error":`), err.Error())
+	b := rawjson.AppendString([]byte(`{"ok":false,"error":`), err.Error())
 	return append(b, '}')
 }
 
 // Error returns the data of the event error.
 func Error(err error) json.RawMessage {
-	b := AppendText([]byte(`{"message":`), err.Error())
+	b := rawjson.AppendString([]byte(`{"message":`), err.Error())
 	return append(b, '}')
 }
 
@@ -33,7 +35,7 @@ func Renewed(expires time.Time, left []string) json.RawMessage {
 		} else {
 			b = append(b, ',')
 		}
-		b = AppendText(b, room)
+		b = rawjson.AppendString(b, room)
 	}
 	if len(left) > 0 {
 		b = append(b, ']')

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // ErrType refuses a payload that has no type which can be an event's name at every door.
@@ -18,23 +18,12 @@ const maxTypeBytes = 128
 
 // Typed returns {type, data} in the forms of all doors.
 func Typed(raw []byte) (*hub.Message, error) {
-	m, ok := payload.MembersOf(raw)
-	if !ok {
-		return nil, ErrType
-	}
-	var kind, data []byte
-	for key, value, more := m.Next(); more; key, value, more = m.Next() {
-		switch {
-		case payload.KeyIs(key, "type"):
-			kind = value
-		case payload.KeyIs(key, "data"):
-			data = value
-		}
-	}
-	name, ok := payload.StringValue(kind)
+	f, _ := rawjson.Fields(raw, "type", "data")
+	name, ok := rawjson.Text(f[0])
 	if !ok || !IsEventName(name) {
 		return nil, ErrType
 	}
+	data := f[1]
 	if data == nil {
 		data = raw
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"signalbox/handlers/handlertest"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/presence"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 func TestPresenceOverNodes(t *testing.T) {
@@ -91,7 +91,7 @@ func TestPresenceTakesIDsAsTheyAre(t *testing.T) {
 	odd, room := b.WS(""), `"\ud800"`
 	odd.Say(`{"type":"authenticate","userId":1}`)
 	odd.Say(`{"type":"join","room":` + room + `}`)
-	name, _ := payload.StringValue([]byte(room))
+	name, _ := rawjson.Text([]byte(room))
 	for _, name := range []string{name, "\ufffd"} {
 		users, _, _ := a.Presence.RoomUsers(t.Context(), name)
 		if want := name != "\ufffd"; (len(users) == 1) != want {

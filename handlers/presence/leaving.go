@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -61,7 +61,7 @@ func (l *leaving) add(node string, notices []store.Will) {
 			continue
 		}
 		list = append(list, &leaver{key: w.Key, node: node, run: body.Run, room: string(body.Room), user: app.RoomUser{
-			UserID: body.UserID, Name: string(payload.AppendJSString(nil, body.UserName)), Connections: 1, Verified: body.Verified,
+			UserID: body.UserID, Name: string(rawjson.AppendText(nil, body.UserName)), Connections: 1, Verified: body.Verified,
 		}})
 	}
 	l.executed(node)
@@ -145,7 +145,7 @@ func (p *leaver) userID() (string, bool) {
 	if !p.user.Verified {
 		return "", false
 	}
-	return payload.StringValue(p.user.UserID)
+	return rawjson.Text(p.user.UserID)
 }
 
 // isOnline reports whether a user with a token is among them, in a room that the asker's token opens.

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"signalbox/handlers/internal/payload"
-	"signalbox/handlers/message"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // Doors as [app.Place] names them.
@@ -70,7 +69,7 @@ func New(h *hub.Hub, nodes hub.Nodes, run string) *Presence {
 // its namespace only.
 func (p *Presence) Enter(m *hub.Member, door, userID, name string, end func(closeConnection bool)) {
 	c := &person{member: m, door: door, since: time.Now(), end: end, proven: true,
-		userID: userID, userJSON: message.Text(userID), name: name}
+		userID: userID, userJSON: rawjson.String(userID), name: name}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.people[m] = c
@@ -88,7 +87,7 @@ func (p *Presence) Guest(m *hub.Member, door string, userJSON json.RawMessage) {
 		p.people[m] = c
 	}
 	c.userJSON = userJSON
-	c.userID = string(payload.AppendJSString(nil, userJSON))
+	c.userID = string(rawjson.AppendText(nil, userJSON))
 	c.name = c.userID
 }
 

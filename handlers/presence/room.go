@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"slices"
 
-	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // RoomUsers returns who is in a room, each once, in the order of their ids, and how many are there without having said
@@ -91,7 +91,7 @@ func (p *Presence) Occupies(m *hub.Member) (userID, userName json.RawMessage, is
 	case c.door == DoorEvents:
 		return nil, nil, false
 	}
-	return c.userJSON, message.Text(c.name), true
+	return c.userJSON, rawjson.String(c.name), true
 }
 
 // add counts some more connections; those of nobody known are nameless.

@@ -5,7 +5,6 @@ package publish
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -13,6 +12,7 @@ import (
 	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // errPayload refuses what is not JSON.
@@ -108,7 +108,7 @@ func (p *Publisher) countHere(q publishQuestion) any {
 
 // published returns what a payload becomes on a channel, and where its listeners are.
 func published(channel string, payload []byte) (hub.Room, *hub.Message, error) {
-	if !utf8.Valid(payload) || !json.Valid(payload) {
+	if !utf8.Valid(payload) || rawjson.Check(payload) != nil {
 		return hub.Room{}, nil, errPayload
 	}
 	room, err := channelRoom(channel)

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 
 	"signalbox/handlers/gate"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/rawjson"
 )
 
 // Chat returns the handler of the namespace /chat.
@@ -97,7 +97,7 @@ func (s *chatClient) Close(reason string) {
 
 // inRoom is for events whose argument is the name of a room that the client is in.
 func (s *chatClient) inRoom(e *app.Event, do func(room string, raw json.RawMessage) error) error {
-	raw := payload.Argument(e)
+	raw := e.Argument()
 	room, err := roomName(raw)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (s *chatClient) message(e *app.Event) error {
 	if len(e.Attachments) > 0 {
 		return errBinary
 	}
-	f, ok := payload.Fields(payload.Argument(e), "roomId", "content")
+	f, ok := rawjson.Fields(e.Argument(), "roomId", "content")
 	if !ok {
 		return errMessage
 	}
@@ -127,11 +127,8 @@ func (s *chatClient) message(e *app.Event) error {
 
 // renew takes a newer token of the same user. Rooms that it does not open are left.
 func (s *chatClient) renew(e *app.Event) (json.RawMessage, error) {
-	f, _ := payload.Fields(payload.Argument(e), "token")
-	var token string
-	if f != nil {
-		token, _ = payload.StringValue(f[0]) // no text is no token
-	}
+	f, _ := rawjson.Fields(e.Argument(), "token")
+	token, _ := rawjson.Text(f[0]) // no text is no token
 	id, err := s.rooms.gate.Renew(s.lease, token)
 	if err != nil {
 		return nil, err

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"signalbox/handlers/handlertest"
-	"signalbox/handlers/message"
 	"signalbox/handlers/rooms"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 func TestChatAsksForAToken(t *testing.T) {
@@ -180,7 +180,7 @@ func TestChatRoomClaims(t *testing.T) {
 		if tc.claim == nil {
 			c = h.Chat(h.Token("u"))
 		}
-		c.Ask("join_room", string(message.Text(tc.room)))
+		c.Ask("join_room", string(rawjson.String(tc.room)))
 		got := c.Take()
 		if ok := got[len(got)-1] == `ack {"ok":true}`; ok != tc.ok {
 			t.Errorf("%s: joined: %v, want %v", name, ok, tc.ok)

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // maxDateMilli is the latest time that JavaScript's Date knows, in milliseconds since 1970.
@@ -49,7 +49,7 @@ func (r *Rooms) TranslateForeign(room hub.Room, msg *hub.Message) {
 
 // foreignMessage returns the form of /ws of a message {userId, content, timestamp}; nil for anything but an object.
 func foreignMessage(data json.RawMessage) []byte {
-	f, ok := payload.Fields(data, "userId", "content", "timestamp")
+	f, ok := rawjson.Fields(data, "userId", "content", "timestamp")
 	if !ok {
 		return nil
 	}
@@ -59,22 +59,22 @@ func foreignMessage(data json.RawMessage) []byte {
 
 // foreignNotice returns the form of /ws of {userId} that has come or gone; nil for anything but an object.
 func foreignNotice(event, room string, data json.RawMessage) []byte {
-	f, ok := payload.Fields(data, "userId")
+	f, ok := rawjson.Fields(data, "userId")
 	if !ok {
 		return nil
 	}
-	return message.NoticeText(event, message.Text(room), f[0])
+	return message.NoticeText(event, rawjson.String(room), f[0])
 }
 
 func foreignEvent(event string, data json.RawMessage) []byte {
-	text := message.AppendText([]byte(`{"type":`), event)
+	text := rawjson.AppendString([]byte(`{"type":`), event)
 	text = message.AppendMember(text, "data", data)
 	return append(text, '}')
 }
 
 // sentAt returns the time that a timestamp says, in ISO 8601 or in milliseconds since 1970, and now where it says none.
 func sentAt(raw json.RawMessage) time.Time {
-	if text, ok := payload.StringValue(raw); ok {
+	if text, ok := rawjson.Text(raw); ok {
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return t
 		}

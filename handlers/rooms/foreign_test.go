@@ -41,7 +41,7 @@ func TestAdopt(t *testing.T) {
 		"no data about it":   {"tea", "user_left", nil, `{"type":"user_left"}`, `null`},
 		"about an account":   {"user:7", "user_left", []string{`{"userId":1}`}, `{"type":"user_left","data":{"userId":1}}`, `{"userId":1}`},
 		"another event":      {"tea", "news", []string{"{\"a\":\n[1.0]}", `2`}, "{\"type\":\"news\",\"data\":{\"a\":\n[1.0]}}", `{"a":[1.0]}`},
-		"a name with quotes": {"tea", `a"b<é`, []string{`1`}, `{"type":"a\"b\u003cé","data":1}`, `1`},
+		"a name with quotes": {"tea", `a"b<é`, []string{`1`}, `{"type":"a\"b<é","data":1}`, `1`},
 		"typing":             {"tea", "user_typing", []string{`{"userId":1}`}, "", ""},
 		"no more typing":     {"tea", "user_stopped_typing", []string{`{"userId":1}`}, "", ""},
 		"no name":            {"tea", "", []string{`1`}, "", ""},

@@ -7,8 +7,8 @@ import (
 	"math"
 	"strconv"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -18,7 +18,7 @@ import (
 //
 // Nothing is read for a client that does not listen to the answer.
 func (s *chatClient) older(e *app.Event) (json.RawMessage, error) {
-	f, ok := payload.Fields(payload.Argument(e), "roomId", "before", "limit")
+	f, ok := rawjson.Fields(e.Argument(), "roomId", "before", "limit")
 	if !ok {
 		return nil, errMessage
 	}
@@ -95,8 +95,8 @@ func cursorText(raw json.RawMessage) (string, bool) {
 	switch {
 	case raw == nil || string(raw) == "null":
 		return "", true
-	case payload.IsString(raw):
-		text, ok := payload.StringValue(raw)
+	case rawjson.IsString(raw):
+		text, ok := rawjson.Text(raw)
 		return text, ok && text != "" && len(text) <= maxRoomBytes
 	case len(raw) > 18: // longer than any time in milliseconds
 		return "", false

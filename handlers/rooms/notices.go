@@ -11,6 +11,7 @@ import (
 	"signalbox/handlers/presence"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -139,7 +140,7 @@ func (r *Rooms) CarryOut(body []byte) bool {
 		return false
 	}
 	room := string(m.Room)
-	r.hub.Send(roomAddress(room), message.Notice("user_left", message.Text(room), m.UserID, m.UserName))
+	r.hub.Send(roomAddress(room), message.Notice("user_left", rawjson.String(room), m.UserID, m.UserName))
 	return true
 }
 
@@ -152,7 +153,7 @@ func (r *Rooms) Draining() { r.draining.Store(true) }
 func (r *Rooms) Returned(ctx context.Context) {
 	var p hub.Pace
 	for _, address := range r.hub.Rooms(hub.KindRoom) {
-		raw := message.Text(address.Name)
+		raw := rawjson.String(address.Name)
 		for _, m := range r.hub.Members(address) {
 			if p.Step(ctx) != nil {
 				return

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
+	"signalbox/server/rawjson"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 //
 // Nobody is asked for a client that does not listen to the answer.
 func (s *chatClient) whoIsThere(e *app.Event) (json.RawMessage, error) {
-	f, ok := payload.Fields(payload.Argument(e), "roomId", "userIds")
+	f, ok := rawjson.Fields(e.Argument(), "roomId", "userIds")
 	if !ok {
 		return nil, errMessage
 	}
@@ -62,7 +62,7 @@ func (s *chatClient) whoIsOnline(e *app.Event, raw json.RawMessage) (json.RawMes
 	}
 	texts := make([]string, len(ids))
 	for i, id := range ids {
-		texts[i] = string(payload.AppendJSString(nil, id))
+		texts[i] = string(rawjson.AppendText(nil, id))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), presenceTimeout)
 	defer cancel()

@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 
 	"signalbox/handlers/gate"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -134,7 +134,7 @@ type occupant struct {
 
 func (o *occupant) prove(id *auth.Identity) {
 	o.identity = id
-	o.userID, o.userName = message.Text(id.UserID()), message.Text(id.Name())
+	o.userID, o.userName = rawjson.String(id.UserID()), rawjson.String(id.Name())
 }
 
 // sender returns what the client's share of the history is counted by: the user of its token, else its network.
@@ -150,7 +150,7 @@ func roomName(raw json.RawMessage) (string, error) {
 	if len(raw) > maxRoomBytes {
 		return "", errRoomName
 	}
-	name, ok := payload.StringValue(raw)
+	name, ok := rawjson.Text(raw)
 	if !ok || name == "" {
 		return "", errRoomName
 	}
@@ -231,7 +231,7 @@ func (o *occupant) leaveAll(keep func(room string) bool) []string {
 		if address.Kind != hub.KindRoom || keep(address.Name) {
 			continue
 		}
-		if o.leave(address.Name, message.Text(address.Name)) == nil {
+		if o.leave(address.Name, rawjson.String(address.Name)) == nil {
 			left = append(left, address.Name)
 		}
 	}

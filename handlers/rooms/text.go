@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"signalbox/handlers/gate"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/rawjson"
 	"signalbox/server/remote"
 )
 
@@ -55,7 +55,7 @@ type textClient struct {
 	lease *auth.Lease // nil without a token
 }
 
-// The members of a message that mean something, in the order in which payload.Fields returns them.
+// The members of a message that mean something, in the order in which rawjson.Fields returns them.
 const (
 	fieldType = iota
 	fieldRoom
@@ -66,16 +66,16 @@ const (
 
 // Text implements [app.TextSession]. What is no JSON object with a known type is ignored.
 func (s *textClient) Text(data []byte) {
-	if !json.Valid(data) {
+	if rawjson.Check(data) != nil {
 		s.ignore()
 		return
 	}
-	f, ok := payload.Fields(data, "type", "room", "content", "userId", "token")
+	f, ok := rawjson.Fields(data, "type", "room", "content", "userId", "token")
 	if !ok {
 		s.ignore()
 		return
 	}
-	kind, _ := payload.StringValue(f[fieldType]) // what is no text is no type either
+	kind, _ := rawjson.Text(f[fieldType]) // what is no text is no type either
 	var err error
 	switch kind {
 	case "ping":
@@ -129,7 +129,7 @@ func (s *textClient) authenticate(userID json.RawMessage) error {
 	s.userID = bytes.Clone(userID)
 	s.userName = nil
 	if userID != nil {
-		s.userName = message.Text(string(payload.AppendJSString(nil, userID)))
+		s.userName = rawjson.String(string(rawjson.AppendText(nil, userID)))
 	}
 	s.rewrite()
 	s.rooms.presence.Guest(s.member, presence.DoorText, s.userID)
@@ -141,7 +141,7 @@ func (s *textClient) renew(raw json.RawMessage) error {
 	if s.lease == nil {
 		return gate.ErrAuthentication // a guest has nothing to renew
 	}
-	token, _ := payload.StringValue(raw) // no text is no token
+	token, _ := rawjson.Text(raw) // no text is no token
 	id, err := s.rooms.gate.Renew(s.lease, token)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *textClient) renew(raw json.RawMessage) error {
 // refuse tells the client what it was not given. The client that there was before tokens ignores it.
 func (s *textClient) refuse(err error, room json.RawMessage) {
 	s.rooms.refused.Add(1)
-	b := message.AppendText([]byte(`{"type":"error","message":`), err.Error())
+	b := rawjson.AppendString([]byte(`{"type":"error","message":`), err.Error())
 	if len(room) <= maxRoomBytes {
 		b = message.AppendMember(b, "room", room)
 	}

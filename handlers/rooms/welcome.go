@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/server/app"
 	"signalbox/store"
 )
@@ -25,7 +24,7 @@ const (
 // after it, never both: what is sent meanwhile, by this node or another, waits until the history is read, and goes out
 // then unless it was in there.
 func (s *chatClient) joinRoom(e *app.Event) error {
-	raw := payload.Argument(e)
+	raw := e.Argument()
 	room, err := roomName(raw)
 	if err != nil {
 		return err

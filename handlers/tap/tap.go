@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 
 	"signalbox/handlers/gate"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -155,10 +155,10 @@ func (c *client) Close(reason string) {
 // connectionID returns the connectionId of a frame, and whether the frame is JSON and has one that JavaScript takes for
 // true.
 func connectionID(data []byte) (json.RawMessage, bool) {
-	if !json.Valid(data) {
+	if rawjson.Check(data) != nil {
 		return nil, false
 	}
-	f, ok := payload.Fields(data, "connectionId")
+	f, ok := rawjson.Fields(data, "connectionId")
 	if !ok || len(f[0]) == 0 || len(f[0]) > maxConnectionID {
 		return nil, false
 	}
@@ -205,7 +205,7 @@ func (t *Tap) deliverLocked(place place, data []byte) {
 // CarryOut tells that a client of /tap has gone with its node, by the body of its leave notice. It reports whether it could be
 // read.
 func (t *Tap) CarryOut(body []byte) bool {
-	if !json.Valid(body) {
+	if rawjson.Check(body) != nil {
 		return false
 	}
 	t.send(body)

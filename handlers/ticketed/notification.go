@@ -1,14 +1,13 @@
 package ticketed
 
 import (
-	"encoding/json"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 )
 
 // Notification serves the plain WebSocket /notification. It is a [app.TextHandler].
@@ -83,14 +82,14 @@ func (c *notificationClient) tell(what string, expires []byte) {
 
 // notificationMessage returns what a client sends in the forms of all doors, and whether it has the route's format.
 func notificationMessage(data []byte) (*hub.Message, bool) {
-	if !json.Valid(data) {
+	if rawjson.Check(data) != nil {
 		return nil, false
 	}
-	f, ok := payload.Fields(data, "type", "data")
+	f, ok := rawjson.Fields(data, "type", "data")
 	if !ok || len(f[1]) == 0 || f[1][0] != '{' {
 		return nil, false
 	}
-	if kind, _ := payload.StringValue(f[0]); kind != "event" && kind != "notification" {
+	if kind, _ := rawjson.Text(f[0]); kind != "event" && kind != "notification" {
 		return nil, false
 	}
 	m, err := message.Typed(data)

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"signalbox/handlers/gate"
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -108,7 +108,7 @@ func (c *client) prove(data []byte, soon func(time.Time)) *auth.Identity {
 	if kind != "jwt" {
 		return nil
 	}
-	token, _ := payload.StringValue(raw) // what is no text is no token
+	token, _ := rawjson.Text(raw) // what is no text is no token
 	id := c.identity(token)
 	if id == nil {
 		c.cut("authentication failed")
@@ -142,7 +142,7 @@ func (c *client) renew(data []byte) (id *auth.Identity, was bool) {
 		return nil, false // most messages end here, unparsed
 	}
 	kind, raw := tokenMessage(data)
-	token, ok := payload.StringValue(raw)
+	token, ok := rawjson.Text(raw)
 	if kind != "renew" || !ok {
 		return nil, false
 	}
@@ -163,13 +163,13 @@ func (c *client) leave() {
 
 // tokenMessage reads {"type":<kind>,"token":...}; the kind is "" for any other message.
 func tokenMessage(data []byte) (kind string, token json.RawMessage) {
-	if !json.Valid(data) {
+	if rawjson.Check(data) != nil {
 		return "", nil
 	}
-	f, ok := payload.Fields(data, "type", "token")
+	f, ok := rawjson.Fields(data, "type", "token")
 	if !ok {
 		return "", nil
 	}
-	kind, _ = payload.StringValue(f[0])
+	kind, _ = rawjson.Text(f[0])
 	return kind, f[1]
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"signalbox/handlers/internal/payload"
 	"signalbox/handlers/message"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -230,8 +230,8 @@ func (s *Session) roomMessage(e *app.Event) {
 		e.Ack.Send(json.RawMessage(`{"ok":false,"error":"not logged in"}`))
 		return
 	}
-	args, attachments := payload.FirstArgument(e)
-	from := message.Text(s.user.Name)
+	args, attachments := e.FirstArgument()
+	from := rawjson.String(s.user.Name)
 	size := len(`{"message":,"from":}`) + len(from)
 	if len(args) > 0 {
 		size += len(args[0])
@@ -319,7 +319,7 @@ func (c *Chat) gone(room hub.Room, name string) {
 
 // notify tells everybody in a room, on every node, but the ones in except. The title is in need of no escape.
 func (c *Chat) notify(room hub.Room, title, description string, except ...*hub.Member) {
-	data := message.AppendText([]byte(`{"title":"`+title+`","description":`), description)
+	data := rawjson.AppendString([]byte(`{"title":"`+title+`","description":`), description)
 	c.hub.Send(room, &hub.Message{
 		Namespace: message.RootNamespace,
 		Event:     "notification",
@@ -330,7 +330,7 @@ func (c *Chat) notify(room hub.Room, title, description string, except ...*hub.M
 // credentials returns the name and the room in the first argument of a login, each "" where it is no string of letters and
 // digits after trimming.
 func credentials(e *app.Event) (name, room string) {
-	f, ok := payload.Fields(payload.Argument(e), "name", "room")
+	f, ok := rawjson.Fields(e.Argument(), "name", "room")
 	if !ok {
 		return "", ""
 	}
@@ -340,7 +340,7 @@ func credentials(e *app.Event) (name, room string) {
 // word returns the text of a JSON string without the space around it, or "" where that is not 1 to [MaxNameBytes]
 // letters and digits.
 func word(raw []byte) string {
-	text, ok := payload.StringValue(raw)
+	text, ok := rawjson.Text(raw)
 	if !ok {
 		return ""
 	}

@@ -6,6 +6,7 @@ import (
 
 	"signalbox/handlers/message"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store"
 )
 
@@ -26,11 +27,11 @@ func (t *listText) message(users []store.User) *hub.Message {
 			t.open = append(t.open, ',')
 		}
 		t.open = append(t.open, `{"id":`...)
-		t.open = message.AppendText(t.open, users[i].ID)
+		t.open = rawjson.AppendString(t.open, users[i].ID)
 		t.open = append(t.open, `,"name":`...)
-		t.open = message.AppendText(t.open, users[i].Name)
+		t.open = rawjson.AppendString(t.open, users[i].Name)
 		t.open = append(t.open, `,"room":`...)
-		t.open = message.AppendText(t.open, users[i].Room)
+		t.open = rawjson.AppendString(t.open, users[i].Room)
 		t.open = append(t.open, '}')
 	}
 	t.users = users

@@ -1,6 +1,10 @@
 package app
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"signalbox/server/rawjson"
+)
 
 // Event is one event as a client sent it. It and its slices are valid until the handler returns: they alias the buffer
 // that was read into. What outlives the handler has to be copied; an [Acker] may be kept as it is.
@@ -14,6 +18,34 @@ type Event struct {
 	Attachments [][]byte
 	// Ack answers the client's callback. Its zero value means the client passed none.
 	Ack Acker
+}
+
+// Argument returns the first argument, nil without one.
+func (e *Event) Argument() json.RawMessage {
+	if len(e.Args) == 0 {
+		return nil
+	}
+	return e.Args[0]
+}
+
+// FirstArgument returns the first argument alone, as the arguments of a new message, and the attachments it refers to.
+// Without an argument both are nil. The result aliases e.
+//
+// Placeholders keep their numbers, so what is relayed stays byte for byte. A client numbers attachments in the order of
+// its arguments, so those of the first are the first ones, and the others are left out.
+func (e *Event) FirstArgument() ([]json.RawMessage, [][]byte) {
+	if len(e.Args) == 0 {
+		return nil, nil
+	}
+	attachments := e.Attachments
+	if len(e.Args) > 1 && len(attachments) > 0 {
+		needed := 0
+		for _, p := range rawjson.Placeholders(nil, e.Args[0]) {
+			needed = max(needed, p.Num+1)
+		}
+		attachments = attachments[:min(needed, len(attachments))]
+	}
+	return e.Args[:1:1], attachments
 }
 
 // Acker answers one callback of a client. It may be used from any goroutine, and after the client has gone.

@@ -31,6 +31,12 @@ func FuzzValue(f *testing.F) {
 		for key, value, ok := m.Next(); ok; key, value, ok = m.Next() {
 			members[string(key)] = value
 		}
+		m2 := Checked(raw)
+		checked := make(map[string]json.RawMessage)
+		for key, value, ok := m2.Next(); ok; key, value, ok = m2.Next() {
+			checked[string(key)] = value
+		}
+		Fields(raw, "a", "b")
 		found := Placeholders(nil, raw)
 		text := string(AppendText(nil, raw))
 		Text(raw)
@@ -58,6 +64,7 @@ func FuzzValue(f *testing.F) {
 			checkSplit(t, raw, list)
 		case '{':
 			checkMembers(t, raw, members)
+			checkMembers(t, raw, checked)
 		case '"':
 			checkString(t, value)
 		}

@@ -90,8 +90,8 @@ func Placeholders(list []Placeholder, raw []byte) []Placeholder {
 			i++
 			continue
 		}
-		end, err := SkipValue(raw, i)
-		if err != nil {
+		end := skipChecked(raw, i)
+		if end == i {
 			return list
 		}
 		switch {

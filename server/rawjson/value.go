@@ -70,6 +70,8 @@ type Members struct {
 	i    int // where the next key begins
 	done bool
 	err  error
+
+	checked bool // it was begun by Checked: i is behind a brace or a value
 }
 
 // Object begins a walk over the object that b is, with or without space around it. The object is valid if the walk went to
@@ -99,6 +101,9 @@ func (m *Members) Err() error { return m.err }
 // Next returns the text of a key, and its value; ok is false when there is none left. Both alias the object, but for a key
 // with escapes.
 func (m *Members) Next() (key, value []byte, ok bool) {
+	if m.checked {
+		return m.nextChecked()
+	}
 	if m.done || m.err != nil {
 		return nil, nil, false
 	}

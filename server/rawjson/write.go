@@ -23,6 +23,9 @@ func Marshal(v any) ([]byte, error) {
 // become U+FFFD.
 func AppendString(dst []byte, s string) []byte { return AppendQuoted(dst, []byte(s)) }
 
+// String returns s as a string in JSON.
+func String(s string) json.RawMessage { return AppendString(nil, s) }
+
 // AppendQuoted is [AppendString] for bytes.
 func AppendQuoted(dst, s []byte) []byte {
 	dst = append(dst, '"')
