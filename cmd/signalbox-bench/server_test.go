@@ -171,6 +171,9 @@ func TestHelpShowsNoSecret(t *testing.T) {
 
 // TestClusters measures small clusters: everything arrives once and in order, and the report has a section on it.
 func TestClusters(t *testing.T) {
+	if os.Getenv("LONG") != "1" {
+		t.Skip("make test-long runs it, with LONG=1")
+	}
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not in PATH: this test needs a real one")
 	}

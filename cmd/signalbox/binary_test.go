@@ -17,6 +17,7 @@ const maxBinaryBytes = 27_000_000
 // TestBinary looks into the stripped binary: docs/binary.md names every module in it, and it has not grown. A jump by
 // half usually is an import of html/template or text/template; the page says why.
 func TestBinary(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the whole program")
 	}

@@ -163,6 +163,7 @@ func to(user int) map[string]any { return map[string]any{"recipientUserId": user
 // TestClusterOfServers has people on three servers, of which one is stopped for a while, one is killed and one is told to
 // stop, and Redis goes and comes back.
 func TestClusterOfServers(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
@@ -292,6 +293,7 @@ func TestClusterOfServers(t *testing.T) {
 
 // TestClusterStopsWithoutRedis has servers stop in time whether Redis was never there, or has gone.
 func TestClusterStopsWithoutRedis(t *testing.T) {
+	t.Parallel()
 	redistest.NeedReal(t)
 	r := redistest.Start(t)
 	stopped := redistest.Start(t)

@@ -26,6 +26,7 @@ const root = "../.."
 //
 // Source: https://github.com/heroku/heroku-buildpack-go#go-module-specifics
 func TestHeroku(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the whole program")
 	}

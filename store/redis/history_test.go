@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"signalbox/store"
 	"signalbox/store/redis/redistest"
 	"signalbox/store/redislink"
 	"signalbox/store/storetest"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
 // historyWait bounds every wait of these tests.
@@ -144,6 +147,9 @@ func TestHistoryContract(t *testing.T) {
 }
 
 func TestHistoryContractOnMiniredis(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err == nil && os.Getenv("LONG") != "1" {
+		t.Skip("there is a real Redis, for TestHistoryContract; make test-long runs this one too, with LONG=1")
+	}
 	testContract(t, "redis://"+miniredis.RunT(t).Addr())
 }
 

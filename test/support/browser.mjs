@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { notRun } from "./long.mjs";
 import { canInstall, findProgram, install, isProgram } from "./program.mjs";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -49,7 +50,7 @@ export function provideBrowser() {
       console.error(`browser tests: chromium could not be installed: ${err.message}`);
     }
   }
-  console.error("*** BROWSER TESTS SKIPPED: install chromium, or set CHROMIUM to the path of one ***");
+  notRun("tests in a browser", "there is no chromium here: install it, or set CHROMIUM to the path of one");
   return undefined;
 }
 

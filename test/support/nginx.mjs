@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { here } from "./build.mjs";
+import { notRun } from "./long.mjs";
 import { canInstall, findProgram, install, isProgram } from "./program.mjs";
 import { freePort, Server } from "./server.mjs";
 
@@ -43,7 +44,7 @@ export function provideNginx() {
       else process.env.RUNLEVEL = RUNLEVEL;
     }
   }
-  console.error("*** NGINX TESTS SKIPPED: install nginx, or set NGINX to the path of one ***");
+  notRun("tests behind nginx", "there is no nginx here: install it, or set NGINX to the path of one");
   return undefined;
 }
 

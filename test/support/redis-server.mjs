@@ -4,6 +4,7 @@
 
 import { fileURLToPath } from "node:url";
 import { goProgram } from "./build.mjs";
+import { notRun } from "./long.mjs";
 import { canInstall, findProgram, install, isProgram } from "./program.mjs";
 
 /** Returns the path of redis-server, REDIS_SERVER or the one in PATH; undefined without one, or with REDIS_SERVER=none. */
@@ -34,7 +35,7 @@ export function provideRedis() {
       console.error(`cluster tests: redis-server could not be installed: ${err.message}`);
     }
   }
-  console.error("*** CLUSTER TESTS RUN ON MINIREDIS, AND THOSE IT CANNOT SERVE ARE SKIPPED: install redis-server 7, or set REDIS_SERVER to the path of one ***");
+  notRun("tests of clusters that need a real Redis", "there is no redis-server here, the others run on miniredis: install redis-server 7, or set REDIS_SERVER to the path of one");
   return undefined;
 }
 

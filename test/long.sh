@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# make test-long: what takes long or needs programs that not every machine has. Every step runs, also after one that failed;
+# the end names what failed, and what did not run because something is not on this machine.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=()
+
+step() { # name, command
+	echo "== $1"
+	local name=$1
+	shift
+	"$@" 2>&1 | tee -a "$log"
+	[ "${PIPESTATUS[0]}" = 0 ] || failed+=("$name")
+}
+
+# Whether it was checked is for the reader; a database that cannot be reached is no fault of the code.
+flaws() {
+	local said code=0
+	said=$("$MAKE" --no-print-directory govulncheck 2>&1) || code=$?
+	echo "$said"
+	[ "$code" = 0 ] || grep -q '^NOT RUN' <<<"$said"
+}
+
+# By count, since a slow target that is stopped by the clock may be reported as failed, and without the instrumentation that
+# guides it, which is a build of everything again: make fuzz has it.
+step "fuzzing" "$MAKE" --no-print-directory fuzz GUIDE="${RACE:-}" FUZZTIME=3000x
+step "the rules of the protocols, ten times" "$MAKE" --no-print-directory conformance
+step "the load generator against clusters" env LONG=1 go test -count=1 ./cmd/signalbox-bench
+step "JavaScript, a browser, nginx, other languages" env LONG=1 "$MAKE" --no-print-directory test-js
+step "known flaws" flaws
+
+echo
+grep -h '^NOT RUN:' "$log" | sort -u
+if [ ${#failed[@]} -gt 0 ]; then
+	printf 'FAILED: %s\n' "${failed[@]}"
+	exit 1
+fi
+echo "make test-long passed"
