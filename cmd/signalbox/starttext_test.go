@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"runtime/debug"
 	"strings"
@@ -77,5 +79,19 @@ func TestVersionOf(t *testing.T) {
 				t.Errorf("versionOf = %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestProductionDoesNotStartOpen: the error is the list of what to set, or to allow by name.
+func TestProductionDoesNotStartOpen(t *testing.T) {
+	var out bytes.Buffer
+	err := run(t.Context(), nil, env("SIGNALBOX_ENV=production", "PORT=0", "HOST=127.0.0.1"), &out, io.Discard)
+	if err == nil || out.Len() > 0 {
+		t.Fatalf("an open server of production started: %v\n%s", err, out.String())
+	}
+	for _, want := range []string{"JWT_SECRET", "add origins to ALLOW_OPEN", "add root to ALLOW_OPEN", "add tap to ALLOW_OPEN", "add events to ALLOW_OPEN", "METRICS_TOKEN"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not name %s: %v", want, err)
+		}
 	}
 }
