@@ -1,7 +1,10 @@
 package redislink
 
 import (
+	"errors"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,6 +78,95 @@ func TestConnectionsAreKilled(t *testing.T) {
 			t.Errorf("Publish = false after a connection of type %s was killed", kind)
 		}
 		in.await(t, int(sent.Add(1)))
+	}
+}
+
+// The pauses of an outage are over with it: what breaks after that is back in a fraction of a second.
+func TestConnectionsAreKilledAfterAnOutage(t *testing.T) {
+	redistest.NeedReal(t)
+	s := redistest.Start(t)
+	l, states := open(t, Options{URL: s.URL()})
+	in := newInbox()
+	sub := l.Subscriber(in.take)
+	awaitState(t, states, true)
+	subscribe1(t, sub, Plain, "a")
+	s.Stop()
+	awaitState(t, states, false)
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); { // so that pauses grow
+		l.doubt()
+		_ = sub.Subscribe(t.Context(), Plain, "a")
+	}
+	s.Start()
+	awaitState(t, states, true)
+	c := client(t, s)
+	for range 3 {
+		began := time.Now()
+		if n, err := c.ClientKillByFilter(t.Context(), "skipme", "yes").Result(); n < 2 || err != nil {
+			t.Fatalf("CLIENT KILL ends %d connections, %v", n, err)
+		}
+		awaitState(t, states, false)
+		awaitState(t, states, true)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("back after %v", took)
+		}
+	}
+}
+
+// A Redis that hangs for longer than anybody waits for an answer loses nothing, and is not away.
+func TestRedisHangs(t *testing.T) {
+	redistest.NeedReal(t)
+	s := redistest.Start(t)
+	l, states := open(t, Options{URL: s.URL(), Beat: 50 * time.Millisecond, Timeout: 100 * time.Millisecond})
+	in := newInbox()
+	sub := l.Subscriber(in.take)
+	awaitState(t, states, true)
+	subscribe1(t, sub, Plain, "a")
+	s.Pause()
+	sent := 0
+	every := time.NewTicker(time.Millisecond)
+	defer every.Stop()
+	for began := time.Now(); time.Since(began) < time.Second; <-every.C {
+		if !l.Publish("a", []byte(strconv.Itoa(sent))) {
+			t.Fatal("a message is lost")
+		}
+		sent++
+	}
+	if _, err := l.Do(t.Context(), "ping"); !errors.Is(err, ErrAway) {
+		t.Errorf("Do = %v, want %v", err, ErrAway)
+	}
+	s.Resume()
+	in.await(t, sent)
+	if got := in.byChannel()["a"]; !ascending(got) {
+		t.Error("messages arrive out of order")
+	}
+	if got := l.Stats(); got.Lost != 0 || got.Downs != 0 {
+		t.Errorf("Stats = %+v, want nothing lost and the link up all the time", got)
+	}
+}
+
+// What is queued when the link closes while it has no connection is told its end as well.
+func TestCloseWithoutAConnection(t *testing.T) {
+	redistest.NeedReal(t)
+	s := redistest.Start(t)
+	l, states := open(t, Options{URL: s.URL()})
+	awaitState(t, states, true)
+	var queued, told atomic.Int64
+	var queueing sync.WaitGroup
+	queueing.Go(func() {
+		for !l.isClosing() {
+			if l.Enqueue(Command{Args: []any{"ping"}, Done: func(any, error) { told.Add(1) }}) {
+				queued.Add(1)
+			}
+		}
+	})
+	c := client(t, s)
+	for range 20 {
+		_ = c.ClientKillByFilter(t.Context(), "skipme", "yes").Err()
+	}
+	l.Close()
+	queueing.Wait()
+	if queued.Load() != told.Load() {
+		t.Errorf("%d of %d commands were told their end", told.Load(), queued.Load())
 	}
 }
 

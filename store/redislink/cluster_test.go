@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -88,6 +89,39 @@ func TestCluster(t *testing.T) {
 		}
 	})
 
+	t.Run("a failover is planned", func(t *testing.T) {
+		in.reset()
+		if err := client(t, c.Replicas[0]).ClusterFailover(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		every := time.NewTicker(2 * time.Millisecond)
+		defer every.Stop()
+		for began := time.Now(); time.Since(began) < 2*time.Second; <-every.C {
+			payload := []byte(strconv.Itoa(sent))
+			if !l.Publish("p", payload) || !l.SPublish(sharded[sent%len(sharded)], payload) {
+				t.Fatal("a message is refused")
+			}
+			sent++
+		}
+		eventually(t, "all of a plain channel arrives", func() bool { return len(in.byChannel()["p"]) == sent })
+		lost := sent
+		for channel, got := range in.byChannel() {
+			if lost -= len(got); channel == "p" {
+				lost += sent
+			} else if !ascending(got) {
+				t.Errorf("messages of %s arrive as %v", channel, got)
+			}
+		}
+		if t.Logf("%d of %d messages are lost", lost, sent); lost > sent/10 {
+			t.Errorf("%d of %d messages are lost, want but those of the moment itself", lost, sent)
+		}
+		if got := l.Stats(); got.Downs > 0 || got.Lost > 0 {
+			t.Errorf("Stats = %+v, want the link up all the time:\n%s", got, j.String())
+		}
+		c.Masters[0], c.Replicas[0] = c.Replicas[0], c.Masters[0]
+	})
+
 	t.Run("a slot moves", func(t *testing.T) {
 		in.reset()
 		moveSlot(t, c, "s5")
@@ -150,7 +184,6 @@ func TestCluster(t *testing.T) {
 		before := l.Stats().Downs
 		c.Replicas[1].Stop() // which is a master now
 		eventually(t, "the link is down", func() bool { return l.Stats().Downs > before })
-		defer func() { t.Log(l.Stats()) }()
 		eventually(t, "the link is up again", l.Up)
 		arrive(t)
 	})
@@ -169,7 +202,12 @@ func moveSlot(t *testing.T, c *redistest.Cluster, channel string) {
 		clients[i] = client(t, m)
 		ids[i] = clients[i].ClusterMyID(ctx).Val()
 	}
-	slot := clients[0].ClusterKeySlot(ctx, channel).Val()
+	for _, key := range []string{channel, "foo{", "{}foo", "foo{a}{b}", "{{a}}", "\xff\x00"} {
+		if want := clients[0].ClusterKeySlot(ctx, key).Val(); int64(slotOf(key)) != want {
+			t.Errorf("slotOf(%q) = %d, want %d", key, slotOf(key), want)
+		}
+	}
+	slot := slotOf(channel)
 	target := 0
 	if slot < 16384/3 {
 		target = 1

@@ -14,12 +14,32 @@ const (
 	steady = time.Second
 )
 
-func newPause() backoff.Pause { return backoff.Pause{Least: leastPause, Most: mostPause} }
+// reconnect says when to connect again. Its zero value is ready to use.
+type reconnect struct {
+	failed backoff.Pause // after attempts that have failed, one after the other
+	broken backoff.Pause // after connections that did not live for long, one after the other
+}
 
-// sleep waits before the writer connects again, or until somebody else has found Redis. lived is how long its connection
-// lived: after one that was good the first attempt comes at once. It reports false where the link closes.
-func (l *Link) sleep(p *backoff.Pause, lived time.Duration) bool {
-	pause := pauseAfter(p, lived)
+// after returns how long to wait after a connection that has lived for so long; 0: there was none.
+func (r *reconnect) after(lived time.Duration) time.Duration {
+	if lived == 0 {
+		return spread(&r.failed)
+	}
+	r.failed.Reset()
+	if lived > steady {
+		r.broken.Reset()
+		return 0
+	}
+	return spread(&r.broken)
+}
+
+func spread(p *backoff.Pause) time.Duration {
+	p.Least, p.Most = leastPause, mostPause
+	return p.Spread()
+}
+
+// sleep waits before the writer connects again, or until somebody else has found Redis. It reports false where the link closes.
+func (l *Link) sleep(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -29,12 +49,4 @@ func (l *Link) sleep(p *backoff.Pause, lived time.Duration) bool {
 	case <-timer.C:
 	}
 	return true
-}
-
-func pauseAfter(p *backoff.Pause, lived time.Duration) time.Duration {
-	if lived > steady {
-		p.Reset()
-		return 0
-	}
-	return p.Spread()
 }

@@ -40,8 +40,8 @@ func (s *Subscriber) place() time.Duration {
 		s.mu.Unlock()
 		return rest
 	}
-	loose, from := s.loose, s.movedFrom
-	s.loose, s.movedFrom = nil, ""
+	loose, from, remap := s.loose, s.movedFrom, s.remap
+	s.loose, s.movedFrom, s.remap = nil, "", false
 	if s.moving {
 		s.moving, s.placeAt = false, time.Now().Add(movePause)
 	}
@@ -49,7 +49,7 @@ func (s *Subscriber) place() time.Duration {
 
 	ctx, cancel := context.WithTimeout(s.link.ctx, 2*s.link.options.Timeout)
 	defer cancel()
-	nodes, err := s.nodes(ctx, loose, from)
+	nodes, err := s.nodes(ctx, loose, from, remap)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,14 +75,17 @@ func (s *Subscriber) place() time.Duration {
 }
 
 // nodes returns for each subscription the node it belongs to. Only those of Sharded have one, and only in a cluster. from is
-// a node that has told that it has lost some; "" for none.
-func (s *Subscriber) nodes(ctx context.Context, list []*subscription, from string) ([]string, error) {
+// a node that has told that it has lost some, "" for none; remap has the cluster asked anew.
+func (s *Subscriber) nodes(ctx context.Context, list []*subscription, from string, remap bool) ([]string, error) {
 	nodes := make([]string, len(list))
 	m := s.link.topology.cluster
 	if m == nil {
 		return nodes, nil
 	}
-	if from != "" && m.reloadFrom(ctx, from) != nil {
+	if from != "" {
+		remap = m.reloadFrom(ctx, from) != nil
+	}
+	if remap {
 		if err := m.reload(ctx); err != nil {
 			return nil, err
 		}
@@ -121,7 +124,7 @@ func (s *Subscriber) hurry() {
 // failLocked notes that something did not work, which is tried again after a while: at once where it has worked for some time.
 func (s *Subscriber) failLocked(err error, worked time.Duration) {
 	s.failing = true
-	s.retryAt = time.Now().Add(pauseAfter(&s.pause, worked))
+	s.retryAt = time.Now().Add(s.again.after(worked))
 	for k := range s.subscriptions {
 		for _, e := range s.subscriptions[k] {
 			if e.conn != nil || !e.wanted {
@@ -163,9 +166,7 @@ func (s *Subscriber) endLocked(n *subscriptionConn, err error) {
 	if s.link.topology.address.kind == cluster && len(s.loose) == wanted {
 		return // nothing was received by it any more
 	}
-	if m := s.link.topology.cluster; m != nil {
-		s.movedFrom = m.topology.address.hosts[0] // any: the map is to be read anew
-	}
+	s.remap = true
 	s.link.doubt() // what has ended one connection may have ended the other
 	s.failLocked(err, n.lived())
 }

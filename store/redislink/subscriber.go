@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"signalbox/internal/backoff"
 )
 
 // Kind is a way to subscribe.
@@ -47,9 +45,10 @@ type Subscriber struct {
 	counted       bool                         // the link is up only while it is well
 	failing       bool                         // since a connection has failed, until everything is well again
 	retryAt       time.Time                    // while failing: when to connect again
-	pause         backoff.Pause
+	again         reconnect
 	moving        bool      // the cluster has other nodes for some channels
 	movedFrom     string    // a node that has told so
+	remap         bool      // who has which channel is to be asked anew
 	placeAt       time.Time // when to follow the next one that moves
 }
 
@@ -99,7 +98,7 @@ func (w *wait) fail(err error) {
 // connection brings them, never twice at a time. While it runs nothing is received: Redis drops a connection that is too
 // far behind. A Subscriber that is made while the link is up does not take it down.
 func (l *Link) Subscriber(handle func(m Message)) *Subscriber {
-	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), conns: map[string]*subscriptionConn{}, pause: newPause()}
+	s := &Subscriber{link: l, handle: handle, wake: make(chan struct{}, 1), conns: map[string]*subscriptionConn{}}
 	for k := range s.subscriptions {
 		s.subscriptions[k] = map[string]*subscription{}
 	}

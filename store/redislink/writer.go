@@ -20,14 +20,18 @@ const (
 func (l *Link) write() {
 	defer l.cancel() // the subscribers end with the writer
 	w := writer{link: l, asked: map[*Gate]bool{}}
-	pause := newPause()
+	defer func() { // what waits for a connection when the link closes
+		l.queue.stop()
+		w.drop()
+	}()
+	var again reconnect
 	for first := true; ; {
 		s, err := l.open()
 		if err != nil {
 			l.down(err)
 			l.queue.stop()
 			w.drop()
-			if !l.sleep(&pause, 0) {
+			if !l.sleep(again.after(0)) {
 				return
 			}
 			continue
@@ -57,7 +61,7 @@ func (l *Link) write() {
 			l.queue.stop()
 			w.drop()
 		}
-		if !l.sleep(&pause, time.Since(began)) {
+		if !l.sleep(again.after(time.Since(began))) {
 			return
 		}
 	}
