@@ -153,7 +153,12 @@ type Guest struct {
 	mu    sync.Mutex
 	Lines []string
 	gone  bool
+
+	Charged float64 // what the client's messages cost beside the 1 of each
 }
+
+// Charge implements [app.Charger].
+func (g *Guest) Charge(weight float64) { g.Charged += weight }
 
 func (h *House) Guest(sink func(*Guest) hub.Sink) *Guest {
 	h.clients++

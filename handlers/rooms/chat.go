@@ -52,6 +52,10 @@ type chatClient struct {
 // Event implements [app.Session].
 func (s *chatClient) Event(e *app.Event) {
 	var answer json.RawMessage
+	switch e.Name {
+	case "join_room", "leave_room", "room_history_before", "presence":
+		app.Charge(s.peer, app.WeightCostly)
+	}
 	var err error
 	switch e.Name {
 	case "join_room":

@@ -392,3 +392,15 @@ func TestChatShutdownTellsNobody(t *testing.T) {
 	bob.LeaveWith(app.ReasonShutdown)
 	handlertest.WantNothing(ann)
 }
+
+// TestCostlyEventsWeigh: what costs commands of Redis counts as more than a message.
+func TestCostlyEventsWeigh(t *testing.T) {
+	h := handlertest.New(t)
+	c := h.Text(h.Rooms.Text(), "")
+	c.Say(`{"type":"join","room":"tea"}`)
+	c.Say(`{"type":"message","room":"tea","content":1}`)
+	c.Say(`{"type":"leave","room":"tea"}`)
+	if c.Charged != 2*app.WeightCostly {
+		t.Errorf("a join, a message and a leave cost %v, want %d", c.Charged, 2*app.WeightCostly)
+	}
+}

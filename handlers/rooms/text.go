@@ -76,6 +76,9 @@ func (s *textClient) Text(data []byte) {
 		return
 	}
 	kind, _ := rawjson.Text(f[fieldType]) // what is no text is no type either
+	if kind == "join" || kind == "leave" {
+		app.Charge(s.peer, app.WeightCostly)
+	}
 	var err error
 	switch kind {
 	case "ping":

@@ -94,7 +94,7 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 		who.User = id.UserID()
 	}
 	lease := d.tap.gate.Watch(who, id, nil, func() { p.Close(app.ClosePolicy, "token expired") })
-	c := &client{tap: d.tap, lease: lease, notice: TopicNotice + " " + p.ID()}
+	c := &client{tap: d.tap, peer: p, lease: lease, notice: TopicNotice + " " + p.ID()}
 	c.leaveNotice()
 	return c, nil
 }
@@ -102,6 +102,7 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 // client is one client of /tap.
 type client struct {
 	tap    *Tap
+	peer   app.TextPeer
 	lease  *auth.Lease
 	notice string          // the key of its leave notice
 	id     json.RawMessage // the last connectionId; nil: it has not spoken yet
@@ -133,6 +134,7 @@ func (c *client) Text(data []byte) {
 		return
 	}
 	if !bytes.Equal(id, c.id) {
+		app.Charge(c.peer, app.WeightCostly)
 		c.withdrawNotice()
 		c.id = bytes.Clone(id)
 		c.leaveNotice()

@@ -76,6 +76,18 @@ func TestTapConnectionID(t *testing.T) {
 	}
 }
 
+// TestNewConnectionIDsCost: each is a leave notice taken back and one written, which are commands of Redis.
+func TestNewConnectionIDsCost(t *testing.T) {
+	h := handlertest.New(t)
+	in := h.Text(h.Tap.Text(), "")
+	for _, id := range []string{"a", "a", "b", "b", "b"} {
+		in.Say(`{"connectionId":"` + id + `"}`)
+	}
+	if in.Charged != 2*app.WeightCostly {
+		t.Errorf("two ids cost %v, want %d", in.Charged, 2*app.WeightCostly)
+	}
+}
+
 func TestTapReplay(t *testing.T) {
 	h := handlertest.New(t)
 	first := h.Events()

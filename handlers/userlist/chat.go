@@ -88,8 +88,10 @@ func (c *Chat) Open(p app.Peer, hs app.Handshake) *Session {
 func (s *Session) Event(e *app.Event) bool {
 	switch e.Name {
 	case "login":
+		app.Charge(s.peer, app.WeightCostly)
 		s.login(e)
 	case "logout":
+		app.Charge(s.peer, app.WeightCostly)
 		s.logout(e)
 	case "roomMessage":
 		s.roomMessage(e)

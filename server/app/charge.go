@@ -4,8 +4,9 @@ package app
 const (
 	// WeightConnect is that of a CONNECT, answered or refused: it may check a token and runs a handler.
 	WeightConnect = 10
-	// WeightCostly is for a message that costs commands of Redis, or a list that a whole room is sent: a join, a login.
-	WeightCostly = 10
+	// WeightCostly is what a message weighs more that costs commands of Redis, or a list that a whole room is sent: a join, a
+	// login.
+	WeightCostly = 9
 )
 
 // Charger is a [Peer] or a [TextPeer] that counts what its client's messages cost. Each counts 1 when it comes; Charge adds
