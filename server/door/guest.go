@@ -58,7 +58,10 @@ func (g *guest) status() status { return status(g.state.Load()) }
 
 func (g *guest) ID() string          { return g.id }
 func (g *guest) Member() *hub.Member { return g.member }
-func (g *guest) Closed() bool        { return g.status() == over }
+
+// Names implements [engine.Named].
+func (g *guest) Names() (id, user string) { return g.id, g.member.User() }
+func (g *guest) Closed() bool             { return g.status() == over }
 
 // admit asks the handler with ask, whose error means that the client may not come in.
 func (g *guest) admit(ask func() error) error {

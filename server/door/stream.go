@@ -40,7 +40,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 			Refuse(w, err)
 			return
 		}
-		st, err := place.Stream(options, p.end)
+		st, err := place.Stream(options, streamReceiver{p})
 		if err != nil { // it has been answered
 			p.release(p.session, app.ReasonNotOpened)
 			return
@@ -97,5 +97,10 @@ func (p *streamPeer) Close() {
 	p.leave(func() { p.st.Close(engine.ReasonForcedClose) })
 }
 
-// end tells the handler once that the client has gone.
-func (p *streamPeer) end(reason engine.Reason) { p.release(p.session, reason.String()) }
+// streamReceiver is a peer as its stream sees it.
+type streamReceiver struct{ *streamPeer }
+
+var _ engine.Named = streamReceiver{}
+
+// Closed tells the handler once that the client has gone.
+func (r streamReceiver) Closed(reason engine.Reason) { r.release(r.session, reason.String()) }

@@ -131,5 +131,8 @@ func (r textReceiver) Binary(data []byte) error {
 	return nil
 }
 
+// Names implements [engine.Named].
+func (r textReceiver) Names() (id, user string) { return r.peer.Names() }
+
 // Closed implements [engine.Receiver].
 func (r textReceiver) Closed(reason engine.Reason) { r.peer.end(reason) }

@@ -1,6 +1,10 @@
 package engine
 
-import "runtime/debug"
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+)
 
 // The errors that end a session: a websocket gets a close frame without a code, as from the reference implementation.
 var (
@@ -65,15 +69,32 @@ func (s *Session) closed(reason Reason) {
 	}
 }
 
-// tellClosed calls a receiver's Closed.
-func (l *link) tellClosed(r Receiver, reason Reason) {
-	defer l.recoverClosed()
+// closer is the part of a [Receiver] that is told the end.
+type closer interface{ Closed(reason Reason) }
+
+// tellClosed calls a receiver's Closed. A panic in it ends nothing more.
+func (l *link) tellClosed(r closer, reason Reason) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.srv.cfg.Log.Error("panic while closing", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	if log := l.srv.cfg.Log; reason.cut() && log.Enabled(context.Background(), slog.LevelDebug) {
+		l.logCut(log, r, reason)
+	}
 	r.Closed(reason)
 }
 
-// recoverClosed is deferred around what is called when a connection ends: a panic there ends nothing more.
-func (l *link) recoverClosed() {
-	if p := recover(); p != nil {
-		l.srv.cfg.Log.Error("panic while closing", "panic", p, "stack", string(debug.Stack()))
+// logCut says who was cut off and why: somebody may ask.
+func (l *link) logCut(log *slog.Logger, r closer, reason Reason) {
+	attrs := make([]slog.Attr, 0, 5)
+	if s, ok := l.owner.(*Session); ok {
+		attrs = append(attrs, slog.String("sid", s.id))
 	}
+	if named, ok := r.(Named); ok {
+		id, user := named.Names()
+		attrs = append(attrs, slog.String("client", id), slog.String("user", user))
+	}
+	attrs = append(attrs, slog.String("addr", l.owner.RemoteAddr()), slog.String("reason", reason.String()))
+	log.LogAttrs(context.Background(), slog.LevelDebug, "client was cut", attrs...)
 }

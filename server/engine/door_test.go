@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +38,14 @@ func (v *visitor) Text(data []byte) error {
 }
 func (v *visitor) Binary(data []byte) error { return v.ws.Reply(wire.Binary(data)) }
 func (v *visitor) Closed(r Reason)          { v.closed <- r }
+func (v *visitor) Names() (id, user string) { return "7", "ada" }
+
+// closedTo is a channel of ends.
+type closedTo chan Reason
+
+func (c closedTo) Closed(r Reason) { c <- r }
+
+func (c closedTo) Names() (id, user string) { return "7", "ada" }
 
 // doors serves plain websockets at /ws, streams at /sse and the engine elsewhere.
 type doors struct {
@@ -74,7 +84,7 @@ func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Header:            http.Header{"Content-Type": {"text/event-stream"}},
 			KeepAlive:         wire.Raw([]byte(":\n\n")),
 			KeepAliveInterval: 15 * time.Second,
-		}, func(r Reason) { d.closed <- r })
+		}, closedTo(d.closed))
 		if d.results <- err; err == nil {
 			d.streams <- st
 		}
@@ -173,6 +183,60 @@ func TestPlainWebSocketRefused(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
+}
+
+// TestCutClientsAreNamed at level debug; those that leave, or are sent away, are not.
+func TestCutClientsAreNamed(t *testing.T) {
+	lines := new(logLines)
+	d, url := startDoors(t, Config{Log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	s := &site{d.Server, strings.TrimPrefix(url, "http://"), nil}
+	for _, last := range []string{"bye", "refuse"} {
+		c := dialPlain(t, url+"/ws")
+		receive(t, d.results, "result")
+		write(t, c, last)
+		readUntilClosed(t, c)
+		receive(t, d.closed, "end")
+	}
+	dialPlain(t, url+"/ws").CloseNow()
+	receive(t, d.closed, "end")
+	c := s.dial(t, "EIO=4&transport=websocket")
+	sid := sidOf(t, read(t, c))
+	write(t, c, "2")
+	readUntilClosed(t, c)
+	want := []string{
+		`msg="client was cut" client=7 user=ada addr=127.0.0.1 reason="parse error"`,
+		`msg="client was cut" sid=` + sid + ` addr=127.0.0.1 reason="transport error"`,
+	}
+	until(t, "lines", func() bool { return len(lines.cut()) == 2 })
+	for i, line := range lines.cut() {
+		if !strings.Contains(line, want[i]) {
+			t.Errorf("line %q, want %q", line, want[i])
+		}
+	}
+}
+
+// logLines collects what is logged.
+type logLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(p))
+	return len(p), nil
+}
+
+func (l *logLines) cut() (lines []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, "was cut") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func TestStream(t *testing.T) {

@@ -53,6 +53,16 @@ func (r Reason) String() string {
 	return reasonTexts[r]
 }
 
+// cut reports whether the server ended the connection for what its client did, or did not do.
+func (r Reason) cut() bool {
+	switch r {
+	case ReasonNone, ReasonTransportClose, ReasonForcedClose, ReasonServerShutdown:
+		return false
+	default:
+		return true
+	}
+}
+
 // orderly reports whether what is queued should still reach the client, and a close frame after it.
 func (r Reason) orderly() bool {
 	switch r {

@@ -20,6 +20,13 @@ type Receiver interface {
 	Closed(reason Reason)
 }
 
+// Named may be implemented by a [Receiver]: the log then names its client where the connection is cut.
+type Named interface {
+	// Names returns the id by which the client knows itself, and its user; "" for what is not known. It is called before
+	// Closed.
+	Names() (id, user string)
+}
+
 // Session is one Engine.IO client. All methods may be called from any goroutine.
 type Session struct {
 	link // mu of which guards polling

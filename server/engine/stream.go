@@ -31,8 +31,8 @@ type Stream struct {
 	link
 
 	// Static after construction.
-	addr   string
-	closed func(Reason)
+	addr     string
+	receiver closer
 }
 
 // Send queues a record, made with [wire.Raw], as [Session.Send] does.
@@ -48,12 +48,12 @@ func (st *Stream) Close(reason Reason) { st.shut(reason, nil) }
 func (st *Stream) RemoteAddr() string { return st.addr }
 
 // Stream answers a request with 200 and a body that has no end: it takes the connection over, so that a stream costs what a
-// websocket costs. closed is called once, when the stream has ended. Once Stream has returned without an error the request
+// websocket costs. The receiver is told once, when the stream has ended; it may be [Named]. Once Stream has returned without an error the request
 // is over, and neither the response writer nor the request's context may be used. An error wraps [ErrRefused] and means that
 // the request was answered with an error status, or that the client is gone.
-func (p *Place) Stream(o StreamOptions, closed func(Reason)) (*Stream, error) {
+func (p *Place) Stream(o StreamOptions, receiver interface{ Closed(reason Reason) }) (*Stream, error) {
 	s := p.srv
-	st := &Stream{addr: p.addr, closed: closed}
+	st := &Stream{addr: p.addr, receiver: receiver}
 	st.init(s, st)
 	st.peerDone = true // HTTP has no close handshake
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
@@ -69,7 +69,9 @@ func (p *Place) Stream(o StreamOptions, closed func(Reason)) (*Stream, error) {
 		st.startHeartLocked(heart)
 		st.mu.Unlock()
 	}
-	s.spawn(func() { st.conclude(reader, st.watch(reader), false, st.tellClosed) })
+	s.spawn(func() {
+		st.conclude(reader, st.watch(reader), false, func(reason Reason) { st.tellClosed(st.receiver, reason) })
+	})
 	return st, nil
 }
 
@@ -83,14 +85,6 @@ func (st *Stream) watch(r *reader) error {
 		}
 	}
 	return errStreamInput
-}
-
-// tellClosed hides that of link: a stream has no receiver.
-func (st *Stream) tellClosed(reason Reason) {
-	defer st.recoverClosed()
-	if st.closed != nil {
-		st.closed(reason)
-	}
 }
 
 // endedLocked implements owner: the reader ends a stream.

@@ -12,6 +12,24 @@ import (
 	"signalbox/server/wire"
 )
 
+func TestUserOfAMember(t *testing.T) {
+	h := New()
+	m := NewMember("1", nil)
+	for _, step := range []struct {
+		join Room
+		want string
+	}{
+		{Room{Kind: KindRoom, Name: "tea"}, ""},
+		{Room{Kind: KindUser, Name: "42"}, "42"},
+		{Room{Kind: KindAccount, Name: "7"}, "7"},
+	} {
+		if h.Join(m, step.join); m.User() != step.want {
+			t.Errorf("in %v: User() = %q, want %q", step.join, m.User(), step.want)
+		}
+	}
+	h.Remove(m)
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // recorder is a sink that remembers what it got.

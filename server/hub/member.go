@@ -56,6 +56,20 @@ func (m *Member) Rooms() []Room {
 	return rooms
 }
 
+// User returns whom the member is a connection of, by its token or else by its own word; "": nobody knows.
+func (m *Member) User() string {
+	user := ""
+	for _, r := range m.Rooms() {
+		switch r.Kind {
+		case KindAccount:
+			return r.Name
+		case KindUser:
+			user = r.Name
+		}
+	}
+	return user
+}
+
 // Deliver hands a message to this member alone, and reports whether it will get it.
 func (m *Member) Deliver(msg *Message) bool { return m.sink.Deliver(msg) }
 

@@ -278,6 +278,22 @@ func (c *conn) inNamespace() {
 	}
 }
 
+// Names implements [engine.Named]: of several namespaces the id in the first counts.
+func (c *conn) Names() (id, user string) {
+	c.mu.Lock()
+	peers := slices.Clone(c.peers)
+	c.mu.Unlock()
+	for _, p := range peers {
+		if id == "" {
+			id = p.ID()
+		}
+		if user == "" {
+			user = p.member.User()
+		}
+	}
+	return id, user
+}
+
 // Closed tells handlers and programs that the connection has ended.
 func (c *conn) Closed(reason engine.Reason) {
 	c.closing.Store(true)
