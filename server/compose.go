@@ -49,7 +49,7 @@ func New(o Options) (*Server, error) {
 		Log:                o.Log,
 	}
 	if o.Cluster != nil {
-		cfg.Cluster = o.Cluster.Servers()
+		cfg.Cluster = o.Cluster
 	}
 	if o.Config.RequireAuth {
 		cfg.Guard = o.Guard

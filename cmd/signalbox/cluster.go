@@ -56,15 +56,17 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 	id := cluster.NewNodeID()
 	p := &clusterParts{
 		id: id, link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
-		cluster: cluster.New(cluster.Options{
-			Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
-			MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
-		}),
 		back: make(chan struct{}, 1),
 	}
+	p.cluster = cluster.New(cluster.Options{
+		Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
+		MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
+		// Nothing comes before the server starts, and that has the handlers.
+		OnPlain:   func(channel string, payload []byte) error { return p.handlers.publisher.Receive(channel, payload) },
+		Translate: func(room hub.Room, msg *hub.Message) { p.handlers.rooms.TranslateForeign(room, msg) },
+	})
 	p.ctx, p.unfollow = context.WithCancel(context.Background())
 	p.users = redis.NewUsers(l, cfg.RedisPrefix, id, p.repaired)
-	h.Bus = p.cluster
 	p.cluster.OnTell(topicGone, func(body []byte) { p.cluster.Forget(string(body)) })
 	p.node = redis.OpenNode(redis.NodeOptions{
 		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
@@ -151,7 +153,6 @@ func (p *clusterParts) serve(s *handlerSet) {
 		return
 	}
 	p.handlers = s
-	p.cluster.SetHooks(s.publisher.Receive, s.rooms.TranslateForeign)
 	close(p.ready)
 }
 
@@ -291,7 +292,6 @@ func describeCluster(m *server.Metrics, p *clusterParts) {
 	}
 	for _, c := range []metric{
 		{"signalbox_cluster_published_total", "Messages published for other servers.", func(s cluster.Stats) float64 { return float64(s.Published) }},
-		{"signalbox_cluster_kept_total", "Messages that were not published because nobody on another server wanted them.", func(s cluster.Stats) float64 { return float64(s.Kept) }},
 		{"signalbox_cluster_unpublished_total", "Messages that could not be published: Redis was away, or too much waited for it.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
 		{"signalbox_cluster_unwritable_total", "Messages that cannot be written for other servers.", func(s cluster.Stats) float64 { return float64(s.Unwritable) }},
 		{"signalbox_cluster_received_total", "Messages of other servers that were looked at.", func(s cluster.Stats) float64 { return float64(s.Received) }},

@@ -77,6 +77,9 @@ func (c *Cloud) add(h *hub.Hub) *CloudNode {
 // member is an option of [newHouse]: the house is a node of the cloud.
 func (c *Cloud) member(o *Options) { o.Nodes = c.add(o.Hub) }
 
+// Await implements [hub.Bus].
+func (n *CloudNode) Await(hub.Room) {}
+
 func (n *CloudNode) run() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"strings"
 
 	"signalbox/server/hub"
@@ -34,27 +36,26 @@ func (c *Cluster) appendKinded(rooms []hub.Room, namespace string, names []strin
 	return rooms, true
 }
 
-// slots is how many parts the addresses of rooms are divided into: a node tells the others in which of them it has
-// somebody. What that takes does not grow with the rooms.
-const slots = 8192
+// socketIDLength and prefixLength are those of the ids that signalbox nodes give to sockets: all of a node's begin alike, so
+// one pattern takes what is for any of them.
+const (
+	socketIDLength = hub.SocketIDLength
+	prefixLength   = 4
+)
 
-// slotOf returns the part that a room is in. Every node must come to the same: it is FNV-1a.
-func slotOf(r hub.Room) uint16 {
-	h := uint64(14695981039346656037)
-	h = (h ^ uint64(r.Kind.Letter())) * 1099511628211
-	for i := range len(r.Name) {
-		h = (h ^ uint64(r.Name[i])) * 1099511628211
-	}
-	h ^= h >> 32
-	return uint16(h % slots)
+// SocketPrefix returns what the ids of all sockets of this node begin with.
+func (c *Cluster) SocketPrefix() string { return c.socketPrefix }
+
+// socketPrefix makes a prefix of a node's id.
+func socketPrefix(node string) string {
+	raw, _ := hex.DecodeString(node[:6]) // hex digits: see Options
+	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// bitmap is a set of slots.
-type bitmap [slots / 64]uint64
-
-func (b *bitmap) has(slot uint16) bool { return b[slot/64]&(1<<(slot%64)) != 0 }
-func (b *bitmap) set(slot uint16)      { b[slot/64] |= 1 << (slot % 64) }
-func (b *bitmap) clear(slot uint16)    { b[slot/64] &^= 1 << (slot % 64) }
+// isSocketHere reports whether a name has the form of the id of a socket of this node: whether the pattern takes it.
+func (c *Cluster) isSocketHere(name string) bool {
+	return len(name) == socketIDLength && strings.HasPrefix(name, c.socketPrefix)
+}
 
 // escapeGlob returns text as a pattern of Redis that fits nothing else.
 func escapeGlob(text string) string {

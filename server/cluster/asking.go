@@ -10,17 +10,11 @@ import (
 	"signalbox/server/hub"
 )
 
-// Servers is the cluster as namespaces see it: all other servers, of whichever kind.
-type Servers struct{ *Cluster }
-
-// Servers returns the cluster for package socketio.
-func (c *Cluster) Servers() Servers { return Servers{c} }
-
-// Ask sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
+// AskClients sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
 // at a time and on the goroutine that called it, and returns the number of clients asked when all have answered or ctx is
 // over, after two minutes at most. complete: all servers told how many clients they have asked. sid is "" where the other server does not say whose
 // answer it is.
-func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
+func (c *Cluster) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
 	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
 	s := c.space(msg.Namespace)
 	elsewhere := s == nil
@@ -34,10 +28,10 @@ func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, t
 		return 0, false
 	}
 	if want == 0 || elsewhere {
-		return 0, want == 0 // where this node is not in the namespace, it would not hear the answers
+		return 0, want == 0 && c.Up() // where this node is not in the namespace, it would not hear the answers
 	}
 	id := c.newRequestID()
-	box := letterbox{wake: make(chan struct{}, 1)}
+	box := answerInbox{wake: make(chan struct{}, 1)}
 	g := c.gatherings.add(id, box.put)
 	defer c.gatherings.end(id)
 	if !c.publishAsk(s, id, sel, msg, timeout) {
@@ -56,7 +50,7 @@ func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, t
 			}
 		}
 		if over || servers >= want && answers >= asked {
-			return asked, servers >= want
+			return asked, servers >= want && c.Up()
 		}
 		select {
 		case <-box.wake:
@@ -68,19 +62,19 @@ func (c Servers) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, t
 	}
 }
 
-// letterbox keeps answers for whoever has asked: what is done with them may take its time, and the goroutine that receives
+// answerInbox keeps answers for whoever has asked: what is done with them may take its time, and the goroutine that receives
 // has none.
-type letterbox struct {
+type answerInbox struct {
 	wake chan struct{} // has room for one
 
 	mu      sync.Mutex
-	letters []*format.Response // guarded by mu
+	answers []*format.Response // guarded by mu
 }
 
 // put is the take of a [gathering]. Whoever has asked knows when that was all.
-func (b *letterbox) put(r *format.Response) bool {
+func (b *answerInbox) put(r *format.Response) bool {
 	b.mu.Lock()
-	b.letters = append(b.letters, r)
+	b.answers = append(b.answers, r)
 	b.mu.Unlock()
 	select {
 	case b.wake <- struct{}{}:
@@ -89,12 +83,12 @@ func (b *letterbox) put(r *format.Response) bool {
 	return false
 }
 
-func (b *letterbox) empty() []*format.Response {
+func (b *answerInbox) empty() []*format.Response {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	letters := b.letters
-	b.letters = nil
-	return letters
+	answers := b.answers
+	b.answers = nil
+	return answers
 }
 
 // publishAsk publishes an event that is to be answered.

@@ -1,7 +1,11 @@
 package cluster
 
 import (
-	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"signalbox/server/hub"
 	"signalbox/store/redislink"
@@ -10,102 +14,145 @@ import (
 var _ hub.Bus = (*Cluster)(nil)
 
 // Want implements [hub.Bus].
-func (c *Cluster) Want(r hub.Room) {
-	if !interesting(r) {
-		return
-	}
-	c.interest.want(r)
-	if c.sharded {
-		c.rooms.want(r)
-	}
-}
+func (c *Cluster) Want(r hub.Room) { c.rooms.want(r) }
+
+// Await implements [hub.Bus].
+func (c *Cluster) Await(r hub.Room) { c.rooms.await(r) }
 
 // Unwant implements [hub.Bus].
-func (c *Cluster) Unwant(r hub.Room) {
-	if !interesting(r) {
-		return
-	}
-	c.interest.unwant(r)
-	if c.sharded {
-		c.rooms.unwant(r)
-	}
-}
-
-// interesting reports whether the other nodes have to know that somebody here is in a room: what is for a socket or a whole
-// namespace goes to every node in any case.
-func interesting(r hub.Room) bool { return r.Kind != hub.KindSocket && r.Kind != hub.KindEverybody }
+func (c *Cluster) Unwant(r hub.Room) { c.rooms.unwant(r) }
 
 // Send implements [hub.Bus].
-func (c *Cluster) Send(r hub.Room, msg *hub.Message) {
-	if s, slot := c.way(r, msg); s != nil {
-		c.send(s, s.judge(slot, msg.Foreign), single(r), msg, "")
-	}
+func (c *Cluster) Send(r hub.Room, msg *hub.Message) { c.send(c.spaceOf(r, msg), single(r), msg, nil) }
+
+// SendCounted implements [hub.Bus].
+func (c *Cluster) SendCounted(r hub.Room, msg *hub.Message, counted func(delivered int, complete bool)) {
+	c.send(c.spaceOf(r, msg), single(r), msg, counted)
 }
 
-// way returns the namespace over which a message to a room goes, nil where it has none; and the room's slot.
-func (c *Cluster) way(r hub.Room, msg *hub.Message) (*space, int) {
-	namespace, _ := r.Place()
-	if msg.Event == "" && msg.RawEvent == nil {
-		namespace = "" // no Socket.IO client gets it
+// SendSelection implements [hub.Bus].
+func (c *Cluster) SendSelection(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
+	if counted != nil { // it is looked at again later
+		sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except)}
 	}
-	return c.spaceFor(namespace), int(slotOf(r))
+	c.send(c.spaceFor(msg.Namespace), sel, msg, counted)
+}
+
+// Emit implements the cluster of package socketio: it is [Cluster.SendSelection].
+func (c *Cluster) Emit(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
+	c.SendSelection(sel, msg, counted)
+}
+
+// spaceOf returns the namespace over which a message to a room goes.
+func (c *Cluster) spaceOf(r hub.Room, msg *hub.Message) *space {
+	if msg.Event == "" && msg.RawEvent == nil {
+		return c.topics // no Socket.IO client gets it
+	}
+	namespace, _ := r.Place()
+	return c.spaceFor(namespace)
 }
 
 // single is a selection of one room.
-func single(r hub.Room) hub.Selection { return hub.Selection{Rooms: []hub.Room{r}} }
+func single(r hub.Room) hub.Selection {
+	if r.Kind == hub.KindEverybody {
+		return hub.Selection{}
+	}
+	return hub.Selection{Rooms: []hub.Room{r}}
+}
 
-// send publishes a message as the verdict says. It reports whether it was, or may be, taken to others.
-func (c *Cluster) send(s *space, v verdict, sel hub.Selection, msg *hub.Message, count string) bool {
-	if v == keep {
-		c.stats.kept.Add(1)
-		return true
+// send publishes a message. counted may be nil.
+func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
+	tell := func(delivered int, complete bool) {
+		if counted != nil {
+			defer c.recovered("a count")
+			counted(delivered, complete)
+		}
 	}
-	if !c.link.Up() {
+	switch {
+	case msg.Foreign && s.foreign.Load() == 0 && s.member.Load():
+		tell(0, true) // there is no server of another kind, as it was a moment ago
+		return
+	case !c.link.Up():
 		c.stats.lost.Add(1)
-		return false
+		tell(0, false)
+		return
 	}
-	channel, payload, err := c.encode(s, sel, msg, count)
+	if counted != nil {
+		c.sendCounted(s, sel, msg, tell)
+		return
+	}
+	channel, payload, err := c.encode(s, sel, msg, "")
 	if err != nil {
 		c.unwritable(s, err)
-		return false
+		return
 	}
-	return c.dispatch(s, v, msg.Foreign, channel, payload)
+	if c.publish(s.sharded, channel, payload) {
+		c.stats.published.Add(1)
+	} else {
+		c.stats.lost.Add(1)
+	}
 }
 
-func (c *Cluster) dispatch(s *space, v verdict, foreign bool, channel string, payload []byte) bool {
-	sharded := c.sharded && s.name != ""
-	var queued bool
-	switch {
-	case v == enquire:
-		g := s.gate
-		if foreign {
-			g = s.hermetic
+// sendCounted publishes a message that each signalbox node answers with for how many of its clients it was queued. How many
+// answers there will be is asked together with publishing it; servers of other kinds are asked for the sockets that they have.
+func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tell func(delivered int, complete bool)) {
+	delivered := 0
+	id := c.questions.ask(c.patience(), func(body []byte) {
+		n, _, _ := cutNumber(body) // checked by control
+		delivered += int(min(n, 1<<40))
+	}, func(complete bool) { tell(delivered, complete) })
+	channel, payload, err := c.encode(s, sel, msg, strconv.FormatUint(id, 16))
+	if err != nil {
+		c.unwritable(s, err)
+		c.questions.fail(id)
+		return
+	}
+	queued := c.publishCounted(s.sharded, channel, payload, append(s.counted(), channel), func(n []int64, err error) {
+		if err != nil || len(n) == 0 {
+			c.stats.lost.Add(1)
+			c.questions.fail(id)
+			return
 		}
-		queued = c.link.PublishGated(g, sharded, channel, payload, c.tallied)
-	case sharded:
-		queued = c.link.SPublish(channel, payload)
-	default:
-		queued = c.link.Publish(channel, payload)
-	}
-	switch {
-	case !queued:
-		c.stats.lost.Add(1)
-	case v == publish:
 		c.stats.published.Add(1)
+		foreign, all := s.count(n)
+		want := int(n[len(n)-1])
+		if c.sharded && s.sharded {
+			if channel == s.channels.base {
+				want = int(n[2]) // signalbox servers are among its subscribers, and all others
+			} else if foreign > 0 {
+				all = false // the same, and nobody knows how many of them are for this room
+				want = max(0, want-int(foreign))
+			}
+		}
+		if foreign == 0 {
+			c.questions.expect(id, want, all)
+			return
+		}
+		c.questions.expect(id, want+1, all)
+		c.countForeign(s, sel, int(foreign), id)
+	})
+	if !queued {
+		c.stats.lost.Add(1)
+		c.questions.fail(id)
 	}
-	return queued
 }
 
-// tally counts what became of a message that was published if somebody turned out to be there.
-func (c *Cluster) tally(_ any, err error) {
-	switch {
-	case err == nil:
-		c.stats.published.Add(1)
-	case errors.Is(err, redislink.ErrNotWanted):
-		c.stats.kept.Add(1)
-	default:
-		c.stats.lost.Add(1)
+// publishCounted publishes a message right after it was asked how many subscribers some channels have.
+func (c *Cluster) publishCounted(sharded bool, channel string, payload []byte, channels []string, done func(n []int64, err error)) bool {
+	var n []int64
+	g := &redislink.Gate{Channels: channels, Sharded: sharded, Decide: func(subscribers []int64) bool {
+		n = subscribers
+		return true
+	}}
+	return c.link.PublishGated(g, sharded, channel, payload, func(_ any, err error) { done(n, err) })
+}
+
+// patience is how long other nodes have for an answer.
+func (c *Cluster) patience() time.Duration {
+	if _, silent := c.members.count(time.Now()); silent > 0 {
+		return hurriedTimeout
 	}
+	return answerTimeout
 }
 
 // unwritable notes a message that has no form on the wire.
@@ -115,53 +162,37 @@ func (c *Cluster) unwritable(s *space, err error) {
 	}
 }
 
-// SendCounted implements [hub.Bus].
-func (c *Cluster) SendCounted(r hub.Room, msg *hub.Message, counted func(delivered int, complete bool)) {
-	s, slot := c.way(r, msg)
-	if s == nil {
-		counted(0, true)
-		return
-	}
-	c.sendCounted(s, s.judge(slot, msg.Foreign), []uint16{uint16(slot)}, single(r), msg, counted)
+// joiningFor is how long it takes at most until a node that was asked to have sockets join a room is subscribed to it.
+const joiningFor = 2 * time.Second
+
+// joining are the rooms that other nodes were just asked to have sockets join: what is sent to them right behind goes over the
+// channel of the namespace, which those nodes are subscribed to already.
+type joining struct {
+	last atomic.Int64 // when the last one was asked for, in nanoseconds since 1970; most senders look no further
+
+	mu    sync.Mutex
+	until map[hub.Room]time.Time // guarded by mu
 }
 
-// SendSelection implements [hub.Bus].
-func (c *Cluster) SendSelection(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
-	s := c.spaceFor(msg.Namespace)
-	if s == nil {
-		if counted != nil {
-			counted(0, true)
+func (j *joining) add(r hub.Room) {
+	now := time.Now()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for other, until := range j.until {
+		if now.After(until) {
+			delete(j.until, other)
 		}
-		return
 	}
-	v, of := s.judgeAll(sel.Rooms, msg.Foreign)
-	if counted == nil {
-		c.send(s, v, sel, msg, "")
-		return
-	}
-	c.sendCounted(s, v, of, sel, msg, counted)
+	j.until[r] = now.Add(joiningFor)
+	j.last.Store(now.UnixNano())
 }
 
-// judgeAll is judge for several rooms; none of them is everybody. It returns the slots to look at; nil for all, where it is
-// not to be kept.
-func (s *space) judgeAll(rooms []hub.Room, foreign bool) (verdict, []uint16) {
-	var of []uint16
-	v := keep
-	for _, r := range rooms {
-		if r.Kind == hub.KindSocket {
-			if _, id := r.Place(); !hub.IsSocketID(id) {
-				continue
-			}
-			return s.judge(-1, foreign), nil // sockets are in no slot
-		}
-		slot := slotOf(r)
-		of = append(of, slot)
-		if one := s.judge(int(slot), foreign); one == publish || v == keep {
-			v = one
-		}
+func (j *joining) has(r hub.Room) bool {
+	now := time.Now()
+	if now.UnixNano()-j.last.Load() > int64(joiningFor) {
+		return false
 	}
-	if len(rooms) == 0 {
-		v = s.judge(-1, foreign)
-	}
-	return v, of
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return now.Before(j.until[r])
 }

@@ -13,8 +13,11 @@ import (
 	"signalbox/store/redislink"
 )
 
-// markerSuffix makes the names of signalbox's own channels: Node's never look like it.
-const markerSuffix = "-signalbox#"
+// markerSuffix and hereSuffix make the names of signalbox's own channels: Node's never look like them.
+const (
+	markerSuffix = "-signalbox#"
+	hereSuffix   = "-signalbox-here#"
+)
 
 var (
 	errAway      = errors.New("redis is away: other servers cannot be reached")
@@ -23,7 +26,7 @@ var (
 	errTooLarge  = errors.New("more than a client may be sent")
 )
 
-// Options are what a cluster stands on. All but Sharded, OnPlain, MaxPayload and Adopt are needed.
+// Options are what a cluster stands on. All but Sharded, OnPlain, MaxPayload and Translate are needed.
 type Options struct {
 	Link *redislink.Link
 	Hub  *hub.Hub
@@ -38,55 +41,50 @@ type Options struct {
 	OnPlain func(channel string, payload []byte) error
 	// MaxPayload is how many bytes of what some program has published are taken; 0: any. More is refused, and counted.
 	MaxPayload int
-	// Adopt gives a message that came from a server of another kind to a room the forms of the doors
+	// Translate gives a message that came from a server of another kind to a room the forms of the doors
 	// that speak no Socket.IO. It must not wait. nil: it goes to Socket.IO clients alone.
-	Adopt func(room hub.Room, msg *hub.Message)
-	Log   *slog.Logger
+	Translate func(room hub.Room, msg *hub.Message)
+	Log       *slog.Logger
 }
 
 // NewNodeID makes up an id for a node.
 func NewNodeID() string { return randomHex(nodeIDLength / 2) }
 
 // Cluster is this server's place among others. It is the [hub.Bus] and the [hub.Nodes] of this node. Make it with [New],
-// set the hub's Bus to it, then Start it; Stop ends it.
+// which makes it the hub's Bus, then Start it; Stop ends it.
 type Cluster struct {
 	// Static after construction.
-	link       *redislink.Link
-	hub        *hub.Hub
-	prefix     string
-	sharded    bool
-	id         string // of the node, among signalbox nodes
-	uid        string // of the adapter, as Node has it
-	signature  []byte // what a classic broadcast of this node begins with; sharded: what ends it, but for the namespace
-	everyone   string // the channel of all signalbox nodes
-	inbox      string // that of this node alone
-	maxPayload int
-	onPlain    func(channel string, payload []byte) error
-	adopt      func(room hub.Room, msg *hub.Message)
-	names      hub.Names
-	log        *slog.Logger
-	epoch      time.Time
-	topics     *space
-	ctx        context.Context
-	cancel     context.CancelFunc
+	link         *redislink.Link
+	hub          *hub.Hub
+	prefix       string
+	sharded      bool
+	id           string // of the node, among signalbox nodes
+	uid          string // of the adapter, as Node has it
+	signature    []byte // what a classic broadcast of this node begins with; sharded: what ends it, but for the namespace
+	everyone     string // the channel of all signalbox nodes
+	here         string // that of those which are subscribed to everything they want; nothing comes over it
+	socketPrefix string // what the ids of sockets of this node begin with
+	inbox        string // that of this node alone
+	maxPayload   int
+	onPlain      func(channel string, payload []byte) error
+	translate    func(room hub.Room, msg *hub.Message)
+	names        hub.Names
+	log          *slog.Logger
+	topics       *space
+	ctx          context.Context
+	cancel       context.CancelFunc
 
 	// Set by Start, before anything is received.
 	local      Local
 	subscriber *redislink.Subscriber
 
-	interest   interest
 	members    members
 	questions  questions
-	counts     counts
 	gatherings gatherings
 	echoes     echoes
 	rooms      subscriptions
-	assumed    [slots]atomic.Int64 // until when others are taken to have somebody in a slot, since epoch
-	attention  attention
-	downs      atomic.Uint64 // times that Redis has gone which this node has taken in
-	unmet      atomic.Int64  // other nodes that have not told what they want: messages may be for them
+	joining    joining
 	stats      tally
-	tallied    func(reply any, err error) // is [Cluster.tally]
 
 	spacesMu sync.RWMutex
 	// spacesMu guards the following.
@@ -109,16 +107,17 @@ type Cluster struct {
 
 	receiving sync.Mutex // held while a message is handled
 
-	// voice guards silent: whoever still has something to say holds it for reading.
-	voice  sync.RWMutex
-	silent bool // nothing is said before Start, nor after good-bye
+	// outbound guards closed: whoever still has something to say to other nodes holds it for reading.
+	outbound sync.RWMutex
+	closed   bool // nothing is said before Start, nor after good-bye
 }
 
 // channelKind is what comes over a channel that is not a pattern's.
 type channelKind uint8
 
 const (
-	requestChannel channelKind = iota + 1
+	broadcastChannel channelKind = iota + 1
+	requestChannel
 	answerChannel
 )
 
@@ -127,58 +126,32 @@ type subscribedChannel struct {
 	kind  channelKind
 }
 
-// New returns a cluster that has not been started.
+// New returns a cluster that has not been started, and makes it the Bus of the hub.
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
-		maxPayload: o.MaxPayload, silent: true, onPlain: o.OnPlain, adopt: o.Adopt, names: o.Hub.Names, log: o.Log, epoch: time.Now(),
-		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space), byChannel: make(map[string]subscribedChannel),
-		tells: make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
+		maxPayload: o.MaxPayload, closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, log: o.Log,
+		socketPrefix: socketPrefix(o.NodeID), everyone: o.Prefix + markerSuffix, here: o.Prefix + hereSuffix,
+		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space),
+		byChannel: make(map[string]subscribedChannel),
+		tells:     make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
+		members: newMembers(), met: make(chan struct{}),
 	}
-	if o.Sharded {
-		c.uid = randomHex(8)
-	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.met = make(chan struct{})
-	c.background.ctx, c.background.tasks = c.ctx, make(chan func(), maxTasks)
 	c.signature = append([]byte{0x93, 0xa0 | byte(len(c.uid))}, c.uid...)
 	if o.Sharded {
+		c.uid = randomHex(8)
 		c.signature = []byte(`,"uid":"` + c.uid + `","nsp":"`)
 	}
-	c.everyone = o.Prefix + markerSuffix
-	c.inbox = c.mailbox(c.id)
-	c.members.init()
-	c.interest.tell, c.interest.alone, c.interest.nodes = c.tellChange, c.isAlone, c.members.there
-	c.attention.epoch = c.epoch
-	c.unmet.Store(1) // until this node has looked
-	c.questions.asks = make(map[uint64]*question)
-	c.counts.open = make(map[uint64]*count)
-	c.counts.late = c.suspect
+	c.inbox = c.inboxOf(c.id)
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.background.ctx, c.background.tasks = c.ctx, make(chan func(), maxTasks)
+	c.questions.open = make(map[uint64]*question)
 	c.gatherings.open = make(map[string]*gathering)
 	c.echoes.seed, c.echoes.expected = maphash.MakeSeed(), make(map[uint64]*echo)
-	c.tallied = c.tally
 	c.rooms.cluster, c.rooms.rooms = c, make(map[string]*subscription)
+	c.joining.until = make(map[hub.Room]time.Time)
 	c.topics = c.newSpace("")
 	c.topics.member.Store(true)
+	o.Hub.Bus = c
 	return c
-}
-
-// SetHooks sets what [Options] left open because it is made later. It must be called before Start.
-func (c *Cluster) SetHooks(onPlain func(channel string, payload []byte) error, adopt func(room hub.Room, msg *hub.Message)) {
-	c.onPlain, c.adopt = onPlain, adopt
-}
-
-// expect makes known that sockets are about to join a room, without waiting. It is paid back with expected.
-func (c *Cluster) expect(r hub.Room) {
-	c.interest.expect(r)
-	if c.sharded {
-		c.rooms.expect(r)
-	}
-}
-
-func (c *Cluster) expected(r hub.Room) {
-	c.interest.unwant(r)
-	if c.sharded {
-		c.rooms.unwant(r)
-	}
 }

@@ -10,19 +10,16 @@ import (
 // What signalbox nodes say to each other beside messages. A control message is one letter, the id of the node that sends
 // it, and a body. Those for all go over one channel, those for one node over that node's own.
 const (
-	controlHello   = 'H' // I have come, or come back: seq, bitmap. Answered with controlState
-	controlState   = 'S' // seq, bitmap
-	controlChange  = 'D' // seq, number of added slots, added slots, removed slots
-	controlConfirm = 'K' // seq: I know your changes up to it
-	controlBeat    = 'B' // seq, time
-	controlProbe   = 'P' // time; to oneself
-	controlAgain   = 'R' // tell me your state
-	controlBye     = 'Q'
-	controlTell    = 'T' // topic, body
-	controlAsk     = 'A' // id, topic, body
-	controlAnswer  = 'Y' // id, body
-	controlRefuse  = 'N' // id: there will be no answer
-	controlCount   = 'C' // id, count
+	controlHere   = 'L' // I am there
+	controlBye    = 'Q'
+	controlTell   = 'T' // topic, body
+	controlAsk    = 'A' // id, topic, body
+	controlAnswer = 'Y' // id, body
+	controlRefuse = 'N' // id: there will be no answer
+	controlCount  = 'C' // id, count
+
+	// older are what versions before these say: they tell each other what they want, and beat.
+	older = "HSDKBR"
 )
 
 // nodeIDLength is the length of a node's id: hex digits.
@@ -35,16 +32,16 @@ func (c *Cluster) appendControl(kind byte) []byte {
 	return append(append(make([]byte, 0, 64), kind), c.id...)
 }
 
-func (c *Cluster) mailbox(node string) string { return c.everyone + node + "#" }
+func (c *Cluster) inboxOf(node string) string { return c.everyone + node + "#" }
 
 // tellAll and tellOne publish a control message, and report whether they could.
 func (c *Cluster) tellAll(b []byte) bool              { return c.say(c.everyone, b) }
-func (c *Cluster) tellOne(node string, b []byte) bool { return c.say(c.mailbox(node), b) }
+func (c *Cluster) tellOne(node string, b []byte) bool { return c.say(c.inboxOf(node), b) }
 
 func (c *Cluster) say(channel string, b []byte) bool {
-	c.voice.RLock()
-	defer c.voice.RUnlock()
-	return !c.silent && c.publish(false, channel, b)
+	c.outbound.RLock()
+	defer c.outbound.RUnlock()
+	return !c.closed && c.publish(false, channel, b)
 }
 
 // publish publishes something that is waited for, or that others go by, and reports whether it could. Where the link is only
@@ -60,63 +57,30 @@ func (c *Cluster) publish(sharded bool, channel string, b []byte) bool {
 	}
 }
 
-// tellChange is [interest.tell].
-func (c *Cluster) tellChange(seq uint64, added, removed []uint16) bool {
-	b := binary.BigEndian.AppendUint64(c.appendControl(controlChange), seq)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(added)))
-	for _, slot := range added {
-		b = binary.BigEndian.AppendUint16(b, slot)
-	}
-	for _, slot := range removed {
-		b = binary.BigEndian.AppendUint16(b, slot)
-	}
-	return c.tellAll(b)
-}
-
-func (c *Cluster) appendState(b []byte) []byte {
-	seq, bits := c.interest.state()
-	b = binary.BigEndian.AppendUint64(b, seq)
-	for _, word := range bits {
-		b = binary.BigEndian.AppendUint64(b, word)
-	}
-	return b
-}
-
 // control handles one control message. It runs on the goroutine that receives.
 func (c *Cluster) control(payload []byte) error {
 	if len(payload) < 1+nodeIDLength {
 		return errControl
 	}
 	node, body := string(payload[1:1+nodeIDLength]), payload[1+nodeIDLength:]
-	if node == c.id {
-		return c.takeEcho(payload[0], body)
-	}
-	if !isNodeID(node) {
-		return errControl
-	}
 	now := time.Now()
+	switch {
+	case node == c.id:
+		return c.takeEcho(payload[0], body)
+	case !isNodeID(node):
+		return errControl
+	case strings.IndexByte(older, payload[0]) >= 0:
+		c.members.hearOlder(node, now)
+		return nil
+	}
 	switch payload[0] {
-	case controlHello, controlState:
-		return c.takeState(payload[0], node, body, now)
-	case controlChange:
-		return c.takeChange(node, body, now)
-	case controlBeat:
-		seq, _, err := cutNumber(body)
-		if err == nil && !c.members.hear(node, seq, now) {
-			c.tellOne(node, c.appendControl(controlAgain))
+	case controlHere:
+		if c.members.hear(node, now) {
+			c.tellOne(node, c.appendControl(controlHere))
 		}
-		return err
-	case controlConfirm:
-		seq, _, err := cutNumber(body)
-		if err == nil {
-			c.interest.confirmed(node, seq)
-		}
-		return err
-	case controlAgain:
-		c.tellOne(node, c.appendState(c.appendControl(controlState)))
 		return nil
 	case controlBye:
-		c.left(node)
+		c.members.forget(node)
 		return nil
 	case controlTell:
 		return c.takeTell(body)
@@ -125,13 +89,13 @@ func (c *Cluster) control(payload []byte) error {
 	case controlAnswer:
 		id, answer, err := cutNumber(body)
 		if err == nil {
-			c.questions.answer(id, node, answer)
+			c.questions.answer(id, answer)
 		}
 		return err
 	case controlRefuse:
 		id, _, err := cutNumber(body)
 		if err == nil {
-			c.questions.refuse(id, node)
+			c.questions.refuse(id, false)
 		}
 		return err
 	case controlCount:
@@ -139,9 +103,8 @@ func (c *Cluster) control(payload []byte) error {
 		if err != nil {
 			return err
 		}
-		n, _, err := cutNumber(rest)
-		if err == nil {
-			c.counts.answer(id, node, int(min(n, 1<<40)))
+		if _, _, err = cutNumber(rest); err == nil {
+			c.questions.answer(id, rest)
 		}
 		return err
 	default:
@@ -149,83 +112,16 @@ func (c *Cluster) control(payload []byte) error {
 	}
 }
 
-// takeEcho handles what this node has said itself.
+// takeEcho handles what this node has said itself: it is among those that its questions reach, and has nothing to answer.
 func (c *Cluster) takeEcho(kind byte, body []byte) error {
-	if kind != controlChange && kind != controlBeat && kind != controlProbe {
+	if kind != controlAsk {
 		return nil
 	}
-	n, rest, err := cutNumber(body)
-	if err != nil {
-		return err
+	id, _, err := cutNumber(body)
+	if err == nil {
+		c.questions.refuse(id, true)
 	}
-	switch kind {
-	case controlChange:
-		c.interest.echoed(n)
-		return nil
-	case controlBeat:
-		if n, _, err = cutNumber(rest); err != nil {
-			return err
-		}
-	}
-	c.attention.saw(n)
-	return nil
-}
-
-func (c *Cluster) takeState(kind byte, node string, body []byte, now time.Time) error {
-	seq, rest, err := cutNumber(body)
-	if err != nil || len(rest) < slots/8 {
-		return errControl
-	}
-	var bits bitmap
-	for word := range bits {
-		bits[word] = binary.BigEndian.Uint64(rest[8*word:])
-	}
-	c.members.learn(node, seq, &bits, now)
-	c.confirm(node, seq)
-	if kind == controlHello {
-		c.tellOne(node, c.appendState(c.appendControl(controlState)))
-	}
-	return nil
-}
-
-func (c *Cluster) takeChange(node string, body []byte, now time.Time) error {
-	seq, rest, err := cutNumber(body)
-	if err != nil || len(rest) < 2 || len(rest)%2 != 0 {
-		return errControl
-	}
-	n := int(binary.BigEndian.Uint16(rest))
-	rest = rest[2:]
-	if n > len(rest)/2 {
-		return errControl
-	}
-	changed := make([]uint16, len(rest)/2)
-	for i := range changed {
-		changed[i] = binary.BigEndian.Uint16(rest[2*i:]) % slots
-	}
-	if !c.members.change(node, seq, changed[:n], changed[n:], now) {
-		c.tellOne(node, c.appendControl(controlAgain))
-		return nil
-	}
-	c.confirm(node, seq)
-	return nil
-}
-
-func (c *Cluster) confirm(node string, seq uint64) {
-	c.tellOne(node, binary.BigEndian.AppendUint64(c.appendControl(controlConfirm), seq))
-}
-
-// left is called when a node has gone for good, and reports whether it was known.
-func (c *Cluster) left(node string) bool {
-	was := c.members.forget(node)
-	c.interest.gone(node)
-	c.missing(node)
-	return was
-}
-
-// missing has no answer of a node waited for.
-func (c *Cluster) missing(node string) {
-	c.questions.gone(node)
-	c.counts.gone(node)
+	return err
 }
 
 // isNodeID reports whether a text may be what [NewNodeID] returns.

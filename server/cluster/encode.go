@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"sync"
 
 	"signalbox/server/cluster/format"
@@ -39,7 +38,7 @@ func (c *Cluster) encode(s *space, sel hub.Selection, msg *hub.Message, count st
 	}
 	var payload []byte
 	var err error
-	if c.sharded && s.name != "" {
+	if s.sharded {
 		payload, err = format.AppendSharded(nil, &o.b)
 	} else {
 		payload, err = format.AppendClassic(nil, &o.b)
@@ -79,16 +78,19 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	}
 }
 
-// channelFor returns the channel of a broadcast: in the classic mode that of its room where it names exactly one; in the
-// sharded mode too, unless it may be for a socket, whose rooms nobody subscribes to, or is counted: nodes that are thought to
-// have somebody in the room have to tell that they do not. Those who were just asked to join do not listen there yet.
+// channelFor returns the channel of a broadcast: that of its room where it names exactly one. In the sharded mode what may be
+// for a socket goes over the channel of the namespace, as Node has it, and so does what is counted while there are Node servers:
+// nobody knows how many of the subscribers of a room's channel are theirs. In the classic mode what is for a socket and counted
+// does, as patterns are not counted. Nodes that were just asked to have sockets join the room do not listen on its own yet.
 func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) string {
 	if len(b.Rooms) != 1 || b.RequestID != "" || s.name == "" {
 		return s.channels.base
 	}
-	room := b.Rooms[0]
-	if c.sharded && (hub.IsSocketID(room) || b.Ext.CountID != "" || strings.ContainsAny(b.Ext.RoomKinds, "sb") ||
-		c.isAssumed(int(slotOf(sel.Rooms[0])))) {
+	room, counted := b.Rooms[0], b.Ext.CountID != ""
+	switch {
+	case c.sharded && (hub.IsSocketID(room) || counted && s.foreign.Load() > 0),
+		!c.sharded && counted && len(room) == socketIDLength,
+		c.joining.has(sel.Rooms[0]):
 		return s.channels.base
 	}
 	return s.channels.base + room + "#"

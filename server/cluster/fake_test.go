@@ -113,13 +113,12 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 			n.plain <- channel + " " + string(payload)
 			return nil
 		},
-		Adopt: func(room hub.Room, m *hub.Message) { m.Text = []byte("adopted in " + room.Name) },
+		Translate: func(room hub.Room, m *hub.Message) { m.Text = []byte("adopted in " + room.Name) },
 	}
 	for _, option := range options {
 		option(&o)
 	}
 	n.Cluster = New(o)
-	n.hub.Bus = n.Cluster
 	n.Open("/")
 	n.Open("/chat")
 	t.Cleanup(func() {
@@ -133,7 +132,7 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 func meet(t *testing.T, nodes ...*node) {
 	t.Helper()
 	for _, n := range nodes {
-		eventually(t, "the nodes know each other", func() bool { return int(n.members.known.Load()) == len(nodes)-1 && n.sure() })
+		eventually(t, "the nodes know each other", func() bool { return n.Stats().Nodes == len(nodes)-1 && n.Up() })
 	}
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
@@ -124,6 +125,9 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 		return err
 	}
 	if want == 0 {
+		if !c.Up() {
+			return errAway
+		}
 		return nil
 	}
 	r.ID = c.newRequestID()
@@ -146,9 +150,9 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 		c.gatherings.end(r.ID)
 	}
 	switch {
-	case got >= want: // nobody writes to it any more
+	case got >= want && c.Up(): // nobody writes to got any more
 		return nil
-	case ctx.Err() == nil:
+	case got >= want, ctx.Err() == nil:
 		return errAway
 	}
 	c.stats.timeouts.Add(1)
@@ -164,32 +168,29 @@ func (c *Cluster) within(ctx context.Context, limit time.Duration) (context.Cont
 
 // countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they were
 // sent: they do not tell by themselves.
-func (c *Cluster) countForeign(s *space, sel hub.Selection, count uint64) {
-	want := int(s.foreign.Load())
+func (c *Cluster) countForeign(s *space, sel hub.Selection, servers int, count uint64) {
 	r := c.request(format.RequestFetch, sel)
 	r.RoomKinds += foreignOnly
 	r.ID = c.newRequestID()
 	seen := make(map[string]struct{})
-	servers := 0
 	c.gatherings.add(r.ID, func(a *format.Response) bool {
 		if a.Type != format.ResponseSockets {
 			return false
 		}
-		servers++
+		servers--
 		for _, socket := range a.Sockets {
 			seen[socket.ID] = struct{}{}
 		}
-		if servers < want {
+		if servers > 0 {
 			return false
 		}
-		c.counts.foreign(count, len(seen), true)
+		c.questions.answer(count, binary.BigEndian.AppendUint64(nil, uint64(len(seen))))
 		return true
 	})
 	if !c.ask(s, r) {
 		c.gatherings.end(r.ID)
-		c.counts.foreign(count, 0, false)
+		c.questions.refuse(count, false)
 		return
 	}
-	// The count gives up after countTimeout by itself.
-	time.AfterFunc(countTimeout, func() { c.gatherings.end(r.ID) })
+	time.AfterFunc(answerTimeout, func() { c.gatherings.end(r.ID) }) // the count gives up then by itself
 }

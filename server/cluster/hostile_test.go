@@ -67,7 +67,7 @@ func record(t *testing.T, s *redistest.Server, a, b *node) []said {
 		if _, err := n.ServerSideAsk(t.Context(), "/", []json.RawMessage{json.RawMessage(`"e"`), json.RawMessage(`1`)}, nil); err != nil {
 			t.Fatal(err)
 		}
-		n.Servers().Ask(t.Context(), single(user42), event("/", "q"), time.Second, noAnswer)
+		n.AskClients(t.Context(), single(user42), event("/", "q"), time.Second, noAnswer)
 	}
 	b.hub.Remove(in.Member)
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
-	"strings"
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
@@ -20,26 +19,20 @@ func (c *Cluster) receive(m redislink.Message) {
 	case c.ctx.Err() != nil:
 	case m.Channel == c.everyone, m.Channel == c.inbox:
 		c.note("control", c.control(m.Payload))
-	case m.Pattern != "":
-		if s := c.spaceOf(m.Pattern); s != nil {
-			c.broadcast(s, m)
-		} else {
-			c.plain(m.Channel, m.Payload)
-		}
-	case c.isPlain(m.Channel):
+	case m.Pattern != "" && c.spaceOfPattern(m.Pattern) == nil, c.isPlain(m.Channel):
 		c.plain(m.Channel, m.Payload)
 	case m.Channel == c.topics.channels.base:
-		c.note("message", c.takeClassic(c.topics, m.Payload))
+		c.broadcast(c.topics, m.Payload)
 	case m.Sharded:
 		c.takeSharded(m)
 	default:
-		s, kind := c.channelOf(m.Channel)
-		switch {
-		case s == nil: // one that was just closed
-		case kind == requestChannel:
+		switch s, kind := c.channelOf(m.Channel); kind {
+		case requestChannel:
 			c.note("request", c.takeRequest(s, m.Payload))
-		case kind == answerChannel:
+		case answerChannel:
 			c.note("response", c.takeResponse(m.Payload))
+		default: // that of a namespace, a room or a socket
+			c.broadcast(nil, m.Payload)
 		}
 	}
 }
@@ -54,43 +47,38 @@ func (c *Cluster) note(what string, err error) {
 	c.log.Debug("a message of the cluster was dropped", "kind", what, "error", err)
 }
 
-// broadcast handles a message on a classic broadcast channel.
-func (c *Cluster) broadcast(s *space, m redislink.Message) {
-	if bytes.HasPrefix(m.Payload, c.signature) {
-		return // our own
-	}
-	room := strings.TrimPrefix(m.Channel, s.channels.base)
-	if room, ok := strings.CutSuffix(room, "#"); ok && room != "" && !c.mayHave(s, room) {
-		c.stats.passed.Add(1)
+// broadcast handles a message of the classic mode; s is nil where the message says for which namespace it is. Its own come back
+// to a node that is subscribed to where they went; they are seen not to be another's before anything is decoded.
+func (c *Cluster) broadcast(s *space, payload []byte) {
+	if bytes.HasPrefix(payload, c.signature) {
+		if !c.questions.none() {
+			if p, err := format.PeekClassic(payload); err == nil {
+				c.takeOwn(&p)
+			}
+		}
 		return
 	}
-	c.note("broadcast", c.takeClassic(s, m.Payload))
-}
-
-// mayHave reports whether somebody here may be in a room of this name, of whichever kind, or others think so: who counts on
-// an answer gets one.
-func (c *Cluster) mayHave(s *space, name string) bool {
-	if strings.HasPrefix(name, hub.Hidden) {
-		return true // of a room that no other server has
-	}
-	var buf [4]hub.Room
-	for _, r := range c.names.AppendForeign(buf[:0], s.name, name) {
-		if r.Kind == hub.KindSocket || c.interest.has(slotOf(r)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Cluster) takeClassic(s *space, payload []byte) error {
 	p, err := format.PeekClassic(payload)
-	if err != nil {
-		return err
+	if err == nil {
+		if s == nil {
+			s = c.space(p.Namespace)
+		}
+		if s == nil { // it was just closed
+			return
+		}
+		err = c.deliver(s, &p)
 	}
-	if p.UID == c.uid || s.name != "" && p.Namespace != s.name {
-		return nil
+	c.note("broadcast", err)
+}
+
+// takeOwn takes a message that this node has sent itself: it is among those that a counted one reaches, and has counted.
+func (c *Cluster) takeOwn(p *format.Peeked) {
+	if p.Ext == nil || p.Ext.CountID == "" {
+		return
 	}
-	return c.deliver(s, &p)
+	if id, err := strconv.ParseUint(p.Ext.CountID, 16, 64); err == nil {
+		c.questions.refuse(id, true)
+	}
 }
 
 // deliver takes a broadcast of another server to the members of this node.
@@ -108,8 +96,8 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 		if err != nil {
 			return err
 		}
-		if p.Ext == nil && len(p.Rooms) == 1 && c.adopt != nil {
-			c.adopt(sel.Rooms[0], msg)
+		if p.Ext == nil && len(p.Rooms) == 1 && c.translate != nil {
+			c.translate(sel.Rooms[0], msg)
 		}
 		delivered = c.hub.SendSelectionHere(sel, msg)
 	} else {
@@ -121,8 +109,8 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 	return nil
 }
 
-// mayReach reports whether somebody here may be among those whom a selection names. Nodes say in which parts of all rooms they
-// have somebody, so much of what comes is for rooms that nobody here is in: it need not be decoded.
+// mayReach reports whether somebody here may be among those whom a selection names. Nodes stay subscribed for a while to what
+// nobody here is in any more, and what is for several rooms comes to all: it need not be decoded.
 func (c *Cluster) mayReach(sel hub.Selection) bool {
 	for _, r := range sel.Rooms {
 		if c.hub.Count(r) > 0 {
@@ -186,7 +174,7 @@ func (c *Cluster) tellCount(node, id string, n int) {
 
 // takeSharded handles a message on a channel of the sharded mode.
 func (c *Cluster) takeSharded(m redislink.Message) {
-	if c.isOwn(m.Payload) {
+	if c.isOwn(m.Payload) && c.questions.none() {
 		return
 	}
 	e, err := format.ParseSharded(m.Payload)
@@ -195,7 +183,11 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 		return
 	}
 	s := c.space(e.Namespace)
-	if e.UID == c.uid || s == nil {
+	switch {
+	case e.UID == c.uid && e.Broadcast != nil:
+		c.takeOwn(e.Broadcast)
+		return
+	case e.UID == c.uid, s == nil:
 		return
 	}
 	switch {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -10,17 +9,16 @@ import (
 )
 
 const (
-	// startPatience is how long Start waits for Redis and for the other nodes to say who they are.
+	// startPatience is how long Start waits for Redis.
 	startPatience = 2 * time.Second
-	// meetPatience is how long other nodes have to say who they are, when this one has come or come back. It is longer than
-	// ackPatience: who has not answered by then knows that it may not have heard of this node, see [attention].
-	meetPatience = time.Second
-	// namesPerCount is how many channels one command counts the subscribers of.
-	namesPerCount = 300
+	// lookInterval is how often a node looks who else is subscribed to what.
+	lookInterval = 500 * time.Millisecond
+	// spacesPerLook is of how many namespaces one command counts the subscribers.
+	spacesPerLook = 100
 )
 
-// Start subscribes to everything, tells the others, and waits until all of them have heard: from then on clients may come. It
-// waits for a moment; where Redis is away it returns all the same, and the cluster begins when Redis is there.
+// Start subscribes to everything and tells the others: from then on clients may come. It waits for a moment; where Redis is
+// away it returns all the same, and the cluster begins when Redis is there.
 func (c *Cluster) Start(local Local) {
 	c.local = local
 	c.subscriber = c.link.Subscriber(c.receive)
@@ -28,11 +26,9 @@ func (c *Cluster) Start(local Local) {
 
 	ctx, cancel := context.WithTimeout(c.ctx, startPatience)
 	defer cancel()
-	c.subscribe(ctx, redislink.Plain, c.everyone, c.inbox)
-	c.subscribe(ctx, redislink.Plain, c.topics.channels.base)
-	c.subscribe(ctx, redislink.Plain, plainChannels...)
+	c.subscribe(ctx, redislink.Plain, append([]string{c.everyone, c.inbox, c.topics.channels.base}, plainChannels...)...)
 	c.subscribe(ctx, redislink.Pattern, plainPatterns...)
-	c.rooms.start(ctx, c.subscriber)
+	c.rooms.start(ctx)
 	c.spacesMu.Lock()
 	c.started = true
 	var spaces []*space
@@ -43,15 +39,15 @@ func (c *Cluster) Start(local Local) {
 	for _, s := range spaces {
 		c.subscribeSpace(ctx, s)
 	}
-	c.voice.Lock()
-	c.silent = c.ctx.Err() != nil
-	c.voice.Unlock()
+	c.outbound.Lock()
+	c.closed = c.ctx.Err() != nil
+	c.outbound.Unlock()
 	c.background.running.Go(c.beat) // awaited by Stop
 	c.link.OnState(c.stateChanged)
 	c.awaitOthers(ctx)
 }
 
-// awaitOthers waits until this node has met the others for the first time, unless Redis is away.
+// awaitOthers waits until the others have been told of this node for the first time, unless Redis is away.
 func (c *Cluster) awaitOthers(ctx context.Context) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -71,7 +67,7 @@ func (c *Cluster) awaitOthers(ctx context.Context) {
 
 func (c *Cluster) subscribe(ctx context.Context, k redislink.Kind, channels ...string) {
 	// What cannot be subscribed to now is when Redis is back.
-	if err := c.subscriber.Subscribe(ctx, k, channels...); err != nil {
+	if err := c.subscriber.Subscribe(ctx, k, channels...); err != nil && ctx != over {
 		c.log.Debug("not subscribed yet", "channels", len(channels), "error", err)
 	}
 }
@@ -100,161 +96,110 @@ func (c *Cluster) Stop() {
 	//lint:ignore SA2001 what is being handled is over then, and nothing more will be
 	c.receiving.Unlock()
 	c.background.end()
-	c.voice.Lock()
-	if !c.silent {
+	c.outbound.Lock()
+	if !c.closed {
 		c.link.Publish(c.everyone, c.appendControl(controlBye))
 	}
-	c.silent = true // who says something after good-bye is taken to be there
-	c.voice.Unlock()
-	c.forgetOthers()
+	c.closed = true
+	c.outbound.Unlock()
+	c.unsubscribeAll()
+	c.endQuestions()
 }
 
-// Forget takes a node out that is held to be gone for good. Where it is still there, it is sent everything until it says so.
-func (c *Cluster) Forget(node string) {
-	if c.left(node) {
-		c.unmet.Store(1) // until the next survey
+// unsubscribeAll has the others count on no answers of this node any more.
+func (c *Cluster) unsubscribeAll() {
+	if c.subscriber == nil {
+		return
 	}
+	c.subscriber.Unsubscribe(c.rooms.kind(), c.here)
+	c.subscriber.Unsubscribe(redislink.Plain, c.everyone, c.topics.channels.base)
+	for _, s := range c.allSpaces() {
+		c.Close(s.name)
+	}
+	c.rooms.end()
 }
+
+// Forget takes a node out that is held to be gone for good.
+func (c *Cluster) Forget(node string) { c.members.forget(node) }
 
 // stateChanged is called when Redis has gone or is back.
 func (c *Cluster) stateChanged(up bool) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	downs := c.link.Downs()
-	c.forgetOthers()
+	c.endQuestions()
 	if !up {
+		c.members.away()
+		for _, s := range c.allSpaces() {
+			s.away()
+		}
 		c.echoes.forget()
+		// Others are to count this node again when everything else is subscribed to, which the link sees to by itself.
+		c.subscriber.Unsubscribe(c.rooms.kind(), c.here)
 		return
 	}
-	c.downs.Store(downs) // another that comes meanwhile is told of again
-	c.hello()
+	c.members.back(time.Now())
 	c.background.start(quick, c.meet)
 }
 
-// forgetOthers has nobody waited for any more: those who are still there say so.
-func (c *Cluster) forgetOthers() {
-	c.unmet.Store(1)
-	c.attention.lose()
-	c.members.forgetAll()
-	c.interest.abandon()
+// endQuestions ends whatever waits for answers.
+func (c *Cluster) endQuestions() {
 	c.questions.abandon()
-	c.counts.abandon()
 	c.gatherings.abandon()
-	for _, s := range append(c.allSpaces(), c.topics) {
-		s.checked.Store(0)
-	}
 }
 
-// hello tells the others that this node is there, and what it wants; they tell the same.
-func (c *Cluster) hello() {
-	c.tellAll(c.appendState(c.appendControl(controlHello)))
-	c.probe()
-}
-
-// meet waits until all other nodes have told what they want, or for meetPatience. Until it returns every message may be for
-// one of them.
+// meet tells the others that this node is subscribed to everything it wants, and looks who else is.
 func (c *Cluster) meet() {
-	ctx, cancel := context.WithTimeout(c.ctx, meetPatience)
+	ctx, cancel := context.WithTimeout(c.ctx, subscribePatience)
 	defer cancel()
-	defer c.meeting.Do(func() { close(c.met) })
-	for c.survey(ctx) > 0 {
-		select {
-		case <-c.members.news:
-		case <-time.After(meetPatience / 20): // the number may have changed instead
-		case <-ctx.Done():
-			return
-		}
-	}
+	c.subscribe(ctx, c.rooms.kind(), c.here)
+	c.tellAll(c.appendControl(controlHere))
+	c.look()
+	c.meeting.Do(func() { close(c.met) })
 }
-
-// survey looks how many nodes there are that have not told what they want, and returns it.
-func (c *Cluster) survey(ctx context.Context) int64 {
-	if n, err := c.link.NumSub(ctx, false, c.everyone); err == nil {
-		c.unmet.Store(max(0, n-1-int64(c.members.known.Load())))
-	}
-	return c.unmet.Load()
-}
-
-// isAlone reports whether there is no other node, as far as this one knows.
-func (c *Cluster) isAlone() bool { return c.members.all.Load() == 0 && c.unmet.Load() == 0 }
 
 // beat says at intervals that this node is there, and looks who else is.
 func (c *Cluster) beat() {
-	ticker := time.NewTicker(probeInterval)
+	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
-	var beaten, swept time.Time
+	var beaten time.Time
 	for {
 		select {
 		case <-c.ctx.Done():
 			return
-		case <-c.members.news: // the one that was missing, perhaps
-			c.resurvey()
-			continue
 		case <-ticker.C:
 		}
+		now := time.Now()
+		c.rooms.sweep(now)
 		if !c.link.Up() {
 			continue
 		}
-		now := time.Now()
-		switch {
-		case now.Sub(beaten) >= beatInterval:
-			// First of all: a node that was stopped, and that others have given up, is heard of by them before it is sure of
-			// anything again.
+		if now.Sub(beaten) >= beatInterval {
 			beaten = now
-			c.tellBeat()
-			silent, forgotten := c.members.age(now)
-			for _, node := range slices.Concat(silent, forgotten) {
-				c.interest.gone(node)
-				c.missing(node)
-			}
-			c.recount()
-		case !c.isAlone():
-			c.probe()
-			c.resurvey()
+			c.tellAll(c.appendControl(controlHere))
+			c.members.age(now)
 		}
-		if now.Sub(swept) >= sweepInterval {
-			swept = now
-			c.interest.sweep()
-		}
+		c.look()
 	}
 }
 
-// resurvey looks again for nodes that have not told what they want, where there were some: they come in a moment, and until
-// then every answer is a partial one.
-func (c *Cluster) resurvey() {
-	if c.unmet.Load() == 0 || !c.link.Up() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.ctx, beatInterval)
+// look counts who is subscribed to what.
+func (c *Cluster) look() {
+	ctx, cancel := context.WithTimeout(c.ctx, lookInterval)
 	defer cancel()
-	c.survey(ctx)
-}
-
-func (c *Cluster) tellBeat() {
-	seq, _ := c.interest.state()
-	b := binary.BigEndian.AppendUint64(c.appendControl(controlBeat), seq)
-	c.tellAll(binary.BigEndian.AppendUint64(b, c.attention.stamp()))
-}
-
-// recount asks who is subscribed to what.
-func (c *Cluster) recount() {
-	ctx, cancel := context.WithTimeout(c.ctx, beatInterval)
-	defer cancel()
-	c.survey(ctx)
-	spaces := c.allSpaces()
-	for some := range slices.Chunk(spaces, namesPerCount/3) {
-		var channels []string
+	up := c.link.Stats().Since
+	for some := range slices.Chunk(c.allSpaces(), spacesPerLook) {
+		channels := []string{c.here}
 		for _, s := range some {
-			channels = append(channels, s.gate.Channels...)
+			channels = append(channels, s.channels.request, s.channels.marker)
 		}
 		n, err := c.link.NumSubs(ctx, c.sharded, channels...)
 		if err != nil || len(n) != len(channels) {
 			return
 		}
-		for _, s := range some {
-			s.count(n[:len(s.gate.Channels)])
-			n = n[len(s.gate.Channels):]
+		for i, s := range some {
+			s.settle(time.Since(up))
+			s.count([]int64{n[0], n[1+2*i], n[2+2*i]})
 		}
 	}
 }

@@ -1,247 +1,125 @@
 package cluster
 
 import (
-	bits64 "math/bits"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
 	// beatInterval is how often a node says that it is there.
 	beatInterval = time.Second
-	// suspectAfter is how long a node may be silent and still be waited for.
-	suspectAfter = 3 * time.Second
-	// forgetAfter is how long a node may be silent and still be one.
+	// silentAfter is how long a node may say nothing and still be thought to answer.
+	silentAfter = 3 * time.Second
+	// forgetAfter is how long a node may say nothing, while Redis is there, and still be one.
 	forgetAfter = 10 * time.Second
 )
 
-// members are the other signalbox nodes that this one has heard of.
+// members are the other signalbox nodes that this one has heard of. They outlive an outage of Redis: until each of them has
+// been heard of again, or is known to be gone, there may be clients that nothing reaches.
 type members struct {
-	// wants counts for each slot the nodes that have somebody there: what a sender looks at.
-	wants [slots]atomic.Int32
-	// all is how many nodes there are, and known how many of them have told their interest.
-	all, known atomic.Int32
-
-	news chan struct{} // somebody has told its interest
-
-	mu sync.RWMutex
+	mu sync.Mutex
 	// mu guards the following.
-	nodes map[string]*member
+	heard map[string]time.Time // by node: when it was heard of last
+	older map[string]time.Time // the same of nodes of a version that tells in another way what it wants
+	since time.Time            // since when Redis is there; zero: it is away
+	there int                  // how many other nodes are subscribed to everything they want, as it was counted last
 }
 
-func (m *members) init() {
-	m.nodes, m.news = make(map[string]*member), make(chan struct{}, 1)
+func newMembers() members {
+	return members{heard: make(map[string]time.Time), older: make(map[string]time.Time)}
 }
 
-// member is one other node.
-type member struct {
-	heard   time.Time
-	known   bool // it has told its interest
-	silent  bool // it was not heard of for suspectAfter, and is not waited for until it is
-	suspect bool // it is silent or did not answer a question, and no answer is waited for until it is heard of again
-	seq     uint64
-	ahead   bool // seq was more than the node said itself
-	bits    bitmap
-}
-
-// hear notes that a node is there, and reports whether it is one that has told its interest up to seq.
-func (m *members) hear(node string, seq uint64, now time.Time) (upToDate bool) {
+// hear notes that a node is there, and reports whether it was not known before.
+func (m *members) hear(node string, now time.Time) (fresh bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.heardLocked(node, now)
-	switch {
-	case !n.known || n.seq < seq:
-		return false
-	case n.seq == seq:
-		n.ahead = false
-	case n.ahead:
-		m.unlearnLocked(n) // what is known is not the node's
-		return false
-	default:
-		n.ahead = true // a change may have overtaken it
+	_, known := m.heard[node]
+	m.heard[node] = now
+	if !known {
+		m.there++ // it says so itself, once it is subscribed to everything
 	}
-	return true
+	return !known
 }
 
-// heardLocked returns a node that was just heard of.
-func (m *members) heardLocked(node string, now time.Time) *member {
-	n := m.nodes[node]
-	if n == nil {
-		n = new(member)
-		m.nodes[node] = n
-		m.all.Add(1)
-	}
-	n.heard, n.silent, n.suspect = now, false, false
-	return n
-}
-
-// learn takes all that a node is interested in.
-func (m *members) learn(node string, seq uint64, bits *bitmap, now time.Time) {
+func (m *members) hearOlder(node string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.heardLocked(node, now)
-	if n.known && n.seq > seq {
-		return // told before what is known already
+	m.older[node] = now
+}
+
+// forget removes a node that has gone.
+func (m *members) forget(node string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.heard, node)
+	delete(m.older, node)
+}
+
+// away and back are called when Redis has gone, and when it is there again.
+func (m *members) away() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.since, m.there = time.Time{}, 0
+}
+
+func (m *members) back(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.since = now
+}
+
+// age forgets the nodes that have said nothing for too long.
+func (m *members) age(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.since.IsZero() || now.Sub(m.since) < forgetAfter {
+		return
 	}
-	for word := range bits {
-		for diff := bits[word] ^ n.bits[word]; diff != 0; diff &= diff - 1 {
-			slot := uint16(word*64) + uint16(bits64.TrailingZeros64(diff))
-			if bits.has(slot) {
-				m.wants[slot].Add(1)
-			} else {
-				m.wants[slot].Add(-1)
+	for _, nodes := range []map[string]time.Time{m.heard, m.older} {
+		for node, at := range nodes {
+			if now.Sub(at) >= forgetAfter {
+				delete(nodes, node)
 			}
 		}
 	}
-	n.bits, n.seq = *bits, seq
-	if !n.known {
-		n.known = true
-		m.known.Add(1)
-		select {
-		case m.news <- struct{}{}:
-		default:
-		}
-	}
 }
 
-// change takes one change of a node's interest, and reports whether it followed on what is known.
-func (m *members) change(node string, seq uint64, added, removed []uint16, now time.Time) bool {
+// counted takes how many nodes are subscribed to everything they want, this one among them, and reports whether those are
+// all that this one knows of.
+func (m *members) counted(nodes int64) (all bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.heardLocked(node, now)
-	if n.known && seq <= n.seq {
-		return true // it came with the whole
-	}
-	if !n.known || seq != n.seq+1 {
+	m.there = int(nodes) - 1
+	return m.allLocked()
+}
+
+// all reports whether every node that this one knows of was subscribed to everything it wants when that was looked at last.
+func (m *members) all() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.allLocked()
+}
+
+func (m *members) allLocked() bool {
+	if m.since.IsZero() || len(m.older) > 0 || m.there < len(m.heard) {
 		return false
 	}
-	n.seq = seq
-	for _, slot := range added {
-		if !n.bits.has(slot) {
-			n.bits.set(slot)
-			m.wants[slot].Add(1)
-		}
-	}
-	for _, slot := range removed {
-		if n.bits.has(slot) {
-			n.bits.clear(slot)
-			m.wants[slot].Add(-1)
+	for _, at := range m.heard {
+		if at.Before(m.since) { // another one may have been counted in its place
+			return false
 		}
 	}
 	return true
 }
 
-// suspectNode has no answer of a node waited for until it is heard of again.
-func (m *members) suspectNode(node string) {
+// count returns how many other nodes there are, and how many of them are silent: they do not answer.
+func (m *members) count(now time.Time) (nodes, silent int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := m.nodes[node]; n != nil {
-		n.suspect = true
-	}
-}
-
-// forget removes a node, and reports whether it was one.
-func (m *members) forget(node string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.forgetLocked(node)
-}
-
-func (m *members) forgetLocked(node string) bool {
-	n := m.nodes[node]
-	if n == nil {
-		return false
-	}
-	delete(m.nodes, node)
-	m.all.Add(-1)
-	m.unlearnLocked(n)
-	return true
-}
-
-// unlearnLocked forgets what a node is interested in.
-func (m *members) unlearnLocked(n *member) {
-	if !n.known {
-		return
-	}
-	m.known.Add(-1)
-	for word, bits := range n.bits {
-		for ; bits != 0; bits &= bits - 1 {
-			m.wants[uint16(word*64)+uint16(bits64.TrailingZeros64(bits))].Add(-1)
+	for _, at := range m.heard {
+		if now.Sub(at) >= silentAfter {
+			silent++
 		}
 	}
-	n.known, n.ahead, n.seq, n.bits = false, false, 0, bitmap{}
-}
-
-// forgetAll is for when Redis was away: whoever is still there says so.
-func (m *members) forgetAll() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for node := range m.nodes {
-		m.forgetLocked(node)
-	}
-}
-
-// age looks who has been silent for too long.
-func (m *members) age(now time.Time) (silent, forgotten []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for id, n := range m.nodes {
-		switch since := now.Sub(n.heard); {
-		case since >= forgetAfter:
-			m.forgetLocked(id)
-			forgotten = append(forgotten, id)
-		case since >= suspectAfter && !n.silent:
-			n.silent, n.suspect = true, true
-			silent = append(silent, id)
-		}
-	}
-	return silent, forgotten
-}
-
-// there returns the nodes that have been heard of lately.
-func (m *members) there() []string {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	nodes := make([]string, 0, len(m.nodes))
-	for id, n := range m.nodes {
-		if !n.silent {
-			nodes = append(nodes, id)
-		}
-	}
-	return nodes
-}
-
-// interested returns the nodes whose answers are waited for that may have somebody in one of the slots, nil slots: anywhere; and
-// whether these are all that may.
-func (m *members) interested(of []uint16) (nodes []string, all bool) {
-	all = true
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for id, n := range m.nodes {
-		wants := of == nil || !n.known
-		for _, slot := range of {
-			wants = wants || n.bits.has(slot)
-		}
-		switch {
-		case !wants:
-		case n.suspect:
-			all = false
-		default:
-			nodes = append(nodes, id)
-		}
-	}
-	return nodes, all
-}
-
-// count returns how many other nodes there are, and how many of them are suspected.
-func (m *members) count() (nodes, suspected int) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, n := range m.nodes {
-		if n.suspect {
-			suspected++
-		}
-	}
-	return len(m.nodes), suspected
+	return len(m.heard) + len(m.older), silent
 }

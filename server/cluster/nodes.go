@@ -3,18 +3,16 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
-	"time"
 
 	"signalbox/server/hub"
 )
 
-// askTimeout is how long other nodes have for an answer.
-const askTimeout = time.Second
-
 var _ hub.Nodes = (*Cluster)(nil)
 
-// Up implements [hub.Nodes].
-func (c *Cluster) Up() bool { return c.link.Up() }
+// Up implements [hub.Nodes]: Redis is there, and so is every node that this one knows of, as it was looked at last.
+func (c *Cluster) Up() bool {
+	return c.ctx.Err() == nil && c.link.Up() && c.members.all() && !c.rooms.late()
+}
 
 // OnTell implements [hub.Nodes].
 func (c *Cluster) OnTell(topic string, call func(body []byte)) {
@@ -54,27 +52,29 @@ func (c *Cluster) Ask(ctx context.Context, topic string, body []byte) (answers [
 	if !c.link.Up() {
 		return nil, false
 	}
-	nodes, all := c.members.interested(nil)
-	if len(nodes) == 0 {
-		return nil, all && c.unmet.Load() == 0
+	ended := make(chan struct{})
+	id := c.questions.ask(c.patience(), func(answer []byte) { answers = append(answers, answer) }, func(all bool) {
+		complete = all
+		close(ended)
+	})
+	stop := context.AfterFunc(ctx, func() { c.questions.fail(id) })
+	defer stop()
+	b := binary.BigEndian.AppendUint64(c.appendControl(controlAsk), id)
+	b = append(appendTopic(b, topic), body...)
+	c.outbound.RLock()
+	asked := !c.closed && c.publishCounted(false, c.everyone, b, []string{c.everyone}, func(n []int64, err error) {
+		if err != nil || len(n) == 0 {
+			c.questions.fail(id)
+			return
+		}
+		c.questions.expect(id, int(n[0]), c.members.all())
+	})
+	c.outbound.RUnlock()
+	if !asked {
+		c.questions.fail(id)
 	}
-	ctx, cancel := c.within(ctx, askTimeout)
-	defer cancel()
-	q := c.questions.open(nodes)
-	defer c.questions.close(q.id)
-	b := binary.BigEndian.AppendUint64(c.appendControl(controlAsk), q.id)
-	if !c.tellAll(append(appendTopic(b, topic), body...)) {
-		return nil, false
-	}
-	select {
-	case <-q.done:
-	case <-ctx.Done():
-	}
-	answers, complete, late := q.result()
-	for _, node := range late {
-		c.suspect(node)
-	}
-	return answers, all && complete && c.unmet.Load() == 0
+	<-ended
+	return answers, complete
 }
 
 func (c *Cluster) takeAsk(node string, body []byte) error {
@@ -101,7 +101,7 @@ func (c *Cluster) takeAsk(node string, body []byte) error {
 				refuse()
 			}
 		}()
-		ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
+		ctx, cancel := context.WithTimeout(c.ctx, answerTimeout)
 		defer cancel()
 		answer := call(ctx, rest)
 		answered = true
@@ -112,10 +112,4 @@ func (c *Cluster) takeAsk(node string, body []byte) error {
 		refuse()
 	}
 	return nil
-}
-
-// suspect has no answer of a node waited for that did not answer in time, until it is heard of.
-func (c *Cluster) suspect(node string) {
-	c.members.suspectNode(node)
-	c.missing(node)
 }

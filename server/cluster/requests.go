@@ -84,6 +84,7 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 		})
 	case format.RequestFetch:
 		c.inBackground(quick, func() {
+			c.rooms.awaitHurried()
 			c.reply(s, r, &format.Response{Type: format.ResponseSockets, Sockets: c.local.SocketsHere(s.name, sel)})
 		})
 	case format.RequestJoin:
@@ -92,9 +93,9 @@ func (c *Cluster) carryOut(s *space, r *format.Request) error {
 		// waited for here.
 		for _, name := range names {
 			room := hub.NamespaceRoom(s.name, name)
-			c.assume(slotOf(room)) // others join theirs now, and have not told yet
-			c.expect(room)
-			defer c.expected(room)
+			c.joining.add(room) // others join theirs now, and are not subscribed yet
+			c.rooms.hurry(room)
+			defer c.rooms.hurried(room)
 		}
 		c.local.JoinHere(s.name, sel, names)
 		c.done(s, r)

@@ -33,7 +33,7 @@ func (c *Cluster) request(kind format.RequestType, sel hub.Selection) *format.Re
 
 // others returns how many other servers a namespace has.
 func (c *Cluster) others(ctx context.Context, s *space) (int, error) {
-	n, err := c.link.NumSub(ctx, s.gate.Sharded, s.channels.request)
+	n, err := c.link.NumSub(ctx, s.sharded, s.channels.request)
 	if err != nil {
 		return 0, err
 	}
@@ -105,7 +105,7 @@ func (c *Cluster) order(namespace string, kind format.RequestType, sel hub.Selec
 	}
 	if kind == format.RequestJoin {
 		for _, name := range names { // what is sent to the room next is for them
-			c.assume(slotOf(hub.NamespaceRoom(namespace, name)))
+			c.joining.add(hub.NamespaceRoom(namespace, name))
 		}
 	}
 	r := c.request(kind, sel)
@@ -138,9 +138,4 @@ func (c *Cluster) ServerSideAsk(ctx context.Context, namespace string, args []js
 		answers = append(answers, answer)
 	})
 	return answers, err
-}
-
-// Emit implements the cluster of package socketio: it is [Cluster.SendSelection].
-func (c *Cluster) Emit(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
-	c.SendSelection(sel, msg, counted)
 }

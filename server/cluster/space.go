@@ -1,146 +1,88 @@
 package cluster
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
-
-	"signalbox/store/redislink"
 )
 
-// freshFor is how long it may have been asked for that nobody else is there, and a message still be kept back without asking
-// again. No server gets a client within it.
-const freshFor = 5 * time.Millisecond
-
-// space is one namespace in the cluster: its channels, and who else is subscribed to them.
+// space is one namespace in the cluster: its channels, and which other servers have it.
 type space struct {
 	// Static after construction.
 	cluster  *Cluster
 	name     string // "" for what only signalbox nodes take
+	sharded  bool   // messages go by SPUBLISH
 	channels channels
 
-	member atomic.Bool // this node is among the subscribers that are counted
+	member atomic.Bool // this node is among the subscribers of the request channel
 
-	// What the last count of subscribers said.
-	foreign  atomic.Int64    // servers that are no signalbox nodes
-	checked  atomic.Int64    // when, since the cluster's epoch; 0: never
-	gate     *redislink.Gate // decides by the count whether a message is published
-	hermetic *redislink.Gate // the same for messages to other servers alone
+	foreign atomic.Int64 // servers that are no signalbox nodes, as they were counted last
+	before  atomic.Int64 // the same before Redis went away
 }
 
 // channels are the names of a namespace's channels in one mode.
 type channels struct {
-	base    string // broadcasts: followed by the room and #
-	pattern string // classic: what fits all of those
+	base    string // broadcasts to everybody or several rooms; followed by a room and #: to that
+	sockets string // classic: the pattern of the channels of this node's sockets
 	request string // classic: questions of servers to all. Its subscribers are the servers of the namespace
 	answers string // classic: answers to everybody
 	own     string // answers to this server
-	marker  string // subscribed by signalbox nodes alone
+	marker  string // subscribed to by signalbox nodes alone
+	here    string // subscribed to by signalbox nodes that are subscribed to everything they want, whatever the namespace
 }
 
 func (c *Cluster) newSpace(name string) *space {
-	s := &space{cluster: c, name: name}
+	s := &space{cluster: c, name: name, sharded: c.sharded && name != ""}
 	p := c.prefix
 	s.channels = channels{
 		base:    p + "#" + name + "#",
 		request: p + "-request#" + name + "#",
 		answers: p + "-response#" + name + "#",
 		marker:  p + markerSuffix + name + "#",
+		here:    c.here,
 	}
-	s.channels.pattern = escapeGlob(s.channels.base) + "*"
+	s.channels.sockets = escapeGlob(s.channels.base) + c.socketPrefix + strings.Repeat("?", socketIDLength-prefixLength) + "#"
 	s.channels.own = s.channels.answers + c.uid + "#"
 	if c.sharded {
 		s.channels.request = s.channels.base
 		s.channels.own = s.channels.base + c.uid + "#"
 	}
-	if name == "" { // topics
-		s.channels = channels{base: c.everyone + "message#", request: c.everyone, marker: c.everyone} // all are of one kind
-	}
-	s.gate = &redislink.Gate{Channels: s.counted(), Sharded: c.sharded && name != "", Decide: s.count}
-	s.hermetic = &redislink.Gate{
-		Channels: s.gate.Channels, Sharded: s.gate.Sharded,
-		Decide: func(n []int64) bool { s.count(n); return s.foreign.Load() > 0 },
+	if name == "" { // topics: all are of one kind
+		base := c.everyone + "message#"
+		s.channels = channels{base: base, request: base, marker: base, here: base}
 	}
 	return s
 }
 
-// counted returns the channels whose subscribers tell who else is there: all servers, the signalbox nodes among them, and
-// in the classic mode all signalbox nodes, those that drain and whose marker is gone as well. In the sharded mode nodes keep
-// their marker to the end.
+// counted returns the channels whose subscribers tell who else is there, for [space.count].
 func (s *space) counted() []string {
-	channels := []string{s.channels.request, s.channels.marker}
-	if !s.cluster.sharded {
-		channels = append(channels, s.cluster.everyone)
-	}
-	return channels
+	return []string{s.channels.here, s.channels.request, s.channels.marker}
 }
 
-// count takes the numbers of subscribers of [space.counted], and reports whether there is somebody whose wishes are not
-// known.
-func (s *space) count(n []int64) bool {
-	c := s.cluster
-	if len(n) != len(s.gate.Channels) {
-		return true
+// count takes the numbers of subscribers of [space.counted]. It returns how many servers of other kinds there are, and whether
+// all servers are there that were.
+func (s *space) count(n []int64) (foreign int64, all bool) {
+	if s.name == "" {
+		all = s.cluster.members.all() // nodes that are subscribed to this may still lack something
+	} else {
+		all = s.cluster.members.counted(n[0])
 	}
-	foreign, others := max(0, n[0]-n[1]), n[1]
-	if len(n) > 2 {
-		others = n[2] - 1
-	} else if s.member.Load() {
-		others--
-	}
+	foreign = max(0, n[1]-n[2])
 	s.foreign.Store(foreign)
-	s.checked.Store(int64(time.Since(c.epoch)))
-	unmet := others - int64(c.members.known.Load())
-	if unmet > 0 {
-		c.unmet.Store(unmet) // until the next survey
+	if foreign < s.before.Load() {
+		all = false
+	} else {
+		s.before.Store(0)
 	}
-	return foreign > 0 || unmet > 0
+	return foreign, all
 }
 
-// fresh reports whether the last count is new enough to go by.
-func (s *space) fresh() bool {
-	at := s.checked.Load()
-	return at != 0 && time.Since(s.cluster.epoch)-time.Duration(at) < freshFor
-}
+// away is called when Redis has gone: servers of other kinds come back in their own time.
+func (s *space) away() { s.before.Store(max(s.before.Load(), s.foreign.Load())) }
 
-// verdict is what is to be done with a message.
-type verdict uint8
-
-const (
-	keep    verdict = iota // nobody else wants it
-	publish                // somebody does
-	enquire                // it is published if somebody unknown turns out to be there
-)
-
-// judge says what to do with a message to a room in a slot; below 0: to anybody.
-func (s *space) judge(slot int, foreign bool) verdict {
-	c := s.cluster
-	switch {
-	case s.foreign.Load() > 0:
-		return publish
-	case foreign && s.fresh():
-		return keep
-	case foreign:
-		return enquire
-	case slot < 0 && c.members.known.Load() > 0,
-		slot >= 0 && (c.members.wants[slot].Load() > 0 || c.isAssumed(slot)),
-		!c.sure():
-		return publish
-	case s.fresh():
-		return keep
-	default:
-		return enquire
+// settle forgets servers of other kinds that have not come back for a while.
+func (s *space) settle(since time.Duration) {
+	if since >= forgetAfter {
+		s.before.Store(0)
 	}
-}
-
-// assumedFor is how long it takes at most until a node that was asked to have sockets join a room has told that they did.
-const assumedFor = 2 * time.Second
-
-// assume takes other nodes to have somebody in a slot for a while: they were asked to.
-func (c *Cluster) assume(slot uint16) {
-	c.assumed[slot].Store(int64(time.Since(c.epoch) + assumedFor))
-}
-
-func (c *Cluster) isAssumed(slot int) bool {
-	until := c.assumed[slot].Load()
-	return until != 0 && time.Since(c.epoch) < time.Duration(until)
 }

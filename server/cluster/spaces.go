@@ -19,15 +19,11 @@ func (c *Cluster) Open(namespace string) {
 	s.member.Store(true)
 	c.spaces[namespace] = s
 	delete(c.visited, namespace)
-	if c.sharded {
-		c.byChannel[s.channels.base] = subscribedChannel{s, requestChannel}
-		c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
-	} else {
-		c.patterns[s.channels.pattern] = s
-		c.byChannel[s.channels.request] = subscribedChannel{s, requestChannel}
-		c.byChannel[s.channels.answers] = subscribedChannel{s, answerChannel}
-		c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
-	}
+	c.patterns[s.channels.sockets] = s
+	c.byChannel[s.channels.base] = subscribedChannel{s, broadcastChannel}
+	c.byChannel[s.channels.request] = subscribedChannel{s, requestChannel}
+	c.byChannel[s.channels.answers] = subscribedChannel{s, answerChannel}
+	c.byChannel[s.channels.own] = subscribedChannel{s, answerChannel}
 	started := c.started
 	c.spacesMu.Unlock()
 	if started {
@@ -37,23 +33,21 @@ func (c *Cluster) Open(namespace string) {
 	}
 }
 
-// subscribeSpace subscribes to the channels of a namespace. The marker comes last and goes first: where the two numbers
-// differ for a moment, a signalbox node is taken for a server of another kind, and not the other way round.
+// subscribeSpace subscribes to the channels of a namespace. Request channel and marker change in one command: where their
+// numbers differ, there are servers of other kinds.
 func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
 	ch := &s.channels
 	if c.sharded {
-		c.subscribe(ctx, redislink.Sharded, ch.base, ch.own)
-		c.subscribe(ctx, redislink.Sharded, ch.marker)
+		c.subscribe(ctx, redislink.Sharded, ch.base, ch.marker, ch.own)
 		return
 	}
-	c.subscribe(ctx, redislink.Pattern, ch.pattern)
-	c.subscribe(ctx, redislink.Plain, ch.answers, ch.own)
+	c.subscribe(ctx, redislink.Pattern, ch.sockets)
 	if c.draining.Load() {
 		s.member.Store(false)
+		c.subscribe(ctx, redislink.Plain, ch.base, ch.answers, ch.own)
 		return
 	}
-	c.subscribe(ctx, redislink.Plain, ch.request)
-	c.subscribe(ctx, redislink.Plain, ch.marker)
+	c.subscribe(ctx, redislink.Plain, ch.base, ch.request, ch.marker, ch.answers, ch.own)
 }
 
 // Close makes a namespace unknown that nobody is in any more.
@@ -65,7 +59,7 @@ func (c *Cluster) Close(namespace string) {
 		return
 	}
 	delete(c.spaces, namespace)
-	delete(c.patterns, s.channels.pattern)
+	delete(c.patterns, s.channels.sockets)
 	for _, channel := range []string{s.channels.base, s.channels.request, s.channels.answers, s.channels.own} {
 		delete(c.byChannel, channel)
 	}
@@ -74,13 +68,14 @@ func (c *Cluster) Close(namespace string) {
 	if !started {
 		return
 	}
+	s.member.Store(false)
 	c.withdraw(s)
 	if c.sharded {
-		c.subscriber.Unsubscribe(redislink.Sharded, s.channels.own)
+		c.rooms.unsubscribe(redislink.Sharded, s.channels.own)
 		return
 	}
-	c.subscriber.Unsubscribe(redislink.Pattern, s.channels.pattern)
-	c.subscriber.Unsubscribe(redislink.Plain, s.channels.answers, s.channels.own)
+	c.rooms.unsubscribe(redislink.Pattern, s.channels.sockets)
+	c.rooms.unsubscribe(redislink.Plain, s.channels.base, s.channels.answers, s.channels.own)
 }
 
 // withdraw takes this node out of those that are counted, and with it waited for.
@@ -89,10 +84,7 @@ func (c *Cluster) withdraw(s *space) {
 	if c.sharded {
 		kind = redislink.Sharded
 	}
-	c.subscriber.Unsubscribe(kind, s.channels.marker)
-	if !c.sharded || !c.rooms.has(s.channels.request) {
-		c.subscriber.Unsubscribe(kind, s.channels.request)
-	}
+	c.rooms.unsubscribe(kind, s.channels.request, s.channels.marker)
 }
 
 func (c *Cluster) space(namespace string) *space {
@@ -131,14 +123,13 @@ func (c *Cluster) spaceFor(namespace string) *space {
 	return s
 }
 
-func (c *Cluster) spaceOf(pattern string) *space {
+func (c *Cluster) spaceOfPattern(pattern string) *space {
 	c.spacesMu.RLock()
 	defer c.spacesMu.RUnlock()
 	return c.patterns[pattern]
 }
 
-// channelOf returns the namespace that a channel without a pattern belongs to. In the sharded mode that of a room belongs to
-// none: what comes over it says for which it is.
+// channelOf returns the namespace that a channel belongs to, nil for that of a room.
 func (c *Cluster) channelOf(channel string) (*space, channelKind) {
 	c.spacesMu.RLock()
 	defer c.spacesMu.RUnlock()

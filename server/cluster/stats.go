@@ -1,10 +1,13 @@
 package cluster
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // tally counts what a cluster did.
 type tally struct {
-	published, kept, lost, unwritable    atomic.Uint64
+	published, lost, unwritable          atomic.Uint64
 	received, passed, dropped, overloads atomic.Uint64
 	requests, timeouts, panics           atomic.Uint64
 }
@@ -14,9 +17,9 @@ type Stats struct {
 	// Nodes are the other signalbox nodes heard of, Suspects those of them that do not answer, Foreign the servers of other
 	// kinds in the namespace that has most of them.
 	Nodes, Suspects, Foreign int
-	// Published are messages given to Redis, Kept those that nobody else wanted, Lost those that could not be given to Redis,
+	// Published are messages given to Redis, Lost those that could not be given to Redis,
 	// Unwritable those that have no form there.
-	Published, Kept, Lost, Unwritable uint64
+	Published, Lost, Unwritable uint64
 	// Received are messages from other servers that were looked at, Passed those that were put aside unread, as nobody here is
 	// in the room or waits for the answer, Dropped those that could not be read, Overloads requests that were not carried out
 	// because too many were.
@@ -31,12 +34,12 @@ type Stats struct {
 func (c *Cluster) Stats() Stats {
 	t := &c.stats
 	s := Stats{
-		Published: t.published.Load(), Kept: t.kept.Load(), Lost: t.lost.Load(), Unwritable: t.unwritable.Load(),
+		Published: t.published.Load(), Lost: t.lost.Load(), Unwritable: t.unwritable.Load(),
 		Received: t.received.Load(), Passed: t.passed.Load(), Dropped: t.dropped.Load(), Overloads: t.overloads.Load(),
 		Requests: t.requests.Load(), Timeouts: t.timeouts.Load(),
 		Panics: t.panics.Load(),
 	}
-	s.Nodes, s.Suspects = c.members.count()
+	s.Nodes, s.Suspects = c.members.count(time.Now())
 	for _, space := range c.allSpaces() {
 		s.Foreign = max(s.Foreign, int(space.foreign.Load()))
 	}

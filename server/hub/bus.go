@@ -5,11 +5,11 @@ import "context"
 // Bus takes what happens in the hub of this node to the other nodes of a cluster. All methods may be called from any
 // goroutine. The arguments are read before a method returns, so they may alias a buffer that is used again afterwards.
 type Bus interface {
-	// Want tells the other nodes that a member of this one is about to join r, and returns when none of them keeps a
-	// message for r to itself any more. Only the first member of a room may have to wait, and not for long: a node that
-	// does not answer is not waited for, and for rooms of KindSocket and KindEverybody nobody has to. Each Want is paid back
-	// with one Unwant.
+	// Want says that a member of this node joins r, and has what others send to r come here. It never waits. Each Want is paid
+	// back with one Unwant.
 	Want(r Room)
+	// Await returns when what others send to r comes here, or after a second at most.
+	Await(r Room)
 	// Unwant says that a member has left r, or did not join it after all. It never waits.
 	Unwant(r Room)
 	// Send queues msg for the members of r on other nodes. It never waits. What cannot be taken to them is counted.
@@ -36,7 +36,8 @@ type Nodes interface {
 	// OnAsk is called on a goroutine of its own and returns its answer before ctx is over. body is the callee's.
 	OnTell(topic string, call func(body []byte))
 	OnAsk(topic string, call func(ctx context.Context, body []byte) []byte)
-	// Up reports whether the other nodes can be reached. Without a cluster there are none, and it is true.
+	// Up reports whether what is sent reaches everybody on the other nodes, as far as this one knows: each can be reached
+	// and is subscribed to all it wants. Without a cluster there are none, and it is true.
 	Up() bool
 }
 

@@ -71,7 +71,7 @@ func (h *Hub) find(r Room) *room {
 // Join puts m into a room and reports whether it was not there before. A member that was removed, or that is in as many
 // rooms as a member may be, joins nothing: [Hub.Contains] tells that from having been there.
 //
-// In a cluster it may wait a moment for the other nodes to know, see [Bus].
+// In a cluster it returns when what the other nodes send to the room comes here, or after a second, see [Bus].
 func (h *Hub) Join(m *Member, r Room) bool {
 	if h.Bus == nil {
 		return h.join(m, r)
@@ -81,6 +81,7 @@ func (h *Hub) Join(m *Member, r Room) bool {
 		h.Bus.Unwant(r)
 		return false
 	}
+	h.Bus.Await(r)
 	return true
 }
 

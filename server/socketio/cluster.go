@@ -13,8 +13,10 @@ import (
 // Cluster is the way to the other servers of a cluster, Node's among them. All methods may be called from any goroutine.
 // Those that wait do so until their ctx is over at most, and not at all while the others cannot be reached.
 //
-// Selections name rooms as the hub does. A message is read before a method returns, or, by Ask, before the first answer.
+// Selections name rooms as the hub does. A message is read before a method returns, or, by AskClients, before the first answer.
 type Cluster interface {
+	// SocketPrefix returns what the ids of all sockets of this server begin with: base64url, "" for anything.
+	SocketPrefix() string
 	// Open tells that a namespace came to be, and returns when others reach it, before its first client. Close tells that
 	// it is gone. For one name they take turns, beginning with Open.
 	Open(namespace string)
@@ -23,10 +25,10 @@ type Cluster interface {
 	ServerCount(ctx context.Context, namespace string) int64
 	// Emit queues msg for clients of other servers. counted may be nil; see [hub.Bus].
 	Emit(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool))
-	// Ask does so for an event that clients are asked to answer, and returns the number of clients asked when all of them
+	// AskClients does so for an event that clients are asked to answer, and returns the number of clients asked when all of them
 	// have answered, or ctx or timeout is over. complete: every server has told its number. answer is called once for each
-	// answer, one at a time and not after Ask has returned; sid is "" where the other server does not tell it.
-	Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer AnswerFunc) (asked int, complete bool)
+	// answer, one at a time and not after AskClients has returned; sid is "" where the other server does not tell it.
+	AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer AnswerFunc) (asked int, complete bool)
 	// FetchSockets returns the selected sockets of other servers. With an error they are not all.
 	FetchSockets(ctx context.Context, namespace string, sel hub.Selection) ([]format.Socket, error)
 	// AllRooms returns the rooms of other servers by the names that the library knows.
@@ -50,6 +52,7 @@ const ClusterPatience = 5 * time.Second
 // alone is the cluster of a server without one.
 type alone struct{}
 
+func (alone) SocketPrefix() string                      { return "" }
 func (alone) Open(string)                               {}
 func (alone) Close(string)                              {}
 func (alone) ServerCount(context.Context, string) int64 { return 1 }
@@ -60,7 +63,7 @@ func (alone) Emit(_ hub.Selection, _ *hub.Message, counted func(int, bool)) {
 	}
 }
 
-func (alone) Ask(context.Context, hub.Selection, *hub.Message, time.Duration, AnswerFunc) (int, bool) {
+func (alone) AskClients(context.Context, hub.Selection, *hub.Message, time.Duration, AnswerFunc) (int, bool) {
 	return 0, true
 }
 

@@ -58,7 +58,7 @@ func (s *Server) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Mes
 	s.AskHere(ctx, to, msg, func(clients int) { // who is here has been asked, and the others come next
 		asked = clients
 		others.Go(func() { // awaited below
-			there, complete = s.cluster.Ask(ctx, to, msg, timeLeft(ctx), oneAtATime)
+			there, complete = s.cluster.AskClients(ctx, to, msg, timeLeft(ctx), oneAtATime)
 		})
 	}, oneAtATime)
 	others.Wait()

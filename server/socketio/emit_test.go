@@ -251,7 +251,7 @@ type silent struct{ alone }
 
 func (silent) Emit(hub.Selection, *hub.Message, func(int, bool)) {}
 
-func (silent) Ask(ctx context.Context, _ hub.Selection, _ *hub.Message, _ time.Duration, _ AnswerFunc) (int, bool) {
+func (silent) AskClients(ctx context.Context, _ hub.Selection, _ *hub.Message, _ time.Duration, _ AnswerFunc) (int, bool) {
 	<-ctx.Done()
 	return 0, false
 }

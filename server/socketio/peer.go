@@ -50,12 +50,14 @@ type peer struct {
 	told     bool            // the handler knows that it left, or is about to
 }
 
-// newPeer returns a peer with an id that nobody can guess and nobody else has.
+// newPeer returns a peer with an id that nobody can guess and nobody else has. A server of a cluster has a prefix for all ids of
+// its own, by which what is for one of them finds it.
 func newPeer(c *conn, namespace string) *peer {
 	p := &peer{conn: c, name: namespace}
 	var b [hub.SocketIDLength * 3 / 4]byte
 	rand.Read(b[:]) // never fails
-	p.member = hub.NewMember(base64.RawURLEncoding.EncodeToString(b[:]), p)
+	id := c.server.cluster.SocketPrefix() + base64.RawURLEncoding.EncodeToString(b[:])
+	p.member = hub.NewMember(id[:hub.SocketIDLength], p)
 	return p
 }
 

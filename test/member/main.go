@@ -45,8 +45,7 @@ func run() error {
 	others := cluster.New(cluster.Options{
 		Link: redis, Hub: h, Prefix: "socket.io", Sharded: os.Getenv("REDIS_MODE") == "sharded", NodeID: cluster.NewNodeID(), Log: log,
 	})
-	h.Bus = others
-	app := socketio.New(socketio.Config{Hub: h, Cluster: others.Servers(), Log: log})
+	app := socketio.New(socketio.Config{Hub: h, Cluster: others, Log: log})
 	lib, err := library.New(app, log)
 	if err != nil {
 		return err

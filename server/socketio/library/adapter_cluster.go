@@ -145,7 +145,7 @@ func (a *adapter) askOthers(sel hub.Selection, m *hub.Message, opts *sio.Broadca
 	a.lib.tasks.start(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		asked, complete := a.cluster().Ask(ctx, sel, m, timeout, func(_ string, args []json.RawMessage, attachments [][]byte) {
+		asked, complete := a.cluster().AskClients(ctx, sel, m, timeout, func(_ string, args []json.RawMessage, attachments [][]byte) {
 			if values, err := decodeArgs(args, attachments); err == nil {
 				a.callBack(func() { ack(values, nil) })
 			}

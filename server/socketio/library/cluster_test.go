@@ -46,6 +46,7 @@ func (w *twin) note(call, namespace string, open bool) {
 	w.calls = append(w.calls, call+" "+namespace)
 }
 
+func (w *twin) SocketPrefix() string   { return "twin" }
 func (w *twin) Open(namespace string)  { w.note("open", namespace, true) }
 func (w *twin) Close(namespace string) { w.note("close", namespace, false) }
 
@@ -78,7 +79,7 @@ func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)
 	}
 }
 
-func (w *twin) Ask(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer socketio.AnswerFunc) (asked int, complete bool) {
+func (w *twin) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer socketio.AnswerFunc) (asked int, complete bool) {
 	if w.away.Load() {
 		return 0, false
 	}

@@ -125,8 +125,7 @@ func Example_cluster() {
 	defer redis.Close()
 	h := hub.New()
 	others := cluster.New(cluster.Options{Link: redis, Hub: h, Prefix: "socket.io", NodeID: cluster.NewNodeID(), Log: log})
-	h.Bus = others
-	door := socketio.New(socketio.Config{Hub: h, Cluster: others.Servers(), Log: log})
+	door := socketio.New(socketio.Config{Hub: h, Cluster: others, Log: log})
 	lib, err := library.New(door, log)
 	if err != nil {
 		return
