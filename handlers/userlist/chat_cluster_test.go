@@ -239,6 +239,29 @@ func TestReleaseOfManyUsers(t *testing.T) {
 	})
 }
 
+// A room hears what the store has learnt of it late, also from a node that has nobody there any more.
+func TestRepaired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := handlertest.NewCloud(t)
+		users := &failingStore{Memory: store.NewMemory()}
+		sites := handlertest.NewSites(t, c, 2, users)
+		ghost := store.User{ID: "ghost", Name: "Ghost", Room: "r"}
+		if _, err := users.SaveUser(t.Context(), ghost); err != nil {
+			t.Fatal(err)
+		}
+		far := sites[1].Connect(t, "far")
+		far.Login("Far", "r")
+		synctest.Wait()
+		far.Take()
+		if _, _, err := users.DeleteUser(t.Context(), "ghost"); err != nil {
+			t.Fatal(err)
+		}
+		sites[0].Chat.Repaired(t.Context(), []string{"r", "empty"})
+		synctest.Wait()
+		far.Want(t, `users [`+user("far", "Far", "r")+`]`)
+	})
+}
+
 func TestReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := handlertest.NewCloud(t)

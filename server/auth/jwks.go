@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"signalbox/internal/backoff"
 )
 
 const (
@@ -177,7 +179,7 @@ func (s *keySet) ask() <-chan struct{} {
 // It alone fetches.
 func (s *keySet) run(ctx context.Context) {
 	defer close(s.done)
-	failures := 0
+	failures, retry := 0, backoff.Pause{Least: firstRetry, Most: slowestRetry}
 	for {
 		s.begin()
 		keys, err := s.fetch(ctx)
@@ -194,12 +196,13 @@ func (s *keySet) run(ctx context.Context) {
 				s.log.Info("the JWKS URL answers again", "keys", len(keys.all), "failures", failures)
 			}
 			failures = 0
+			retry.Reset()
 		} else {
 			// The keys that are there stay good: an identity provider that is away must not log everybody out.
 			if failures == 0 {
 				s.log.Warn("cannot read the JWKS URL, trying again", "error", err, "have_keys", s.ready())
 			}
-			pause = min(firstRetry<<min(failures, 10), slowestRetry, s.refresh)
+			pause = min(retry.Next(), s.refresh)
 			failures++
 		}
 		s.end()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox/internal/backoff"
 	"signalbox/store/internal/recent"
 	"signalbox/store/redislink"
 )
@@ -90,14 +91,14 @@ func (l *lane) busy() bool { return l.broken || l.waiting.first != nil }
 
 // pause is a time in which something is not tried again, because it has failed. Each is twice as long as the one before.
 type pause struct {
-	last  time.Duration
-	until time.Time
+	length backoff.Pause
+	until  time.Time
 }
 
 // begin begins a pause.
 func (p *pause) begin() {
-	p.last = max(minRetry, min(2*p.last, maxRetry))
-	p.until = time.Now().Add(p.last)
+	p.length.Least, p.length.Most = minRetry, maxRetry
+	p.until = time.Now().Add(p.length.Next())
 }
 
 // end ends it; the next one is a short one again.

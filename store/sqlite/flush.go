@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"signalbox/internal/backoff"
 )
 
 const (
@@ -24,8 +26,8 @@ func (h *History) run() {
 		case <-h.quit:
 			open = false
 		}
-		for pause := firstPause; open && !h.flush(); pause = min(2*pause, maxPause) {
-			open = h.wait(timer, pause, nil)
+		for pause := (backoff.Pause{Least: firstPause, Most: maxPause}); open && !h.flush(); {
+			open = h.wait(timer, pause.Next(), nil)
 		}
 	}
 	err := errors.Join(h.lastFlush(timer), h.closeFiles())
