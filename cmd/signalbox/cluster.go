@@ -180,7 +180,7 @@ func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.W
 	if len(users)+len(wills) > 0 {
 		p.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
 	}
-	p.handlers.chat.Release(users)
+	p.handlers.chat.Release(ctx, users)
 	p.handlers.carryOut(ctx, node, wills)
 }
 

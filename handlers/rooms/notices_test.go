@@ -1,6 +1,7 @@
 package rooms_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -263,6 +264,39 @@ func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
 		if n := len(see.Take()); n != 4*burst {
 			t.Errorf("the room was told %d times, want %d", n, 4*burst)
 		}
+		see.Leave()
+		dead.Leave()
+	})
+}
+
+// A node that may not be alone any more with what another has left, as it was stopped meanwhile, does not go on with it.
+func TestCarryingOutEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := handlertest.NewTown(t, 2)
+		h, other := w.Houses[0], w.Houses[1]
+		see, dead := h.Chat(h.Token("see")), other.Chat(other.Token("dead"))
+		see.Say("join_room", `"tea"`)
+		dead.Say("join_room", `"tea"`)
+		w.Settle()
+		see.Take()
+		w.Leave(1, dead) // who is in lists still
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		h.Presence.CarryOut(ctx, "node1", slices.Repeat(w.Notary.Take(1), 10_000), map[string]func([]byte) bool{"room": h.Rooms.CarryOut})
+		if n := len(see.Take()); n != 512 {
+			t.Errorf("the room was told %d times, want 512: two bursts", n)
+		}
+		if users, _, _ := h.Presence.RoomUsers(t.Context(), "tea"); len(users) != 2 {
+			t.Errorf("%d users in the room, want two: nobody may say that the other node is done with", len(users))
+		}
+		see2 := h.Chat(h.Token("see"))
+		see2.Say("join_room", `"tea"`)
+		see.Take()
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		h.Rooms.Returned(ctx)
+		handlertest.WantNothing(see)
+		see2.Leave()
 		see.Leave()
 		dead.Leave()
 	})

@@ -76,6 +76,9 @@ type Rooms struct {
 
 	messages, refused, ignored, historyErrors, notKept atomic.Uint64
 
+	complaints atomic.Uint64 // the failures of the history that the log knows
+	complained atomic.Int64  // when it was told last; 0: never
+
 	// locks make one step of a message and its place in the history, so that all see messages in the order of the
 	// history. Nobody waits for anything but a processor under one.
 	locks [64]sync.Mutex
@@ -307,7 +310,14 @@ func (o *occupant) stopTyping(room string) {
 	}, o.member)
 }
 
+// complaintPause is the time between two lines of the log about the history: a client can cause a failure with each message.
+const complaintPause = time.Minute
+
+// historyFailed counts a failure. The log has one in each [complaintPause], and how many there were since the one before.
 func (r *Rooms) historyFailed(err error) {
-	r.historyErrors.Add(1)
-	r.log.Warn("history of a room", "error", err)
+	n, now, last := r.historyErrors.Add(1), time.Now().UnixNano(), r.complained.Load()
+	if last != 0 && time.Duration(now-last) < complaintPause || !r.complained.CompareAndSwap(last, now) {
+		return
+	}
+	r.log.Warn("history of rooms", "error", err, "failures", n-r.complaints.Swap(n))
 }

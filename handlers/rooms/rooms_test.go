@@ -1,8 +1,10 @@
 package rooms_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"signalbox/handlers/handlertest"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/store"
 )
 
 func wantJSON(t *testing.T, text string) {
@@ -176,4 +179,34 @@ func BenchmarkRoomsMessage(b *testing.B) {
 		ann.Session.Event(e)
 		ann.Lines = ann.Lines[:0]
 	}
+}
+
+// Each message can fail; the log is not to grow with them.
+func TestFailuresOfTheHistoryAreLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		h := handlertest.New(t, func(o *handlertest.Options) {
+			var err error
+			if o.History, err = store.NewMemoryHistory(store.HistoryLimits{RoomBytes: 1000}); err != nil {
+				t.Fatal(err)
+			}
+			o.Log = slog.New(slog.NewTextHandler(&out, nil))
+		})
+		c := h.WS("")
+		c.Say(`{"type":"join","room":"tea"}`)
+		long := `{"type":"message","room":"tea","content":"` + strings.Repeat("x", 2000) + `"}`
+		for range 500 {
+			c.Say(long)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 || h.Rooms.Stats().HistoryErrors != 500 {
+			t.Errorf("%d lines for %d failures, want one for 500: %s", n, h.Rooms.Stats().HistoryErrors, out.String())
+		}
+		time.Sleep(time.Minute)
+		c.Say(long)
+		c.Say(long)
+		if n := strings.Count(out.String(), "\n"); n != 2 || !strings.Contains(out.String(), "failures=500\n") {
+			t.Errorf("%d lines after a minute, want two, the second with 500 failures: %s", n, out.String())
+		}
+		c.Leave()
+	})
 }

@@ -19,14 +19,16 @@ import (
 
 // wills is a [store.Wills] in memory.
 type wills struct {
-	mu   sync.Mutex
-	list []store.Will
+	mu     sync.Mutex
+	list   []store.Will
+	writes int
 }
 
 func (w *wills) Will(one store.Will) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.list = append(w.list, one)
+	w.writes++
 }
 
 func (w *wills) Unwill(key string) {
@@ -303,4 +305,36 @@ func TestTapDropsWhatNoNodeSays(t *testing.T) {
 	if got := data(stream.Take()); len(got) != 1 {
 		t.Errorf("the stream got %q, want what is well written", got)
 	}
+}
+
+// A client that calls itself another with each frame does not write to Redis with each.
+func TestTapNoticesArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := new(wills)
+		h := handlertest.New(t, func(o *handlertest.Options) { o.Notices = left })
+		in := h.Text(h.Tap.Text(), "")
+		say := func(n int) {
+			for i := range n {
+				in.Say(fmt.Sprintf(`{"connectionId":"%d"}`, i))
+			}
+		}
+		say(1000)
+		if left.writes != 2 || string(left.list[0].Body) != `{"close":{"connectionId":"0"}}` {
+			t.Errorf("1000 frames: %d notices, the last %s, want one at the start and one for the first", left.writes, left.list[0].Body)
+		}
+		time.Sleep(10 * time.Second)
+		say(8)
+		if left.writes != 3 {
+			t.Errorf("%d notices after a pause, want 3", left.writes)
+		}
+		time.Sleep(10 * time.Second)
+		in.Say(`{"connectionId":"7"}`) // the same as last time: what the notice says is late all the same
+		if left.writes != 4 || string(left.list[0].Body) != `{"close":{"connectionId":"7"}}` {
+			t.Errorf("%d notices, the last %s, want 4 and the last id", left.writes, left.list[0].Body)
+		}
+		in.Leave()
+		if len(left.list) != 0 {
+			t.Errorf("%d notices are left behind", len(left.list))
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"signalbox/handlers/gate"
 	"signalbox/handlers/message"
@@ -21,6 +22,9 @@ import (
 
 // listeners is where the streams are.
 var listeners = hub.Room{Kind: hub.KindTopic, Name: "tap"}
+
+// rewritePause is how long a client's leave notice is left as it is at least.
+const rewritePause = 10 * time.Second
 
 // maxConnectionID bounds the JSON of a connectionId, which is kept as long as its client is there.
 const maxConnectionID = 1024
@@ -106,6 +110,9 @@ type client struct {
 	lease  *auth.Lease
 	notice string          // the key of its leave notice
 	id     json.RawMessage // the last connectionId; nil: it has not spoken yet
+
+	noticed   json.RawMessage // the connectionId in the notice
+	rewritten time.Time       // when that was last changed
 }
 
 // leaveNotice has another node tell that the client has gone, should this one die. withdrawNotice undoes it.
@@ -119,6 +126,17 @@ func (c *client) withdrawNotice() {
 	if w := c.tap.notices; w != nil {
 		w.Unwill(c.notice)
 	}
+}
+
+// rewriteNotice has the leave notice say which connectionId was the last. A client that changes it all the time is not followed
+// at once: each change is written to Redis.
+func (c *client) rewriteNotice() {
+	if c.tap.notices == nil || bytes.Equal(c.noticed, c.id) || time.Since(c.rewritten) < rewritePause {
+		return
+	}
+	c.withdrawNotice()
+	c.leaveNotice()
+	c.noticed, c.rewritten = c.id, time.Now()
 }
 
 // end returns that the client has gone.
@@ -135,10 +153,9 @@ func (c *client) Text(data []byte) {
 	}
 	if !bytes.Equal(id, c.id) {
 		app.Charge(c.peer, app.WeightCostly)
-		c.withdrawNotice()
 		c.id = bytes.Clone(id)
-		c.leaveNotice()
 	}
+	c.rewriteNotice()
 	c.tap.messages.Add(1)
 	c.tap.send(bytes.TrimSpace(data))
 }

@@ -173,7 +173,7 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		a.Take()
 		b.Take()
 		other.Take()
-		sites[2].Chat.Release(gone)
+		sites[2].Chat.Release(t.Context(), gone)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		both := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
@@ -194,7 +194,7 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		if stats := sites[2].Chat.Stats(); stats.Released != 4 || stats.Logouts != 0 {
 			t.Errorf("Stats = %d released, %d logouts, want 4, 0", stats.Released, stats.Logouts)
 		}
-		sites[2].Chat.Release(nil)
+		sites[2].Chat.Release(t.Context(), nil)
 	})
 }
 
@@ -222,7 +222,7 @@ func TestReleaseOfManyUsers(t *testing.T) {
 		far.late = always(10 * time.Millisecond)
 		far.most.Store(0)
 		start := time.Now()
-		sites[0].Chat.Release(gone)
+		sites[0].Chat.Release(t.Context(), gone)
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("Release took %v, want 2s at most", took)
 		}
@@ -322,7 +322,7 @@ func TestReturned(t *testing.T) {
 			}
 		}
 		sites[0].Node.SetAway(true)
-		sites[1].Chat.Release(mine)
+		sites[1].Chat.Release(t.Context(), mine)
 		sites[0].Node.SetAway(false)
 		synctest.Wait()
 		forget()

@@ -16,11 +16,16 @@ func (s *Session) abandon() {
 }
 
 // Release tells the rooms of users that they have left, on all nodes: their own has died. They are out of the store already.
-// It returns when this node's lists were read again. It may be called from any goroutine, by one node of the cluster.
-func (c *Chat) Release(users []store.User) {
+// It takes its time, see [hub.Pace], and returns when this node's lists were read again, or ctx is over. It may be called from
+// any goroutine, by one node of the cluster.
+func (c *Chat) Release(ctx context.Context, users []store.User) {
+	var pace hub.Pace
 	var rooms []string
 	seen := make(map[string]struct{})
 	for _, u := range users {
+		if pace.Step(ctx) != nil {
+			return
+		}
 		address := roomAddress(u.Room)
 		c.counters.released.Add(1)
 		c.gone(address, u.Name)
@@ -29,7 +34,7 @@ func (c *Chat) Release(users []store.User) {
 			rooms = append(rooms, u.Room)
 		}
 	}
-	c.lists.each(c.lists.ctx, rooms, func(l *list) { l.changed(nil) })
+	c.lists.each(ctx, rooms, func(l *list) { l.changed(nil) })
 }
 
 // Returned brings the lists of all rooms that have users here up to date, on all nodes. It is called when the other nodes, or
