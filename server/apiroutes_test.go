@@ -20,8 +20,8 @@ type nobody struct{}
 func (nobody) Online(context.Context, string) ([]app.Place, bool)            { return nil, true }
 func (nobody) RoomUsers(context.Context, string) ([]app.RoomUser, int, bool) { return nil, 0, true }
 func (nobody) Disconnect(context.Context, string, bool) (int, bool)          { return 0, true }
-func (nobody) ListRooms(context.Context, []hub.Kind, string) ([]hub.RoomCount, bool) {
-	return nil, true
+func (nobody) ListRooms(context.Context, []hub.Kind, string, *hub.Room, int) ([]hub.RoomCount, bool, bool) {
+	return nil, false, true
 }
 
 // call sends a request with a body to a running server.

@@ -16,7 +16,7 @@ const (
 	topicOnline     = "presence.online"
 	topicWhich      = "presence.which"
 	topicWhichIn    = "presence.which.in"
-	topicRoom       = "presence.room"
+	topicRoomPage   = "presence.page"
 	topicDisconnect = "presence.disconnect"
 	// topicClaimed tells the key of a notice that was claimed from a node that leaves.
 	topicClaimed = "claimed"
@@ -35,7 +35,7 @@ func (p *Presence) answer() {
 		}
 		return p.whichHere(q.UserIDs, auth.Limited(patterns))
 	})
-	hub.Answer(p.nodes, topicRoom, func(q roomQuestion) any { return p.roomHere(string(q.Room)) })
+	hub.Answer(p.nodes, topicRoomPage, func(q roomQuestion) any { return p.roomHere(q) })
 	hub.Answer(p.nodes, topicDisconnect, func(q userQuestion) any { return p.disconnectHere(string(q.UserID), q.Close) })
 	hub.Answer(p.nodes, topicRooms, func(q roomsQuestion) any { return p.roomsHere(q) })
 	p.nodes.OnTell(topicClaimed, func(key []byte) { p.leaving.claimed(string(key)) })

@@ -97,7 +97,7 @@ func TestPresenceTakesIDsAsTheyAre(t *testing.T) {
 		if want := name != "\ufffd"; (len(users) == 1) != want {
 			t.Errorf("%q: %d users", name, len(users))
 		}
-		rooms, _ := a.Presence.ListRooms(t.Context(), []hub.Kind{hub.KindRoom}, name)
+		rooms, _, _ := a.Presence.ListRooms(t.Context(), []hub.Kind{hub.KindRoom}, name, nil, 1000)
 		if want := name != "\ufffd"; (len(rooms) == 1) != want {
 			t.Errorf("%q: the rooms %v", name, rooms)
 		}
@@ -120,7 +120,7 @@ func TestPresenceWithoutAllNodes(t *testing.T) {
 		places, c1 := p.Online(ctx, "ann")
 		users, _, c2 := p.RoomUsers(ctx, "tea")
 		online, c3 := p.AreOnline(ctx, []string{"ann", "bob"}, new(auth.Identity))
-		rooms, c4 := a.Presence.ListRooms(ctx, []hub.Kind{hub.KindRoom}, "")
+		rooms, _, c4 := a.Presence.ListRooms(ctx, []hub.Kind{hub.KindRoom}, "", nil, 1000)
 		if c1 || c2 || c3 || c4 {
 			t.Errorf("%s: complete: %v %v %v %v", what, c1, c2, c3, c4)
 		}
@@ -176,7 +176,7 @@ func TestListRooms(t *testing.T) {
 		h.Hub.Join(c.Member(), hub.NamespaceRoom("/chat", "milk"))
 	}
 	list := func(h *handlertest.House, prefix string, kinds ...hub.Kind) string {
-		rooms, complete := h.Presence.ListRooms(t.Context(), kinds, prefix)
+		rooms, _, complete := h.Presence.ListRooms(t.Context(), kinds, prefix, nil, 1000)
 		if !complete {
 			t.Error("not complete")
 		}
@@ -194,7 +194,7 @@ func TestListRooms(t *testing.T) {
 		}{
 			{"", []hub.Kind{hub.KindRoom}, "room tea++;room team+"},
 			{"team", []hub.Kind{hub.KindRoom}, "room team+"},
-			{"tea", []hub.Kind{hub.KindNamespace, hub.KindRoom, hub.KindUser}, "room tea++;room team+;namespace /chat tea++"},
+			{"tea", []hub.Kind{hub.KindNamespace, hub.KindRoom, hub.KindUser}, "namespace /chat tea++;room tea++;room team+"},
 			{"", []hub.Kind{hub.KindAccount}, "account ann++"},
 			{"", nil, ""},
 		} {

@@ -172,6 +172,7 @@ func (l *leaving) inRoom(room string) []roomReport {
 			reports = append(reports, roomReport{Run: p.run})
 		}
 		reports[i].add(p.user)
+		reports[i].Connections++
 	}
 	return reports
 }

@@ -31,6 +31,7 @@ type Presence struct {
 	nodes   hub.Nodes
 	run     string // names this process among the nodes
 	leaving *leaving
+	shared  shared
 
 	mu sync.RWMutex
 	// mu guards the following.

@@ -29,7 +29,7 @@ func (s *chatClient) older(e *app.Event) (json.RawMessage, error) {
 	if !s.isIn(room) {
 		return nil, errNotMember
 	}
-	limit, ok := pageLength(f[2])
+	limit, ok := pageLength(f[2], historyLength, maxPage)
 	if !ok {
 		return nil, errMessage
 	}
@@ -109,14 +109,14 @@ func cursorText(raw json.RawMessage) (string, bool) {
 	}
 }
 
-// pageLength returns how many messages a client wants at most.
-func pageLength(raw json.RawMessage) (int, bool) {
+// pageLength returns how many of something a client wants: usual where it does not say, and most at most.
+func pageLength(raw json.RawMessage, usual, most int) (int, bool) {
 	if raw == nil || string(raw) == "null" {
-		return historyLength, true
+		return usual, true
 	}
 	n, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || n < 1 || n != math.Trunc(n) {
 		return 0, false
 	}
-	return int(min(n, maxPage)), true
+	return int(min(n, float64(most))), true
 }

@@ -2,9 +2,11 @@ package rooms
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"time"
 
+	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/rawjson"
 )
@@ -16,13 +18,13 @@ const (
 	presenceTimeout = time.Second
 )
 
-// whoIsThere answers the event presence: {roomId} gets the users in a room that the token opens, {userIds: [...]} which
-// of them are online. A client needs not be in the room. Where a node of the cluster has not answered, the answer says
+// whoIsThere answers the event presence: {roomId, limit, cursor} gets users in a room that the token opens, {userIds: [...]}
+// which of them are online. Where not all users are in an answer it has the next cursor, and how many connections there are. A client needs not be in the room. Where a node of the cluster has not answered, the answer says
 // partial: true.
 //
 // Nobody is asked for a client that does not listen to the answer.
 func (s *chatClient) whoIsThere(e *app.Event) (json.RawMessage, error) {
-	f, ok := rawjson.Fields(e.Argument(), "roomId", "userIds")
+	f, ok := rawjson.Fields(e.Argument(), "roomId", "userIds", "limit", "cursor")
 	if !ok {
 		return nil, errMessage
 	}
@@ -36,19 +38,43 @@ func (s *chatClient) whoIsThere(e *app.Event) (json.RawMessage, error) {
 	if !s.may(room) {
 		return nil, errAccess
 	}
+	limit, ok := pageLength(f[2], presence.MaxPage, presence.MaxPage)
+	if !ok {
+		return nil, errMessage
+	}
+	cursor, ok := pageCursor(f[3])
+	if !ok {
+		return nil, errMessage
+	}
 	if !e.Ack.Wanted() {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), presenceTimeout)
 	defer cancel()
-	users, nameless, complete := s.rooms.presence.RoomUsers(ctx, room)
-	return json.Marshal(struct {
+	page, complete := s.rooms.presence.RoomPage(ctx, room, cursor, limit)
+	answer := struct {
 		OK       bool            `json:"ok"`
 		Partial  bool            `json:"partial,omitempty"`
 		RoomID   json.RawMessage `json:"roomId"`
 		Users    []app.RoomUser  `json:"users"`
 		Nameless int             `json:"nameless"`
-	}{true, !complete, f[0], users, nameless})
+		Count    int             `json:"count,omitempty"`
+		Next     string          `json:"next,omitempty"`
+	}{OK: true, Partial: !complete, RoomID: f[0], Users: page.Users, Nameless: page.Nameless}
+	if page.Next != "" || cursor != "" {
+		answer.Count, answer.Next = page.Connections, base64.RawURLEncoding.EncodeToString([]byte(page.Next))
+	}
+	return json.Marshal(answer)
+}
+
+// pageCursor reads the next of an answer before; "" is the start.
+func pageCursor(raw json.RawMessage) (string, bool) {
+	if raw == nil || string(raw) == "null" {
+		return "", true
+	}
+	text, ok := rawjson.Text(raw)
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return string(b), ok && err == nil && len(b) <= 2*maxRoomBytes
 }
 
 // whoIsOnline answers for a token that is limited to some rooms as if there were no others: who is in none of them is not online.

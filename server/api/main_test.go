@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"signalbox/handlers/presence"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -57,14 +58,12 @@ func (f *fake) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Messa
 	return f.emitWithAck(ctx, to, msg, answer), !f.partial
 }
 
-// ListRooms knows the rooms of one hub, and sends more than it is asked for.
-func (f *fake) ListRooms(context.Context, []hub.Kind, string) (rooms []hub.RoomCount, complete bool) {
-	for _, kind := range listedKinds {
-		for _, r := range f.hub.Rooms(kind) {
-			rooms = append(rooms, hub.RoomCount{Room: r, Members: f.hub.Count(r)})
-		}
-	}
-	return rooms, !f.partial
+// ListRooms knows the rooms of one hub.
+func (f *fake) ListRooms(
+	ctx context.Context, kinds []hub.Kind, prefix string, after *hub.Room, limit int,
+) (rooms []hub.RoomCount, more, complete bool) {
+	rooms, more, _ = presence.New(f.hub, hub.Alone, "test").ListRooms(ctx, kinds, prefix, after, limit)
+	return rooms, more, !f.partial
 }
 
 func (f *fake) Online(_ context.Context, userID string) ([]app.Place, bool) {

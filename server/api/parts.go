@@ -36,9 +36,12 @@ type Answer = func(sid string, args []json.RawMessage, attachments [][]byte)
 // Presence knows people and rooms on every node: who is connected, and where. Without complete a node did not answer before
 // ctx was over, or within a second.
 type Presence interface {
-	// ListRooms returns the rooms of these kinds that have members, each once and in any order, and how many connections are
-	// in each, by whichever door. prefix is how their names begin, without the namespace.
-	ListRooms(ctx context.Context, kinds []hub.Kind, prefix string) (rooms []hub.RoomCount, complete bool)
+	// ListRooms returns up to limit rooms of these kinds that have members, each once, in the order of kinds and by name,
+	// behind the room after, if there is one, and how many connections are in each, by whichever door. more: there are
+	// others behind them. prefix is how their names begin, without the namespace.
+	ListRooms(
+		ctx context.Context, kinds []hub.Kind, prefix string, after *hub.Room, limit int,
+	) (rooms []hub.RoomCount, more, complete bool)
 	// Online returns the connections of a user; none: the user is not online.
 	Online(ctx context.Context, userID string) (places []app.Place, complete bool)
 	// RoomUsers returns who is in a room of /chat and /ws, and how many are there who have not said who they are.

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -28,8 +26,7 @@ type room struct {
 	Members int `json:"members"`
 }
 
-// listRooms serves GET /api/rooms: rooms with somebody in them, by kind and name. What it costs grows with the rooms
-// there are on all nodes, whatever the limit.
+// listRooms serves GET /api/rooms: rooms with somebody in them, by kind and name, in pages.
 func (a *API) listRooms(c *gin.Context) (any, error) {
 	q, err := queryOf(c, "kind", "prefix", "limit", "cursor")
 	if err != nil {
@@ -47,18 +44,10 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, complete := a.cfg.Presence.ListRooms(c.Request.Context(), kinds, q.get("prefix"))
-	found = slices.DeleteFunc(found, func(r hub.RoomCount) bool {
-		_, name := r.Room.Place()
-		return !slices.Contains(kinds, r.Room.Kind) || !strings.HasPrefix(name, q.get("prefix")) || !after.before(r.Room)
-	})
-	slices.SortFunc(found, func(a, b hub.RoomCount) int {
-		return cmp.Or(cmp.Compare(rank(a.Room.Kind), rank(b.Room.Kind)), cmp.Compare(a.Room.Name, b.Room.Name))
-	})
+	found, more, complete := a.cfg.Presence.ListRooms(c.Request.Context(), kinds, q.get("prefix"), after, limit)
 	next := ""
-	if len(found) > limit {
-		found = found[:limit]
-		next = cursorAt(found[limit-1].Room)
+	if more && len(found) > 0 {
+		next = cursorAt(found[len(found)-1].Room)
 	}
 	rooms := make([]room, len(found))
 	for i, r := range found {

@@ -6,13 +6,17 @@ import (
 	"encoding/json"
 )
 
+// MaxAnswerBytes bounds what a node answers to one question: answers share the queue to other nodes with what clients say, and
+// come to the one that asks all at once. Who may have more to say answers by pages.
+const MaxAnswerBytes = 256 << 10
+
 // Ask asks the other nodes a question, as JSON, and has each answer read, one at a time. It reports whether all have
-// answered something that can be read.
+// answered something that can be read, of at most [MaxAnswerBytes].
 func Ask[A any](ctx context.Context, nodes Nodes, topic string, question any, read func(answer A)) (complete bool) {
 	answers, complete := nodes.Ask(ctx, topic, PlainJSON(question))
 	for _, text := range answers {
 		var a A
-		if json.Unmarshal(text, &a) != nil {
+		if len(text) > MaxAnswerBytes || json.Unmarshal(text, &a) != nil {
 			complete = false
 			continue
 		}
@@ -21,14 +25,19 @@ func Ask[A any](ctx context.Context, nodes Nodes, topic string, question any, re
 	return complete
 }
 
-// Answer has this node answer what others [Ask]. A question that cannot be read gets an answer that cannot either.
+// Answer has this node answer what others [Ask]. A question that cannot be read gets an answer that cannot either, and so does one
+// whose answer would be too long.
 func Answer[Q any](nodes Nodes, topic string, call func(question Q) any) {
 	nodes.OnAsk(topic, func(_ context.Context, body []byte) []byte {
 		var q Q
 		if json.Unmarshal(body, &q) != nil {
 			return nil
 		}
-		return PlainJSON(call(q))
+		answer := PlainJSON(call(q))
+		if len(answer) > MaxAnswerBytes {
+			return nil
+		}
+		return answer
 	})
 }
 
