@@ -103,6 +103,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         s.listener.Follow,
+		ConnContext:       s.listener.Context,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // faults of peers, one line each
 	}
 	m.describeProcess(version, s)

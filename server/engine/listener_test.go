@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"log"
@@ -34,7 +35,7 @@ func newGateway(t *testing.T, o ListenerOptions, next http.Handler) *gateway {
 	o.WriteTimeout = time.Minute
 	o.Log = slog.New(slog.NewTextHandler(g.log, nil))
 	g.l = Listen(l, o)
-	srv := &http.Server{ConnState: g.l.Follow, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{ConnState: g.l.Follow, ConnContext: g.l.Context, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/busy":
 			g.busy <- true
@@ -184,4 +185,50 @@ func TestRoomForUpgrades(t *testing.T) {
 		defer s.mu.Unlock()
 		return s.descriptors == 2
 	})
+}
+
+// TestPostBehindAPoll: on the connection of a poll that waits a post is answered at once, whether it came with the poll or
+// later, whole or in parts.
+func TestPostBehindAPoll(t *testing.T) {
+	a := newApp().echo()
+	s := New(Config{}, a.accept)
+	defer s.Shutdown(t.Context())
+	g := newGateway(t, ListenerOptions{}, s)
+	open := g.dial()
+	open.send([]byte("GET /socket.io/?" + pollingQuery + " HTTP/1.1\r\nHost: x\r\n\r\n"))
+	body := func(r *raw) string {
+		res := r.head(http.StatusOK)
+		data, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	path := " /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, body(open)) + " HTTP/1.1\r\nHost: x\r\n"
+	session := a.next(t)
+	get, head, content := []byte("GET"+path+"\r\n"), []byte("POST"+path+"Content-Length: 2\r\n\r\n"), []byte("4x")
+	for name, parts := range map[string][][]byte{
+		"together": {bytes.Join([][]byte{get, head, content}, nil)},
+		"later":    {get, append(head[:len(head):len(head)], content...)},
+		"in parts": {append(get[:len(get):len(get)], head...), content},
+	} {
+		r := g.dial()
+		for i, part := range parts {
+			if i > 0 && name == "later" {
+				waitPolling(t, session, true)
+			}
+			r.send(part)
+		}
+		if got := body(r); got != "6" {
+			t.Errorf("%s: the poll is answered %q, want a noop", name, got)
+		}
+		if got := body(r); got != "ok" {
+			t.Errorf("%s: the post is answered %q", name, got)
+		}
+		r.send(get)
+		if got := body(r); got != "4x" {
+			t.Errorf("%s: the next poll is answered %q", name, got)
+		}
+		r.Close()
+	}
 }

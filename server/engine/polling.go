@@ -78,11 +78,13 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 	// The time a poll may wait is the ping interval, whatever the http.Server allows for other requests.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	end := awaitBehind(r, ready)
 	select {
 	case <-ready:
 	case <-timeout:
 	case <-r.Context().Done():
 	}
+	end()
 	if r.Context().Err() != nil {
 		s.cancelPoll()
 		return

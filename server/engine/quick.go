@@ -1,11 +1,15 @@
 package engine
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,10 +50,54 @@ type quickConn struct {
 	raw      syscall.RawConn // nil where descriptors are not written to directly
 	listener *Listener
 
+	poll   atomic.Pointer[chan struct{}] // wakes the poll that waits, nil: none does
+	behind atomic.Bool                   // more was read than a request without a body
+
 	// Guarded by listener.mu.
 	waits, fresh bool // for a request; for its first one
 	taken, gone  bool // net/http does not have it any more; it is closed
 	prev, next   *quickConn
+}
+
+// Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends the
+// wait: Node's server handles it at once.
+func (c *quickConn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if n == 0 {
+		return n, err
+	}
+	c.behind.Store(!bytes.HasSuffix(p[:n], []byte("\r\n\r\n")))
+	if wake := c.poll.Load(); wake != nil {
+		select {
+		case *wake <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}
+
+// awaitBehind has wake signalled when something comes behind the request of a poll, until the function it returns is called.
+func awaitBehind(r *http.Request, wake chan struct{}) (end func()) {
+	c, ok := r.Context().Value(connKey{}).(*quickConn)
+	if !ok {
+		return func() {}
+	}
+	c.poll.Store(&wake)
+	if c.behind.Load() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	return func() { c.poll.Store(nil) }
+}
+
+// connKey is the key of the connection in the context of its requests.
+type connKey struct{}
+
+// Context is the ConnContext of the http.Server.
+func (l *Listener) Context(ctx context.Context, nc net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, nc)
 }
 
 // Close implements [net.Conn].
