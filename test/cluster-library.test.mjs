@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { goProgram, onReference } from "./support/build.mjs";
-import { connect as connectClient, fresh, newest, plain } from "./support/clients.mjs";
+import { Client, connect as connectClient, fresh, newest, plain } from "./support/clients.mjs";
 import { Cluster, eventually } from "./support/cluster.mjs";
 import { within } from "./support/deadline.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
@@ -188,6 +188,38 @@ for (const mode of ["classic", "sharded"]) {
       });
       const late = await node.run(({ io }) => io.of("/lib").timeout(500).emitWithAck("some", "?").catch((err) => err.responses));
       assert.deepEqual(sorted(late), [1, 2, 3]);
+    });
+
+    test("middleware of the program: who comes in, in which room, and what is heard of them", async (t) => {
+      const [a, room] = [await connect(t, node), fresh("room")];
+      const refused = new Client(member, websocket, "/lib", { auth: { room, refuse: true } });
+      t.after(() => refused.socket.disconnect());
+      const error = await within(new Promise((resolve) => refused.socket.once("connect_error", resolve)), "the refusal");
+      assert.deepEqual([error.message, error.data], ["not you", { code: 7 }]);
+      assert.deepEqual(await member.call("fetch", { rooms: [room] }), []);
+      const c = await connectClient(t, member, websocket, { namespace: "/lib", auth: { room } });
+      await node.subscribed();
+      await node.run(({ io }, room) => io.of("/lib").to(room).emit("welcome", 1), room);
+      assert.deepEqual(await c.next("welcome"), [1]);
+      c.emit("forbidden", "x");
+      assert.deepEqual(await c.next("refused"), ["not this"]);
+      c.emit("say", room, "nobody else is here");
+      assert.deepEqual(a.log, []);
+    });
+
+    test("a socket of the program speaks to others in its room, asks them, and tells them that it leaves", async (t) => {
+      const { room, a, b, c, d, all } = await people(t);
+      c.emit("say", room, 1);
+      await heardBy("said", all, [a]);
+      d.emit("say", room, 1);
+      await heardBy("said", all, [a, c]);
+      a.socket.on("question", (q, done) => done(`${q} here`));
+      c.socket.on("question", (q, done) => done(`${q} there`));
+      assert.deepEqual(sorted(await d.ask("ask", room, "who is")), ["who is here", "who is there"]);
+      const id = c.id;
+      c.socket.disconnect();
+      assert.deepEqual(await a.next("leaving"), [id, "client namespace disconnect"]);
+      assert.deepEqual(b.got("leaving"), []);
     });
 
     test("serverSideEmit, with and without an answer, on both sides", async () => {

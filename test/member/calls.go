@@ -47,7 +47,8 @@ type socketView struct {
 
 // listen registers what the library calls.
 func (m *member) listen() error {
-	if err := m.lib.On("connection", connected); err != nil {
+	m.lib.Use(admit)
+	if err := m.lib.On("connection", m.connected); err != nil {
 		return err
 	}
 	if err := m.lib.On("told", func(args ...any) { m.note(append([]any{"told"}, args...)) }); err != nil {

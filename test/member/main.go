@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	sio "github.com/zishang520/socket.io/v2/socket"
-
 	"signalbox/server/cluster"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -76,23 +74,4 @@ func run() error {
 	done, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return app.Shutdown(done)
-}
-
-// connected lets a client join rooms, and gives it data that other servers see.
-func connected(args ...any) {
-	socket, ok := args[0].(*sio.Socket)
-	if !ok {
-		return
-	}
-	socket.SetData(map[string]any{"by": "member"})
-	_ = socket.On("join", func(args ...any) {
-		if len(args) < 2 {
-			return
-		}
-		room, _ := args[0].(string)
-		socket.Join(sio.Room(room))
-		if ack, ok := args[1].(sio.Ack); ok {
-			ack([]any{"joined"}, nil)
-		}
-	})
 }
