@@ -35,7 +35,7 @@ type options struct {
 }
 
 // servers are the servers that can be compared, in the order of the report.
-var servers = [...]string{"signalbox", "node", "stock", "bare"}
+var servers = [...]string{"signalbox", "node", "recovery", "bun", "stock", "bare"}
 
 // bareScenarios are those that the bare server can serve.
 const bareScenarios = "steady,pairs,ack,echo"
@@ -47,8 +47,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("signalbox-bench compare", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "Usage: signalbox-bench compare [flags]\n\nRuns the scenarios against signalbox, Node's socket.io, the stock library and a bare\n"+
-			"server in turn, each server on one processor and the load on another, and writes\nthe report. Needs Go, Node and npm; about ten minutes on an idle machine.\n\nFlags:\n")
+		fmt.Fprint(stderr, "Usage: signalbox-bench compare [flags]\n\nRuns the scenarios against signalbox, Node's socket.io, without and with connection state\n"+
+			"recovery, the same on Bun, the stock library and a bare server in turn, each server on one\n"+
+			"processor and the load on another, and writes the report. Needs Go, Node and npm; about\nfifteen minutes on an idle machine.\n\nFlags:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&chosen, "servers", strings.Join(servers[:], ","), "comma list of servers")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"debug/buildinfo"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -23,6 +24,11 @@ func (c *comparison) prepare(ctx context.Context, name string) (rig.Spec, error)
 		err = c.prepareSignalbox(ctx, &spec)
 	case "node":
 		err = c.prepareNode(ctx, &spec)
+	case "recovery":
+		err = c.prepareNode(ctx, &spec)
+		spec.Env = []string{"RECOVERY=1"}
+	case "bun":
+		err = c.prepareBun(ctx, &spec)
 	case "stock":
 		err = c.prepareStock(ctx, &spec)
 	case "bare":
@@ -50,8 +56,31 @@ func (c *comparison) prepareNode(ctx context.Context, spec *rig.Spec) error {
 	if err != nil {
 		return err
 	}
-	spec.Command, c.versions["node"] = command, fmt.Sprintf("socket.io %s on Node %s", versions.SocketIO, versions.Node)
+	spec.Command, c.versions[spec.Name] = command, fmt.Sprintf("socket.io %s on Node %s", versions.SocketIO, versions.Node)
 	return nil
+}
+
+// prepareBun installs Bun and its engine beside the Node peer, whose app it runs.
+func (c *comparison) prepareBun(ctx context.Context, spec *rig.Spec) error {
+	command, v, err := rig.NodePeer(ctx, c.opts.peers, c.opts.node, c.Stderr)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(filepath.Join(c.opts.peers, "bun"))
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(dir, "node_modules", ".bin", "bun")
+	if _, err := os.Stat(binary); err != nil {
+		fmt.Fprintln(c.Stderr, "bench: installing Bun")
+		if _, err := rig.Output(ctx, dir, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+			return err
+		}
+	}
+	version, err := rig.Output(ctx, "", binary, "--version")
+	spec.Command = []string{binary, command[len(command)-1]}
+	c.versions[spec.Name] = fmt.Sprintf("socket.io %s with @socket.io/bun-engine on Bun %s", v.SocketIO, version)
+	return err
 }
 
 // prepareStock builds the stock peer.

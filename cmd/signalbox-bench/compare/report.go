@@ -30,7 +30,7 @@ func (c *comparison) report(now time.Time) string {
 
 // titles are the column heads.
 var titles = map[string]string{
-	"signalbox": "signalbox", "node": "Node", "stock": "stock library", "bare": "bare",
+	"signalbox": "signalbox", "node": "Node", "recovery": "Node with recovery", "bun": "Bun", "stock": "stock library", "bare": "bare",
 }
 
 // writeMachine says where and how it was measured.

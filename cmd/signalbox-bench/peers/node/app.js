@@ -4,16 +4,16 @@
 // "signalbox-bench compare" and "signalbox-bench cluster" hold signalbox against. Not for production: it trusts its clients.
 //
 // Environment: PORT (default 3000), HOST (default 127.0.0.1), REDIS_URL (default none: this server is alone; the users of
-// the chat are those of each server by itself all the same).
+// the chat are those of each server by itself all the same), RECOVERY=1 (connection state recovery is on).
+//
+// On Bun the same app runs on @socket.io/bun-engine, which lies in the folder beside this one.
 
 const { createServer } = require("node:http");
+const path = require("node:path");
 const { Server } = require("socket.io");
 
-const httpServer = createServer((req, res) => {
-  res.writeHead(200, { "content-type": "text/plain" });
-  res.end("Real-Time Signal Broker");
-});
-const io = new Server(httpServer);
+const options = process.env.RECOVERY === "1" ? { connectionStateRecovery: {} } : {};
+const io = new Server(options);
 
 const userRoom = (id) => `user:${id}`;
 const chatRoom = (name) => `room:${name}`;
@@ -122,9 +122,24 @@ process.on("SIGTERM", stop);
 
 async function start() {
   if (process.env.REDIS_URL) await joinCluster(process.env.REDIS_URL);
-  httpServer.listen(Number(process.env.PORT || 3000), process.env.HOST || "127.0.0.1", () => {
-    const { address, port } = httpServer.address();
-    console.log(`node peer: socket.io ${require("socket.io/package.json").version} on http://${address}:${port}`);
+  const port = Number(process.env.PORT || 3000);
+  const hostname = process.env.HOST || "127.0.0.1";
+  const { version } = require("socket.io/package.json");
+  if (process.versions.bun) {
+    const where = require.resolve("@socket.io/bun-engine", { paths: [path.join(__dirname, "..", "bun")] });
+    const engine = new (require(where).Server)({ path: "/socket.io/" });
+    io.bind(engine);
+    Bun.serve({ port, hostname, ...engine.handler() });
+    console.log(`bun peer: socket.io ${version} on http://${hostname}:${port}`);
+    return;
+  }
+  const httpServer = createServer((req, res) => {
+    res.writeHead(200, { "content-type": "text/plain" });
+    res.end("Real-Time Signal Broker");
+  });
+  io.attach(httpServer);
+  httpServer.listen(port, hostname, () => {
+    console.log(`node peer: socket.io ${version} on http://${hostname}:${port}`);
   });
 }
 
