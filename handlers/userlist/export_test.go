@@ -9,6 +9,8 @@ const (
 	ListInterval  = listInterval
 	PromptUsers   = promptUsers
 	RetryInterval = retryInterval
+	ListBurst     = listBurst
+	ListRate      = listRate
 )
 
 // Lists returns how many rooms the chat knows.

@@ -14,6 +14,11 @@ const (
 	// listInterval is the least time between two lists to the whole of a room with more than promptUsers. Nobody may
 	// wait longer than 100 ms for a list that names them; the rest of that is for reading the store and for the timer.
 	listInterval = 80 * time.Millisecond
+	// listBurst and listRate bound the bytes of one room's lists on this node: so many at once, enough for a thousand who log in
+	// within a second, and so many in each second after that. A list goes to each of n users and names n, so one client that
+	// comes and goes would make a large room cost what it likes.
+	listBurst = 256 << 20
+	listRate  = 16 << 20
 	// retryInterval is how long after a failed read of the store the next one follows.
 	retryInterval = time.Second
 	// promptUsers is how many users a room may have and still get a list for each change: so few cost nothing.
@@ -55,7 +60,8 @@ type list struct {
 	last    *hub.Message // the list that the room got
 	joined  bool         // somebody has come since, who may not have got it even where it names them
 	sentAt  time.Time
-	length  int // users in list
+	spent   float64 // bytes of listBurst that were in use at sentAt
+	length  int     // users in list
 	text    listText
 	failed  uint64 // the latest change after which the store could not be read
 	timer   *time.Timer
@@ -145,7 +151,16 @@ func (l *list) waitLocked() time.Duration {
 	if l.length <= promptUsers {
 		return 0
 	}
-	return listInterval - time.Since(l.sentAt)
+	wait := listInterval - time.Since(l.sentAt)
+	if over := l.spentLocked() - listBurst; over > 0 {
+		wait = max(wait, time.Duration(over/listRate*float64(time.Second)))
+	}
+	return wait
+}
+
+// spentLocked returns how many bytes of [listBurst] are in use.
+func (l *list) spentLocked() float64 {
+	return max(0, l.spent-time.Since(l.sentAt).Seconds()*listRate)
 }
 
 // readLocked reads the users of the room. It gives the lock away meanwhile: a store may be far away.
@@ -185,8 +200,11 @@ func (l *list) fetch() ([]store.User, error) {
 func (l *list) sendLocked() {
 	l.sent = l.listed
 	if l.last != l.latest || l.joined {
+		l.spent = l.spentLocked()
 		l.last, l.joined, l.sentAt = l.latest, false, time.Now()
-		l.all.counters.userLists.Add(uint64(l.all.hub.SendHere(l.address, l.latest)))
+		n := l.all.hub.SendHere(l.address, l.latest)
+		l.spent += float64(n) * float64(len(l.latest.Args[0]))
+		l.all.counters.userLists.Add(uint64(n))
 	}
 	if l.foreign < l.ours {
 		l.foreign = l.listed

@@ -13,6 +13,7 @@ import (
 
 	"signalbox/handlers/handlertest"
 	"signalbox/handlers/userlist"
+	"signalbox/server/app"
 	"signalbox/store"
 )
 
@@ -299,4 +300,46 @@ func TestAListThatWasReadEarlierIsNotSentLater(t *testing.T) {
 	both := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
 	a.Want(t, entered("Bob"), both, `ack {"user":`+user("a", "Ann", "r")+`}`)
 	b.Want(t, both, `ack {"user":`+user("b", "Bob", "r")+`}`)
+}
+
+// One client that logs in and out of a large room makes the server send a bounded number of bytes.
+func TestListsOfALargeRoomAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		login := func(i int) (app.Session, *app.Event) {
+			s, session := w.Silent(t, fmt.Sprintf("abcdefghijklmnop%04d", i))
+			e := handlertest.Event("login", fmt.Sprintf(`{"name":"name%04d","room":"room"}`, i))
+			e.Ack = app.NewAcker(s, "1")
+			return session, e
+		}
+		const users = 400
+		for i := range users {
+			session, e := login(i)
+			session.Event(e)
+		}
+		const size = users * len(`{"id":"abcdefghijklmnop0000","name":"name0000","room":"room"},`)
+		session, in := login(users)
+		out := handlertest.Event("logout")
+		out.Ack = in.Ack
+		before, start := w.Chat.Stats().UserLists, time.Now()
+		for range 1000 {
+			session.Event(in)
+			time.Sleep(50 * time.Millisecond)
+			session.Event(out)
+			time.Sleep(50 * time.Millisecond)
+		}
+		sent := float64(w.Chat.Stats().UserLists-before) * float64(size)
+		if most := userlist.ListBurst + userlist.ListRate*time.Since(start).Seconds() + float64((2*users+1000)*size); sent > most || sent < most/2 {
+			t.Errorf("%.0f MB of lists in %v, want at most %.0f and not much less", sent/1e6, time.Since(start), most/1e6)
+		}
+		time.Sleep(20 * time.Second) // in peace again
+		synctest.Wait()
+		before = w.Chat.Stats().UserLists
+		session.Event(in)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if n := w.Chat.Stats().UserLists - before; n != users+1 {
+			t.Errorf("%d lists for one login after a while, want one for each", n)
+		}
+	})
 }
