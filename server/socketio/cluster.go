@@ -10,10 +10,11 @@ import (
 	"signalbox/server/hub"
 )
 
-// Cluster is the way to the other servers of a cluster, Node's among them. All methods may be called from any goroutine.
-// Those that wait do so until their ctx is over at most, and not at all while the others cannot be reached.
+// Cluster is the way to the other servers of a cluster, Node's among them. All methods may be called from any
+// goroutine. Those that wait do so until their ctx is over at most, and not at all while the others cannot be reached.
 //
-// Selections name rooms as the hub does. A message is read before a method returns, or, by AskClients, before the first answer.
+// Selections name rooms as the hub does. A message is read before a method returns, or, by AskClients, before the
+// first answer.
 type Cluster interface {
 	// SocketPrefix returns what the ids of all sockets of this server begin with: base64url, "" for anything.
 	SocketPrefix() string
@@ -25,10 +26,12 @@ type Cluster interface {
 	ServerCount(ctx context.Context, namespace string) int64
 	// Emit queues msg for clients of other servers. counted may be nil; see [hub.Bus].
 	Emit(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool))
-	// AskClients does so for an event that clients are asked to answer, and returns the number of clients asked when all of them
-	// have answered, or ctx or timeout is over. complete: every server has told its number. answer is called once for each
-	// answer, one at a time and not after AskClients has returned; sid is "" where the other server does not tell it.
-	AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer AnswerFunc) (asked int, complete bool)
+	// AskClients does so for an event that clients are asked to answer, and returns the number of clients asked when
+	// all of them have answered, or ctx or timeout is over. complete: every server has told its number. answer is
+	// called once for each answer, one at a time and not after AskClients has returned; sid is "" where the other
+	// server does not tell it.
+	AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
+		answer AnswerFunc) (asked int, complete bool)
 	// FetchSockets returns the selected sockets of other servers. With an error they are not all.
 	FetchSockets(ctx context.Context, namespace string, sel hub.Selection) ([]format.Socket, error)
 	// AllRooms returns the rooms of other servers by the names that the library knows.
@@ -40,7 +43,8 @@ type Cluster interface {
 	// ServerSide tells the other servers an event: its name and arguments, each one JSON, without clients seeing it.
 	ServerSide(ctx context.Context, namespace string, args []json.RawMessage, attachments [][]byte) error
 	// ServerSideAsk does the same, and returns what each of them answered. With an error they are not all.
-	ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage, attachments [][]byte) ([]json.RawMessage, error)
+	ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage,
+		attachments [][]byte) ([]json.RawMessage, error)
 }
 
 // ErrAlone answers what only makes sense among several servers.

@@ -45,8 +45,8 @@ type lateSkip struct {
 }
 
 // Hold implements [app.Peer]. What is kept back counts against the limit of the outbox: a client over it is
-// disconnected, as one that reads too slowly. Volatile messages are kept back like others. Before the client is connected
-// and after it has left it does nothing.
+// disconnected, as one that reads too slowly. Volatile messages are kept back like others. Before the client is
+// connected and after it has left it does nothing.
 func (p *peer) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

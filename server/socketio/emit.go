@@ -11,14 +11,14 @@ import (
 
 // This file is how programs outside a handler reach clients: the publish API and its like.
 
-// AnswerFunc takes what one client answered: the arguments as it sent them, and the binary attachments that placeholders
-// in them refer to.
+// AnswerFunc takes what one client answered: the arguments as it sent them, and the binary attachments that
+// placeholders in them refer to.
 type AnswerFunc = func(sid string, args []json.RawMessage, attachments [][]byte)
 
-// Emit queues msg for the clients of the namespace that it names, on all servers of the cluster, and returns for how many:
-// those that to selects, or everybody in the namespace where to names no room, without those whom to excepts. It waits for
-// the other servers to tell their numbers, until ctx is over at most; complete reports whether all have. Without a cluster
-// it never waits. It may be called from any goroutine.
+// Emit queues msg for the clients of the namespace that it names, on all servers of the cluster, and returns for how
+// many: those that to selects, or everybody in the namespace where to names no room, without those whom to excepts. It
+// waits for the other servers to tell their numbers, until ctx is over at most; complete reports whether all have.
+// Without a cluster it never waits. It may be called from any goroutine.
 func (s *Server) Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (delivered int, complete bool) {
 	here := s.hub.SendSelectionHere(to, msg)
 	if !s.clustered() {
@@ -38,11 +38,13 @@ func (s *Server) Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (
 	}
 }
 
-// EmitWithAck is Emit for an event that every client is asked to answer. It calls answer once for each client that does
-// and returns the number of clients asked: when all of them have answered or left, or when ctx is over. Calls come one at
-// a time; args and attachments are valid until answer returns, and after EmitWithAck has returned there are no more. sid
-// is "" for a client of a server that does not tell it. msg.Volatile is not looked at.
-func (s *Server) EmitWithAck(ctx context.Context, to hub.Selection, msg *hub.Message, answer AnswerFunc) (asked int, complete bool) {
+// EmitWithAck is Emit for an event that every client is asked to answer. It calls answer once for each client that
+// does and returns the number of clients asked: when all of them have answered or left, or when ctx is over. Calls
+// come one at a time; args and attachments are valid until answer returns, and after EmitWithAck has returned there
+// are no more. sid is "" for a client of a server that does not tell it. msg.Volatile is not looked at.
+func (s *Server) EmitWithAck(
+	ctx context.Context, to hub.Selection, msg *hub.Message, answer AnswerFunc,
+) (asked int, complete bool) {
 	if !s.clustered() {
 		s.AskHere(ctx, to, msg, func(clients int) { asked = clients }, answer)
 		return asked, true

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// questions are the events of one namespace whose answers are being collected, by their ack id. The zero value is ready.
+// questions are the events of one namespace whose answers are being collected, by their ack id. The zero value is
+// ready.
 type questions struct {
 	mu sync.RWMutex
 	// mu guards the following.
@@ -66,8 +67,8 @@ func (qs *questions) close(id uint64) {
 	}
 }
 
-// take gives an answer to the question with an id and reports whether there is one. A client that was not asked, or that
-// has answered before, is not heard.
+// take gives an answer to the question with an id and reports whether there is one. A client that was not asked, or
+// that has answered before, is not heard.
 func (qs *questions) take(id uint64, p *peer, args []json.RawMessage, attachments [][]byte) bool {
 	qs.mu.RLock()
 	q := qs.open[id]

@@ -124,8 +124,8 @@ type placeholder struct {
 	Num         int  `json:"num"`
 }
 
-// extract returns v with its binary values replaced by placeholders. It looks into []any and map[string]any; other types
-// are left to encoding/json.
+// extract returns v with its binary values replaced by placeholders. It looks into []any and map[string]any; other
+// types are left to encoding/json.
 func extract(v any, attachments *[][]byte) (any, error) {
 	add := func(data []byte) any {
 		*attachments = append(*attachments, data)

@@ -10,20 +10,23 @@ import (
 	"signalbox/server/wire"
 )
 
-// Library serves the namespaces that have no handler: package library, for programs that are written against the Socket.IO
-// library. Its methods may be called from any goroutine.
+// Library serves the namespaces that have no handler: package library, for programs that are written against the
+// Socket.IO library. Its methods may be called from any goroutine.
 type Library interface {
 	// Session returns what will keep a client that asks for a namespace.
 	Session(c Client) LibrarySession
 	// ServerSide gives an event of another server, its name and its arguments, to what the program listens to on the
 	// namespace, on the caller's goroutine. ack takes what the first listener calls back with; nil: no answer is wanted.
-	ServerSide(namespace string, args []json.RawMessage, attachments [][]byte, ack func(value json.RawMessage, attachments [][]byte))
+	ServerSide(namespace string, args []json.RawMessage, attachments [][]byte, ack ServerAck)
 	// Shutdown is called when the last client has gone.
 	Shutdown(ctx context.Context) error
 }
 
-// LibrarySession keeps one client for the library. Event and Close are called as those of [app.Session], Close also for a
-// client that was not let in.
+// ServerAck takes an answer to a server: one value, and the attachments that placeholders in it refer to.
+type ServerAck = func(value json.RawMessage, attachments [][]byte)
+
+// LibrarySession keeps one client for the library. Event and Close are called as those of [app.Session], Close also
+// for a client that was not let in.
 type LibrarySession interface {
 	app.Session
 	// Connect asks for the client to be let in: Accept or Refuse of the [Client] is the answer, at once or later. payload

@@ -11,8 +11,8 @@ import (
 
 // This file is how a [peer] comes and goes.
 
-// attach makes the client known to its handler before it is told that it is connected. It runs on the goroutine that reads,
-// so no event can overtake it.
+// attach makes the client known to its handler before it is told that it is connected. It runs on the goroutine that
+// reads, so no event can overtake it.
 func (p *peer) attach(h app.Handler, payload []byte) {
 	if !p.step(asked, attached) {
 		return
@@ -28,8 +28,8 @@ func (p *peer) attach(h app.Handler, payload []byte) {
 	}
 }
 
-// keep has session hear of the client from now on. It reports false, and the session has heard of the end, where the client
-// ended while the handler looked at it.
+// keep has session hear of the client from now on. It reports false, and the session has heard of the end, where the
+// client ended while the handler looked at it.
 func (p *peer) keep(session app.Session) bool {
 	p.mu.Lock()
 	p.session = session
@@ -125,7 +125,8 @@ func (p *peer) detach(reason string) {
 	p.Conclude()
 }
 
-// leave is the first half of detach: nothing reaches the client any more. It reports whether the client was still there.
+// leave is the first half of detach: nothing reaches the client any more. It reports whether the client was still
+// there.
 func (p *peer) leave(reason string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,12 +9,14 @@ import (
 
 // This file is what the cluster asks of this server for its own clients: messages.
 
-// AskHere asks the clients on this server that sel selects to answer msg, and returns when all of them have answered or
-// left, or when ctx is over. asked is called once and before everything else, with the number of clients asked, also where
-// it is 0. answer is called once for each answer, one at a time and not after AskHere has returned; args and attachments
-// are valid until it returns. A lock is held while asked and answer are called: they must not block. msg.Volatile is not
-// looked at.
-func (s *Server) AskHere(ctx context.Context, sel hub.Selection, msg *hub.Message, asked func(clients int), answer AnswerFunc) {
+// AskHere asks the clients on this server that sel selects to answer msg, and returns when all of them have answered
+// or left, or when ctx is over. asked is called once and before everything else, with the number of clients asked,
+// also where it is 0. answer is called once for each answer, one at a time and not after AskHere has returned; args
+// and attachments are valid until it returns. A lock is held while asked and answer are called: they must not block.
+// msg.Volatile is not looked at.
+func (s *Server) AskHere(
+	ctx context.Context, sel hub.Selection, msg *hub.Message, asked func(clients int), answer AnswerFunc,
+) {
 	n := s.namespace(msg.Namespace)
 	if n == nil {
 		asked(0)

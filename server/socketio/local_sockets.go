@@ -16,9 +16,9 @@ import (
 // This file is what the cluster asks of this server for its own clients: who they are, where they go.
 
 // SocketsHere returns the clients of a namespace on this server that sel selects, as a Node server tells of its own.
-// Headers, query, auth and data are always there. What proves who somebody is, is not: the headers for it and for cookies,
-// members of the query that are called like a token or a key, and everything in auth. data is what the program keeps with
-// the library's socket, {} where that is nothing.
+// Headers, query, auth and data are always there. What proves who somebody is, is not: the headers for it and for
+// cookies, members of the query that are called like a token or a key, and everything in auth. data is what the
+// program keeps with the library's socket, {} where that is nothing.
 func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socket {
 	var sockets []format.Socket
 	for _, p := range s.audience(namespace, sel) {
@@ -27,8 +27,8 @@ func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socke
 	return sockets
 }
 
-// RoomsHere returns the rooms that clients of a namespace on this server are in, each once, by the names that a Node server
-// would have for them: socket ids are among them.
+// RoomsHere returns the rooms that clients of a namespace on this server are in, each once, by the names that a Node
+// server would have for them: socket ids are among them.
 func (s *Server) RoomsHere(namespace string) []string {
 	var rooms []string
 	for _, p := range s.audience(namespace, hub.Selection{}) {
@@ -38,8 +38,8 @@ func (s *Server) RoomsHere(namespace string) []string {
 	return slices.Compact(rooms)
 }
 
-// AllRooms returns the rooms of a namespace on all servers of the cluster, each once, as allRooms of Node's adapter does.
-// It waits for the others until ctx is over; with an error theirs are not all there.
+// AllRooms returns the rooms of a namespace on all servers of the cluster, each once, as allRooms of Node's adapter
+// does. It waits for the others until ctx is over; with an error theirs are not all there.
 func (s *Server) AllRooms(ctx context.Context, namespace string) ([]string, error) {
 	there, err := s.cluster.AllRooms(ctx, namespace)
 	rooms := append(s.RoomsHere(namespace), there...)
@@ -87,7 +87,7 @@ func (s *Server) DisconnectHere(namespace string, sel hub.Selection, closeConnec
 // ServerSideHere gives an event of another server, its name and its arguments, to the listeners that a program has
 // registered on the namespace, on the caller's goroutine. ack takes what the first of them calls back with, the first
 // value of it; nil: no answer is wanted. What cannot be read is ignored.
-func (s *Server) ServerSideHere(namespace string, args []json.RawMessage, attachments [][]byte, ack func(value json.RawMessage, attachments [][]byte)) {
+func (s *Server) ServerSideHere(namespace string, args []json.RawMessage, attachments [][]byte, ack ServerAck) {
 	if s.library != nil {
 		s.library.ServerSide(namespace, args, attachments, ack)
 	}
@@ -149,7 +149,9 @@ func (p *peer) handshake() json.RawMessage {
 }
 
 // secretHeaders say who somebody is.
-var secretHeaders = map[string]bool{"Cookie": true, "Authorization": true, "Proxy-Authorization": true, "X-Api-Key": true}
+var secretHeaders = map[string]bool{
+	"Cookie": true, "Authorization": true, "Proxy-Authorization": true, "X-Api-Key": true,
+}
 
 // openHeaders returns headers as Node has them: in lower case, one text each.
 func openHeaders(header http.Header) map[string]any {
@@ -203,7 +205,10 @@ func looksLikeToken(text string) bool { return strings.HasPrefix(strings.TrimSpa
 // soundsSecret reports whether a parameter or header is called like something to be kept to oneself.
 func soundsSecret(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"token", "auth", "secret", "password", "passwd", "ticket", "jwt", "apikey", "api_key", "api-key", "bearer", "session", "signature"} {
+	for _, word := range []string{
+		"token", "auth", "secret", "password", "passwd", "ticket", "jwt", "apikey", "api_key", "api-key", "bearer",
+		"session", "signature",
+	} {
 		if strings.Contains(name, word) {
 			return true
 		}

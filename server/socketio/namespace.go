@@ -57,7 +57,8 @@ func (s *Server) Recovered(namespace string) {
 // Panicked counts and logs what was recovered in a namespace. sid is the client that it was about, if one.
 func (s *Server) Panicked(namespace, sid string, recovered any) {
 	s.counters.panics.Add(1)
-	s.log.Error("a handler panicked", "namespace", namespace, "sid", sid, "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+	s.log.Error("a handler panicked", "namespace", namespace, "sid", sid,
+		"panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
 }
 
 // authObject returns the payload of a CONNECT packet, {} without one.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// attachmentTimeout is how long a binary packet waits for its next attachment. Clients send them right behind it; on a slow
-// uplink each may take as long as the largest message takes there before the ping timeout ends it.
+// attachmentTimeout is how long a binary packet waits for its next attachment. Clients send them right behind it; on a
+// slow uplink each may take as long as the largest message takes there before the ping timeout ends it.
 const attachmentTimeout = time.Minute
 
 // partial is a binary packet whose attachments are still to come.

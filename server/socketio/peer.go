@@ -50,8 +50,8 @@ type peer struct {
 	told     bool            // the handler knows that it left, or is about to
 }
 
-// newPeer returns a peer with an id that nobody can guess and nobody else has. A server of a cluster has a prefix for all ids of
-// its own, by which what is for one of them finds it.
+// newPeer returns a peer with an id that nobody can guess and nobody else has. A server of a cluster has a prefix for
+// all ids of its own, by which what is for one of them finds it.
 func newPeer(c *conn, namespace string) *peer {
 	p := &peer{conn: c, name: namespace}
 	var b [hub.SocketIDLength * 3 / 4]byte
@@ -116,7 +116,8 @@ func (p *peer) handle(e *app.Event) (err error) {
 
 func (p *peer) panicked(r any) { p.conn.server.Panicked(p.name, p.ID(), r) }
 
-// acknowledge gives the client's answer to who waits for it. An id that nobody waits for is ignored, as in the reference.
+// acknowledge gives the client's answer to who waits for it. An id that nobody waits for is ignored, as in the
+// reference.
 func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
 	id, parseErr := strconv.ParseUint(string(pk.id), 10, 64)
 	if parseErr != nil {

@@ -59,8 +59,8 @@ func (a *adapter) Close() {
 	}
 }
 
-// session returns the session of a socket, nil where it is not known: also of one that middleware looks at, and of one that
-// is about to be forgotten.
+// session returns the session of a socket, nil where it is not known: also of one that middleware looks at, and of one
+// that is about to be forgotten.
 func (a *adapter) session(id sio.SocketId) *session {
 	if s, ok := a.asked.Load(id); ok {
 		return s.(*session)

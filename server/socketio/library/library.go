@@ -32,10 +32,14 @@ type Library struct {
 // New has the library serve the namespaces of s that have no handler. It is called before the first client; the error
 // says that the library is not the version that this package was written for.
 //
-// Listeners that a program registers on its sockets get events in order, on the connection's goroutine, and miss none when
-// the "connection" listener registers them. A panic in a listener ends the connection of its socket and nothing else.
+// Listeners that a program registers on its sockets get events in order, on the connection's goroutine, and miss none
+// when the "connection" listener registers them. A panic in a listener ends the connection of its socket and nothing
+// else.
 func New(s *socketio.Server, log *slog.Logger) (*Library, error) {
-	l := &Library{server: s, log: log, tasks: newTasks(), namespaces: make(map[string]*adapter), creating: make(map[string]chan struct{})}
+	l := &Library{
+		server: s, log: log, tasks: newTasks(),
+		namespaces: make(map[string]*adapter), creating: make(map[string]chan struct{}),
+	}
 	l.openings.cluster, _ = s.Cluster()
 	var err error
 	if l.private, err = newPrivate(); err != nil {
@@ -61,8 +65,8 @@ func New(s *socketio.Server, log *slog.Logger) (*Library, error) {
 // Server returns the library's server.
 func (l *Library) Server() *sio.Server { return l.io }
 
-// connectTimeout is how long the library has to connect one client to one namespace: a middleware may take its time. What
-// a connection without a namespace has is socketio's to say.
+// connectTimeout is how long the library has to connect one client to one namespace: a middleware may take its time.
+// What a connection without a namespace has is socketio's to say.
 const connectTimeout = time.Hour
 
 // options are the library's, without what it cannot do here.
@@ -101,8 +105,9 @@ func (l *Library) forget(a *adapter) {
 	}
 }
 
-// nameSocket is a middleware that runs before all others, when nobody has seen the socket: it gets the id that the client
-// has here, whose length is what [hub.NamespaceRoom] knows a socket by, and listeners whose panics end nothing else.
+// nameSocket is a middleware that runs before all others, when nobody has seen the socket: it gets the id that the
+// client has here, whose length is what [hub.NamespaceRoom] knows a socket by, and listeners whose panics end nothing
+// else.
 func (l *Library) nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 	c, ok := sock.Conn().(*clientConn)
 	if !ok {
@@ -189,7 +194,7 @@ func (l *Library) create(p sio.ParentNamespace, name string) {
 func (l *Library) Session(c socketio.Client) socketio.LibrarySession { return newSession(l, c) }
 
 // ServerSide implements [socketio.Library].
-func (l *Library) ServerSide(namespace string, args []json.RawMessage, attachments [][]byte, ack func(json.RawMessage, [][]byte)) {
+func (l *Library) ServerSide(namespace string, args []json.RawMessage, attachments [][]byte, ack socketio.ServerAck) {
 	a := l.namespace(namespace)
 	if a == nil {
 		return

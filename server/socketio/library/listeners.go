@@ -146,8 +146,8 @@ func (e *socketEvents) Emit(name events.EventName, data ...any) {
 	e.listeners.Emit(name, data...)
 }
 
-// namespaceEvents are the listeners of a namespace. Those of "connection" are called with a socket: a panic in one of them
-// ends the socket's connection.
+// namespaceEvents are the listeners of a namespace. Those of "connection" are called with a socket: a panic in one of
+// them ends the socket's connection.
 type namespaceEvents struct {
 	listeners
 	adapter *adapter

@@ -6,8 +6,9 @@ import (
 	"signalbox/server/socketio"
 )
 
-// openings tells the cluster which namespaces there are. Clients may make and leave a namespace of a pattern at any time,
-// two of them the same one at once: whatever happens together, the cluster hears Open and Close of a name in turns.
+// openings tells the cluster which namespaces there are. Clients may make and leave a namespace of a pattern at any
+// time, two of them the same one at once: whatever happens together, the cluster hears Open and Close of a name in
+// turns.
 type openings struct {
 	cluster socketio.Cluster
 

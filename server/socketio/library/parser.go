@@ -13,8 +13,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// codec is the library's [parser.Parser]: packets that the library writes are encoded by us, and those it has to see reach
-// it decoded.
+// codec is the library's [parser.Parser]: packets that the library writes are encoded by us, and those it has to see
+// reach it decoded.
 type codec struct{ log *slog.Logger }
 
 func (c codec) NewEncoder() parser.Encoder { return encoder(c) }

@@ -11,8 +11,8 @@ import (
 
 // private reaches three fields that the library keeps to itself, and without which programs would not get what its
 // documentation promises: the id of a socket, which Node servers know by its length; the middleware that a program has
-// given a socket, which the library itself runs on a goroutine for each event, out of order; and the functions that allow
-// dynamic namespaces, whose answers it does not wait for.
+// given a socket, which the library itself runs on a goroutine for each event, out of order; and the functions that
+// allow dynamic namespaces, whose answers it does not wait for.
 type private struct{ idOffset, fnsOffset, parentsOffset uintptr }
 
 // newPrivate looks the fields up. The error says that the library has changed.
@@ -30,7 +30,8 @@ func newPrivate() (p private, err error) {
 func offset[S, F any](name string) (uintptr, error) {
 	field, ok := reflect.TypeFor[S]().FieldByName(name)
 	if !ok || field.Type != reflect.TypeFor[F]() {
-		return 0, fmt.Errorf("the Socket.IO library has changed: %v has no field %s of type %v", reflect.TypeFor[S](), name, reflect.TypeFor[F]())
+		return 0, fmt.Errorf("the Socket.IO library has changed: %v has no field %s of type %v",
+			reflect.TypeFor[S](), name, reflect.TypeFor[F]())
 	}
 	return field.Offset, nil
 }

@@ -27,7 +27,8 @@ func (r *remote) Data() any                   { return r.data }
 
 // newRemote reads what another server says of a socket. What it does not say, or says in another shape, is empty.
 func newRemote(s format.Socket) *remote {
-	r := &remote{id: sio.SocketId(s.ID), handshake: readHandshake(s.Handshake), rooms: types.NewSet(libraryRooms(s.Rooms)...)}
+	r := &remote{id: sio.SocketId(s.ID), handshake: readHandshake(s.Handshake)}
+	r.rooms = types.NewSet(libraryRooms(s.Rooms)...)
 	_ = json.Unmarshal(s.Data, &r.data) // nil then
 	return r
 }

@@ -14,9 +14,9 @@ import (
 	"signalbox/server/socketio"
 )
 
-// session keeps one client in one namespace for the library, which has a Client of its own for it. Its Socket connects in
-// steps on a goroutine of the library's; who leaves meanwhile leaves when the "connection" listeners have returned, so that
-// they can listen to "disconnect".
+// session keeps one client in one namespace for the library, which has a Client of its own for it. Its Socket connects
+// in steps on a goroutine of the library's; who leaves meanwhile leaves when the "connection" listeners have returned,
+// so that they can listen to "disconnect".
 type session struct {
 	// Static after construction.
 	lib    *Library
@@ -165,8 +165,8 @@ func (s *session) disconnect() {
 	s.client.Leave()
 }
 
-// listenersWait is how long an event waits for a "connection" listener that does not return. It may itself wait for what
-// the client sends.
+// listenersWait is how long an event waits for a "connection" listener that does not return. It may itself wait for
+// what the client sends.
 const listenersWait = time.Second
 
 // await waits for the "connection" listeners: the library sends CONNECT before the program hears of the socket.

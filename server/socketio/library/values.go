@@ -16,8 +16,8 @@ import (
 
 // This file is what programs emit and hear, between Go values and JSON.
 
-// plainAll returns arguments as package socketio writes them: the library's buffers are texts and bytes, and a handshake is
-// as a Node server has it. It looks into []any and map[string]any.
+// plainAll returns arguments as package socketio writes them: the library's buffers are texts and bytes, and a
+// handshake is as a Node server has it. It looks into []any and map[string]any.
 func plainAll(args []any) []any {
 	out := args
 	for i, arg := range args {
@@ -64,8 +64,8 @@ func plain(v any) (_ any, changed bool) {
 	return v, false
 }
 
-// nodeHandshake returns a handshake in the form that it has on a Node server: headers in lower case with a text each, and
-// a text for each parameter that is there once.
+// nodeHandshake returns a handshake in the form that it has on a Node server: headers in lower case with a text each,
+// and a text for each parameter that is there once.
 func nodeHandshake(h *sio.Handshake) any {
 	headers, query := make(map[string]any, len(h.Headers)), make(map[string]any, len(h.Query))
 	for name, values := range h.Headers {
@@ -76,8 +76,10 @@ func nodeHandshake(h *sio.Handshake) any {
 			query[name] = values[0]
 		}
 	}
-	return map[string]any{"headers": headers, "time": h.Time, "address": h.Address, "xdomain": h.Xdomain, "secure": h.Secure,
-		"issued": h.Issued, "url": h.Url, "query": query, "auth": h.Auth}
+	return map[string]any{
+		"headers": headers, "time": h.Time, "address": h.Address, "xdomain": h.Xdomain, "secure": h.Secure,
+		"issued": h.Issued, "url": h.Url, "query": query, "auth": h.Auth,
+	}
 }
 
 var errPlaceholder = errors.New("a placeholder of no attachment")
@@ -90,8 +92,8 @@ func placeholderIndex(v map[string]any, attachments int) (int, error) {
 	return int(num), nil
 }
 
-// decodeArgs returns arguments as Go values for listeners: JSON as encoding/json decodes it, and a buffer of the library's
-// for each placeholder.
+// decodeArgs returns arguments as Go values for listeners: JSON as encoding/json decodes it, and a buffer of the
+// library's for each placeholder.
 func decodeArgs(args []json.RawMessage, attachments [][]byte) ([]any, error) {
 	out := make([]any, len(args))
 	for i, arg := range args {
