@@ -272,7 +272,7 @@ func (s *chatSink) deliverLocked(m *hub.Message) bool {
 	return s.guest.add(line(m.Event, m.Args))
 }
 
-func (s *chatSink) Hold() {
+func (s *chatSink) DeferDelivery() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.holding {
@@ -281,13 +281,13 @@ func (s *chatSink) Hold() {
 	s.holding = true
 }
 
-func (s *chatSink) Release(skip func(id string) bool) {
+func (s *chatSink) ResumeDelivery(skip func(id string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.holding {
 		panic("released without a hold")
 	}
-	s.holding, s.skip, s.until = false, skip, time.Now().Add(app.HoldGrace)
+	s.holding, s.skip, s.until = false, skip, time.Now().Add(app.DeferGrace)
 	for _, m := range s.held {
 		s.deliverLocked(m)
 	}

@@ -130,8 +130,8 @@ func (c *Client) Say(event string, args ...string) { c.Event(false, nil, event, 
 func (c *Client) Ask(event string, args ...string) { c.Event(true, nil, event, args...) }
 
 // Hold and Release do nothing: "/" has no history.
-func (c *Client) Hold()                     {}
-func (c *Client) Release(func(string) bool) {}
+func (c *Client) DeferDelivery()                   {}
+func (c *Client) ResumeDelivery(func(string) bool) {}
 
 func (c *Client) Event(callback bool, attachments [][]byte, event string, args ...string) {
 	if c.Closed() {
@@ -395,9 +395,9 @@ func (s *Silent) Disconnect(bool) {}
 
 func (s *Silent) Closed() bool { return false }
 
-func (s *Silent) Hold() {}
+func (s *Silent) DeferDelivery() {}
 
-func (s *Silent) Release(func(string) bool) {}
+func (s *Silent) ResumeDelivery(func(string) bool) {}
 
 func (s *Silent) Answer(string, ...any) {}
 

@@ -29,8 +29,8 @@ func (s *chatClient) joinRoom(e *app.Event) error {
 	if err != nil {
 		return err
 	}
-	s.peer.Hold()
-	defer func() { s.peer.Release(s.seen.skip(time.Now())) }()
+	s.peer.DeferDelivery()
+	defer func() { s.peer.ResumeDelivery(s.seen.skip(time.Now())) }()
 	start := time.Now()
 	if err := s.join(room, raw); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *seen) add(now time.Time, ids map[string]struct{}) {
 		ids = maps.Clone(ids)
 		maps.Copy(ids, old)
 	}
-	s.ids, s.until = ids, now.Add(app.HoldGrace)
+	s.ids, s.until = ids, now.Add(app.DeferGrace)
 }
 
 // skip returns what knows the ids, nil for none.

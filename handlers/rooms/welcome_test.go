@@ -32,7 +32,7 @@ func TestSeenIsForgotten(t *testing.T) {
 		t.Error("a set was changed that somebody may be reading")
 	}
 	s.add(now.Add(2*time.Second), nil)
-	if s.skip(now.Add(time.Second+app.HoldGrace)) != nil || s.ids != nil {
+	if s.skip(now.Add(time.Second+app.DeferGrace)) != nil || s.ids != nil {
 		t.Error("what was seen is not forgotten")
 	}
 	s.add(now.Add(time.Minute), set("c"))

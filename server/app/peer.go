@@ -26,22 +26,24 @@ type Peer interface {
 	Disconnect(closeConnection bool)
 	// Closed reports whether the client has left the namespace.
 	Closed() bool
-	// Hold keeps back what the hub delivers to this client from now on, in order. What is emitted to it alone still goes
-	// out. It is called on the goroutine that handles the client's events, and paid back with one Release there.
-	Hold()
-	// Release delivers what was kept back, but for the messages whose ID skip knows, and ends the hold. nil: all of it.
+	// DeferDelivery keeps back what the hub delivers to this client from now on, in order. What is emitted to it alone
+	// still goes out. It is called on the goroutine that handles the client's events, and paid back with one
+	// ResumeDelivery there.
+	DeferDelivery()
+	// ResumeDelivery delivers what was kept back, but for the messages whose ID skip knows, and ends the wait. nil:
+	// all of it.
 	//
-	// Messages with an ID that come within [HoldGrace] after that are shown to skip too: a history that nodes share can
-	// have a message before the message itself has come from the other node. skip answers from memory, may be called from
-	// any goroutine, and is forgotten after that time or with the next Release.
-	Release(skip func(id string) bool)
+	// Messages with an ID that come within [DeferGrace] after that are shown to skip too: a history that nodes share
+	// can have a message before the message itself has come from the other node. skip answers from memory, may be
+	// called from any goroutine, and is forgotten after that time or with the next ResumeDelivery.
+	ResumeDelivery(skip func(id string) bool)
 }
 
-// HoldGrace is how long a [Peer] at least remembers what a client has from the history already.
-const HoldGrace = 5 * time.Second
+// DeferGrace is how long a [Peer] at least remembers what a client has from the history already.
+const DeferGrace = 5 * time.Second
 
-// Raw is an argument that is JSON already, as it came in an [Event], and has binary attachments. Attachments are all that
-// its placeholders refer to, by number.
+// Raw is an argument that is JSON already, as it came in an [Event], and has binary attachments. Attachments are all
+// that its placeholders refer to, by number.
 type Raw struct {
 	JSON        json.RawMessage
 	Attachments [][]byte
@@ -69,8 +71,8 @@ type Handler interface {
 	Connect(p Peer, hs Handshake) (Session, error)
 }
 
-// SelfGuarding is a [Handler] that sees itself to who may come in. Where tokens are required, a namespace whose handler is
-// none asks for one before the handler is asked.
+// SelfGuarding is a [Handler] that sees itself to who may come in. Where tokens are required, a namespace whose
+// handler is none asks for one before the handler is asked.
 type SelfGuarding interface {
 	Handler
 	SelfGuarding()

@@ -15,7 +15,7 @@ const (
 	// deferredBytes is what a message that waits counts for beside its own bytes, so that many small ones are bounded as
 	// well.
 	deferredBytes = 64
-	// maxLate bounds the releases of one client that are remembered for [app.HoldGrace]: each has the ids of a history.
+	// maxLate bounds the releases of one client that are remembered for [app.DeferGrace]: each has the ids of a history.
 	maxLate = 8
 )
 
@@ -25,7 +25,7 @@ const detour = 1 << 31
 
 // deferral is what waits for one client. [peer.mu] guards it.
 type deferral struct {
-	depth    int // calls of Hold without a Release
+	depth    int // calls of DeferDelivery without a ResumeDelivery
 	messages []deferredMessage
 	bytes    int
 	full     bool // there was more than is kept, and the client is being disconnected
@@ -44,10 +44,10 @@ type lateSkip struct {
 	until time.Time
 }
 
-// Hold implements [app.Peer]. What is kept back counts against the limit of the outbox: a client over it is
+// DeferDelivery implements [app.Peer]. What is kept back counts against the limit of the outbox: a client over it is
 // disconnected, as one that reads too slowly. Volatile messages are kept back like others. Before the client is
 // connected and after it has left it does nothing.
-func (p *peer) Hold() {
+func (p *peer) DeferDelivery() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.status() != connected {
@@ -60,8 +60,8 @@ func (p *peer) Hold() {
 	p.deferred.depth++
 }
 
-// Release implements [app.Peer]. A lock is held while skip is called.
-func (p *peer) Release(skip func(id string) bool) {
+// ResumeDelivery implements [app.Peer]. A lock is held while skip is called.
+func (p *peer) ResumeDelivery(skip func(id string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := p.deferred
@@ -94,9 +94,9 @@ func (p *peer) skipLocked(skip func(id string) bool) {
 	if len(d.late) == maxLate {
 		d.late = slices.Delete(d.late, 0, 1)
 	}
-	d.late = append(d.late, lateSkip{skip, time.Now().Add(app.HoldGrace)})
+	d.late = append(d.late, lateSkip{skip, time.Now().Add(app.DeferGrace)})
 	if d.timer == nil {
-		d.timer = time.AfterFunc(app.HoldGrace, p.forgetLate)
+		d.timer = time.AfterFunc(app.DeferGrace, p.forgetLate)
 	}
 }
 

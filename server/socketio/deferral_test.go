@@ -28,8 +28,8 @@ func numbered(id string) *hub.Message { return &hub.Message{Namespace: "/", Even
 func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 	s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		h := p
-		h.Hold()
-		h.Hold() // holds nest
+		h.DeferDelivery()
+		h.DeferDelivery() // holds nest
 		for i := range 5 {
 			if s.hub.SendHere(teamRoom, numbered(fmt.Sprint("m", i))) != 1 {
 				t.Error("a message that is kept back is not delivered")
@@ -40,10 +40,10 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 		if err := p.Emit("history"); err != nil {
 			t.Error(err)
 		}
-		h.Release(func(id string) bool { return id == "m1" })
+		h.ResumeDelivery(func(id string) bool { return id == "m1" })
 		s.hub.SendHere(teamRoom, numbered("m5"))
-		h.Release(func(id string) bool { return id == "m3" })
-		h.Release(nil) // one too many does nothing
+		h.ResumeDelivery(func(id string) bool { return id == "m3" })
+		h.ResumeDelivery(nil) // one too many does nothing
 		for _, id := range []string{"m6", "m1", "m3"} {
 			s.hub.SendHere(teamRoom, numbered(id))
 		}
@@ -74,8 +74,8 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 func TestHoldRemembersFewReleases(t *testing.T) {
 	_, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		for i := range maxLate + 1 {
-			p.Hold()
-			p.Release(func(id string) bool { return id == fmt.Sprint("m", i) })
+			p.DeferDelivery()
+			p.ResumeDelivery(func(id string) bool { return id == fmt.Sprint("m", i) })
 		}
 		for _, id := range []string{"m0", "m1", fmt.Sprint("m", maxLate), "new"} {
 			s.hub.SendHere(teamRoom, numbered(id))
@@ -91,13 +91,13 @@ func TestHoldIsBounded(t *testing.T) {
 	for name, event := range map[string]string{"large": strings.Repeat("x", 1000), "small": "x"} {
 		queued := make(chan int, 1)
 		s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
-			p.Hold()
+			p.DeferDelivery()
 			n := 0
 			for s.hub.SendHere(teamRoom, &hub.Message{Namespace: "/", Event: event}) == 1 {
 				n++
 			}
 			queued <- n
-			p.Release(nil)
+			p.ResumeDelivery(nil)
 		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
 		c.send(`42["go"]`)
@@ -123,8 +123,8 @@ func TestHoldUnderLoad(t *testing.T) {
 	var once sync.Once
 	s, url := newHoldServer(t, func(_ *Server, p app.Peer, e *app.Event) {
 		once.Do(func() { close(begun) })
-		p.Hold()
-		p.Release(func(id string) bool { return id == "none" })
+		p.DeferDelivery()
+		p.ResumeDelivery(func(id string) bool { return id == "none" })
 	})
 	c, _ := connect(t, url, "/")
 	c.send(`42["hold"]`)
@@ -151,13 +151,13 @@ func TestHoldEndsWithTheClient(t *testing.T) {
 	held := make(chan *peer, 1)
 	s, url := newHoldServer(t, func(s *Server, p app.Peer, e *app.Event) {
 		h := p.(*peer)
-		h.Hold()
-		h.Release(func(string) bool { return false })
-		h.Hold()
+		h.DeferDelivery()
+		h.ResumeDelivery(func(string) bool { return false })
+		h.DeferDelivery()
 		s.hub.SendHere(teamRoom, numbered("never"))
 		p.Disconnect(false)
-		h.Release(nil)
-		h.Hold()
+		h.ResumeDelivery(nil)
+		h.DeferDelivery()
 		held <- h
 	})
 	c, _ := connect(t, url, "/")

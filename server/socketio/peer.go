@@ -44,7 +44,7 @@ type peer struct {
 	// mu guards the following.
 	session  app.Session
 	early    []*wire.Message // sent before CONNECT, in order
-	deferred *deferral       // what waits for Release; nil while nothing does
+	deferred *deferral       // what waits for ResumeDelivery; nil while nothing does
 	handling bool            // an event is with the handler
 	ending   string          // why it left
 	told     bool            // the handler knows that it left, or is about to
