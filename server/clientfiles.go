@@ -19,6 +19,8 @@ import (
 	"sync"
 
 	"github.com/andybalholm/brotli"
+
+	"signalbox/server/engine"
 )
 
 const (
@@ -151,7 +153,7 @@ func (c *clientFiles) serve(w http.ResponseWriter, r *http.Request, name string)
 
 // encoded returns the file in the best coding the request accepts, and its name; "" is the file as it is.
 func (f *clientFile) encoded(accept []string) (body []byte, coding string) {
-	br, gz := accepts(accept, "br"), accepts(accept, "gzip")
+	br, gz := engine.CodingWeight(accept, "br") > 0, engine.CodingWeight(accept, "gzip") > 0
 	if !br && !gz {
 		return f.plain, ""
 	}
@@ -202,33 +204,4 @@ func (f *clientFile) matches(ifNoneMatch []string) bool {
 		}
 	}
 	return false
-}
-
-// accepts reports whether Accept-Encoding allows a coding, by name or by *.
-//
-// Rule: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
-func accepts(accept []string, coding string) bool {
-	star := false
-	for _, line := range accept {
-		for item := range strings.SplitSeq(line, ",") {
-			name, params, _ := strings.Cut(item, ";")
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case coding:
-				return wanted(params)
-			case "*":
-				star = wanted(params)
-			}
-		}
-	}
-	return star
-}
-
-// wanted reports whether the weight of a coding is above 0. One that cannot be read counts as no weight, which is 1.
-func wanted(params string) bool {
-	q, ok := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(params, " ", "")), "q=")
-	if !ok {
-		return true
-	}
-	weight, err := strconv.ParseFloat(q, 64)
-	return err != nil || weight > 0
 }

@@ -54,7 +54,6 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics) doorSet {
 		Engine:               realtime.Engine(),
 		Hub:                  o.Hub,
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
-		ClientIP:             clientIP(o.Config.TrustedProxies),
 		Log:                  o.Log,
 	})
 	describeDoors(m, s.Stats)

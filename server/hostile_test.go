@@ -118,14 +118,3 @@ func FuzzClientIP(f *testing.F) {
 		}
 	})
 }
-
-func FuzzAcceptEncoding(f *testing.F) {
-	f.Add("gzip;q=0.5, br;q=0, *")
-	f.Add(";;;,,,q=")
-	f.Fuzz(func(t *testing.T, accept string) {
-		// A coding that is not named, with no * either, is never used.
-		if accepts([]string{accept}, "br") && !strings.Contains(strings.ToLower(accept), "br") && !strings.Contains(accept, "*") {
-			t.Errorf("accepts(%q, br), which does not name it", accept)
-		}
-	})
-}

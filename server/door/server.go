@@ -14,7 +14,6 @@ import (
 	"signalbox/server/auth"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
-	"signalbox/server/remote"
 )
 
 // Config is what doors stand on. Engine, Hub and Log are needed.
@@ -26,9 +25,7 @@ type Config struct {
 	MaxMessagesPerSecond float64
 	// KeepAlive is the time between two comments on a stream, so that proxies keep it open. 0 means 30 s.
 	KeepAlive time.Duration
-	// ClientIP tells a client's address from its request. nil: the host part of RemoteAddr.
-	ClientIP func(*http.Request) string
-	Log      *slog.Logger
+	Log       *slog.Logger
 }
 
 // Server makes doors. All methods may be called from any goroutine.
@@ -52,9 +49,6 @@ func New(cfg Config) *Server {
 	if cfg.KeepAlive == 0 {
 		cfg.KeepAlive = 30 * time.Second
 	}
-	if cfg.ClientIP == nil {
-		cfg.ClientIP = remote.Host
-	}
 	return &Server{cfg: cfg}
 }
 
@@ -63,8 +57,8 @@ func (s *Server) Stats() Stats {
 	return Stats{TextsIn: s.textsIn.Load(), Throttled: s.throttled.Load(), Panics: s.panics.Load()}
 }
 
-// visit returns what a request says. Path parameters are those of [http.Request.PathValue].
-func (s *Server) visit(r *http.Request) app.Visit {
+// visit returns what a request of a client at addr says. Path parameters are those of [http.Request.PathValue].
+func (s *Server) visit(r *http.Request, addr string) app.Visit {
 	query := r.URL.Query()
 	return app.Visit{
 		Handshake: app.Handshake{
@@ -76,7 +70,7 @@ func (s *Server) visit(r *http.Request) app.Visit {
 				}
 				return r.Header.Get(name)
 			},
-			RemoteAddr: s.cfg.ClientIP(r),
+			RemoteAddr: addr,
 			Time:       time.Now(),
 		},
 		Param: r.PathValue,

@@ -36,7 +36,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 		}
 		defer place.Cancel()
 		p := newStreamPeer(s)
-		if err := p.connect(h, s.visit(r)); err != nil {
+		if err := p.connect(h, s.visit(r, place.RemoteAddr())); err != nil {
 			Refuse(w, err)
 			return
 		}

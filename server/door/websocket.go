@@ -23,7 +23,7 @@ func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Ha
 		}
 		defer place.Cancel()
 		p := newTextPeer(s)
-		if err := p.connect(h, s.visit(r)); err != nil {
+		if err := p.connect(h, s.visit(r, place.RemoteAddr())); err != nil {
 			Refuse(w, err)
 			return
 		}

@@ -124,7 +124,7 @@ func TestWebSocketRefusals(t *testing.T) {
 }
 
 func TestWebSocketVisit(t *testing.T) {
-	p := newPlace(t, engine.Config{}, func(c *Config) { c.ClientIP = func(*http.Request) string { return "192.0.2.7" } })
+	p := newPlace(t, engine.Config{ClientIP: func(*http.Request) string { return "192.0.2.7" }})
 	type seen struct{ param, query, header, host, token, addr, auth string }
 	got := make(chan seen, 1)
 	p.mux.Handle("/at/{room}", p.doors.WebSocket(texts{connect: func(_ app.TextPeer, v app.Visit) error {

@@ -49,23 +49,9 @@ func compress(out *bytes.Buffer, coding string, body []byte) error {
 }
 
 // acceptedCoding returns the coding that a client prefers among ours, gzip where it does not care, or "".
-//
-// Rule: RFC 9110 section 12.5.3.
 func acceptedCoding(h http.Header) string {
-	quality := map[string]float64{}
-	for _, value := range h["Accept-Encoding"] {
-		for part := range strings.SplitSeq(value, ",") {
-			name, params, _ := strings.Cut(part, ";")
-			quality[strings.ToLower(strings.TrimSpace(name))] = parseQuality(params)
-		}
-	}
-	rate := func(coding string) float64 {
-		if q, ok := quality[coding]; ok {
-			return q
-		}
-		return quality["*"]
-	}
-	gz, df := rate("gzip"), rate("deflate")
+	accept := h["Accept-Encoding"]
+	gz, df := CodingWeight(accept, "gzip"), CodingWeight(accept, "deflate")
 	switch {
 	case gz <= 0 && df <= 0:
 		return ""
@@ -76,14 +62,34 @@ func acceptedCoding(h http.Header) string {
 	}
 }
 
-func parseQuality(params string) float64 {
-	name, value, ok := strings.Cut(strings.TrimSpace(params), "=")
-	if !ok || !strings.EqualFold(strings.TrimSpace(name), "q") {
+// CodingWeight returns the weight that lines of Accept-Encoding give a coding, by name or by *; 0: it is not accepted.
+//
+// Rule: RFC 9110 section 12.5.3.
+func CodingWeight(accept []string, coding string) float64 {
+	star := 0.0
+	for _, line := range accept {
+		for item := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(item, ";")
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case coding:
+				return parseWeight(params)
+			case "*":
+				star = parseWeight(params)
+			}
+		}
+	}
+	return star
+}
+
+// parseWeight reads the parameters of a coding: without a weight it is 1, one that cannot be read is 0.
+func parseWeight(params string) float64 {
+	name, value, _ := strings.Cut(params, "=")
+	if !strings.EqualFold(strings.TrimSpace(name), "q") {
 		return 1
 	}
-	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	weight, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 	if err != nil {
 		return 0
 	}
-	return q
+	return weight
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -134,6 +135,17 @@ func FuzzOutbox(f *testing.F) {
 		}
 		if !bytes.Equal(got, want) || messages != len(sizes) {
 			t.Fatalf("%d bytes and %d messages left, want %d and %d", len(got), messages, len(want), len(sizes))
+		}
+	})
+}
+
+func FuzzAcceptEncoding(f *testing.F) {
+	f.Add("gzip;q=0.5, br;q=0, *")
+	f.Add(";;;,,,q=")
+	f.Fuzz(func(t *testing.T, accept string) {
+		// A coding that is not named, with no * either, is never used.
+		if CodingWeight([]string{accept}, "br") != 0 && !strings.Contains(strings.ToLower(accept), "br") && !strings.Contains(accept, "*") {
+			t.Errorf("CodingWeight(%q, br) is not 0, which does not name it", accept)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"signalbox/server/remote"
 )
 
 const (
@@ -44,10 +46,10 @@ type Listener struct {
 
 	mu sync.Mutex
 	// mu guards the following.
-	open       int                // connections
-	http       int                // of these, what net/http still has
-	addrs      map[netip.Addr]int // connections by network; nil: nobody asks
-	head, tail *quickConn         // those without a request, the one that has waited longest first
+	open       int                  // connections
+	http       int                  // of these, what net/http still has
+	addrs      map[netip.Prefix]int // connections by network; nil: nobody asks
+	head, tail *quickConn           // those without a request, the one that has waited longest first
 	warned     time.Time
 	closed     ClosedConns
 }
@@ -66,7 +68,7 @@ func Listen(l net.Listener, o ListenerOptions) *Listener {
 	}
 	listener := &Listener{Listener: l, o: o}
 	if o.MaxPerAddr > 0 {
-		listener.addrs = make(map[netip.Addr]int)
+		listener.addrs = make(map[netip.Prefix]int)
 	}
 	return listener
 }
@@ -243,17 +245,11 @@ func (l *Listener) forget(tcp *net.TCPConn, c *quickConn) {
 	}
 }
 
-// networkOf returns what a connection is counted by: its address, of IPv6 the /64 network.
-func networkOf(tcp *net.TCPConn) netip.Addr {
-	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
+// networkOf returns what a connection is counted by.
+func networkOf(tcp *net.TCPConn) netip.Prefix {
+	addr, ok := tcp.RemoteAddr().(*net.TCPAddr)
+	if !ok { // it is closed
+		return netip.Prefix{}
 	}
-	addr := remote.AddrPort().Addr().Unmap().WithZone("")
-	if addr.Is6() {
-		if prefix, err := addr.Prefix(64); err == nil {
-			return prefix.Addr()
-		}
-	}
-	return addr
+	return remote.NetworkOf(addr.AddrPort().Addr())
 }

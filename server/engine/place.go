@@ -33,6 +33,9 @@ func (s *Server) Reserve(w http.ResponseWriter, r *http.Request) (*Place, error)
 	return p, nil
 }
 
+// RemoteAddr returns the client's address as [Config.ClientIP] told it.
+func (p *Place) RemoteAddr() string { return p.addr }
+
 // Cancel gives a place back that is not needed after all. Once the place is used it does nothing.
 func (p *Place) Cancel() {
 	if p.take() {

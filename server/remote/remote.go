@@ -25,6 +25,11 @@ func Network(addr string) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
+	return NetworkOf(ip)
+}
+
+// NetworkOf is Network for an address that has been read.
+func NetworkOf(ip netip.Addr) netip.Prefix {
 	ip = ip.Unmap().WithZone("")
 	bits := ip.BitLen()
 	if ip.Is6() {
