@@ -37,6 +37,9 @@ type CloudNode struct {
 	Tells map[string]func([]byte)
 	Asks  map[string]func(context.Context, []byte) []byte
 
+	// ForeignSockets are how many members servers of other kinds have in every room.
+	ForeignSockets int
+
 	mu sync.Mutex
 	// mu guards the following.
 	more    *sync.Cond
@@ -188,12 +191,6 @@ func (n *CloudNode) Unwant(r hub.Room) {
 }
 
 func (n *CloudNode) Send(r hub.Room, msg *hub.Message) {
-	if msg.Foreign {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.foreign = append(n.foreign, fmt.Sprintf("%s %s: %s", r.Kind, r.Name, strings.TrimSpace(line(msg.Event, msg.Args))))
-		return
-	}
 	n.SendSelection(hub.Selection{Rooms: []hub.Room{r}}, msg, nil)
 }
 
@@ -204,6 +201,17 @@ func (n *CloudNode) SendCounted(r hub.Room, msg *hub.Message, counted func(int, 
 func (n *CloudNode) SendSelection(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
 	if counted == nil {
 		counted = func(int, bool) {}
+	}
+	if msg.Foreign {
+		to := "everybody"
+		if len(sel.Rooms) > 0 {
+			to = fmt.Sprintf("%s %s", sel.Rooms[0].Kind, sel.Rooms[0].Name)
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.foreign = append(n.foreign, fmt.Sprintf("%s: %s", to, strings.TrimSpace(line(msg.Event, msg.Args))))
+		counted(n.ForeignSockets, true)
+		return
 	}
 	msg = copied(msg)
 	others := n.others()
@@ -270,6 +278,10 @@ func (n *CloudNode) OnTell(topic string, call func([]byte)) { n.Tells[topic] = c
 
 func (n *CloudNode) OnAsk(topic string, call func(context.Context, []byte) []byte) {
 	n.Asks[topic] = call
+}
+
+func (n *CloudNode) DisconnectForeign(context.Context, hub.Room, bool) (int, bool) {
+	return n.ForeignSockets, true
 }
 
 func (n *CloudNode) Up() bool { return !n.isAway() }

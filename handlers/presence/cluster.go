@@ -153,6 +153,8 @@ func (p *Presence) Disconnect(ctx context.Context, userID string, closeConnectio
 	n = p.disconnectHere(userID, closeConnection)
 	question := userQuestion{UserID: []byte(userID), Close: closeConnection}
 	complete = hub.Ask(ctx, p.nodes, topicDisconnect, question, func(there int) { n += there })
+	foreign, all := p.nodes.DisconnectForeign(ctx, hub.Room{Kind: hub.KindAccount, Name: userID}, closeConnection)
+	n, complete = n+foreign, complete && all
 	return n, complete
 }
 

@@ -47,6 +47,21 @@ func TestPublishOverNodes(t *testing.T) {
 	handlertest.WantNothing(near, far, note)
 }
 
+// Those of Node servers are counted, where an event goes there.
+func TestPublishCountsTheClientsOfOtherServers(t *testing.T) {
+	c := handlertest.NewCloud(t)
+	houses, _ := handlertest.NewHouses(t, c, 2)
+	houses[0].Hub.Bus.(*handlertest.CloudNode).ForeignSockets = 2
+	near := houses[0].UserEvents("ann")
+	if n, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"a","data":1}`)); n != 3 || !complete || err != nil {
+		t.Errorf("Publish = %d, %v, %v, want 3, true, nil", n, complete, err)
+	}
+	if n, complete, err := houses[0].Publisher.Publish(t.Context(), "update", []byte(`1`)); n != 0 || !complete || err != nil {
+		t.Errorf("Publish(update) = %d, %v, %v, want 0, true, nil", n, complete, err)
+	}
+	near.Want("event: a | data: 1")
+}
+
 func TestPublishThatDoesNotReachAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := handlertest.NewCloud(t)

@@ -63,9 +63,12 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	}
 	delivered = p.hub.SendHere(room, msg)
 	sent := p.channels == nil || p.channels.Publish(channel, bytes.Clone(payload))
+	foreign := make(chan publishAnswer, 1)
 	if msg.Event != "" {
 		// Node servers in the cluster do not know these channels: this node tells them, and no other does.
-		p.hub.SendForeign(room, msg)
+		p.hub.SendForeign(room, msg, func(n int, all bool) { foreign <- publishAnswer{n, !all} })
+	} else {
+		foreign <- publishAnswer{}
 	}
 	if p.channels == nil || !sent {
 		return delivered, sent, nil
@@ -73,6 +76,13 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	complete = hub.Ask(ctx, p.nodes, topicPublishCount, publishQuestion{[]byte(channel)}, func(n publishAnswer) {
 		delivered += max(n.Clients, 0)
 	})
+	select {
+	case n := <-foreign:
+		delivered += n.Clients
+		complete = complete && !n.partial
+	case <-ctx.Done():
+		complete = false
+	}
 	return delivered, complete, nil
 }
 
@@ -94,6 +104,7 @@ type publishQuestion struct {
 
 type publishAnswer struct {
 	Clients int `json:"clients"`
+	partial bool
 }
 
 // countHere answers another node. Everybody in a channel's room takes what is published there: on update there are only
@@ -103,7 +114,7 @@ func (p *Publisher) countHere(q publishQuestion) any {
 	if err != nil {
 		return publishAnswer{} // a later version has more channels; here nobody listens to them
 	}
-	return publishAnswer{p.hub.Count(room)}
+	return publishAnswer{Clients: p.hub.Count(room)}
 }
 
 // published returns what a payload becomes on a channel, and where its listeners are.

@@ -208,7 +208,7 @@ func (l *list) sendLocked() {
 	}
 	if l.foreign < l.ours {
 		l.foreign = l.listed
-		l.all.hub.SendForeign(l.address, &hub.Message{Namespace: l.latest.Namespace, Event: l.latest.Event, Args: l.latest.Args})
+		l.all.hub.SendForeign(l.address, &hub.Message{Namespace: l.latest.Namespace, Event: l.latest.Event, Args: l.latest.Args}, nil)
 	}
 }
 

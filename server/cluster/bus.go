@@ -69,9 +69,8 @@ func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted fu
 		}
 	}
 	switch {
-	case msg.Foreign && s.foreign.Load() == 0 && s.member.Load():
-		tell(0, true) // there is no server of another kind, as it was a moment ago
-		return
+	case msg.Foreign && counted == nil && s.foreign.Load() == 0 && s.member.Load():
+		return // there is no server of another kind, as it was a moment ago
 	case !c.link.Up():
 		c.stats.lost.Add(1)
 		tell(0, false)
@@ -101,7 +100,11 @@ func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tel
 		n, _, _ := cutNumber(body) // checked by control
 		delivered += int(min(n, 1<<40))
 	}, func(complete bool) { tell(delivered, complete) })
-	channel, payload, err := c.encode(s, sel, msg, strconv.FormatUint(id, 16))
+	count := strconv.FormatUint(id, 16)
+	if msg.Foreign {
+		count = "" // signalbox nodes do not answer
+	}
+	channel, payload, err := c.encode(s, sel, msg, count)
 	if err != nil {
 		c.unwritable(s, err)
 		c.questions.fail(id)
@@ -116,13 +119,15 @@ func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tel
 		c.stats.published.Add(1)
 		foreign, all := s.count(n)
 		want := int(n[len(n)-1])
-		if c.sharded && s.sharded {
-			if channel == s.channels.base {
-				want = int(n[2]) // signalbox servers are among its subscribers, and all others
-			} else if foreign > 0 {
-				all = false // the same, and nobody knows how many of them are for this room
-				want = max(0, want-int(foreign))
-			}
+		switch {
+		case msg.Foreign:
+			want = 0
+		case !s.sharded:
+		case channel == s.channels.base: // all servers are among its subscribers
+			want = int(n[2])
+		case foreign > 0: // Node servers may be, and nobody knows how many
+			all = false
+			want = max(0, want-int(foreign))
 		}
 		if foreign == 0 {
 			c.questions.expect(id, want, all)

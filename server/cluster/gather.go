@@ -166,6 +166,38 @@ func (c *Cluster) within(ctx context.Context, limit time.Duration) (context.Cont
 	return ctx, func() { stop(); cancel() }
 }
 
+// DisconnectForeign implements [hub.Nodes].
+func (c *Cluster) DisconnectForeign(ctx context.Context, r hub.Room, closeConnection bool) (n int, complete bool) {
+	namespace, _ := r.Place()
+	s := c.space(namespace)
+	if s == nil || !c.link.Up() {
+		return 0, s == nil
+	}
+	ctx, cancel := c.within(ctx, answerTimeout)
+	defer cancel()
+	servers, err := c.link.NumSubs(ctx, s.sharded, s.counted()...)
+	if err != nil {
+		return 0, false
+	}
+	foreign, all := s.count(servers)
+	if foreign == 0 {
+		return 0, all
+	}
+	counted := make(chan bool, 1)
+	id := c.questions.ask(answerTimeout, func(body []byte) {
+		sockets, _, _ := cutNumber(body) // countForeign has written it
+		n = int(sockets)
+	}, func(complete bool) { counted <- complete })
+	defer context.AfterFunc(ctx, func() { c.questions.fail(id) })()
+	c.questions.expect(id, 1, all)
+	c.countForeign(s, single(r), int(foreign), id)
+	complete = <-counted
+	order := c.request(format.RequestDisconnect, single(r))
+	order.RoomKinds += foreignOnly
+	order.Close = closeConnection
+	return n, c.ask(s, order) && complete
+}
+
 // countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they were
 // sent: they do not tell by themselves.
 func (c *Cluster) countForeign(s *space, sel hub.Selection, servers int, count uint64) {

@@ -152,7 +152,9 @@ func (c *Cluster) endQuestions() {
 func (c *Cluster) meet() {
 	ctx, cancel := context.WithTimeout(c.ctx, subscribePatience)
 	defer cancel()
-	c.subscribe(ctx, c.rooms.kind(), c.here)
+	if err := c.subscriber.SubscribeOnce(ctx, c.rooms.kind(), c.here); err != nil {
+		return // Redis has gone again
+	}
 	c.tellAll(c.appendControl(controlHere))
 	c.look()
 	c.meeting.Do(func() { close(c.met) })

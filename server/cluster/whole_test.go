@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,4 +232,48 @@ func TestANodeThatHangsIsNotWaitedForAgainAndAgain(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// What goes to Node servers alone is counted there alone, and their sockets of an account can be disconnected.
+func TestServersOfAnotherKindAreCountedAndDisconnected(t *testing.T) {
+	s := redistest.Start(t)
+	a, b := startNode(t, s), startNode(t, s)
+	meet(t, a, b)
+	b.join("b", acct42)
+	other := raw(t, s)
+	requests := listen(t, other, "test-request#/chat#")
+	answer := func() (request string) {
+		t.Helper()
+		request = next(t, requests, "a request").Payload
+		var r struct{ RequestID string }
+		if err := json.Unmarshal([]byte(request), &r); err != nil {
+			t.Fatal(err)
+		}
+		publishRaw(t, other, "test-response#/chat#", `{"requestId":"`+r.RequestID+`","sockets":[{"id":"n1"},{"id":"n2"}]}`)
+		return request
+	}
+	type count struct {
+		n   int
+		all bool
+	}
+	counts := make(chan count, 1)
+	a.hub.SendForeign(acct42, event("/chat", "x"), func(n int, all bool) { counts <- count{n, all} })
+	answer()
+	if got := next(t, counts, "the count"); got != (count{2, true}) {
+		t.Errorf("counted %v, want the two of the other server", got)
+	}
+	go func() { // the count is awaited below
+		n, all := a.DisconnectForeign(t.Context(), acct42, true)
+		counts <- count{n, all}
+	}()
+	answer()
+	if got := next(t, counts, "the number"); got != (count{2, true}) {
+		t.Errorf("disconnected %v, want two", got)
+	}
+	want := `"type":4,"opts":{"rooms":["user:42"],`
+	if got := next(t, requests, "the order").Payload; !strings.Contains(got, want) || !strings.Contains(got, `"close":true`) {
+		t.Errorf("ordered %s, want %s", got, want)
+	}
+	a.hub.Send(acct42, event("/chat", "still there"))
+	b.clients["b"].want(t, "still there") // what is for the others is not done here
 }

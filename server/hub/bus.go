@@ -31,6 +31,9 @@ type Nodes interface {
 	Tell(topic string, body []byte)
 	// Ask asks every other node, and returns what they answered until ctx is over, or a second. complete: all of them did.
 	Ask(ctx context.Context, topic string, body []byte) (answers [][]byte, complete bool)
+	// DisconnectForeign disconnects the members of a room that servers of other kinds have, from its namespace or altogether,
+	// and returns how many these were; it waits for a second at most. complete: all of those servers have told.
+	DisconnectForeign(ctx context.Context, r Room, closeConnection bool) (n int, complete bool)
 	// OnTell and OnAsk register what another node's Tell and Ask call; one for each topic, before the first client comes.
 	// OnTell is called in the order of messages, on the goroutine that delivers them, and must not wait for anything.
 	// OnAsk is called on a goroutine of its own and returns its answer before ctx is over. body is the callee's.
@@ -46,8 +49,9 @@ var Alone Nodes = alone{}
 
 type alone struct{}
 
-func (alone) Tell(string, []byte)                                  {}
-func (alone) Ask(context.Context, string, []byte) ([][]byte, bool) { return nil, true }
-func (alone) OnTell(string, func([]byte))                          {}
-func (alone) OnAsk(string, func(context.Context, []byte) []byte)   {}
-func (alone) Up() bool                                             { return true }
+func (alone) Tell(string, []byte)                                       {}
+func (alone) Ask(context.Context, string, []byte) ([][]byte, bool)      { return nil, true }
+func (alone) DisconnectForeign(context.Context, Room, bool) (int, bool) { return 0, true }
+func (alone) OnTell(string, func([]byte))                               {}
+func (alone) OnAsk(string, func(context.Context, []byte) []byte)        {}
+func (alone) Up() bool                                                  { return true }

@@ -2,37 +2,42 @@ package hub
 
 import "testing"
 
-// foreignBus notes what is for servers of other kinds.
+// foreignBus notes what is for servers of other kinds, and says that they have two members everywhere.
 type foreignBus struct {
 	Bus
 	sent []string
 }
 
-func (b *foreignBus) Send(r Room, msg *Message) {
-	if msg.Foreign {
-		b.sent = append(b.sent, r.Name+" "+msg.Event)
+func (b *foreignBus) SendSelection(sel Selection, msg *Message, counted func(int, bool)) {
+	to := msg.Namespace
+	if len(sel.Rooms) > 0 {
+		to = sel.Rooms[0].Name
 	}
-}
-
-func (b *foreignBus) SendSelection(sel Selection, msg *Message, _ func(int, bool)) {
-	if msg.Foreign && len(sel.Rooms) == 0 {
-		b.sent = append(b.sent, msg.Namespace+" "+msg.Event)
+	if msg.Foreign {
+		b.sent = append(b.sent, to+" "+msg.Event)
+	}
+	if counted != nil {
+		counted(2, true)
 	}
 }
 
 func TestSendForeign(t *testing.T) {
-	New().SendForeign(Room{KindUser, "42"}, &Message{}) // there is no other server
-
+	delivered, all := -1, false
+	counted := func(n int, complete bool) { delivered, all = n, complete }
+	New().SendForeign(Room{KindUser, "42"}, &Message{}, counted) // there is no other server
+	if delivered != 0 || !all {
+		t.Errorf("alone: delivered to %d, complete %v, want none and true", delivered, all)
+	}
 	b := new(foreignBus)
 	h := New()
 	h.Bus = b
 	msg := &Message{Namespace: "/chat", Event: "x"}
-	h.SendForeign(Room{KindRoom, "r"}, msg)
-	h.SendForeign(Room{KindTopic, "broadcast"}, msg)
+	h.SendForeign(Room{KindRoom, "r"}, msg, nil)
+	h.SendForeign(Room{KindTopic, "broadcast"}, msg, counted)
 	if len(b.sent) != 2 || b.sent[0] != "r x" || b.sent[1] != "/chat x" {
 		t.Errorf("sent %q, want x to the room, and to everybody in /chat", b.sent)
 	}
-	if msg.Foreign {
-		t.Error("the message itself was changed")
+	if delivered != 2 || msg.Foreign {
+		t.Errorf("delivered to %d, and the message is %+v; want 2, and the message as it was", delivered, msg)
 	}
 }

@@ -26,18 +26,21 @@ func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, comp
 }
 
 // SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's. A topic, which
-// they do not know, stands for everybody in the namespace of msg.
-func (h *Hub) SendForeign(r Room, msg *Message) {
+// they do not know, stands for everybody in the namespace of msg. counted, which may be nil, is that of [Hub.SendCounted].
+func (h *Hub) SendForeign(r Room, msg *Message, counted func(delivered int, complete bool)) {
 	if h.Bus == nil {
+		if counted != nil {
+			counted(0, true)
+		}
 		return
 	}
 	foreign := &Message{Namespace: msg.Namespace, Event: msg.Event, RawEvent: msg.RawEvent, Args: msg.Args,
 		Attachments: msg.Attachments, Volatile: msg.Volatile, Foreign: true}
+	sel := Selection{Rooms: []Room{r}}
 	if r.Kind == KindTopic {
-		h.Bus.SendSelection(Selection{}, foreign, nil)
-		return
+		sel.Rooms = nil
 	}
-	h.Bus.Send(r, foreign)
+	h.Bus.SendSelection(sel, foreign, counted)
 }
 
 // SendHere is Send for the members on this node alone.

@@ -81,6 +81,34 @@ func TestConnectionsAreKilled(t *testing.T) {
 	}
 }
 
+// What is subscribed to once ends with the connection, and the rest is subscribed to again.
+func TestSubscribeOnce(t *testing.T) {
+	redistest.NeedReal(t)
+	s := redistest.Start(t)
+	l, states := open(t, Options{URL: s.URL()})
+	sub := l.Subscriber(newInbox().take)
+	awaitState(t, states, true)
+	subscribe1(t, sub, Plain, "again")
+	c := client(t, s)
+	for range 2 {
+		if err := sub.SubscribeOnce(t.Context(), Plain, "once"); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := l.NumSubs(t.Context(), false, "once", "again"); err != nil || n[0] != 1 || n[1] != 1 {
+			t.Fatalf("subscribers %v, %v, want one each", n, err)
+		}
+		if err := c.ClientKillByFilter(t.Context(), "type", "pubsub").Err(); err != nil {
+			t.Fatal(err)
+		}
+		awaitState(t, states, false)
+		awaitState(t, states, true)
+		if n, err := l.NumSubs(t.Context(), false, "once", "again"); err != nil || n[0] != 0 || n[1] != 1 {
+			t.Errorf("subscribers %v, %v after the connection was cut, want none and one", n, err)
+		}
+	}
+	sub.Unsubscribe(Plain, "once") // it is not there
+}
+
 // The pauses of an outage are over with it: what breaks after that is back in a fraction of a second.
 func TestConnectionsAreKilledAfterAnOutage(t *testing.T) {
 	redistest.NeedReal(t)

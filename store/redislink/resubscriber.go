@@ -156,6 +156,9 @@ func (s *Subscriber) endLocked(n *subscriptionConn, err error) {
 				continue
 			}
 			e.conn, e.stage = nil, absent
+			if e.once && s.link.topology.address.kind != cluster {
+				s.unwantLocked(e, ErrAway)
+			}
 			if e.wanted {
 				s.loose = append(s.loose, e)
 			} else {

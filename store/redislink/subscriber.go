@@ -67,6 +67,7 @@ type subscription struct {
 	kind   Kind
 	name   string
 	wanted bool
+	once   bool // it ends with its connection
 	stage  stage
 	owed   bool              // counted in owing
 	moves  int               // since it was made last
@@ -162,6 +163,15 @@ func (s *Subscriber) Subscribe(ctx context.Context, k Kind, channels ...string) 
 	}
 }
 
+// SubscribeOnce is Subscribe for a channel that is not subscribed to again after its connection has broken: whoever counts its
+// subscribers then finds those alone who have said so since. In a Redis Cluster it is like any other.
+func (s *Subscriber) SubscribeOnce(ctx context.Context, k Kind, channel string) error {
+	s.mu.Lock()
+	s.wantLocked(k, channel).once = true
+	s.mu.Unlock()
+	return s.Subscribe(ctx, k, channel)
+}
+
 // Unsubscribe takes channels back. It does not wait: messages that are on their way may still arrive.
 func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
 	s.mu.Lock()
@@ -171,12 +181,7 @@ func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
 		if e == nil || !e.wanted {
 			continue
 		}
-		e.wanted = false
-		s.paidLocked(e)
-		for _, w := range e.waits {
-			w.fail(ErrUnsubscribed)
-		}
-		e.waits = nil
+		s.unwantLocked(e, ErrUnsubscribed)
 		if e.conn == nil || e.stage == absent {
 			s.forgetLocked(e)
 		} else {
@@ -184,6 +189,16 @@ func (s *Subscriber) Unsubscribe(k Kind, channels ...string) {
 		}
 	}
 	s.reportLocked(nil)
+}
+
+// unwantLocked has nobody wait for a subscription any more.
+func (s *Subscriber) unwantLocked(e *subscription, err error) {
+	e.wanted, e.once = false, false
+	s.paidLocked(e)
+	for _, w := range e.waits {
+		w.fail(err)
+	}
+	e.waits = nil
 }
 
 // wantLocked returns the subscription to a channel that is wanted from now on.
