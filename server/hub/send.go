@@ -94,13 +94,22 @@ func (h *Hub) Select(namespace string, sel Selection) []*Member {
 			seen[m] = struct{}{}
 		}
 	}
-	var members []*Member
+	var lists [][]*Member
 	for _, r := range rooms {
-		for _, m := range h.Members(r) {
-			if _, ok := seen[m]; !ok {
-				seen[m] = struct{}{}
-				members = append(members, m)
+		if list := h.Members(r); len(list) > 0 {
+			lists = append(lists, list)
+		}
+	}
+	var members []*Member
+	for _, list := range lists {
+		for _, m := range list {
+			if _, ok := seen[m]; ok {
+				continue
 			}
+			if len(lists) > 1 { // else nobody comes twice
+				seen[m] = struct{}{}
+			}
+			members = append(members, m)
 		}
 	}
 	return members
