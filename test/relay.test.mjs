@@ -115,6 +115,31 @@ describe("binary data is relayed as it came", () => {
     await sender.leave();
   });
 
+  test("base64 in lines, as the Java client posts it", async (t) => {
+    const id = fresh();
+    const receiver = await settled(await joinedSocket(t, id), id);
+    const sender = await RawPolling.connect(server);
+    const packet = `451-["b",{"recipientUserId":"${id}","a":${place(0)}}]`;
+    const large = Buffer.alloc(200, (n) => n);
+    const lines = large.toString("base64").match(/.{1,76}/g).map((line) => `${line}\n`).join("");
+    assert.equal((await sender.post(`${packet}\x1eb${lines}`)).text, "ok");
+    assert.equal(await receiver.next(), packet);
+    assert.deepEqual(await receiver.next(), large);
+    await sender.leave();
+  });
+
+  for (const row of newest) {
+    test(`forceBase64, ${row.name}: bytes both ways, as text`, async (t) => {
+      const [id, other] = [fresh(), fresh()];
+      const textOnly = await (await connect(t, server, row, { forceBase64: true })).join(id);
+      const usual = await (await connect(t, server, newest[1])).join(other);
+      textOnly.emit("b", { recipientUserId: other, a: bytes[0], b: bytes[1] });
+      assert.deepEqual((await usual.next("b")).map(plain), [plain({ recipientUserId: other, a: bytes[0], b: bytes[1] })]);
+      usual.emit("b", { recipientUserId: id, a: bytes[0] });
+      assert.deepEqual((await textOnly.next("b")).map(plain), [plain({ recipientUserId: id, a: bytes[0] })]);
+    });
+  }
+
   test("attachments of other arguments stay behind, whatever the numbers are", async (t) => {
     const id = fresh();
     const receiver = await (await connect(t, server, newest[1])).join(id);

@@ -2,10 +2,12 @@
 // every client depends on.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import zlib from "node:zlib";
+import { WebSocket } from "ws";
 import { here, onReference } from "./support/build.mjs";
 import { RawPolling, RawSocket, request, upgradeStatus } from "./support/raw.mjs";
 import { useServer } from "./support/server.mjs";
@@ -98,6 +100,16 @@ describe("Engine.IO over HTTP", () => {
     assert.equal(poll.headers["content-type"].toLowerCase(), "text/plain; charset=utf-8");
     assert.equal(poll.headers["cache-control"], "no-store");
     await raw.leave();
+  });
+
+  test("the first subprotocol that is offered is answered", async (t) => {
+    const url = server.url.replace("http", "ws");
+    for (const path of ["/socket.io/?EIO=4&transport=websocket", ...(onReference ? [] : ["/ws"])]) {
+      const ws = new WebSocket(url + path, ["first", "second"]); // fails where none is
+      t.after(() => ws.terminate());
+      await once(ws, "open");
+      assert.equal(ws.protocol, "first", path);
+    }
   });
 
   test("a POST of raw bytes is 400", async () => {
