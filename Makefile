@@ -46,7 +46,7 @@ test: check redis test-go test-js
 # The rest: fuzzing, repeated runs, every client build, a browser, nginx, clients in other languages and runtimes, clusters
 # that are measured, known flaws. What is not on this machine is named at the end.
 test-long: redis
-	@MAKE='$(MAKE)' RACE='$(RACE)' test/long.sh
+	@RACE='$(RACE)' test/long.sh
 
 # redis installs redis-server where there is none but this is Debian or its like, and root. Elsewhere the tests that can make
 # do with miniredis do, and the others are skipped by name. RUNLEVEL keeps the package from starting a server of its own.

@@ -18,17 +18,17 @@ step() { # name, command
 # Whether it was checked is for the reader; a database that cannot be reached is no fault of the code.
 flaws() {
 	local said code=0
-	said=$("$MAKE" --no-print-directory govulncheck 2>&1) || code=$?
+	said=$(make --no-print-directory govulncheck 2>&1) || code=$?
 	echo "$said"
 	[ "$code" = 0 ] || grep -q '^NOT RUN' <<<"$said"
 }
 
 # By count, since a slow target that is stopped by the clock may be reported as failed, and without the instrumentation that
 # guides it, which is a build of everything again: make fuzz has it.
-step "fuzzing" "$MAKE" --no-print-directory fuzz GUIDE="${RACE:-}" FUZZTIME=3000x
-step "the rules of the protocols, ten times" "$MAKE" --no-print-directory conformance
+step "fuzzing" make --no-print-directory fuzz GUIDE="${RACE:-}" FUZZTIME=3000x
+step "the rules of the protocols, ten times" make --no-print-directory conformance
 step "the load generator against clusters" env LONG=1 go test -count=1 ./cmd/signalbox-bench
-step "JavaScript, a browser, nginx, other languages" env LONG=1 "$MAKE" --no-print-directory test-js
+step "JavaScript, a browser, nginx, other languages" env LONG=1 make --no-print-directory test-js
 step "known flaws" flaws
 
 echo
