@@ -1,14 +1,10 @@
 package redis
 
 import (
-	"context"
 	"time"
 )
 
-var (
-	scriptLook      = script("head", "registry", "look")
-	scriptWillClaim = script("will_head", "will_claim")
-)
+var scriptLook = script("head", "registry", "look")
 
 // sweepInterval is the time between two looks for users of nodes that are no more.
 const sweepInterval = 10 * time.Second
@@ -95,16 +91,4 @@ func (n *Node) sawLeaving(w *watch, list []string) bool {
 	}
 	w.told = told
 	return true
-}
-
-// Claim implements [store.Wills].
-func (n *Node) Claim(ctx context.Context, key string) bool {
-	for _, other := range *n.leaving.Load() {
-		k := willKeysOf(n.o.Prefix, other.run)
-		claimed, err := runNumber(ctx, n.o.Link, scriptWillClaim, []string{k.left, k.taken}, key)
-		if err == nil && claimed == 1 {
-			return true
-		}
-	}
-	return false
 }

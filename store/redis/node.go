@@ -80,6 +80,7 @@ type Node struct {
 	contact contact
 	// leaving are the others that are leaving.
 	leaving  atomic.Pointer[[]incarnation]
+	claims   claims
 	restored chan struct{} // there is something for restoreLoop to do
 	back     chan struct{} // Redis can be reached: the beat need not wait
 	arrived  chan struct{} // it was registered: the look after the others need not wait

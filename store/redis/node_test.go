@@ -566,6 +566,58 @@ func TestClaimOnce(t *testing.T) {
 	}
 }
 
+// TestManyClaim: the clients of a full server come back at once, and Redis is asked for many of them at a time.
+func TestManyClaim(t *testing.T) {
+	t.Parallel()
+	url := redistest.Start(t).URL()
+	a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
+	const clients = 3000
+	for i := range clients {
+		if i%3 != 0 {
+			a.will(fmt.Sprint("k ", i))
+		}
+	}
+	if err := a.Leave(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	before := scriptCalls(t, client(t, url))
+	var wg sync.WaitGroup
+	var wrong atomic.Int64
+	for i := range clients {
+		wg.Go(func() {
+			if b.Claim(t.Context(), fmt.Sprint("k ", i)) != (i%3 != 0) {
+				wrong.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := wrong.Load(); n > 0 {
+		t.Errorf("%d of %d claims are wrong", n, clients)
+	}
+	if calls := scriptCalls(t, client(t, url)) - before; calls > clients/10 {
+		t.Errorf("%d scripts for %d claims, want far fewer", calls, clients)
+	}
+}
+
+// scriptCalls returns how many scripts Redis has run.
+func scriptCalls(t *testing.T, c *goredis.Client) (calls int) {
+	t.Helper()
+	stats, err := c.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(stats) {
+		var n int
+		if name, rest, _ := strings.Cut(line, ":calls="); name == "cmdstat_evalsha" || name == "cmdstat_eval" {
+			if _, err := fmt.Sscanf(rest, "%d", &n); err != nil {
+				t.Fatal(err)
+			}
+			calls += n
+		}
+	}
+	return calls
+}
+
 func TestLeaveWithoutGrace(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()

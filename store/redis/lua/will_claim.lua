@@ -1,7 +1,11 @@
--- KEYS: left, taken. ARGV: the key of a will. Replies with 1 where there was one.
-if not change(KEYS[1], ARGV[1], -1) then
-  return 0
+-- KEYS: left, taken. ARGV: keys of wills. Replies with 1 or 0 for each: whether there was one.
+local claimed = {}
+for i, key in ipairs(ARGV) do
+  claimed[i] = 0
+  if change(KEYS[1], key, -1) then
+    claimed[i] = 1
+    redis.call('HINCRBY', KEYS[2], key, 1)
+    redis.call('PEXPIRE', KEYS[2], life)
+  end
 end
-redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
-redis.call('PEXPIRE', KEYS[2], life)
-return 1
+return claimed
