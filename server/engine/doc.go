@@ -13,6 +13,10 @@
 // Where the kernel's buffer is full, a goroutine that exists only as long as the blockage finishes the write. So an
 // idle connection owns a goroutine and no buffer, a burst leaves in one write, and a slow client holds up nobody.
 //
+// Before any work is done for a stranger a place is reserved ([Server.Reserve]; handshakes of sessions do the same): by
+// Origin, by the handshake, and by the limits on connections, file descriptors and addresses. A [Listener] in front knows
+// every TCP connection, those of net/http too.
+//
 // Deadlines (heartbeat, ends of closing sessions) come from one goroutine for all connections, see [clock].
 //
 // # Protocol
