@@ -29,7 +29,7 @@ type Config struct {
 	// Handlers serve the namespaces they are named for. Others exist where a [Library] serves them.
 	Handlers map[string]app.Handler
 	// Guard is put before every handler that does not see to tokens itself, see [app.SelfGuarding], and before the
-	// library's namespaces; nil: nothing is.
+	// library's namespaces; nil: nothing is. What it returns hands on the [app.Peer] that it is given.
 	Guard func(app.Handler) app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
