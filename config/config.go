@@ -14,6 +14,9 @@ import (
 type Config struct {
 	Host              string        `group:"Where it listens and how it stops" env:"HOST" doc:"address to listen on; empty: all interfaces"`
 	Port              int           `env:"PORT" default:"3000" min:"0" max:"65535" doc:"TCP port; 0 picks a free one"`
+	Listen            Addresses     `env:"LISTEN" doc:"where to listen, several with commas between, in place of HOST and PORT: :3000, 127.0.0.1:3000, unix:/run/signalbox.sock for a proxy on this machine, systemd for the sockets of a .socket unit"`
+	ListenSocketMode  FileMode      `env:"LISTEN_SOCKET_MODE" default:"0660" doc:"who may connect to the unix sockets of LISTEN, as chmod takes it"`
+	ProxyProtocol     bool          `env:"PROXY_PROTOCOL" default:"false" doc:"the proxies of TRUSTED_PROXIES begin each connection with a PROXY header, version 1 or 2, which names the client's address; from others none is read"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"from SIGTERM or SIGINT to the end of the process; what is not finished then is cut. Heroku kills after 30 s"`
 	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
 	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`
@@ -115,6 +118,7 @@ func Load(getenv func(string) string) (Config, error) {
 	if cfg.DrainDelay > 0 && cfg.DrainDelay >= cfg.ShutdownTimeout {
 		faults = append(faults, fmt.Errorf("DRAIN_DELAY=%s: all of SHUTDOWN_TIMEOUT, %s; write a shorter one, or make that longer", cfg.DrainDelay, cfg.ShutdownTimeout))
 	}
+	faults = append(faults, cfg.listenFaults()...)
 	if n := cfg.HistoryBytes; n > 0 && n < minHistoryBytes {
 		faults = append(faults, fmt.Errorf("HISTORY_BYTES=%d: too little; write 1MiB or more, or 0 for the default", n))
 	}
@@ -193,6 +197,9 @@ func (c Config) Warnings() []string {
 	}
 	if !c.Console && c.AdminToken != "" {
 		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")
+	}
+	if slices.ContainsFunc(c.Listen, func(a Address) bool { return a.Network == "unix" }) && c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0 {
+		w = append(w, "LISTEN with a unix socket and without TRUSTED_PROXIES takes all its clients for one; set TRUSTED_PROXIES=1 where a proxy in front adds X-Forwarded-For")
 	}
 	if c.DebugAddr != "" && !LoopbackHost(c.DebugAddr) {
 		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))

@@ -9,8 +9,18 @@ import (
 	"signalbox/server/remote"
 )
 
+// proxiesOf returns who may say where a request comes from in its header. Of a number of proxies the outermost that speaks
+// the PROXY protocol has said so already.
+func proxiesOf(cfg config.Config) config.Proxies {
+	trusted := cfg.TrustedProxies
+	if cfg.ProxyProtocol && trusted.Hops > 0 {
+		trusted.Hops--
+	}
+	return trusted
+}
+
 // clientIP returns what names the address of the client behind a request. Without trusted proxies that is the other end of
-// the TCP connection. With them it comes from X-Forwarded-For, read from the right: each proxy appends the address it
+// the connection. With them it comes from X-Forwarded-For, read from the right: each proxy appends the address it
 // saw, so only what trusted proxies wrote counts, and what the client itself sent in front of it never does.
 func clientIP(trusted config.Proxies) func(*http.Request) string {
 	switch {
@@ -37,7 +47,7 @@ func forwardedByHops(r *http.Request, hops int) netip.Addr {
 // forwardedByNetworks goes from proxy to proxy as long as each is trusted, and takes the first address that is not.
 func forwardedByNetworks(r *http.Request, trusted config.Proxies) netip.Addr {
 	addr := peerAddr(r)
-	if !trusted.Contains(addr) {
+	if addr.IsValid() && !trusted.Contains(addr) { // that of a unix socket is not, and a proxy's: who else may open it
 		return addr
 	}
 	fromRight(r, func(a netip.Addr) bool {

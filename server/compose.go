@@ -100,7 +100,7 @@ func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
 		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
 		Transports:          cfg.Transports,
-		ClientIP:            clientIP(cfg.TrustedProxies),
+		ClientIP:            clientIP(proxiesOf(cfg)),
 		CheckOrigin:         checkOrigin(cfg.Origins()),
 		Log:                 log,
 	}

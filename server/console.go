@@ -42,7 +42,7 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 		TryOut:     o.Console.TryOut,
 		Version:    o.Version,
 		Stats:      readStats(door, o.Hub),
-		ClientIP:   clientIP(o.Config.TrustedProxies),
+		ClientIP:   clientIP(proxiesOf(o.Config)),
 		Log:        o.Log,
 	}
 	if mint := o.Console.MintToken; mint != nil {

@@ -2,9 +2,11 @@ package server
 
 import (
 	"log/slog"
+	"net/netip"
 
 	"signalbox/config"
 	"signalbox/server/engine"
+	"signalbox/server/listen"
 )
 
 // clientDescriptors returns how many files clients may have open together: as many as leave a twentieth of what the process
@@ -27,6 +29,9 @@ func listenerOptions(cfg config.Config, openFiles int, log *slog.Logger) engine.
 	}
 	if direct := cfg.TrustedProxies.Hops == 0 && len(cfg.TrustedProxies.Networks) == 0; direct && cfg.MaxConnectionsPerIP > 0 {
 		o.MaxPerAddr = max(16, 3*cfg.MaxConnectionsPerIP)
+	}
+	if cfg.ProxyProtocol {
+		o.Preface = listen.Proxied(func(a netip.Addr) bool { return cfg.TrustedProxies.Hops > 0 || cfg.TrustedProxies.Contains(a) }, cfg.HeaderReadTimeout)
 	}
 	return o
 }

@@ -2,21 +2,18 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/config"
 	"signalbox/server/engine"
+	"signalbox/server/listen"
 	"signalbox/server/socketio/library"
 )
 
@@ -35,7 +32,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	realtime Realtime
-	listener *engine.Listener
+	listener *engine.Listener // the first; it counts the connections of all
+	ports    []net.Listener   // all of them
 	http     *http.Server
 	debug    *debugServer // nil without DEBUG_ADDR
 	doors    doorSet      // set before Run; nil: there are none
@@ -65,7 +63,7 @@ func (s *Server) Close() {
 	if s.draining.Swap(true) {
 		return
 	}
-	_ = s.listener.Close()
+	listen.Close(s.ports)
 	shutdownNow(s.realtime)
 	if s.debug != nil {
 		s.debug.close()
@@ -86,14 +84,18 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
-	port, err := listen(cfg.Host, cfg.Port)
+	open, err := listen.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s.listener = engine.Listen(port, listenerOptions(cfg, openFiles(), log))
+	s.listener = engine.Listen(open[0], listenerOptions(cfg, openFiles(), log))
+	s.ports = []net.Listener{s.listener}
+	for _, l := range open[1:] {
+		s.ports = append(s.ports, s.listener.Beside(l))
+	}
 	if cfg.DebugAddr != "" {
 		if s.debug, err = newDebugServer(cfg.DebugAddr, log); err != nil {
-			_ = s.listener.Close()
+			listen.Close(s.ports)
 			return nil, err
 		}
 	}
@@ -110,26 +112,17 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 	return s, nil
 }
 
-// listen opens the port, and explains what to do where that fails.
-func listen(host string, port int) (net.Listener, error) {
-	address := net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
-	l, err := net.Listen("tcp", address)
-	switch {
-	case err == nil:
-		return l, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("port %d is in use: stop the program that listens there, or set PORT to another one, such as PORT=%d: %w", port, port%65535+1, err)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("port %d is not allowed for this user: set PORT to one above 1023: %w", port, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("HOST=%s is no address of this machine: leave HOST empty to listen on all of them: %w", host, err)
-	default:
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-}
-
-// Addr returns where the server listens. It is known before Run, also with PORT=0.
+// Addr returns where the server listens, the first of LISTEN. It is known before Run, also with PORT=0.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Addrs returns everywhere the server listens.
+func (s *Server) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(s.ports))
+	for i, l := range s.ports {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
 
 // DebugAddr returns where the debug listener is; nil: there is none.
 func (s *Server) DebugAddr() net.Addr {
@@ -163,13 +156,15 @@ func (s *Server) OnReady(f func() string) { s.degraded = f }
 // What takes longer is cut.
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }() // awaited by drain, or right here
+	served := make(chan error, len(s.ports))
+	for _, l := range s.ports {
+		go func() { served <- s.http.Serve(l) }() // awaited by drain, or right here
+		s.log.Info("listening", "addr", l.Addr().String())
+	}
 	if s.debug != nil {
 		s.debug.start()
 		defer s.debug.close()
 	}
-	s.log.Info("listening", "addr", s.Addr().String())
 
 	var failure error
 	select {
@@ -203,8 +198,10 @@ func (s *Server) drain(served <-chan error) {
 	if err := s.realtime.Shutdown(tell); err != nil {
 		s.log.Warn("clients were cut at the deadline", "error", err)
 	}
-	_ = s.listener.Close()
-	<-served
+	listen.Close(s.ports)
+	for range s.ports {
+		<-served
+	}
 	s.listener.CloseFresh()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut at the deadline", "error", err)

@@ -14,34 +14,6 @@ import (
 	"time"
 )
 
-func TestListenExplainsFaults(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	port := taken.Addr().(*net.TCPAddr).Port
-	for name, tt := range map[string]struct {
-		host string
-		port int
-		want string
-	}{
-		"port in use":             {"127.0.0.1", port, fmt.Sprintf("port %d is in use: stop the program that listens there, or set PORT to another one, such as PORT=%d", port, port+1)},
-		"address of another host": {"192.0.2.1", 0, "HOST=192.0.2.1 is no address of this machine: leave HOST empty"},
-		"host that is no address": {"256.256.256.256", 0, "listen: "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l, err := listen(tt.host, tt.port)
-			if err == nil {
-				l.Close()
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("listen(%s, %d) = %v, want %q", tt.host, tt.port, err, tt.want)
-			}
-		})
-	}
-}
-
 func TestAddrIsKnownBeforeRun(t *testing.T) {
 	s := newTestServer(t, localConfig(), &fakeDoor{})
 	if addr := s.Addr().(*net.TCPAddr); addr.Port == 0 || !addr.IP.IsLoopback() {

@@ -31,6 +31,10 @@ type ListenerOptions struct {
 	// MaxPerAddr bounds those of one address, of IPv6 those of one /64 network. From two thirds of it on they are not kept
 	// for another request. 0: no limit.
 	MaxPerAddr int
+	// Preface reads what a proxy in front writes on a connection before its client's own bytes, not one byte of these, and
+	// returns the address of the client; nil: that of the connection. It sets its own deadline, and none is left. After an
+	// error nothing more is read. nil: there is none.
+	Preface func(nc net.Conn) (client net.Addr, err error)
 	// Log gets a warning, once a minute at most, where connections are refused or closed. Default: nobody is told.
 	Log *slog.Logger
 }
@@ -39,7 +43,7 @@ type ListenerOptions struct {
 // as the engine does: a write that the kernel takes at once costs the scheduler nothing, so a poll or a handshake takes less
 // CPU; and a write, of whatever answer, may take as long as it makes progress. After that it fails, and net/http closes the
 // connection: one whose client sends requests and does not read the answers would stay for ever. A write deadline that is
-// set on a connection counts until its next blocked write. Connections that are not TCP are accepted as they are.
+// set on a connection counts until its next blocked write. Connections that are no sockets are accepted as they are.
 type Listener struct {
 	net.Listener
 	o ListenerOptions
@@ -73,10 +77,23 @@ func Listen(l net.Listener, o ListenerOptions) *Listener {
 	return listener
 }
 
+// Beside returns another listener whose connections are counted together with those of l.
+func (l *Listener) Beside(other net.Listener) net.Listener { return beside{other, l} }
+
+type beside struct {
+	net.Listener
+	counted *Listener
+}
+
 // Accept implements [net.Listener].
-func (l *Listener) Accept() (net.Conn, error) {
+func (b beside) Accept() (net.Conn, error) { return b.counted.accept(b.Listener) }
+
+// Accept implements [net.Listener].
+func (l *Listener) Accept() (net.Conn, error) { return l.accept(l.Listener) }
+
+func (l *Listener) accept(from net.Listener) (net.Conn, error) {
 	for {
-		nc, err := l.Listener.Accept()
+		nc, err := from.Accept()
 		if err != nil {
 			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 				l.mu.Lock()
@@ -85,11 +102,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		tcp, ok := nc.(*net.TCPConn)
+		s, ok := nc.(socket)
 		if !ok {
 			return nc, nil
 		}
-		c := &quickConn{TCPConn: tcp, raw: rawConn(tcp), listener: l}
+		c := &quickConn{socket: s, raw: rawConn(s), listener: l}
 		longest, ok := l.admit(c)
 		if longest != nil {
 			_ = longest.Close()
@@ -98,16 +115,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		_, _ = quickWrite(c.raw, []byte(refusedConn)) // as much as can be said to somebody who may not listen
-		_ = tcp.Close()
+		_ = s.Close()
 	}
 }
 
 // admit counts a connection and reports whether there is room for it. The one that it returns is to be closed.
 func (l *Listener) admit(c *quickConn) (longest *quickConn, ok bool) {
-	network := networkOf(c.TCPConn)
+	network := networkOf(c.socket)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.o.MaxPerAddr > 0 && l.addrs[network] >= l.o.MaxPerAddr {
+	if l.o.MaxPerAddr > 0 && network.IsValid() && l.addrs[network] >= l.o.MaxPerAddr {
 		l.closed.PerAddr++
 		l.warnLocked("connections of an address are refused: it has too many open")
 		return nil, false
@@ -137,6 +154,11 @@ func (l *Listener) admit(c *quickConn) (longest *quickConn, ok bool) {
 
 func (l *Listener) crowdedLocked() bool { return l.o.MaxOpen > 0 && l.open >= l.o.MaxOpen*9/10 }
 
+// manyLocked reports whether a network has so many connections that none of them is kept for another request.
+func (l *Listener) manyLocked(network netip.Prefix) bool {
+	return l.addrs != nil && network.IsValid() && l.addrs[network] > l.o.MaxPerAddr*2/3
+}
+
 func (l *Listener) warnLocked(text string) {
 	if now := time.Now(); now.Sub(l.warned) >= warnEvery {
 		l.warned = now
@@ -147,8 +169,8 @@ func (l *Listener) warnLocked(text string) {
 
 // Follow is the ConnState of the http.Server.
 func (l *Listener) Follow(nc net.Conn, state http.ConnState) {
-	c, ok := nc.(*quickConn)
-	if !ok || state == http.StateNew || state == http.StateClosed { // known from Accept and Close
+	c := quickOf(nc)
+	if c == nil || state == http.StateNew || state == http.StateClosed { // known from Accept and Close
 		return
 	}
 	l.mu.Lock()
@@ -160,7 +182,7 @@ func (l *Listener) Follow(nc net.Conn, state http.ConnState) {
 		l.http--
 		c.taken = true
 	case http.StateIdle:
-		full = l.crowdedLocked() || (l.addrs != nil && l.addrs[networkOf(c.TCPConn)] > l.o.MaxPerAddr*2/3)
+		full = l.crowdedLocked() || l.manyLocked(networkOf(c.socket))
 		if full {
 			l.closed.Idle++
 		} else if !c.gone {
@@ -225,7 +247,7 @@ func (l *Listener) unlinkLocked(c *quickConn) {
 }
 
 // forget takes a connection that was closed off the count. c is nil for one that the engine has taken over.
-func (l *Listener) forget(tcp *net.TCPConn, c *quickConn) {
+func (l *Listener) forget(s socket, c *quickConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
@@ -239,16 +261,16 @@ func (l *Listener) forget(tcp *net.TCPConn, c *quickConn) {
 	if l.addrs == nil {
 		return
 	}
-	network := networkOf(tcp)
+	network := networkOf(s)
 	if l.addrs[network]--; l.addrs[network] <= 0 {
 		delete(l.addrs, network)
 	}
 }
 
-// networkOf returns what a connection is counted by.
-func networkOf(tcp *net.TCPConn) netip.Prefix {
-	addr, ok := tcp.RemoteAddr().(*net.TCPAddr)
-	if !ok { // it is closed
+// networkOf returns what a connection is counted by; that of a unix socket is not valid.
+func networkOf(s socket) netip.Prefix {
+	addr, ok := s.RemoteAddr().(*net.TCPAddr)
+	if !ok {
 		return netip.Prefix{}
 	}
 	return remote.NetworkOf(addr.AddrPort().Addr())

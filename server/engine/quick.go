@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -44,14 +45,26 @@ var attempts = sync.Pool{New: func() any {
 	return a
 }}
 
-// quickConn is a TCP connection of a [Listener] until it is taken over from net/http.
+// socket is a connection of the kernel: TCP, or a unix socket.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// quickConn is a connection of a [Listener] until it is taken over from net/http.
 type quickConn struct {
-	*net.TCPConn
+	socket
 	raw      syscall.RawConn // nil where descriptors are not written to directly
 	listener *Listener
 
 	poll   atomic.Pointer[chan struct{}] // wakes the poll that waits, nil: none does
 	behind atomic.Bool                   // more was read than a request without a body
+
+	// Set by readPreface, once.
+	preface    sync.Once
+	remote     net.Addr // what the preface says; nil: nothing
+	prefaceErr error
 
 	// Guarded by listener.mu.
 	waits, fresh bool // for a request; for its first one
@@ -62,7 +75,10 @@ type quickConn struct {
 // Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends the
 // wait: Node's server handles it at once.
 func (c *quickConn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
+	if c.readPreface(); c.prefaceErr != nil {
+		return 0, c.prefaceErr
+	}
+	n, err := c.socket.Read(p)
 	if n == 0 {
 		return n, err
 	}
@@ -100,26 +116,42 @@ func (l *Listener) Context(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
+// readPreface reads what stands before the client's own bytes, when net/http asks for the address or for data: on the
+// goroutine of this connection, so others do not wait for it.
+func (c *quickConn) readPreface() {
+	if c.listener.o.Preface != nil {
+		c.preface.Do(func() { c.remote, c.prefaceErr = c.listener.o.Preface(c.socket) })
+	}
+}
+
+// RemoteAddr implements [net.Conn].
+func (c *quickConn) RemoteAddr() net.Addr {
+	if c.readPreface(); c.remote != nil {
+		return c.remote
+	}
+	return c.socket.RemoteAddr()
+}
+
 // Close implements [net.Conn].
 func (c *quickConn) Close() error {
-	err := c.TCPConn.Close()
+	err := c.socket.Close()
 	if err == nil { // the first time
-		c.listener.forget(c.TCPConn, c)
+		c.listener.forget(c.socket, c)
 	}
 	return err
 }
 
 // ownConn is a connection of a [Listener] that the engine has taken over.
 type ownConn struct {
-	*net.TCPConn
+	socket
 	listener *Listener
 }
 
 // Close implements [net.Conn].
 func (c ownConn) Close() error {
-	err := c.TCPConn.Close()
+	err := c.socket.Close()
 	if err == nil { // the first time
-		c.listener.forget(c.TCPConn, nil)
+		c.listener.forget(c.socket, nil)
 	}
 	return err
 }
@@ -129,11 +161,11 @@ func (c ownConn) Close() error {
 func (c *quickConn) Write(p []byte) (int, error) {
 	n, err := quickWrite(c.raw, p)
 	for err == nil && n < len(p) {
-		if err = c.TCPConn.SetWriteDeadline(time.Now().Add(c.listener.o.WriteTimeout)); err != nil {
+		if err = c.socket.SetWriteDeadline(time.Now().Add(c.listener.o.WriteTimeout)); err != nil {
 			break
 		}
 		var more int
-		more, err = c.TCPConn.Write(p[n:min(n+responseChunk, len(p))])
+		more, err = c.socket.Write(p[n:min(n+responseChunk, len(p))])
 		if n += more; more > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = nil
 		}
@@ -141,7 +173,7 @@ func (c *quickConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom implements [io.ReaderFrom], which net/http looks for, by way of Write: that of the TCP connection has no
+// ReadFrom implements [io.ReaderFrom], which net/http looks for, by way of Write: that of a TCP connection has no
 // timeout.
 func (c *quickConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
@@ -158,10 +190,19 @@ func quickWrite(raw syscall.RawConn, p []byte) (int, error) {
 	return n, err
 }
 
+// quickOf returns the connection of a [Listener] that nc is, or that is below its TLS; nil: neither.
+func quickOf(nc net.Conn) *quickConn {
+	if secure, ok := nc.(*tls.Conn); ok {
+		nc = secure.NetConn()
+	}
+	quick, _ := nc.(*quickConn)
+	return quick
+}
+
 // bare returns the connection that nc is without its quick writes: the engine has its own.
 func bare(nc net.Conn) net.Conn {
 	if quick, ok := nc.(*quickConn); ok {
-		return ownConn{quick.TCPConn, quick.listener}
+		return ownConn{quick.socket, quick.listener}
 	}
 	return nc
 }

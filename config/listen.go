@@ -1,0 +1,89 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Systemd is the network of an [Address] that stands for the sockets that the service manager passes on.
+const Systemd = "systemd"
+
+// Address is where the server listens.
+type Address struct {
+	// Network is "tcp", "unix" or [Systemd].
+	Network string
+	// Host is an address, empty for all interfaces; of a unix socket its path.
+	Host string
+	Port int
+}
+
+// String returns the address as it is written in LISTEN.
+func (a Address) String() string {
+	switch a.Network {
+	case Systemd:
+		return Systemd
+	case "unix":
+		return "unix:" + a.Host
+	}
+	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+}
+
+// Addresses is where the server listens, all of it.
+type Addresses []Address
+
+// UnmarshalText parses a comma list of addresses.
+func (a *Addresses) UnmarshalText(text []byte) error {
+	var list Addresses
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		path, unix := strings.CutPrefix(item, "unix:")
+		host, port, err := net.SplitHostPort(item)
+		switch {
+		case item == "":
+		case item == Systemd:
+			list = append(list, Address{Network: Systemd})
+		case unix && path != "":
+			list = append(list, Address{Network: "unix", Host: path})
+		case err != nil || !isPort(port):
+			return fmt.Errorf("%q is no address; write some of :3000, 127.0.0.1:3000, unix:/run/signalbox.sock and systemd, with commas between", item)
+		default:
+			n, _ := strconv.Atoi(port) // isPort
+			list = append(list, Address{Network: "tcp", Host: host, Port: n})
+		}
+	}
+	*a = list
+	return nil
+}
+
+// Addresses returns where the server listens: LISTEN, or else HOST and PORT.
+func (c Config) Addresses() Addresses {
+	if len(c.Listen) > 0 {
+		return c.Listen
+	}
+	return Addresses{{Network: "tcp", Host: strings.Trim(c.Host, "[]"), Port: c.Port}}
+}
+
+// FileMode is who may read and write a file, written as chmod takes it: 0660.
+type FileMode fs.FileMode
+
+// UnmarshalText parses a mode.
+func (m *FileMode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(strings.TrimPrefix(string(text), "0o"), 8, 32)
+	if err != nil || n > 0o777 {
+		return fmt.Errorf("not a mode of a file; write 0660, or 0666 for everybody")
+	}
+	*m = FileMode(n)
+	return nil
+}
+
+// listenFaults returns what is wrong with the settings of listeners together.
+func (c Config) listenFaults() []error {
+	var faults []error
+	if c.ProxyProtocol && c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0 {
+		faults = append(faults, fmt.Errorf("PROXY_PROTOCOL=true: nobody's header is believed; set TRUSTED_PROXIES to the proxies' addresses"))
+	}
+	return faults
+}

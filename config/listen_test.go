@@ -1,0 +1,47 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestListen(t *testing.T) {
+	for text, want := range map[string]string{
+		":3000":                            ":3000",
+		"127.0.0.1:80, [::1]:80":           "127.0.0.1:80 [::1]:80",
+		"unix:/run/s.sock,systemd,:0":      "unix:/run/s.sock systemd :0",
+		"3000":                             `LISTEN="3000": "3000" is no address`,
+		"unix:":                            `LISTEN="unix:": "unix:" is no address`,
+		"127.0.0.1:http":                   `is no address`,
+		",":                                "127.0.0.1:3000",
+		"":                                 "127.0.0.1:3000",
+		"localhost:3000,127.0.0.1:3001,,,": "localhost:3000 127.0.0.1:3001",
+	} {
+		cfg, err := Load(env("LISTEN", text, "HOST", "127.0.0.1"))
+		if err != nil {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("LISTEN=%s: %v, want %s", text, err, want)
+			}
+			continue
+		}
+		var got []string
+		for _, a := range cfg.Addresses() {
+			got = append(got, a.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("LISTEN=%s is %v, want %s", text, got, want)
+		}
+	}
+}
+
+func TestListenSocketMode(t *testing.T) {
+	for text, want := range map[string]FileMode{"": 0o660, "0600": 0o600, "666": 0o666, "0o640": 0o640} {
+		cfg, err := Load(env("LISTEN_SOCKET_MODE", text))
+		if err != nil || cfg.ListenSocketMode != want {
+			t.Errorf("LISTEN_SOCKET_MODE=%s is %o, %v, want %o", text, cfg.ListenSocketMode, err, want)
+		}
+	}
+	if _, err := Load(env("LISTEN_SOCKET_MODE", "rw")); err == nil {
+		t.Error("rw is taken for a mode")
+	}
+}
