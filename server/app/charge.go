@@ -7,6 +7,9 @@ const (
 	// WeightCostly is what a message weighs more that costs commands of Redis, or a list that a whole room is sent: a join, a
 	// login.
 	WeightCostly = 9
+	// WeightAsked is what an event weighs more that is handed to the application's own backend, and WeightConnectAsked what
+	// a CONNECT does.
+	WeightAsked, WeightConnectAsked = 4, 10
 )
 
 // Charger is a [Peer] or a [TextPeer] that counts what its client's messages cost. Each counts 1 when it comes; Charge adds

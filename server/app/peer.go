@@ -62,6 +62,8 @@ type Handshake struct {
 	Time time.Time
 	// Identity is whom the client's token speaks for, where something has verified it before the handler; else nil.
 	Identity *auth.Identity
+	// Gone is closed when the client has left, or its connection has ended. It is set for a [Patient]'s clients alone.
+	Gone <-chan struct{}
 }
 
 // Handler serves the clients of one namespace.

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -27,13 +28,19 @@ func (c *conn) connect(p *packet) error {
 		return c.sendConnectError(name, "Too many namespaces", nil)
 	}
 	peer := newPeer(c, name)
+	h := c.server.handlerOf(peer)
 	c.peers = append(c.peers, peer)
 	c.mu.Unlock()
 	if c.closing.Load() { // it ended meanwhile, and who ended it did not see the peer
 		peer.detach(engine.ReasonForcedClose.String())
 		return nil
 	}
-	if h := c.server.handlers[name]; h != nil {
+	switch {
+	case peer.gone != nil:
+		c.bucket.Charge(h.weight)
+		c.server.attachLater(peer, h, bytes.Clone(p.payload))
+		return nil
+	case h.Handler != nil:
 		peer.attach(h, p.payload)
 		return nil
 	}

@@ -85,7 +85,9 @@ func (d libraryDoor) Connect(p app.Peer, _ app.Handshake) (app.Session, error) {
 func (s *Server) Hub() *hub.Hub { return s.hub }
 
 // Handles reports whether a namespace has a handler.
-func (s *Server) Handles(namespace string) bool { return s.handlers[namespace] != nil }
+func (s *Server) Handles(namespace string) bool {
+	return s.handlers[namespace].Handler != nil || s.others(namespace) != nil
+}
 
 // Cluster returns the way to the other servers, and whether there is one.
 func (s *Server) Cluster() (Cluster, bool) { return s.cluster, s.clustered() }

@@ -17,11 +17,17 @@ func (p *peer) attach(h app.Handler, payload []byte) {
 	if !p.step(asked, attached) {
 		return
 	}
-	p.enter(hub.SocketRoom(p.name, p.ID()), hub.EverybodyRoom(p.name))
+	p.enter(hub.SocketRoom(p.name, p.ID()))
+	if p.gone == nil { // else it may take long, and who is told something meanwhile may be refused
+		p.enter(hub.EverybodyRoom(p.name))
+	}
 	session, err := p.greet(h, payload)
 	if err != nil {
 		p.refuse(err)
 		return
+	}
+	if p.gone != nil {
+		p.enter(hub.EverybodyRoom(p.name))
 	}
 	if p.keep(session) {
 		p.open()
@@ -56,6 +62,7 @@ func (p *peer) greet(h app.Handler, payload []byte) (session app.Session, err er
 		Header:     request.Header.Get,
 		RemoteAddr: p.conn.session.RemoteAddr(),
 		Time:       request.Time,
+		Gone:       p.gone,
 	})
 }
 
@@ -95,6 +102,10 @@ func (p *peer) Refuse(message string, data any) {
 func (p *peer) refuse(err error) {
 	p.detach("refused")
 	p.conn.remove(p)
+	if errors.Is(err, app.ErrUnavailable) {
+		p.conn.end()
+		return
+	}
 	message, data := err.Error(), any(nil)
 	if refusal := (*app.ConnectError)(nil); errors.As(err, &refusal) {
 		message, data = refusal.Message, refusal.Data
@@ -137,6 +148,9 @@ func (p *peer) leave(reason string) bool {
 	p.early = nil
 	p.dropDeferredLocked()
 	p.ending = reason
+	if p.gone != nil {
+		close(p.gone)
+	}
 	return true
 }
 
@@ -174,6 +188,7 @@ func (p *peer) release() {
 		n.questions.leave(p)
 	}
 	p.conn.server.hub.Remove(p.member)
+	p.depart()
 	if p.conn.isAlone() {
 		p.conn.awaitNamespace()
 	}

@@ -34,6 +34,7 @@ type peer struct {
 	conn   *conn
 	name   string // of the namespace
 	member *hub.Member
+	gone   chan struct{} // closed when it has left; nil where its handler is no [app.Patient]
 
 	// Set before anybody else knows the peer; nil in a namespace with a handler.
 	library LibrarySession
@@ -42,12 +43,13 @@ type peer struct {
 
 	mu sync.Mutex
 	// mu guards the following.
+	handling bool // an event is with the handler
+	told     bool // the handler knows that it left, or is about to
+	visiting bool // its namespace is there as long as it has clients
 	session  app.Session
 	early    []*wire.Message // sent before CONNECT, in order
 	deferred *deferral       // what waits for ResumeDelivery; nil while nothing does
-	handling bool            // an event is with the handler
 	ending   string          // why it left
-	told     bool            // the handler knows that it left, or is about to
 }
 
 // newPeer returns a peer with an id that nobody can guess and nobody else has. A server of a cluster has a prefix for

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -28,6 +29,9 @@ type Config struct {
 	Hub                *hub.Hub
 	// Handlers serve the namespaces they are named for. Others exist where a [Library] serves them.
 	Handlers map[string]app.Handler
+	// Others returns who serves a namespace that Handlers does not name; nil: nobody does. Such a namespace is there as
+	// long as it has clients, and its handler is taken for an [app.Patient].
+	Others func(namespace string) app.Handler
 	// Guard is put before every handler that does not see to tokens itself, see [app.SelfGuarding], and before the
 	// library's namespaces; nil: nothing is. What it returns hands on the [app.Peer] that it is given.
 	Guard func(app.Handler) app.Handler
@@ -41,7 +45,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	hub      *hub.Hub
-	handlers map[string]app.Handler
+	handlers map[string]handler
 	log      *slog.Logger
 	engine   *engine.Server
 	// Set before the first client; nil: only handlers serve namespaces.
@@ -53,6 +57,8 @@ type Server struct {
 	payloadBytes int64 // of one message from a client
 
 	namespaces sync.Map // name to *namespace
+	passing    passing
+	asking     sync.WaitGroup // of those with an [app.Patient]; awaited by Shutdown
 	closing    sync.Once
 	counters   counters
 	latency    latency
@@ -60,10 +66,11 @@ type Server struct {
 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: make(map[string]app.Handler), log: cfg.Log, cluster: cfg.Cluster}
+	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: make(map[string]handler), log: cfg.Log, cluster: cfg.Cluster}
 	for name, h := range cfg.Handlers {
-		s.handlers[name] = s.guard(h)
+		s.handlers[name] = s.handler(h)
 	}
+	s.passing.seed = maphash.MakeSeed()
 	if s.cluster == nil {
 		s.cluster = alone{}
 	}
@@ -106,6 +113,7 @@ func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 // closed, so it has to be there until Shutdown has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.engine.Shutdown(ctx)
+	err = errors.Join(err, s.awaitPatient(ctx))
 	if s.library != nil {
 		err = errors.Join(err, s.library.Shutdown(ctx))
 	}
