@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"signalbox/server/hub"
-	"signalbox/store/redislink"
 )
 
 var _ hub.Bus = (*Cluster)(nil)
@@ -110,7 +109,7 @@ func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tel
 		c.questions.fail(id)
 		return
 	}
-	queued := c.publishCounted(s.sharded, channel, payload, append(s.counted(), channel), func(n []int64, err error) {
+	queued := c.link.PublishCounted(s.sharded, channel, payload, append(s.counted(), channel), func(n []int64, err error) {
 		if err != nil || len(n) == 0 {
 			c.stats.lost.Add(1)
 			c.questions.fail(id)
@@ -140,16 +139,6 @@ func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tel
 		c.stats.lost.Add(1)
 		c.questions.fail(id)
 	}
-}
-
-// publishCounted publishes a message right after it was asked how many subscribers some channels have.
-func (c *Cluster) publishCounted(sharded bool, channel string, payload []byte, channels []string, done func(n []int64, err error)) bool {
-	var n []int64
-	g := &redislink.Gate{Channels: channels, Sharded: sharded, Decide: func(subscribers []int64) bool {
-		n = subscribers
-		return true
-	}}
-	return c.link.PublishGated(g, sharded, channel, payload, func(_ any, err error) { done(n, err) })
 }
 
 // patience is how long other nodes have for an answer.

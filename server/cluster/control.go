@@ -11,6 +11,7 @@ import (
 // it, and a body. Those for all go over one channel, those for one node over that node's own.
 const (
 	controlHere   = 'L' // I am there
+	controlMeet   = 'M' // I have come, or come back: who else is there?
 	controlBye    = 'Q'
 	controlTell   = 'T' // topic, body
 	controlAsk    = 'A' // id, topic, body
@@ -75,9 +76,11 @@ func (c *Cluster) control(payload []byte) error {
 	}
 	switch payload[0] {
 	case controlHere:
-		if c.members.hear(node, now) {
-			c.tellOne(node, c.appendControl(controlHere))
-		}
+		c.members.hear(node, now)
+		return nil
+	case controlMeet:
+		c.members.hear(node, now)
+		c.tellOne(node, c.appendControl(controlHere))
 		return nil
 	case controlBye:
 		c.members.forget(node)

@@ -29,16 +29,14 @@ func newMembers() members {
 	return members{heard: make(map[string]time.Time), older: make(map[string]time.Time)}
 }
 
-// hear notes that a node is there, and reports whether it was not known before.
-func (m *members) hear(node string, now time.Time) (fresh bool) {
+// hear notes that a node is there: it says so itself, once it is subscribed to everything it wants.
+func (m *members) hear(node string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, known := m.heard[node]
-	m.heard[node] = now
-	if !known {
-		m.there++ // it says so itself, once it is subscribed to everything
+	if _, known := m.heard[node]; !known {
+		m.there++
 	}
-	return !known
+	m.heard[node] = now
 }
 
 func (m *members) hearOlder(node string, now time.Time) {

@@ -62,7 +62,7 @@ func (c *Cluster) Ask(ctx context.Context, topic string, body []byte) (answers [
 	b := binary.BigEndian.AppendUint64(c.appendControl(controlAsk), id)
 	b = append(appendTopic(b, topic), body...)
 	c.outbound.RLock()
-	asked := !c.closed && c.publishCounted(false, c.everyone, b, []string{c.everyone}, func(n []int64, err error) {
+	asked := !c.closed && c.link.PublishCounted(false, c.everyone, b, []string{c.everyone}, func(n []int64, err error) {
 		if err != nil || len(n) == 0 {
 			c.questions.fail(id)
 			return

@@ -9,87 +9,28 @@ const (
 
 // batch writes the first of what is left.
 func (w *writer) batch(s sender) error {
-	n, bytes, gated := 0, 0, false
+	n, bytes := 0, 0
 	for n < len(w.left) && n < batchItems && (n == 0 || bytes+w.left[n].size <= batchBytes) {
 		bytes += w.left[n].size
-		gated = gated || w.left[n].gate != nil
 		n++
 	}
 	items := w.left[:n]
-	if gated {
-		if err := w.ask(s, items); err != nil {
-			return err // nothing of it was written
-		}
-	}
 	w.left = w.left[n:]
-	w.prepare(items)
-	var err error
-	if len(w.kept) > 0 {
-		err = s.send(w.kept)
+	w.sent = w.sent[:0]
+	for i := range items {
+		items[i].err = errUnanswered
+		w.sent = append(w.sent, &items[i])
 	}
+	err := s.send(w.sent)
 	w.link.queue.free(items)
 	w.settle(err)
 	return err
 }
 
-// ask puts the question of each gate of the batch, and notes the answers for prepare.
-func (w *writer) ask(s sender, items []item) error {
-	clear(w.asked)
-	var gates [2][]*Gate // plain, sharded
-	for i := range items {
-		g := items[i].gate
-		if _, known := w.asked[g]; known || g == nil {
-			continue
-		}
-		w.asked[g] = true
-		if g.Sharded {
-			gates[1] = append(gates[1], g)
-		} else {
-			gates[0] = append(gates[0], g)
-		}
-	}
-	for sharded, gates := range gates {
-		if len(gates) == 0 {
-			continue
-		}
-		var channels []string
-		for _, g := range gates {
-			channels = append(channels, g.Channels...)
-		}
-		counts, err := s.numSubs(sharded == 1, channels)
-		if isReply(err) { // it may not be asked: then somebody may be there
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for _, g := range gates {
-			n := len(g.Channels)
-			w.asked[g] = g.Decide(counts[:n:n])
-			counts = counts[n:]
-		}
-	}
-	return nil
-}
-
-// prepare keeps what no gate has dropped.
-func (w *writer) prepare(items []item) {
-	w.kept = w.kept[:0]
-	for i := range items {
-		it := &items[i]
-		if it.gate != nil && !w.asked[it.gate] {
-			it.finish(nil, ErrNotWanted)
-			continue
-		}
-		it.err = errUnanswered
-		w.kept = append(w.kept, it)
-	}
-}
-
 // settle counts and tells what became of the batch; err says why some of it was not answered.
 func (w *writer) settle(err error) {
 	lost := 0
-	for _, it := range w.kept {
+	for _, it := range w.sent {
 		switch {
 		case it.err == errUnanswered:
 			lost++
@@ -97,9 +38,9 @@ func (w *writer) settle(err error) {
 			w.link.doubt()
 		}
 	}
-	w.link.sent.Add(uint64(len(w.kept) - lost))
+	w.link.sent.Add(uint64(len(w.sent) - lost))
 	w.link.queue.lost.Add(uint64(lost))
-	for _, it := range w.kept {
+	for _, it := range w.sent {
 		if it.err == errUnanswered {
 			it.err = awayWith(err)
 		}

@@ -144,14 +144,19 @@ func TestCluster(t *testing.T) {
 		}
 	})
 
-	t.Run("gates ask all nodes", func(t *testing.T) {
-		asked := make(chan []int64, 2)
-		decide := func(n []int64) bool { asked <- n; return false }
-		l.PublishGated(&Gate{Channels: []string{"p", "nobody"}, Decide: decide}, false, "p", nil, nil)
-		l.PublishGated(&Gate{Channels: []string{"s1", "s2", "nobody"}, Sharded: true, Decide: decide}, true, "s1", nil, nil)
+	t.Run("subscribers of all nodes are counted", func(t *testing.T) {
+		numbers := make(chan []int64, 2)
+		counted := func(n []int64, err error) {
+			if err != nil {
+				t.Errorf("counted: %v", err)
+			}
+			numbers <- n
+		}
+		l.PublishCounted(false, "p", nil, []string{"p", "nobody"}, counted)
+		l.PublishCounted(true, "s1", nil, []string{"s1", "s2", "nobody"}, counted)
 		for _, want := range []string{"[1 0]", "[1 1 0]"} {
-			if got := fmt.Sprint(await(t, "a question", asked)); got != want {
-				t.Errorf("Decide(%v), want %v", got, want)
+			if got := fmt.Sprint(await(t, "the numbers", numbers)); got != want {
+				t.Errorf("subscribers %v, want %v", got, want)
 			}
 		}
 	})

@@ -18,8 +18,6 @@ var (
 	ErrAway = errors.New("redis is away")
 	// ErrClosed says that the link was closed.
 	ErrClosed = errors.New("link closed")
-	// ErrNotWanted is given to the Done of a command whose gate said no.
-	ErrNotWanted = errors.New("dropped by its gate")
 	// ErrUnsubscribed is returned by Subscribe where the channel was unsubscribed from meanwhile.
 	ErrUnsubscribed = errors.New("unsubscribed")
 	// ErrBothWays is returned by Subscribe for a channel that is subscribed to as the other of Plain and Sharded.

@@ -11,27 +11,19 @@ type Command struct {
 	// Done is given the reply, or why there is none: [ErrAway] where it cannot be known whether Redis has done it. It is
 	// called exactly once where Enqueue returned true, on the writer's goroutine, and must not block. It may be nil.
 	Done func(reply any, err error)
-	// Gate decides whether it is written at all; nil: it is.
-	Gate *Gate
 }
 
-// Gate drops commands that nobody would hear of. Right before commands that have it are written, Redis is asked how many
-// subscribers Channels have, once for all the commands of a batch, and Decide is given the numbers. false drops the
-// commands of this batch: they are not lost, and their Done is given [ErrNotWanted]. As the question is put after
-// Enqueue, who subscribed before Enqueue counts.
-type Gate struct {
-	Channels []string
-	Sharded  bool // Channels are those of SSUBSCRIBE
-	// Decide is called on the writer's goroutine and must not block.
-	Decide func(subscribers []int64) bool
-}
-
-// PublishGated is Publish, or SPublish where sharded, for a message that g may drop. done is as [Command.Done], without
-// the reply; it may be nil.
-func (l *Link) PublishGated(g *Gate, sharded bool, channel string, payload []byte, done func(reply any, err error)) bool {
-	i := item{verb: publish, channel: channel, payload: payload, gate: g, done: done, size: itemBytes + len(channel) + len(payload)}
+// PublishCounted is Publish, or SPublish where sharded, together with a question that Redis answers right before: how many
+// connections are subscribed to each of channels, as [Link.NumSubs] has it. done is given the numbers, nil where Redis does not
+// tell them, or why the message was not published: [ErrAway] where that cannot be known. It is called exactly once where
+// PublishCounted returned true, on the writer's goroutine, and must not block.
+func (l *Link) PublishCounted(sharded bool, channel string, payload []byte, channels []string, done func(subscribers []int64, err error)) bool {
+	i := item{channel: channel, payload: payload, count: channels, counted: done, size: itemBytes + len(channel) + len(payload)}
 	if sharded {
 		i.verb = spublish
+	}
+	for _, name := range channels {
+		i.size += len(name)
 	}
 	return l.queue.put(i)
 }
@@ -57,7 +49,7 @@ func (l *Link) Enqueue(c Command) bool {
 	if size <= 0 {
 		size = itemBytes + argBytes(c.Args)
 	}
-	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, gate: c.Gate, size: size})
+	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, size: size})
 }
 
 // argBytes guesses what the arguments take.

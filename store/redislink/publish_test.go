@@ -82,7 +82,7 @@ func TestQueueIsBounded(t *testing.T) {
 	in.await(t, 21)
 }
 
-func TestGates(t *testing.T) {
+func TestPublishCounted(t *testing.T) {
 	s := redistest.Start(t)
 	l, states := open(t, Options{URL: s.URL()})
 	in := newInbox()
@@ -90,61 +90,36 @@ func TestGates(t *testing.T) {
 	awaitState(t, states, true)
 	subscribe1(t, sub, Plain, "a", "there")
 
-	asked := make(chan int64, 10)
-	somebody := func(n []int64) bool { asked <- n[0]; return n[0] > n[1] }
-	nobody := &Gate{Channels: []string{"nowhere", "nobody"}, Decide: somebody}
-	there := &Gate{Channels: []string{"there", "nobody"}, Decide: somebody}
-	results := make(chan result, 10)
-	l.Enqueue(Command{Args: []any{"publish", "a", "1"}, Gate: nobody, Done: done(results)})
-	if n := await(t, "a decision", asked); n != 0 {
-		t.Errorf("Decide(%d), want 0", n)
+	results := make(chan []int64, 10)
+	counted := func(n []int64, err error) {
+		if err != nil {
+			t.Errorf("counted: %v", err)
+		}
+		results <- n
 	}
-	if r := await(t, "the end of a command", results); !errors.Is(r.err, ErrNotWanted) {
-		t.Errorf("Done(%v, %v), want ErrNotWanted", r.reply, r.err)
-	}
-	l.Enqueue(Command{Args: []any{"publish", "a", "2"}, Gate: there, Done: done(results)})
-	if n := await(t, "a decision", asked); n != 1 {
-		t.Errorf("Decide(%d), want 1", n)
-	}
-	if r := await(t, "an answer", results); r.err != nil {
-		t.Errorf("Done(%v, %v)", r.reply, r.err)
-	}
-	in.await(t, 1)
-
-	// One question for all that are written together, and what has no gate goes along in its place.
 	together(t, l, func() {
-		for range 3 {
-			l.Enqueue(Command{Args: []any{"publish", "a", "no"}, Gate: nobody})
-			l.PublishGated(nobody, false, "a", []byte("no"), done(results))
-			l.PublishGated(there, false, "a", []byte("yes"), done(results))
+		for i := range 3 {
+			l.PublishCounted(false, "a", []byte("counted"), []string{"there", "nobody", "a"}[:i+1], counted)
 			l.Publish("a", []byte("plain"))
 		}
 	})
-	in.await(t, 7)
-	if got := len(asked); got != 2 {
-		t.Errorf("%d questions, want one for each gate", got)
-	}
-	dropped := 0
-	for range 6 {
-		switch r := await(t, "the end of a publication", results); {
-		case errors.Is(r.err, ErrNotWanted):
-			dropped++
-		case r.reply != nil || r.err != nil:
-			t.Errorf("Done(%v, %v)", r.reply, r.err)
+	in.await(t, 6)
+	for _, want := range []string{"[1]", "[1 0]", "[1 0 1]"} {
+		if got := fmt.Sprint(await(t, "a count", results)); got != want {
+			t.Errorf("subscribers %s, want %s", got, want)
 		}
-	}
-	if dropped != 3 {
-		t.Errorf("%d publications were dropped, want 3", dropped)
 	}
 	var order []string
 	for _, m := range in.messages() {
 		order = append(order, string(m.Payload))
 	}
-	if got := strings.Join(order, " "); got != "2 yes plain yes plain yes plain" {
+	if got := strings.Join(order, " "); got != "counted plain counted plain counted plain" {
 		t.Errorf("messages arrive as %q", got)
 	}
-	if got := l.Stats().Lost; got != 0 {
-		t.Errorf("%d lost: what a gate drops is not", got)
+	s.Stop()
+	awaitState(t, states, false)
+	if l.PublishCounted(false, "a", nil, []string{"a"}, counted) {
+		t.Error("PublishCounted = true while Redis is away")
 	}
 }
 

@@ -22,11 +22,24 @@ type item struct {
 	payload []byte
 	args    []any
 	done    func(reply any, err error)
-	gate    *Gate
+	count   []string // channels whose subscribers are counted right before
+	counted func(subscribers []int64, err error)
 
 	// Owned by the writer.
-	reply any
-	err   error // errUnanswered before there is one
+	reply       any
+	subscribers []int64 // of count
+	err         error   // errUnanswered before there is one
+}
+
+// asksFirst reports whether a question goes out before the item.
+func (i *item) asksFirst() bool { return i.count != nil && i.subscribers == nil }
+
+// answeredFirst takes the answer to that; what is no answer leaves the number unknown.
+func (i *item) answeredFirst(reply any) {
+	sums := make([]int64, len(i.count))
+	if addNumSub(sums, reply) == nil {
+		i.subscribers = sums
+	}
 }
 
 // slot implements [request].
@@ -65,6 +78,9 @@ const itemBytes = 128
 func (i *item) finish(reply any, err error) {
 	if i.done != nil {
 		i.done(reply, err)
+	}
+	if i.counted != nil {
+		i.counted(i.subscribers, err)
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 type sender interface {
 	// check asks whether Redis is there and is one to write to.
 	check() error
-	// numSubs asks how many subscribers each channel has.
-	numSubs(sharded bool, channels []string) ([]int64, error)
 	// send carries items out in order and gives each its answer. It returns an error where the connection is of no use any
 	// more.
 	send(items []*item) error
@@ -66,24 +64,25 @@ func (s *singleSender) check() error {
 	return s.topology.check(s.conn.addr)
 }
 
-func (s *singleSender) numSubs(sharded bool, channels []string) ([]int64, error) {
-	sums := make([]int64, len(channels))
-	replies, err := s.conn.ask(s.topology.silence, numSubCommand(sharded, channels))
-	if err == nil {
-		err = addNumSub(sums, replies[0])
-	}
-	return sums, err
-}
-
 func (s *singleSender) send(items []*item) error {
 	b := s.conn.out[:0]
 	for _, it := range items {
+		if it.asksFirst() {
+			b = appendCommand(b, numSubCommand(it.verb == spublish, it.count)...)
+		}
 		b = it.appendTo(b)
 	}
 	if err := s.conn.write(s.topology.silence, b); err != nil {
 		return err
 	}
 	for _, it := range items {
+		if it.asksFirst() {
+			reply, err := s.conn.value()
+			if err != nil {
+				return err
+			}
+			it.answeredFirst(reply)
+		}
 		reply, err := s.conn.value()
 		if err != nil {
 			return err
@@ -121,12 +120,6 @@ func (s *clusterSender) check() error {
 	return s.cluster.topology.check(s.plain.conn.addr)
 }
 
-func (s *clusterSender) numSubs(sharded bool, channels []string) ([]int64, error) {
-	ctx, cancel := s.context()
-	defer cancel()
-	return s.cluster.numSubs(ctx, sharded, channels)
-}
-
 // send carries out the commands first, and when they are answered publishes.
 func (s *clusterSender) send(items []*item) error {
 	var commands, plain, sharded []*item
@@ -143,12 +136,41 @@ func (s *clusterSender) send(items []*item) error {
 	if err := s.carry(commands); err != nil {
 		return err
 	}
+	for kind, list := range [][]*item{plain, sharded} {
+		if err := s.count(kind == 1, list); err != nil {
+			return err
+		}
+	}
 	if len(plain) > 0 {
 		if err := s.plain.send(plain); err != nil {
 			return err
 		}
 	}
 	return s.carry(sharded)
+}
+
+// count asks all nodes for the subscribers that items want to know, in one question for all of them.
+func (s *clusterSender) count(sharded bool, items []*item) error {
+	var channels []string
+	for _, it := range items {
+		channels = append(channels, it.count...)
+	}
+	if len(channels) == 0 {
+		return nil
+	}
+	ctx, cancel := s.context()
+	defer cancel()
+	n, err := s.cluster.numSubs(ctx, sharded, channels)
+	for _, it := range items {
+		if k := len(it.count); err == nil {
+			it.subscribers, n = n[:k:k], n[k:]
+		}
+		it.count = nil
+	}
+	if isReply(err) { // it may not be asked
+		return nil
+	}
+	return err
 }
 
 func (s *clusterSender) carry(items []*item) error {

@@ -19,7 +19,7 @@ const (
 // write is the writer's goroutine: it connects, writes what is queued, and connects again, until the link closes.
 func (l *Link) write() {
 	defer l.cancel() // the subscribers end with the writer
-	w := writer{link: l, asked: map[*Gate]bool{}}
+	w := writer{link: l}
 	defer func() { // what waits for a connection when the link closes
 		l.queue.stop()
 		w.drop()
@@ -93,10 +93,9 @@ func (l *Link) open() (sender, error) {
 // writer is what the goroutine of write needs to make batches of items.
 type writer struct {
 	link  *Link
-	taken []item         // what was taken from the queue
-	left  []item         // of these, what was not yet written
-	kept  []*item        // the batch, without what a gate has dropped
-	asked map[*Gate]bool // the gates of the batch, and whether they let things through
+	taken []item  // what was taken from the queue
+	left  []item  // of these, what was not yet written
+	sent  []*item // the batch
 }
 
 // serve writes until the connection breaks or, with no error, until the link closes and nothing waits any more.
