@@ -7,7 +7,7 @@ import { onReference } from "./support/build.mjs";
 import { connect, fresh, freshNumber, newest, plain } from "./support/clients.mjs";
 import { Cluster, KEY, eventually, useCluster } from "./support/cluster.mjs";
 import { StreamClient, TextClient, publish } from "./support/doors.mjs";
-import { needsRealRedis, realRedis } from "./support/redis.mjs";
+import { needsRealRedis } from "./support/redis.mjs";
 import { request } from "./support/raw.mjs";
 import { tokenOf } from "./support/tokens.mjs";
 
@@ -16,8 +16,10 @@ const needsSignalbox = { skip: onReference && "Node servers have no such thing" 
 const upTo = (count) => Array.from({ length: count }, (_, n) => n);
 
 /** Calls the API of a node for an emit. */
-async function emit(node, body) {
-  const res = await request(node, "/api/emit", {
+const emit = (node, body) => api(node, "/api/emit", body);
+
+async function api(node, path, body) {
+  const res = await request(node, path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-API-Key": KEY },
     body: JSON.stringify(body),
@@ -89,15 +91,14 @@ for (const mode of ["classic", "sharded"]) {
     }
 
     /**
-     * Waits until sockets elsewhere are members of a room of "/". Redis keeps the order of all that one server says, so that
-     * there is nothing to wait for in classic mode; miniredis does not, and the sharded adapter listens to a room later.
+     * Waits until sockets elsewhere are members of a room of "/" and hear what is sent to it: servers listen to a room from its
+     * first member on.
      */
     async function members(room, ...clients) {
-      if (mode === "classic" && realRedis) return;
       const want = clients.map((client) => client.id).sort();
       const there = () => node.run(async ({ io }, room) => (await io.in(room).fetchSockets()).map((socket) => socket.id), room);
       await eventually(async () => isDeepStrictEqual((await there()).sort(), want), `the members of ${room}`);
-      for (const client of mode === "sharded" ? clients : []) {
+      for (const client of clients) {
         const heard = async () => {
           await node.run(({ io }, room) => io.to(room).emit("probe"), room);
           return client.got("probe").length > 0;
@@ -225,6 +226,22 @@ for (const mode of ["classic", "sharded"]) {
           assert.deepEqual(client.got("n").map(([n]) => n), upTo(2000));
         }
       });
+    });
+
+    test("what Node sends to one user or socket, nobody hears who has chosen a room of that name", needsSignalbox, async (t) => {
+      const [cat, guest] = [await member(t, node), await member(t, here)];
+      assert.deepEqual(await guest.ask("join_room", `user:${cat.userId}`), [{ ok: false, error: "Access denied" }]);
+      assert.deepEqual(await guest.ask("join_room", cat.id), [{ ok: true }]);
+      await node.run(({ io }, { userId, id }) => {
+        io.of("/chat").to(`user:${userId}`).emit("secret", 1);
+        io.of("/chat").to(id).emit("secret", 2);
+      }, { userId: cat.userId, id: cat.id });
+      for (const n of [1, 2]) assert.deepEqual(await cat.next("secret"), [n]);
+      await guest.ask("message", { roomId: cat.id, content: "forged" });
+      await guest.next("message");
+      await settled([cat, guest], "/chat");
+      assert.deepEqual([cat, guest].map((client) => client.got("secret").length), [2, 0]);
+      assert.deepEqual(cat.got("message"), [], "what is said in a room that is called like a socket");
     });
 
     describe("what a Node server asks", () => {
@@ -610,7 +627,8 @@ for (const mode of ["classic", "sharded"]) {
         for (const client of [ann, cat]) assert.deepEqual(await client.next("notice"), [1]);
         assert.equal((await emit(there, { namespace: "/chat", users: [cat.userId], event: "notice", args: [2] })).ok, true);
         assert.deepEqual(await cat.next("notice"), [2]);
-        await publish(there, KEY, `user:${cat.userId}`, { type: "order", data: { id: 7 } });
+        const order = await publish(there, KEY, `user:${cat.userId}`, { type: "order", data: { id: 7 } });
+        assert.deepEqual(order.body, { ok: true, delivered: 1 });
         assert.deepEqual(await cat.next("order"), [{ id: 7 }]);
         await publish(there, KEY, `room:${room}`, { type: "announcement", data: "x" });
         for (const client of [ann, cat]) assert.deepEqual(await client.next("announcement"), ["x"]);
@@ -618,6 +636,14 @@ for (const mode of ["classic", "sharded"]) {
         for (const client of [ann, cat]) assert.deepEqual(await client.next("to all"), [null]);
         await heardBy("order", [ann, cat], [cat], "/chat");
         await heardBy("announcement", [ann, cat], [ann, cat], "/chat");
+      });
+
+      test("disconnect a user: the sockets on Node as well", async (t) => {
+        const id = fresh();
+        const [ann, cat, other] = [await member(t, here, undefined, id), await member(t, node, undefined, id), await member(t, node)];
+        assert.deepEqual(await api(there, `/api/users/${id}/disconnect`, { close: true }), { ok: true, disconnected: 2 });
+        for (const client of [ann, cat]) assert.match(await client.gone(), /^(io server disconnect|transport close)$/);
+        assert.ok(other.socket.connected);
       });
     });
 
