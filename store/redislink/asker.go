@@ -172,6 +172,13 @@ func (a *asker) end(c *conn, err error) {
 	}
 }
 
+// idle reports whether nobody waits for an answer.
+func (a *asker) idle() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.waiting) == 0
+}
+
 // renew breaks the connection: it may be as dead as another one that was found to be.
 func (a *asker) renew() {
 	a.mu.Lock()

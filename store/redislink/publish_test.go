@@ -118,6 +118,7 @@ func TestPublishCounted(t *testing.T) {
 	}
 	s.Stop()
 	awaitState(t, states, false)
+	eventually(t, "the first attempt to connect again has failed", func() bool { return !l.queue.accepts() })
 	if l.PublishCounted(false, "a", nil, []string{"a"}, counted) {
 		t.Error("PublishCounted = true while Redis is away")
 	}

@@ -58,12 +58,12 @@ func (t *topology) asker(node string) *asker {
 	return a
 }
 
-// keep ends the askers of all nodes but these.
+// keep ends the askers of all nodes but these, unless somebody waits for them: nodes do not agree for a moment.
 func (t *topology) keep(nodes []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for node, a := range t.askers {
-		if !slices.Contains(nodes, node) {
+		if !slices.Contains(nodes, node) && a.idle() {
 			delete(t.askers, node)
 			a.cancel()
 		}
