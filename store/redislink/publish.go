@@ -2,7 +2,7 @@ package redislink
 
 // Command is a command nobody waits for.
 type Command struct {
-	// Args are the command's name and arguments, as go-redis takes them: strings, numbers, []byte, ... The link takes
+	// Args are the command's name and arguments: strings, []byte, numbers, or pointers to strings and int64. The link takes
 	// them over. In a Redis Cluster the command goes to the node of its key: the first argument, or the first key of EVAL
 	// and its kin.
 	Args []any
