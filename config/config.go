@@ -17,6 +17,12 @@ type Config struct {
 	Listen            Addresses     `env:"LISTEN" doc:"where to listen, several with commas between, in place of HOST and PORT: :3000, 127.0.0.1:3000, unix:/run/signalbox.sock for a proxy on this machine, systemd for the sockets of a .socket unit"`
 	ListenSocketMode  FileMode      `env:"LISTEN_SOCKET_MODE" default:"0660" doc:"who may connect to the unix sockets of LISTEN, as chmod takes it"`
 	ProxyProtocol     bool          `env:"PROXY_PROTOCOL" default:"false" doc:"the proxies of TRUSTED_PROXIES begin each connection with a PROXY header, version 1 or 2, which names the client's address; from others none is read"`
+	TLSCertFile       string        `env:"TLS_CERT_FILE" doc:"certificate with its chain, PEM: the TCP ports of LISTEN or PORT speak TLS. It and its key are read again when they change, and on SIGHUP. Empty: no TLS"`
+	TLSKeyFile        string        `env:"TLS_KEY_FILE" doc:"private key of TLS_CERT_FILE, PEM"`
+	TLSDomains        Domains       `env:"TLS_DOMAINS" doc:"names to get certificates for by ACME, as from Let's Encrypt, in place of TLS_CERT_FILE; commas between. That agrees to the authority's terms. The ports must be reached from the Internet as 443, or TLS_REDIRECT as 80"`
+	TLSCache          string        `env:"TLS_CACHE" doc:"folder that keeps the certificates of TLS_DOMAINS over a restart, such as /var/lib/signalbox/acme; needed with TLS_DOMAINS"`
+	TLSACMEURL        string        `env:"TLS_ACME_URL" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"directory of the ACME authority; one with a certificate of your own is trusted by SSL_CERT_FILE"`
+	TLSRedirect       Addresses     `env:"TLS_REDIRECT" doc:"one more port without TLS, such as :80, that sends browsers to https and answers what an ACME authority asks; empty: none"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"from SIGTERM or SIGINT to the end of the process; what is not finished then is cut. Heroku kills after 30 s"`
 	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
 	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -79,11 +80,43 @@ func (m *FileMode) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Domains are names of hosts.
+type Domains []string
+
+// UnmarshalText parses a comma list of names.
+func (d *Domains) UnmarshalText(text []byte) error {
+	var list Domains
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.ToLower(strings.TrimSpace(item))
+		switch {
+		case item == "":
+		case strings.ContainsAny(item, ":/* ") || !strings.Contains(item, ".") && item != "localhost":
+			return fmt.Errorf("%q is no name of a host; write chat.example.com", item)
+		default:
+			list = append(list, item)
+		}
+	}
+	*d = list
+	return nil
+}
+
+// TLS reports whether the TCP ports speak TLS.
+func (c Config) TLS() bool { return c.TLSCertFile != "" || len(c.TLSDomains) > 0 }
+
 // listenFaults returns what is wrong with the settings of listeners together.
 func (c Config) listenFaults() []error {
 	var faults []error
 	if c.ProxyProtocol && c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0 {
 		faults = append(faults, fmt.Errorf("PROXY_PROTOCOL=true: nobody's header is believed; set TRUSTED_PROXIES to the proxies' addresses"))
 	}
+	add := func(is bool, text string) {
+		if is {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	add((c.TLSCertFile == "") != (c.TLSKeyFile == ""), "TLS_CERT_FILE and TLS_KEY_FILE belong together; set both or neither")
+	add(c.TLSCertFile != "" && len(c.TLSDomains) > 0, "TLS_CERT_FILE with TLS_DOMAINS: a certificate comes from a file or by ACME; leave one of the two empty")
+	add(len(c.TLSDomains) > 0 && c.TLSCache == "", "TLS_DOMAINS: set TLS_CACHE to a folder, or each start asks for new certificates until the authority gives no more")
+	add(len(c.TLSRedirect) > 0 && !c.TLS(), "TLS_REDIRECT: there is no TLS to redirect to; set TLS_CERT_FILE or TLS_DOMAINS")
 	return faults
 }

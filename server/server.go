@@ -35,8 +35,11 @@ type Server struct {
 	listener *engine.Listener // the first; it counts the connections of all
 	ports    []net.Listener   // all of them
 	http     *http.Server
-	debug    *debugServer // nil without DEBUG_ADDR
-	doors    doorSet      // set before Run; nil: there are none
+	tls      *listen.TLS    // nil: there is none
+	plain    []net.Listener // those that redirect to TLS
+	redirect *http.Server   // serves them
+	debug    *debugServer   // nil without DEBUG_ADDR
+	doors    doorSet        // set before Run; nil: there are none
 	library  *library.Library
 	console  http.Handler // nil: it is off
 	api      http.Handler // nil: there is none
@@ -63,7 +66,7 @@ func (s *Server) Close() {
 	if s.draining.Swap(true) {
 		return
 	}
-	listen.Close(s.ports)
+	s.closePorts()
 	shutdownNow(s.realtime)
 	if s.debug != nil {
 		s.debug.close()
@@ -84,32 +87,65 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
-	open, err := listen.Open(cfg)
-	if err != nil {
+	if s.tls, err = listen.NewTLS(cfg, log); err != nil {
 		return nil, err
 	}
-	s.listener = engine.Listen(open[0], listenerOptions(cfg, openFiles(), log))
+	if err := s.openPorts(); err != nil {
+		return nil, err
+	}
+	if cfg.DebugAddr != "" {
+		if s.debug, err = newDebugServer(cfg.DebugAddr, log); err != nil {
+			s.closePorts()
+			return nil, err
+		}
+	}
+	s.http = s.httpServer(engine.OverHTTP2(s.routes(files)))
+	if s.tls != nil {
+		s.http.TLSConfig = s.tls.Config
+		s.redirect = s.httpServer(s.tls.Redirect(s.Addr()))
+	}
+	m.describeProcess(version, s)
+	return s, nil
+}
+
+// openPorts opens what the server listens on.
+func (s *Server) openPorts() error {
+	open, err := listen.Open(s.cfg, s.cfg.Addresses())
+	if err != nil {
+		return err
+	}
+	plain, err := listen.Open(s.cfg, s.cfg.TLSRedirect)
+	if err != nil {
+		listen.Close(open)
+		return err
+	}
+	s.listener = engine.Listen(open[0], listenerOptions(s.cfg, openFiles(), s.log))
 	s.ports = []net.Listener{s.listener}
 	for _, l := range open[1:] {
 		s.ports = append(s.ports, s.listener.Beside(l))
 	}
-	if cfg.DebugAddr != "" {
-		if s.debug, err = newDebugServer(cfg.DebugAddr, log); err != nil {
-			listen.Close(s.ports)
-			return nil, err
-		}
+	for _, l := range plain {
+		s.plain = append(s.plain, s.listener.Beside(l))
 	}
-	s.http = &http.Server{
-		Handler:           s.routes(files),
-		ReadHeaderTimeout: cfg.HeaderReadTimeout,
+	return nil
+}
+
+func (s *Server) closePorts() {
+	listen.Close(s.ports)
+	listen.Close(s.plain)
+}
+
+// httpServer returns what serves a handler on the ports.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: s.cfg.HeaderReadTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         s.listener.Follow,
 		ConnContext:       s.listener.Context,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // faults of peers, one line each
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // faults of peers, one line each
 	}
-	m.describeProcess(version, s)
-	return s, nil
 }
 
 // Addr returns where the server listens, the first of LISTEN. It is known before Run, also with PORT=0.
@@ -156,10 +192,18 @@ func (s *Server) OnReady(f func() string) { s.degraded = f }
 // What takes longer is cut.
 // It returns nil after that, and an error where the listener failed. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	served := make(chan error, len(s.ports))
+	served := make(chan error, len(s.ports)+len(s.plain))
 	for _, l := range s.ports {
-		go func() { served <- s.http.Serve(l) }() // awaited by drain, or right here
+		serve := s.http.Serve
+		if s.tls != nil && l.Addr().Network() != "unix" { // a proxy on this machine has ended TLS
+			serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		}
+		go func() { served <- serve(l) }() // awaited by drain, or right here
 		s.log.Info("listening", "addr", l.Addr().String())
+	}
+	for _, l := range s.plain {
+		go func() { served <- s.redirect.Serve(l) }() // awaited by drain, or right here
+		s.log.Info("redirecting to TLS", "addr", l.Addr().String())
 	}
 	if s.debug != nil {
 		s.debug.start()
@@ -180,7 +224,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // drain stops everything in order. Each step has its deadline, so the whole is over by SHUTDOWN_TIMEOUT.
-func (s *Server) drain(served <-chan error) {
+func (s *Server) drain(served chan error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
 	s.draining.Store(true)
@@ -198,14 +242,17 @@ func (s *Server) drain(served <-chan error) {
 	if err := s.realtime.Shutdown(tell); err != nil {
 		s.log.Warn("clients were cut at the deadline", "error", err)
 	}
-	listen.Close(s.ports)
-	for range s.ports {
+	s.closePorts()
+	for range cap(served) {
 		<-served
 	}
 	s.listener.CloseFresh()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut at the deadline", "error", err)
 		_ = s.http.Close()
+	}
+	if s.redirect != nil {
+		_ = s.redirect.Close()
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()

@@ -24,5 +24,5 @@ func apiKeyText(cfg config.Config, addr net.Addr) string {
 API_KEY is not set: this run made one up, for what backends may do. It is good until the server ends:
   curl %s/api/emit -H 'Authorization: Bearer %s' \
     -d '{"users":[1],"event":"hello","args":[{"text":"from a backend"}]}'
-`, localURL(addr), string(cfg.APIKey))
+`, localURL(cfg, addr), string(cfg.APIKey))
 }

@@ -31,7 +31,7 @@ func consoleParts(cfg, given config.Config) *server.ConsoleParts {
 
 // consoleText tells whoever started the server where the console is and who may open it.
 func consoleText(cfg, given config.Config, addr net.Addr) string {
-	url := localURL(addr) + "/console"
+	url := localURL(cfg, addr) + "/console"
 	switch {
 	case !cfg.Console:
 		return ""

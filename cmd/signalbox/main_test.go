@@ -43,7 +43,7 @@ func env(pairs ...string) func(string) string {
 	}
 }
 
-var firstLine = regexp.MustCompile(`^signalbox \S+ listening on (http://\S+)`)
+var firstLine = regexp.MustCompile(`^signalbox \S+ listening on (https?://\S+)`)
 
 // readURL reads the start text up to the address.
 func readURL(t *testing.T, stdout io.Reader) string {

@@ -13,7 +13,7 @@ import (
 // startText tells whoever started the server where it listens, how to connect, what is open and what to set before other
 // people can reach it. The first line is stable: programs may read the address from it.
 func startText(cfg config.Config, addr net.Addr, version string) string {
-	url := localURL(addr)
+	url := localURL(cfg, addr)
 	var b strings.Builder
 	fmt.Fprintf(&b, "signalbox %s listening on %s%s\n", version, url, reach(addr))
 	fmt.Fprintf(&b, `
@@ -67,7 +67,7 @@ func unlimited(cfg config.Config) []config.Opening {
 }
 
 // localURL is how this machine reaches the server.
-func localURL(addr net.Addr) string {
+func localURL(cfg config.Config, addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return "unix:" + addr.String()
@@ -76,7 +76,11 @@ func localURL(addr net.Addr) string {
 	if tcp.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	scheme := "http://"
+	if cfg.TLS() {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
 // reach says who else may reach the address.

@@ -180,7 +180,7 @@ func (l *link) endBatch() {
 	switch {
 	case l.queue.empty() && l.pong == nil:
 		l.mu.Unlock()
-	case l.nc == nil || l.raw == nil || l.queued || l.writing:
+	case l.nc == nil || !l.directLocked() || l.queued || l.writing:
 		l.wakeWriterLocked(false)
 		l.mu.Unlock()
 	default:
@@ -191,6 +191,12 @@ func (l *link) endBatch() {
 		w.flush(l)
 		writers.Put(w)
 	}
+}
+
+// directLocked reports whether writing to nc never waits.
+func (l *link) directLocked() bool {
+	_, secure := l.nc.(*secureConn)
+	return l.raw != nil || secure
 }
 
 // shut ends the connection in order: nothing more is taken, what is queued leaves, then last (nil: nothing).

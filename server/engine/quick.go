@@ -61,6 +61,8 @@ type quickConn struct {
 	poll   atomic.Pointer[chan struct{}] // wakes the poll that waits, nil: none does
 	behind atomic.Bool                   // more was read than a request without a body
 
+	non *nonBlocking // once the engine has it with its TLS
+
 	// Set by readPreface, once.
 	preface    sync.Once
 	remote     net.Addr // what the preface says; nil: nothing
@@ -75,6 +77,9 @@ type quickConn struct {
 // Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends the
 // wait: Node's server handles it at once.
 func (c *quickConn) Read(p []byte) (int, error) {
+	if c.non != nil {
+		return c.non.read(p)
+	}
 	if c.readPreface(); c.prefaceErr != nil {
 		return 0, c.prefaceErr
 	}
@@ -156,9 +161,15 @@ func (c ownConn) Close() error {
 	return err
 }
 
+// SetLinger gives up what a client does not read.
+func (c ownConn) SetLinger(seconds int) error { return setLinger(c.socket, seconds) }
+
 // Write implements [net.Conn]. What does not fit into the kernel's buffer is written in pieces that have the write timeout
 // each.
 func (c *quickConn) Write(p []byte) (int, error) {
+	if c.non != nil {
+		return c.non.write(c, p)
+	}
 	n, err := quickWrite(c.raw, p)
 	for err == nil && n < len(p) {
 		if err = c.socket.SetWriteDeadline(time.Now().Add(c.listener.o.WriteTimeout)); err != nil {
@@ -201,8 +212,13 @@ func quickOf(nc net.Conn) *quickConn {
 
 // bare returns the connection that nc is without its quick writes: the engine has its own.
 func bare(nc net.Conn) net.Conn {
-	if quick, ok := nc.(*quickConn); ok {
-		return ownConn{quick.socket, quick.listener}
+	switch nc := nc.(type) {
+	case *quickConn:
+		return ownConn{nc.socket, nc.listener}
+	case *tls.Conn:
+		if secure := newSecureConn(nc); secure != nil {
+			return secure
+		}
 	}
 	return nc
 }

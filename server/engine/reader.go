@@ -25,6 +25,7 @@ type reader struct {
 	// Static after construction.
 	nc      net.Conn
 	raw     syscall.RawConn
+	secure  *secureConn // nil: what comes from raw is not TLS
 	limit   int64
 	attempt func(fd uintptr) bool
 
@@ -45,6 +46,9 @@ type reader struct {
 // newReader returns a reader that begins with the bytes in early, which it copies.
 func newReader(nc net.Conn, limit int64, early []byte) *reader {
 	r := &reader{nc: nc, raw: rawConn(nc), limit: limit}
+	if secure, ok := nc.(*secureConn); ok {
+		r.raw, r.secure = secure.quick.raw, secure
+	}
 	if r.raw != nil {
 		r.attempt = r.readOnce
 	}
@@ -90,7 +94,14 @@ func (r *reader) readOnce(fd uintptr) bool {
 	if r.buf == nil {
 		return true
 	}
-	n, again, err := readFD(fd, r.buf[r.end:])
+	var n int
+	var again bool
+	var err error
+	if r.secure == nil {
+		n, again, err = readFD(fd, r.buf[r.end:])
+	} else {
+		n, again, err = r.secure.read(fd, r.buf[r.end:])
+	}
 	if again {
 		r.busy = 0
 		if r.end == 0 {

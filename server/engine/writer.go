@@ -33,23 +33,27 @@ func newWriter() *writer {
 // goroutine goes on.
 func (w *writer) flush(l *link) {
 	c := &w.cursor
-	raw := l.raw // does not change once there is something to write to it
-	if raw == nil {
+	raw := l.raw // it and nc do not change once there is something to write
+	secure, _ := l.nc.(*secureConn)
+	if raw == nil && secure == nil {
 		l.finish(c)
 		return
 	}
 	var bytes, messages, writes int
 	var err error
-	for c.head != nil {
+	blocked := false
+	for c.head != nil && !blocked && err == nil {
 		piece := c.gather(w.scratch[:])
 		var n int
-		n, err = w.write(raw, piece)
+		if secure == nil {
+			n, err = w.write(raw, piece)
+			blocked = n < len(piece)
+		} else {
+			n, blocked, err = secure.tryWrite(piece)
+		}
 		writes++
 		bytes += n
 		messages += c.advance(n)
-		if err != nil || n < len(piece) {
-			break
-		}
 	}
 	counters := &l.flusher.counters
 	counters.wrote(writes, messages, bytes)
@@ -58,7 +62,7 @@ func (w *writer) flush(l *link) {
 	switch {
 	case err != nil:
 		l.writeFailedLocked(c, err)
-	case c.head != nil:
+	case blocked:
 		counters.blockedWrites.Add(1)
 		l.bytes -= bytes
 		l.blocked = true
@@ -142,6 +146,9 @@ func (l *link) finishLocked(c *cursor) {
 func (l *link) writeBlocking(c *cursor) {
 	scratch := readBuffers.Get().(*[readBytes]byte) // small: there may be as many of these as slow clients
 	defer readBuffers.Put(scratch)
+	if secure, ok := l.nc.(*secureConn); ok && !l.progress(c, 0, secure.drain()) {
+		return
+	}
 	for more := true; more; more = l.again(c) {
 		for c.head != nil {
 			piece := c.gather(scratch[:])

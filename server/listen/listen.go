@@ -13,10 +13,10 @@ import (
 	"signalbox/config"
 )
 
-// Open opens every address of the settings, in their order. On an error nothing is open.
-func Open(cfg config.Config) ([]net.Listener, error) {
+// Open opens every address, in their order. On an error nothing is open.
+func Open(cfg config.Config, addresses config.Addresses) ([]net.Listener, error) {
 	var open []net.Listener
-	for _, a := range cfg.Addresses() {
+	for _, a := range addresses {
 		more, err := openOne(a, cfg)
 		if err != nil {
 			Close(open)

@@ -40,7 +40,7 @@ func TestListenExplainsFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := config.Default()
 			cfg.Host, cfg.Port = tt.host, tt.port
-			l, err := Open(cfg)
+			l, err := Open(cfg, cfg.Addresses())
 			if err == nil {
 				Close(l)
 			}
@@ -54,7 +54,7 @@ func TestListenExplainsFaults(t *testing.T) {
 func TestOpenSeveral(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	cfg := settings(t, "127.0.0.1:0, unix:"+path)
-	open, err := Open(cfg)
+	open, err := Open(cfg, cfg.Addresses())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestOpenSeveral(t *testing.T) {
 	if err != nil || stat.Mode().Perm() != 0o660 || stat.Mode().Type() != fs.ModeSocket {
 		t.Errorf("the socket has mode %v, %v, want 0660", stat.Mode(), err)
 	}
-	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := Open(cfg, cfg.Addresses()); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("Open of a socket in use = %v, want a fault that names it", err)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -84,7 +84,7 @@ func TestOpenTakesAStaleSocketOver(t *testing.T) {
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	cfg := settings(t, "unix:"+path)
-	open, err := Open(cfg)
+	open, err := Open(cfg, cfg.Addresses())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestOpenTakesAStaleSocketOver(t *testing.T) {
 	if err := os.WriteFile(path, []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(cfg); err == nil {
+	if _, err := Open(cfg, cfg.Addresses()); err == nil {
 		t.Error("a file that is no socket was taken over")
 	}
 	if text, _ := os.ReadFile(path); string(text) != "keep" {
@@ -101,7 +101,7 @@ func TestOpenTakesAStaleSocketOver(t *testing.T) {
 }
 
 func TestNothingFromSystemd(t *testing.T) {
-	if _, err := Open(settings(t, "systemd")); err == nil || !strings.Contains(err.Error(), ".socket unit") {
+	if _, err := Open(config.Default(), settings(t, "systemd").Listen); err == nil || !strings.Contains(err.Error(), ".socket unit") {
 		t.Errorf("Open without sockets passed on = %v", err)
 	}
 }
