@@ -77,7 +77,11 @@ func (s *session) join(e *app.Event) {
 	}
 	s.joined = append(s.joined[:0], sender...)
 	s.broker.counters.joins.Add(1)
-	s.answers.send(e.Ack, message.OK)
+	if s.broker.hub.Heard(room) {
+		s.answers.send(e.Ack, message.OK)
+	} else {
+		s.answers.send(e.Ack, message.Partial)
+	}
 }
 
 // time tells the sender, and nobody else, what time the server has and which id it joined as last.

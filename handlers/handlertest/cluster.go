@@ -83,6 +83,9 @@ func (c *Cloud) member(o *Options) { o.Nodes = c.add(o.Hub) }
 // Await implements [hub.Bus].
 func (n *CloudNode) Await(hub.Room) {}
 
+// Heard implements [hub.Bus].
+func (n *CloudNode) Heard(hub.Room) bool { return !n.isAway() }
+
 func (n *CloudNode) run() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

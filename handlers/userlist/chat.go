@@ -187,8 +187,9 @@ func (s *Session) login(e *app.Event) {
 	}
 	l.changed(s.peer.Member())
 	e.Ack.Send(struct {
-		User store.User `json:"user"`
-	}{user})
+		User    store.User `json:"user"`
+		Partial bool       `json:"partial,omitempty"`
+	}{user, !c.hub.Heard(l.address)})
 }
 
 // logout ends what login began; without a login it only answers.

@@ -18,6 +18,9 @@ func (c *Cluster) Want(r hub.Room) { c.rooms.want(r) }
 // Await implements [hub.Bus].
 func (c *Cluster) Await(r hub.Room) { c.rooms.await(r) }
 
+// Heard implements [hub.Bus].
+func (c *Cluster) Heard(r hub.Room) bool { return c.rooms.heard(r) }
+
 // Unwant implements [hub.Bus].
 func (c *Cluster) Unwant(r hub.Room) { c.rooms.unwant(r) }
 

@@ -197,12 +197,12 @@ func (ss *subscriptions) sweep(now time.Time) {
 	}
 }
 
-// await returns when what others send to a room reaches this node, and reports whether it does; it gives up after
-// subscribePatience, and at once while Redis is away.
-func (ss *subscriptions) await(r hub.Room) bool {
+// await returns when what others send to a room reaches this node. It gives up after subscribePatience, and at once while Redis
+// is away.
+func (ss *subscriptions) await(r hub.Room) {
 	channel, ok := ss.channel(r)
 	if !ok {
-		return true
+		return
 	}
 	c := ss.cluster
 	downs := c.link.Downs()
@@ -211,21 +211,30 @@ func (ss *subscriptions) await(r hub.Room) bool {
 	wait := ss.started && sub != nil && sub.hurried == 0 && sub.confirmed != downs+1
 	ss.mu.Unlock()
 	if !wait {
-		return true
+		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, subscribePatience)
 	defer cancel()
-	err := c.subscriber.Subscribe(ctx, ss.kind(), channel)
-	if err == nil {
+	switch err := c.subscriber.Subscribe(ctx, ss.kind(), channel); {
+	case err == nil:
 		ss.mu.Lock()
 		defer ss.mu.Unlock()
 		sub.confirmed = downs + 1
-		return true
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	case errors.Is(err, context.DeadlineExceeded):
 		ss.remember(channel)
 	}
-	return false
+}
+
+// heard reports whether what others send to a room reaches this node, as far as joins have waited for it.
+func (ss *subscriptions) heard(r hub.Room) bool {
+	channel, ok := ss.channel(r)
+	if !ok {
+		return true
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	sub := ss.rooms[channel]
+	return sub == nil || sub.hurried > 0 || sub.confirmed == ss.cluster.link.Downs()+1
 }
 
 // remember has answers say that they are partial until Redis confirms a channel.

@@ -139,6 +139,9 @@ func TestAJoinThatRedisDoesNotConfirm(t *testing.T) {
 		if took := time.Since(begin); took > 2*subscribePatience {
 			t.Errorf("the join took %v", took)
 		}
+		if a.hub.Heard(user42) {
+			t.Error("the room is said to be heard")
+		}
 		if a.Up() {
 			t.Error("all is said to be well while the room cannot be reached")
 		}

@@ -10,6 +10,8 @@ type Bus interface {
 	Want(r Room)
 	// Await returns when what others send to r comes here, or after a second at most.
 	Await(r Room)
+	// Heard reports whether what others send to r comes here, for a room that somebody here has joined. It never waits.
+	Heard(r Room) bool
 	// Unwant says that a member has left r, or did not join it after all. It never waits.
 	Unwant(r Room)
 	// Send queues msg for the members of r on other nodes. It never waits. What cannot be taken to them is counted.

@@ -85,6 +85,10 @@ func (h *Hub) Join(m *Member, r Room) bool {
 	return true
 }
 
+// Heard reports whether what other nodes send to a room comes here, for one that was joined: after a join that Redis did not
+// confirm in time it does not yet.
+func (h *Hub) Heard(r Room) bool { return h.Bus == nil || h.Bus.Heard(r) }
+
 // Enter puts m into the rooms that a socket is in as long as it is there: its own and that of its namespace. They are not
 // counted by MaxRoomsPerMember, and joining them waits for nobody. It is called once, before the first Join.
 func (h *Hub) Enter(m *Member, rooms ...Room) {
