@@ -20,8 +20,8 @@ func (c *Cluster) appendNames(names []string, kinds []byte, rooms []hub.Room) ([
 	return names, kinds
 }
 
-// appendKinded appends the rooms of names whose kinds are known, a letter for each name, and reports whether all of them
-// could be.
+// appendKinded appends the rooms of names whose kinds are known, a letter for each name, and reports whether all of
+// them could be.
 func (c *Cluster) appendKinded(rooms []hub.Room, namespace string, names []string, kinds string) ([]hub.Room, bool) {
 	if len(names) != len(kinds) {
 		return rooms, false
@@ -36,8 +36,8 @@ func (c *Cluster) appendKinded(rooms []hub.Room, namespace string, names []strin
 	return rooms, true
 }
 
-// socketIDLength and prefixLength are those of the ids that signalbox nodes give to sockets: all of a node's begin alike, so
-// one pattern takes what is for any of them.
+// socketIDLength and prefixLength are those of the ids that signalbox nodes give to sockets: all of a node's begin
+// alike, so one pattern takes what is for any of them.
 const (
 	socketIDLength = hub.SocketIDLength
 	prefixLength   = 4

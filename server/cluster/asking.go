@@ -10,10 +10,10 @@ import (
 	"signalbox/server/hub"
 )
 
-// AskClients sends an event to clients of other servers, each of which is asked to answer. It calls answer for each that does, one
-// at a time and on the goroutine that called it, and returns the number of clients asked when all have answered or ctx is
-// over, after two minutes at most. complete: all servers told how many clients they have asked. sid is "" where the other server does not say whose
-// answer it is.
+// AskClients sends an event to clients of other servers, each of which is asked to answer. It calls answer for each
+// that does, one at a time and on the goroutine that called it, and returns the number of clients asked when all have
+// answered or ctx is over, after two minutes at most. complete: all servers told how many clients they have asked.
+// sid is "" where the other server does not say whose answer it is.
 func (c *Cluster) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration,
 	answer func(sid string, args []json.RawMessage, attachments [][]byte)) (asked int, complete bool) {
 	s := c.space(msg.Namespace)
@@ -62,8 +62,8 @@ func (c *Cluster) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Me
 	}
 }
 
-// answerInbox keeps answers for whoever has asked: what is done with them may take its time, and the goroutine that receives
-// has none.
+// answerInbox keeps answers for whoever has asked: what is done with them may take its time, and the goroutine that
+// receives has none.
 type answerInbox struct {
 	wake chan struct{} // has room for one
 

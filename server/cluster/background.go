@@ -58,8 +58,8 @@ func (b *background) start(l lane, f func()) bool {
 	return true
 }
 
-// inOrder runs f behind what was given to it before, on one goroutine, and reports whether it will, unless the cluster ends
-// first: not where too much waits.
+// inOrder runs f behind what was given to it before, on one goroutine, and reports whether it will, unless the
+// cluster ends first: not where too much waits.
 func (b *background) inOrder(f func()) bool {
 	select {
 	case b.tasks <- f:
@@ -119,6 +119,7 @@ func (c *Cluster) recovered(what string) {
 	}
 	c.stats.panics.Add(1)
 	if _, logged := c.panicked.LoadOrStore(what, true); !logged {
-		c.log.Error("a handler of the cluster panicked; it is logged once", "at", what, "panic", r, "stack", string(debug.Stack()))
+		c.log.Error("a handler of the cluster panicked; it is logged once",
+			"at", what, "panic", r, "stack", string(debug.Stack()))
 	}
 }

@@ -94,8 +94,9 @@ func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted fu
 	}
 }
 
-// sendCounted publishes a message that each signalbox node answers with for how many of its clients it was queued. How many
-// answers there will be is asked together with publishing it; servers of other kinds are asked for the sockets that they have.
+// sendCounted publishes a message that each signalbox node answers with for how many of its clients it was queued.
+// How many answers there will be is asked together with publishing it; servers of other kinds are asked for the
+// sockets that they have.
 func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tell func(delivered int, complete bool)) {
 	delivered := 0
 	id := c.questions.ask(c.patience(), func(body []byte) {
@@ -162,8 +163,8 @@ func (c *Cluster) unwritable(s *space, err error) {
 // joiningFor is how long it takes at most until a node that was asked to have sockets join a room is subscribed to it.
 const joiningFor = 2 * time.Second
 
-// joining are the rooms that other nodes were just asked to have sockets join: what is sent to them right behind goes over the
-// channel of the namespace, which those nodes are subscribed to already.
+// joining are the rooms that other nodes were just asked to have sockets join: what is sent to them right behind goes
+// over the channel of the namespace, which those nodes are subscribed to already.
 type joining struct {
 	last atomic.Int64 // when the last one was asked for, in nanoseconds since 1970; most senders look no further
 

@@ -36,8 +36,9 @@ type Options struct {
 	Sharded bool
 	// NodeID names this node: 16 hex digits that no other node has, see [NewNodeID].
 	NodeID string
-	// OnPlain takes what some program has published on update, broadcast, user:<id> or room:<id>. It runs on the goroutine
-	// that receives and must not wait. The error says that the payload is of no use; it is counted. nil: nobody is told.
+	// OnPlain takes what some program has published on update, broadcast, user:<id> or room:<id>. It runs on the
+	// goroutine that receives and must not wait. The error says that the payload is of no use; it is counted. nil:
+	// nobody is told.
 	OnPlain func(channel string, payload []byte) error
 	// MaxPayload is how many bytes of what some program has published are taken; 0: any. More is refused, and counted.
 	MaxPayload int
@@ -50,8 +51,8 @@ type Options struct {
 // NewNodeID makes up an id for a node.
 func NewNodeID() string { return randomHex(nodeIDLength / 2) }
 
-// Cluster is this server's place among others. It is the [hub.Bus] and the [hub.Nodes] of this node. Make it with [New],
-// which makes it the hub's Bus, then Start it; Stop ends it.
+// Cluster is this server's place among others. It is the [hub.Bus] and the [hub.Nodes] of this node. Make it with
+// [New], which makes it the hub's Bus, then Start it; Stop ends it.
 type Cluster struct {
 	// Static after construction.
 	link         *redislink.Link

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What signalbox nodes say to each other beside messages. A control message is one letter, the id of the node that sends
-// it, and a body. Those for all go over one channel, those for one node over that node's own.
+// What signalbox nodes say to each other beside messages. A control message is one letter, the id of the node that
+// sends it, and a body. Those for all go over one channel, those for one node over that node's own.
 const (
 	controlHere   = 'L' // I am there
 	controlMeet   = 'M' // I have come, or come back: who else is there?
@@ -45,8 +45,8 @@ func (c *Cluster) say(channel string, b []byte) bool {
 	return !c.closed && c.publish(false, channel, b)
 }
 
-// publish publishes something that is waited for, or that others go by, and reports whether it could. Where the link is only
-// about to notice that Redis has gone it does not: those who wait were told already.
+// publish publishes something that is waited for, or that others go by, and reports whether it could. Where the link
+// is only about to notice that Redis has gone it does not: those who wait were told already.
 func (c *Cluster) publish(sharded bool, channel string, b []byte) bool {
 	switch {
 	case !c.link.Up():
@@ -115,7 +115,8 @@ func (c *Cluster) control(payload []byte) error {
 	}
 }
 
-// takeEcho handles what this node has said itself: it is among those that its questions reach, and has nothing to answer.
+// takeEcho handles what this node has said itself: it is among those that its questions reach, and has nothing to
+// answer.
 func (c *Cluster) takeEcho(kind byte, body []byte) error {
 	if kind != controlAsk {
 		return nil

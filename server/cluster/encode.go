@@ -78,10 +78,11 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	}
 }
 
-// channelFor returns the channel of a broadcast: that of its room where it names exactly one. In the sharded mode what may be
-// for a socket goes over the channel of the namespace, as Node has it, and so does what is counted while there are Node servers:
-// nobody knows how many of the subscribers of a room's channel are theirs. In the classic mode what is for a socket and counted
-// does, as patterns are not counted. Nodes that were just asked to have sockets join the room do not listen on its own yet.
+// channelFor returns the channel of a broadcast: that of its room where it names exactly one. In the sharded mode
+// what may be for a socket goes over the channel of the namespace, as Node has it, and so does what is counted while
+// there are Node servers: nobody knows how many of the subscribers of a room's channel are theirs. In the classic
+// mode what is for a socket and counted does, as patterns are not counted. Nodes that were just asked to have sockets
+// join the room do not listen on its own yet.
 func (c *Cluster) channelFor(s *space, sel hub.Selection, b *format.Broadcast) string {
 	if len(b.Rooms) != 1 || b.RequestID != "" || s.name == "" {
 		return s.channels.base

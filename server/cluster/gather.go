@@ -20,7 +20,8 @@ type gatherings struct {
 
 // gathering collects the answers to one request. A server may answer several times.
 type gathering struct {
-	// take is called one at a time, on the goroutine that receives, which it must not keep. It reports whether that was all.
+	// take is called one at a time, on the goroutine that receives, which it must not keep. It reports whether that
+	// was all.
 	take func(r *format.Response) bool
 	done chan struct{} // closed when that was all, or nothing more will come
 
@@ -97,7 +98,8 @@ func (gs *gatherings) abandon() {
 	}
 }
 
-// takeResponse handles an answer on a classic channel. Those to requests of others may be large, and come here as well.
+// takeResponse handles an answer on a classic channel. Those to requests of others may be large, and come here as
+// well.
 func (c *Cluster) takeResponse(payload []byte) error {
 	if c.gatherings.none() {
 		c.stats.passed.Add(1)
@@ -111,9 +113,10 @@ func (c *Cluster) takeResponse(payload []byte) error {
 	return nil
 }
 
-// gather sends a request to all other servers and takes one answer of the right kind from each. The error says that they
-// have not all answered.
-func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Request, kind format.ResponseType, take func(*format.Response)) error {
+// gather sends a request to all other servers and takes one answer of the right kind from each. The error says that
+// they have not all answered.
+func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Request, kind format.ResponseType,
+	take func(*format.Response)) error {
 	s := c.space(namespace)
 	if s == nil {
 		return nil
@@ -198,8 +201,8 @@ func (c *Cluster) DisconnectForeign(ctx context.Context, r hub.Room, closeConnec
 	return n, c.ask(s, order) && complete
 }
 
-// countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they were
-// sent: they do not tell by themselves.
+// countForeign asks servers of other kinds how many sockets a selection names there, for a counted message that they
+// were sent: they do not tell by themselves.
 func (c *Cluster) countForeign(s *space, sel hub.Selection, servers int, count uint64) {
 	r := c.request(format.RequestFetch, sel)
 	r.RoomKinds += foreignOnly

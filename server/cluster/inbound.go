@@ -47,8 +47,9 @@ func (c *Cluster) note(what string, err error) {
 	c.log.Debug("a message of the cluster was dropped", "kind", what, "error", err)
 }
 
-// broadcast handles a message of the classic mode; s is nil where the message says for which namespace it is. Its own come back
-// to a node that is subscribed to where they went; they are seen not to be another's before anything is decoded.
+// broadcast handles a message of the classic mode; s is nil where the message says for which namespace it is. Its own
+// come back to a node that is subscribed to where they went; they are seen not to be another's before anything is
+// decoded.
 func (c *Cluster) broadcast(s *space, payload []byte) {
 	if bytes.HasPrefix(payload, c.signature) {
 		if !c.questions.none() {
@@ -71,7 +72,8 @@ func (c *Cluster) broadcast(s *space, payload []byte) {
 	c.note("broadcast", err)
 }
 
-// takeOwn takes a message that this node has sent itself: it is among those that a counted one reaches, and has counted.
+// takeOwn takes a message that this node has sent itself: it is among those that a counted one reaches, and has
+// counted.
 func (c *Cluster) takeOwn(p *format.Peeked) {
 	if p.Ext == nil || p.Ext.CountID == "" {
 		return
@@ -109,8 +111,8 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 	return nil
 }
 
-// mayReach reports whether somebody here may be among those whom a selection names. Nodes stay subscribed for a while to what
-// nobody here is in any more, and what is for several rooms comes to all: it need not be decoded.
+// mayReach reports whether somebody here may be among those whom a selection names. Nodes stay subscribed for a while
+// to what nobody here is in any more, and what is for several rooms comes to all: it need not be decoded.
 func (c *Cluster) mayReach(sel hub.Selection) bool {
 	for _, r := range sel.Rooms {
 		if c.hub.Count(r) > 0 {
@@ -120,8 +122,8 @@ func (c *Cluster) mayReach(sel hub.Selection) bool {
 	return len(sel.Rooms) == 0
 }
 
-// selection returns the members that the names on the wire mean: of the kinds that a signalbox node gives, and of every kind
-// where another server names them.
+// selection returns the members that the names on the wire mean: of the kinds that a signalbox node gives, and of
+// every kind where another server names them.
 func (c *Cluster) selection(s *space, rooms, except []string, ext *format.Ext) (sel hub.Selection, ok bool) {
 	if ext != nil && (ext.RoomKinds != "" || len(rooms) == 0) && len(ext.ExceptKinds) == len(except) {
 		var one, two bool
@@ -192,7 +194,8 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 	}
 	switch {
 	case e.Broadcast != nil && e.Broadcast.RequestID != "":
-		err = c.carryOut(s, &format.Request{Type: format.RequestBroadcast, UID: e.UID, ID: e.Broadcast.RequestID, Broadcast: e.Broadcast})
+		b := e.Broadcast
+		err = c.carryOut(s, &format.Request{Type: format.RequestBroadcast, UID: e.UID, ID: b.RequestID, Broadcast: b})
 	case e.Broadcast != nil:
 		err = c.deliver(s, e.Broadcast)
 	case e.Request != nil:
@@ -206,7 +209,8 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 // maxNamespaceTail is up to how long a namespace's name in JSON is looked behind for whose message it is.
 const maxNamespaceTail = 100
 
-// isOwn reports whether a message of the sharded mode is seen to be this node's without reading it: in JSON its end says so.
+// isOwn reports whether a message of the sharded mode is seen to be this node's without reading it: in JSON its end
+// says so.
 func (c *Cluster) isOwn(payload []byte) bool {
 	end := payload[max(0, len(payload)-len(c.signature)-maxNamespaceTail):]
 	i := bytes.LastIndex(end, c.signature)

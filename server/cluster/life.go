@@ -17,8 +17,8 @@ const (
 	spacesPerLook = 100
 )
 
-// Start subscribes to everything and tells the others: from then on clients may come. It waits for a moment; where Redis is
-// away it returns all the same, and the cluster begins when Redis is there.
+// Start subscribes to everything and tells the others: from then on clients may come. It waits for a moment; where
+// Redis is away it returns all the same, and the cluster begins when Redis is there.
 func (c *Cluster) Start(local Local) {
 	c.local = local
 	c.subscriber = c.link.Subscriber(c.receive)
@@ -87,9 +87,9 @@ func (c *Cluster) Drain() {
 	}
 }
 
-// Stop says good-bye and ends every goroutine. When it has returned no handler is called any more, and nobody waits for an
-// answer; messages can still be sent until the link is closed, which is the caller's to do. It must not be called by a
-// handler.
+// Stop says good-bye and ends every goroutine. When it has returned no handler is called any more, and nobody waits
+// for an answer; messages can still be sent until the link is closed, which is the caller's to do. It must not be
+// called by a handler.
 func (c *Cluster) Stop() {
 	c.cancel()
 	c.receiving.Lock()

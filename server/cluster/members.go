@@ -14,8 +14,8 @@ const (
 	forgetAfter = 10 * time.Second
 )
 
-// members are the other signalbox nodes that this one has heard of. They outlive an outage of Redis: until each of them has
-// been heard of again, or is known to be gone, there may be clients that nothing reaches.
+// members are the other signalbox nodes that this one has heard of. They outlive an outage of Redis: until each of
+// them has been heard of again, or is known to be gone, there may be clients that nothing reaches.
 type members struct {
 	mu sync.Mutex
 	// mu guards the following.
@@ -82,8 +82,8 @@ func (m *members) age(now time.Time) {
 	}
 }
 
-// counted takes how many nodes are subscribed to everything they want, this one among them, and reports whether those are
-// all that this one knows of.
+// counted takes how many nodes are subscribed to everything they want, this one among them, and reports whether those
+// are all that this one knows of.
 func (m *members) counted(nodes int64) (all bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,7 +91,8 @@ func (m *members) counted(nodes int64) (all bool) {
 	return m.allLocked()
 }
 
-// all reports whether every node that this one knows of was subscribed to everything it wants when that was looked at last.
+// all reports whether every node that this one knows of was subscribed to everything it wants when that was looked at
+// last.
 func (m *members) all() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

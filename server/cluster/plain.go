@@ -16,8 +16,8 @@ var (
 // echoLife is how long what was published may take to come back.
 const echoLife = 10 * time.Second
 
-// echoes are the messages that this node has published on channels for everybody, and that will come back to it. They bear
-// no name, so they are known by what they say: of equal messages as many are dropped as were published here.
+// echoes are the messages that this node has published on channels for everybody, and that will come back to it. They
+// bear no name, so they are known by what they say: of equal messages as many are dropped as were published here.
 type echoes struct {
 	seed maphash.Seed
 
@@ -84,8 +84,8 @@ func (e *echoes) forget() {
 	clear(e.expected)
 }
 
-// Publish puts a payload on a channel for all programs that listen to it at Redis, this process left out; false: it could
-// not be. It implements handlers.Channels.
+// Publish puts a payload on a channel for all programs that listen to it at Redis, this process left out; false: it
+// could not be. It implements handlers.Channels.
 func (c *Cluster) Publish(channel string, payload []byte) bool {
 	if !c.link.Up() {
 		c.stats.lost.Add(1)

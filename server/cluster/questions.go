@@ -8,8 +8,8 @@ import (
 const (
 	// answerTimeout is how long other nodes have for an answer.
 	answerTimeout = time.Second
-	// hurriedTimeout is the same while a node is silent: as long as nobody knows that it is dead, nothing else is to wait
-	// for it each time.
+	// hurriedTimeout is the same while a node is silent: as long as nobody knows that it is dead, nothing else is to
+	// wait for it each time.
 	hurriedTimeout = 100 * time.Millisecond
 )
 

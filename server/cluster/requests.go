@@ -146,8 +146,8 @@ func (c *Cluster) serverSide(s *space, r *format.Request) {
 	})
 }
 
-// askHere asks clients of this node on behalf of another server. It returns when the event is queued for them: what comes
-// behind must not overtake it.
+// askHere asks clients of this node on behalf of another server. It returns when the event is queued for them: what
+// comes behind must not overtake it.
 func (c *Cluster) askHere(s *space, r *format.Request) error {
 	p := r.Broadcast
 	if p == nil {

@@ -15,7 +15,8 @@ import (
 const (
 	// subscribePatience is how long a join waits at most for Redis to confirm that messages for the room come.
 	subscribePatience = time.Second
-	// linger is how long a channel stays subscribed to that nobody needs any more: clients that reconnect need it again.
+	// linger is how long a channel stays subscribed to that nobody needs any more: clients that reconnect need it
+	// again.
 	linger = 5 * time.Second
 )
 
@@ -47,9 +48,10 @@ type datedChannel struct {
 	since   time.Time
 }
 
-// channel returns the channel of a room, and whether it has one of its own. It depends on nothing but the
-// room: what is counted in is counted out. What is for a socket of this node comes by a pattern; in the sharded mode, what is
-// for a socket or would be taken for it by Node comes over the channel of the namespace, as does what is for everybody.
+// channel returns the channel of a room, and whether it has one of its own. It depends on nothing but the room: what
+// is counted in is counted out. What is for a socket of this node comes by a pattern; in the sharded mode, what is
+// for a socket or would be taken for it by Node comes over the channel of the namespace, as does what is for
+// everybody.
 func (ss *subscriptions) channel(r hub.Room) (channel string, ok bool) {
 	c := ss.cluster
 	namespace, name := c.names.Of(r)
@@ -110,7 +112,8 @@ func (ss *subscriptions) wantLocked(channel string) *subscription {
 	return sub
 }
 
-// hurry is want for joins that must not wait, and lets those that come meanwhile not wait either. It is paid back with hurried.
+// hurry is want for joins that must not wait, and lets those that come meanwhile not wait either. It is paid back
+// with hurried.
 func (ss *subscriptions) hurry(r hub.Room) {
 	channel, ok := ss.channel(r)
 	if !ok {
@@ -137,8 +140,8 @@ func (ss *subscriptions) hurried(r hub.Room) {
 	}
 }
 
-// awaitHurried returns when what others send comes to those who have joined without waiting, or after a while: whoever asks
-// who is in a room is to reach them there.
+// awaitHurried returns when what others send comes to those who have joined without waiting, or after a while:
+// whoever asks who is in a room is to reach them there.
 func (ss *subscriptions) awaitHurried() {
 	var channels []string
 	ss.mu.Lock()
@@ -197,8 +200,8 @@ func (ss *subscriptions) sweep(now time.Time) {
 	}
 }
 
-// await returns when what others send to a room reaches this node. It gives up after subscribePatience, and at once while Redis
-// is away.
+// await returns when what others send to a room reaches this node. It gives up after subscribePatience, and at once
+// while Redis is away.
 func (ss *subscriptions) await(r hub.Room) {
 	channel, ok := ss.channel(r)
 	if !ok {
@@ -247,7 +250,8 @@ func (ss *subscriptions) remember(channel string) {
 	add(1)
 	started := ss.cluster.background.start(patient, func() {
 		defer add(-1)
-		_ = ss.cluster.subscriber.Subscribe(ss.cluster.ctx, ss.kind(), channel) // an error says that it is not wanted any more, or that Redis is away
+		// An error says that it is not wanted any more, or that Redis is away.
+		_ = ss.cluster.subscriber.Subscribe(ss.cluster.ctx, ss.kind(), channel)
 	})
 	if !started {
 		add(-1)
@@ -261,11 +265,14 @@ func (ss *subscriptions) late() bool {
 	return ss.overdue > 0
 }
 
-// unsubscribe ends the subscription to channels of a namespace, but for those that a room has as well: its name may be any.
+// unsubscribe ends the subscription to channels of a namespace, but for those that a room has as well: its name may
+// be any.
 func (ss *subscriptions) unsubscribe(kind redislink.Kind, channels ...string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	channels = slices.DeleteFunc(channels, func(channel string) bool { return kind == ss.kind() && ss.rooms[channel] != nil })
+	if kind == ss.kind() {
+		channels = slices.DeleteFunc(channels, func(channel string) bool { return ss.rooms[channel] != nil })
+	}
 	ss.cluster.subscriber.Unsubscribe(kind, channels...)
 }
 

@@ -56,8 +56,8 @@ func (c *Cluster) ServerCount(ctx context.Context, namespace string) int64 {
 	return int64(n) + 1
 }
 
-// FetchSockets returns the sockets of other servers that sel names. The error says that not all of them answered; what came
-// is returned beside it.
+// FetchSockets returns the sockets of other servers that sel names. The error says that not all of them answered;
+// what came is returned beside it.
 func (c *Cluster) FetchSockets(ctx context.Context, namespace string, sel hub.Selection) ([]format.Socket, error) {
 	var sockets []format.Socket
 	err := c.gather(ctx, namespace, c.request(format.RequestFetch, sel), format.ResponseSockets, func(r *format.Response) {
@@ -98,7 +98,8 @@ func (c *Cluster) Disconnect(namespace string, sel hub.Selection, closeConnectio
 	c.order(namespace, format.RequestDisconnect, sel, nil, closeConnection)
 }
 
-func (c *Cluster) order(namespace string, kind format.RequestType, sel hub.Selection, names []string, closeConnection bool) {
+func (c *Cluster) order(namespace string, kind format.RequestType, sel hub.Selection, names []string,
+	closeConnection bool) {
 	s := c.space(namespace)
 	if s == nil || !c.link.Up() {
 		return
@@ -126,8 +127,10 @@ func (c *Cluster) ServerSide(_ context.Context, namespace string, args []json.Ra
 	return nil
 }
 
-// ServerSideAsk is ServerSide with answers. The error says that not all servers answered; what came is returned beside it.
-func (c *Cluster) ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage, attachments [][]byte) ([]json.RawMessage, error) {
+// ServerSideAsk is ServerSide with answers. The error says that not all servers answered; what came is returned
+// beside it.
+func (c *Cluster) ServerSideAsk(ctx context.Context, namespace string, args []json.RawMessage,
+	attachments [][]byte) ([]json.RawMessage, error) {
 	var answers []json.RawMessage
 	r := &format.Request{Type: format.RequestServerSide, Packet: format.Packet{Args: args, Attachments: attachments}}
 	err := c.gather(ctx, namespace, r, format.ResponseValue, func(r *format.Response) {

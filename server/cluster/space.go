@@ -41,7 +41,8 @@ func (c *Cluster) newSpace(name string) *space {
 		marker:  p + markerSuffix + name + "#",
 		here:    c.here,
 	}
-	s.channels.sockets = escapeGlob(s.channels.base) + c.socketPrefix + strings.Repeat("?", socketIDLength-prefixLength) + "#"
+	anything := strings.Repeat("?", socketIDLength-prefixLength)
+	s.channels.sockets = escapeGlob(s.channels.base) + c.socketPrefix + anything + "#"
 	s.channels.own = s.channels.answers + c.uid + "#"
 	if c.sharded {
 		s.channels.request = s.channels.base
@@ -59,8 +60,8 @@ func (s *space) counted() []string {
 	return []string{s.channels.here, s.channels.request, s.channels.marker}
 }
 
-// count takes the numbers of subscribers of [space.counted]. It returns how many servers of other kinds there are, and whether
-// all servers are there that were.
+// count takes the numbers of subscribers of [space.counted]. It returns how many servers of other kinds there are,
+// and whether all servers are there that were.
 func (s *space) count(n []int64) (foreign int64, all bool) {
 	if s.name == "" {
 		all = s.cluster.members.all() // nodes that are subscribed to this may still lack something

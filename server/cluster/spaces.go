@@ -7,8 +7,8 @@ import (
 	"signalbox/store/redislink"
 )
 
-// Open makes a namespace known to the cluster. It is called before the first client of the namespace, and waits for Redis
-// for a moment.
+// Open makes a namespace known to the cluster. It is called before the first client of the namespace, and waits for
+// Redis for a moment.
 func (c *Cluster) Open(namespace string) {
 	c.spacesMu.Lock()
 	if c.spaces[namespace] != nil {
@@ -33,8 +33,8 @@ func (c *Cluster) Open(namespace string) {
 	}
 }
 
-// subscribeSpace subscribes to the channels of a namespace. Request channel and marker change in one command: where their
-// numbers differ, there are servers of other kinds.
+// subscribeSpace subscribes to the channels of a namespace. Request channel and marker change in one command: where
+// their numbers differ, there are servers of other kinds.
 func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
 	ch := &s.channels
 	if c.sharded {

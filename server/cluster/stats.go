@@ -14,15 +14,15 @@ type tally struct {
 
 // Stats are counts of a [Cluster] for metrics.
 type Stats struct {
-	// Nodes are the other signalbox nodes heard of, Suspects those of them that do not answer, Foreign the servers of other
-	// kinds in the namespace that has most of them.
+	// Nodes are the other signalbox nodes heard of, Suspects those of them that do not answer, Foreign the servers of
+	// other kinds in the namespace that has most of them.
 	Nodes, Suspects, Foreign int
 	// Published are messages given to Redis, Lost those that could not be given to Redis,
 	// Unwritable those that have no form there.
 	Published, Lost, Unwritable uint64
-	// Received are messages from other servers that were looked at, Passed those that were put aside unread, as nobody here is
-	// in the room or waits for the answer, Dropped those that could not be read, Overloads requests that were not carried out
-	// because too many were.
+	// Received are messages from other servers that were looked at, Passed those that were put aside unread, as
+	// nobody here is in the room or waits for the answer, Dropped those that could not be read, Overloads requests
+	// that were not carried out because too many were.
 	Received, Passed, Dropped, Overloads uint64
 	// Requests are those of other servers that were carried out, Timeouts our own that not all answered.
 	Requests, Timeouts uint64

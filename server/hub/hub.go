@@ -68,8 +68,8 @@ func (h *Hub) find(r Room) *room {
 	return s.rooms[r]
 }
 
-// Join puts m into a room and reports whether it was not there before. A member that was removed, or that is in as many
-// rooms as a member may be, joins nothing: [Hub.Contains] tells that from having been there.
+// Join puts m into a room and reports whether it was not there before. A member that was removed, or that is in as
+// many rooms as a member may be, joins nothing: [Hub.Contains] tells that from having been there.
 //
 // In a cluster it returns when what the other nodes send to the room comes here, or after a second, see [Bus].
 func (h *Hub) Join(m *Member, r Room) bool {
@@ -85,12 +85,12 @@ func (h *Hub) Join(m *Member, r Room) bool {
 	return true
 }
 
-// Heard reports whether what other nodes send to a room comes here, for one that was joined: after a join that Redis did not
-// confirm in time it does not yet.
+// Heard reports whether what other nodes send to a room comes here, for one that was joined: after a join that Redis
+// did not confirm in time it does not yet.
 func (h *Hub) Heard(r Room) bool { return h.Bus == nil || h.Bus.Heard(r) }
 
-// Enter puts m into the rooms that a socket is in as long as it is there: its own and that of its namespace. They are not
-// counted by MaxRoomsPerMember, and joining them waits for nobody. It is called once, before the first Join.
+// Enter puts m into the rooms that a socket is in as long as it is there: its own and that of its namespace. They are
+// not counted by MaxRoomsPerMember, and joining them waits for nobody. It is called once, before the first Join.
 func (h *Hub) Enter(m *Member, rooms ...Room) {
 	for _, r := range rooms {
 		if h.Bus != nil {
@@ -296,8 +296,8 @@ func (h *Hub) Rooms(kind Kind) []Room {
 // RefusedJoins returns how many joins were refused by MaxRoomsPerMember.
 func (h *Hub) RefusedJoins() uint64 { return h.refused.Load() }
 
-// Counts returns the number of rooms of each kind that have members, without those that sockets do not choose: their own
-// and those of namespaces.
+// Counts returns the number of rooms of each kind that have members, without those that sockets do not choose: their
+// own and those of namespaces.
 func (h *Hub) Counts() map[Kind]int {
 	counts := make(map[Kind]int)
 	for i := range h.shards {

@@ -17,8 +17,8 @@ const (
 	KindAccount
 	// KindTopic is a publish channel that is not a user or a room: update, broadcast, tap.
 	KindTopic
-	// KindNamespace is a room that a program joined through the Socket.IO library; its name is the namespace, a NUL and
-	// the room.
+	// KindNamespace is a room that a program joined through the Socket.IO library; its name is the namespace, a NUL
+	// and the room.
 	KindNamespace
 	// KindSocket is one socket by its id; its name is the namespace, a NUL and the id. Each socket is in its own.
 	KindSocket
@@ -68,7 +68,8 @@ func KindsOf(namespace string) (user, room Kind) {
 	}
 }
 
-// RoomNamed returns the room that backends mean by a name in a namespace. As everywhere, user:<id> in /chat is an account.
+// RoomNamed returns the room that backends mean by a name in a namespace. As everywhere, user:<id> in /chat is an
+// account.
 func RoomNamed(namespace, name string) Room {
 	_, kind := KindsOf(namespace)
 	if kind == KindNamespace {
@@ -80,8 +81,8 @@ func RoomNamed(namespace, name string) Room {
 	return Room{Kind: kind, Name: name}
 }
 
-// MayJoin reports whether a client may join a room of this name in /chat, on /ws and as a stream: not one that is called
-// like the room of an account.
+// MayJoin reports whether a client may join a room of this name in /chat, on /ws and as a stream: not one that is
+// called like the room of an account.
 func MayJoin(name string) bool { return !strings.HasPrefix(name, accountPrefix) }
 
 // Place returns the namespace in which a room is reached, and its name there.
@@ -96,10 +97,10 @@ func (r Room) Place() (namespace, name string) {
 	return kinds[r.Kind].namespace, r.Name
 }
 
-// Names says what rooms are called between servers: by the signalbox servers, which tell each other the kind beside the
-// name, and by servers that know no kinds, such as Node's. No name that a client may choose is one under which such a server
-// has an account or a socket, and none that such a server uses for an account or a socket reaches a room that clients may
-// choose.
+// Names says what rooms are called between servers: by the signalbox servers, which tell each other the kind beside
+// the name, and by servers that know no kinds, such as Node's. No name that a client may choose is one under which
+// such a server has an account or a socket, and none that such a server uses for an account or a socket reaches a
+// room that clients may choose.
 type Names struct {
 	// Verified says that on "/" too everybody has proved who they are: users there are accounts.
 	Verified bool
@@ -108,8 +109,8 @@ type Names struct {
 // Hidden begins the name of a room that servers without kinds are not to take for one of theirs.
 const Hidden = "\x00"
 
-// mayBeSocket reports whether a name may be the id that a server has given to a socket. It is narrower than [IsSocketID], which
-// says what a Node server takes for one: fewer rooms are kept from other servers.
+// mayBeSocket reports whether a name may be the id that a server has given to a socket. It is narrower than
+// [IsSocketID], which says what a Node server takes for one: fewer rooms are kept from other servers.
 func mayBeSocket(name string) bool {
 	if len(name) != SocketIDLength {
 		return false
@@ -138,7 +139,8 @@ func (n Names) hides(r Room) bool {
 	}
 }
 
-// Of returns the namespace of a room, "" where no Socket.IO client knows it, and what the room is called between servers.
+// Of returns the namespace of a room, "" where no Socket.IO client knows it, and what the room is called between
+// servers.
 func (n Names) Of(r Room) (namespace, name string) {
 	namespace, name = r.Place()
 	if n.hides(r) {
@@ -172,9 +174,9 @@ func (n Names) Room(namespace, name string, letter byte) (Room, bool) {
 	return Room{}, false
 }
 
-// AppendForeign appends the rooms that a server without kinds means by a name. In /chat user:<id> is the account alone. What
-// may be the id of a socket is that socket, or a room that a program joined. On "/" where everybody is verified any other
-// name is a user; where not, a user and a chat room, which such a server does not tell apart.
+// AppendForeign appends the rooms that a server without kinds means by a name. In /chat user:<id> is the account
+// alone. What may be the id of a socket is that socket, or a room that a program joined. On "/" where everybody is
+// verified any other name is a user; where not, a user and a chat room, which such a server does not tell apart.
 func (n Names) AppendForeign(rooms []Room, namespace, name string) []Room {
 	user, room := KindsOf(namespace)
 	switch {

@@ -11,8 +11,8 @@ const (
 	breath = 4 * time.Millisecond
 )
 
-// Pace keeps a goroutine that tells much from telling it all at once: the queue to other nodes is bounded, and what clients
-// send is to find room in it too. The zero value is ready.
+// Pace keeps a goroutine that tells much from telling it all at once: the queue to other nodes is bounded, and what
+// clients send is to find room in it too. The zero value is ready.
 type Pace struct{ told int }
 
 // Step is called before each message, and waits where it is time to. It returns the error of ctx once that is over.

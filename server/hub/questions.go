@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 )
 
-// MaxAnswerBytes bounds what a node answers to one question: answers share the queue to other nodes with what clients say, and
-// come to the one that asks all at once. Who may have more to say answers by pages.
+// MaxAnswerBytes bounds what a node answers to one question: answers share the queue to other nodes with what clients
+// say, and come to the one that asks all at once. Who may have more to say answers by pages.
 const MaxAnswerBytes = 256 << 10
 
 // Ask asks the other nodes a question, as JSON, and has each answer read, one at a time. It reports whether all have
@@ -25,8 +25,8 @@ func Ask[A any](ctx context.Context, nodes Nodes, topic string, question any, re
 	return complete
 }
 
-// Answer has this node answer what others [Ask]. A question that cannot be read gets an answer that cannot either, and so does one
-// whose answer would be too long.
+// Answer has this node answer what others [Ask]. A question that cannot be read gets an answer that cannot either,
+// and so does one whose answer would be too long.
 func Answer[Q any](nodes Nodes, topic string, call func(question Q) any) {
 	nodes.OnAsk(topic, func(_ context.Context, body []byte) []byte {
 		var q Q
@@ -41,8 +41,8 @@ func Answer[Q any](nodes Nodes, topic string, call func(question Q) any) {
 	})
 }
 
-// PlainJSON returns v as JSON in which raw JSON stays as it is: json.Marshal writes < in another way. What cannot be written
-// is nil.
+// PlainJSON returns v as JSON in which raw JSON stays as it is: json.Marshal writes < in another way. What cannot be
+// written is nil.
 func PlainJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

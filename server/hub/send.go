@@ -2,9 +2,9 @@ package hub
 
 import "slices"
 
-// Send queues msg for every member of a room but the ones in except, on every node of the cluster, and returns for how many
-// on this one. It never blocks: what a member does with a message it cannot take is its sink's affair. Messages of one
-// sender reach each member in the order in which they were sent.
+// Send queues msg for every member of a room but the ones in except, on every node of the cluster, and returns for
+// how many on this one. It never blocks: what a member does with a message it cannot take is its sink's affair.
+// Messages of one sender reach each member in the order in which they were sent.
 func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
 	delivered := h.SendHere(r, msg, except...)
 	if h.Bus != nil {
@@ -13,9 +13,9 @@ func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
 	return delivered
 }
 
-// SendCounted is Send, and calls counted once with the number of members on all nodes for which the message was queued.
-// complete is false where a node did not tell. It is called before SendCounted returns where no other node is asked, and
-// on another goroutine otherwise; it must not block.
+// SendCounted is Send, and calls counted once with the number of members on all nodes for which the message was
+// queued. complete is false where a node did not tell. It is called before SendCounted returns where no other node is
+// asked, and on another goroutine otherwise; it must not block.
 func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, complete bool)) {
 	here := h.SendHere(r, msg)
 	if h.Bus == nil {
@@ -25,8 +25,9 @@ func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, comp
 	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
 }
 
-// SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's. A topic, which
-// they do not know, stands for everybody in the namespace of msg. counted, which may be nil, is that of [Hub.SendCounted].
+// SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's. A
+// topic, which they do not know, stands for everybody in the namespace of msg. counted, which may be nil, is that of
+// [Hub.SendCounted].
 func (h *Hub) SendForeign(r Room, msg *Message, counted func(delivered int, complete bool)) {
 	if h.Bus == nil {
 		if counted != nil {
@@ -115,9 +116,9 @@ func (h *Hub) Select(namespace string, sel Selection) []*Member {
 	return members
 }
 
-// SendSelectionHere queues msg once for every member on this node that a selection names, and returns for how many. Rooms
-// without members cost next to nothing: a selection of which one room has members, and that excepts few, costs about as
-// much as [Hub.SendHere].
+// SendSelectionHere queues msg once for every member on this node that a selection names, and returns for how many.
+// Rooms without members cost next to nothing: a selection of which one room has members, and that excepts few, costs
+// about as much as [Hub.SendHere].
 func (h *Hub) SendSelectionHere(sel Selection, msg *Message) int {
 	room, several := h.occupied(sel.rooms(msg.Namespace))
 	if room == nil {
@@ -157,7 +158,8 @@ func (h *Hub) occupied(rooms []Room) (first *Room, several bool) {
 // maxFewExcepted is up to how many exceptions looking through a list is cheaper than making a map.
 const maxFewExcepted = 16
 
-// fewExcepted returns the members that a selection excepts, where they are few: usually it is one, who sent the message.
+// fewExcepted returns the members that a selection excepts, where they are few: usually it is one, who sent the
+// message.
 func (h *Hub) fewExcepted(sel Selection) (except []*Member, few bool) {
 	except = sel.ExceptMembers
 	if len(sel.Except) > 0 {
