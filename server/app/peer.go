@@ -90,6 +90,14 @@ type Session interface {
 	Close(reason string)
 }
 
+// Returner is a [Session] that looks at its client again before it goes on with it after a cut, with RECOVERY.
+type Returner interface {
+	Session
+	// Return is called when the client has come back, between two events, with what it says now. An error means that it is
+	// not let in as who it was: it is then treated as one that was never here, and this session stays as it is.
+	Return(hs Handshake) error
+}
+
 // ConnectError refuses a client with more than a text.
 type ConnectError struct {
 	Message string

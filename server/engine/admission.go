@@ -56,6 +56,14 @@ func (a *admission) enter(addr string) *refusal {
 	return nil
 }
 
+// connectionsOf returns how many connections addr has. Where they are not limited, they are not counted.
+func (a *admission) connectionsOf(addr string) int {
+	if p := a.peers[remote.Network(addr)]; p != nil {
+		return p.connections
+	}
+	return 0
+}
+
 // leave takes a connection of addr off the count.
 func (a *admission) leave(addr string) {
 	if a.off() {

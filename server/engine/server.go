@@ -236,6 +236,13 @@ func (s *Server) session(id string) *Session {
 	return s.sessions[id]
 }
 
+// ConnectionsFrom returns how many connections a client address has, where [Config.MaxConnectionsPerIP] has them counted.
+func (s *Server) ConnectionsFrom(addr string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers.connectionsOf(addr)
+}
+
 func (s *Server) allLinks() []*link {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"signalbox/server/recovery"
 	"signalbox/server/wire"
 )
 
@@ -50,6 +51,12 @@ type Message struct {
 	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
 	Foreign bool
 
+	// Logged is where the message stands in a log of what was sent, for who comes back after a cut. The encoder of
+	// FormSocketIO sets it; nil: nowhere.
+	Logged *recovery.Entry
+
+	held    atomic.Int32
+	to      *Room // where it was sent first
 	encoded [forms]atomic.Pointer[wire.Message]
 	mu      sync.Mutex // held while encoding
 }
@@ -69,6 +76,20 @@ func (m *Message) Encoded(form Form, encode func(*Message) *wire.Message) *wire.
 	m.encoded[form].Store(e)
 	return e
 }
+
+// To returns the room that the message was sent to first; false: there is no single one.
+func (m *Message) To() (Room, bool) {
+	if m.to == nil {
+		return Room{}, false
+	}
+	return *m.to, true
+}
+
+// Hold counts a member on this node that is away and gets the message if it comes back. It is called by sinks.
+func (m *Message) Hold() { m.held.Add(1) }
+
+// Held returns how many members on this node are away and get the message if they come back.
+func (m *Message) Held() int { return int(m.held.Load()) }
 
 // EncodeText writes FormText down.
 func EncodeText(m *Message) *wire.Message {

@@ -50,6 +50,9 @@ func (h *Hub) SendHere(r Room, msg *Message, except ...*Member) int {
 	if rm == nil {
 		return 0
 	}
+	if msg.to == nil {
+		msg.to = &rm.address
+	}
 	rm.mu.RLock()
 	defer rm.mu.RUnlock()
 	delivered := 0

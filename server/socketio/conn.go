@@ -37,6 +37,7 @@ type conn struct {
 	lastName string      // of the last event: most clients send few names
 	bucket   engine.Bucket
 	misled   bool // the connection ends for a packet that came at the wrong time
+	failed   bool // it ends since a handler panicked
 }
 
 // scratch is what handling one event needs and nobody keeps.
@@ -84,6 +85,7 @@ func (s *scratch) release() {
 // server close".
 func (c *conn) refuse(err error) error {
 	if err == nil || errors.Is(err, errPanic) {
+		c.failed = err != nil
 		return err
 	}
 	c.server.counters.badPackets.Add(1)
@@ -135,9 +137,9 @@ func (c *conn) event(p *packet, attachments [][]byte, s *scratch) error {
 	}
 	s.event = app.Event{Name: name, RawName: p.args[0], Args: p.args[1:], Attachments: attachments}
 	if len(p.id) > 0 {
-		s.event.Ack = app.NewAcker(peer, string(p.id))
+		s.event.Ack = app.NewAcker(peer.answerer(c), string(p.id))
 	}
-	return peer.handle(&s.event)
+	return peer.handle(c, &s.event)
 }
 
 // name returns an event's name without making a new string for one that was just seen.

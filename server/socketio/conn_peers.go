@@ -27,8 +27,21 @@ func (c *conn) connect(p *packet) error {
 		c.server.counters.namespacesRefused.Add(1)
 		return c.sendConnectError(name, "Too many namespaces", nil)
 	}
+	c.mu.Unlock()
+	payload := p.payload
+	recovers := c.server.recovers(name)
+	if recovers {
+		var back bool
+		if payload, back = c.restore(name, payload); back {
+			return nil
+		}
+	}
 	peer := newPeer(c, name)
 	h := c.server.handlerOf(peer)
+	if recovers && h.Handler != nil && !h.patient { // who would have to be asked again is not
+		c.server.recoveries.settle(peer)
+	}
+	c.mu.Lock()
 	c.peers = append(c.peers, peer)
 	c.mu.Unlock()
 	if c.closing.Load() { // it ended meanwhile, and who ended it did not see the peer
@@ -38,17 +51,17 @@ func (c *conn) connect(p *packet) error {
 	switch {
 	case peer.gone != nil:
 		c.bucket.Charge(h.weight)
-		c.server.attachLater(peer, h, bytes.Clone(p.payload))
+		c.server.attachLater(peer, h, bytes.Clone(payload))
 		return nil
 	case h.Handler != nil:
-		peer.attach(h, p.payload)
+		peer.attach(h, payload)
 		return nil
 	}
 	if c.server.library == nil {
 		peer.Refuse("Invalid namespace", nil)
 		return nil
 	}
-	return peer.attachToLibrary(p.payload)
+	return peer.attachToLibrary(payload)
 }
 
 func (c *conn) sendConnectError(namespace, message string, data any) error {
@@ -138,15 +151,19 @@ func (c *conn) Closed(reason engine.Reason) {
 	c.expectNothing()
 	c.inNamespace()
 	c.mu.Lock()
-	peers := c.peers
-	c.peers = nil
+	peers := slices.Clone(c.peers)
 	c.mu.Unlock()
 	text := reason.String()
 	if c.misled && reason == engine.ReasonForcedClose {
 		text = "forced server close"
 	}
+	returns := c.mayReturn(reason)
 	for _, p := range peers {
+		if returns && p.goAway(c, text) {
+			continue
+		}
 		p.detach(text)
+		c.remove(p)
 	}
 	c.server.counters.conns.Add(-1)
 }

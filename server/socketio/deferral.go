@@ -6,7 +6,6 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/engine"
-	"signalbox/server/wire"
 )
 
 // This file is how a [peer]'s deliveries wait: what the hub delivers waits while the handler reads what came before it.
@@ -26,16 +25,11 @@ const detour = 1 << 31
 // deferral is what waits for one client. [peer.mu] guards it.
 type deferral struct {
 	depth    int // calls of DeferDelivery without a ResumeDelivery
-	messages []deferredMessage
+	messages []outgoing
 	bytes    int
 	full     bool // there was more than is kept, and the client is being disconnected
 	late     []lateSkip
 	timer    *time.Timer // ends the first of late
-}
-
-type deferredMessage struct {
-	message *wire.Message
-	id      string // of the hub's message, "" without one
 }
 
 // lateSkip knows the messages that a client has got in a history, and may be about to get again.
@@ -75,7 +69,8 @@ func (p *peer) ResumeDelivery(skip func(id string) bool) {
 		return
 	}
 	for _, m := range d.messages {
-		_ = p.conn.session.Send(m.message) // an ended connection is told through Closed
+		m.volatile = false
+		p.passLocked(m) // an ended connection is told through Closed
 	}
 	d.messages, d.bytes = nil, 0
 	p.straightenLocked()
@@ -84,7 +79,7 @@ func (p *peer) ResumeDelivery(skip func(id string) bool) {
 // skipLocked drops what skip knows, now and for a while.
 func (p *peer) skipLocked(skip func(id string) bool) {
 	d := p.deferred
-	d.messages = slices.DeleteFunc(d.messages, func(m deferredMessage) bool {
+	d.messages = slices.DeleteFunc(d.messages, func(m outgoing) bool {
 		known := m.id != "" && skip(m.id)
 		if known {
 			d.bytes -= m.message.Size() + deferredBytes
@@ -121,7 +116,9 @@ func (p *peer) forgetLate() {
 func (p *peer) straightenLocked() {
 	if p.deferred.depth == 0 && len(p.deferred.late) == 0 {
 		p.deferred = nil
-		p.state.And(^uint32(detour))
+		if p.stay == nil {
+			p.state.And(^uint32(detour))
+		}
 	}
 }
 
@@ -133,26 +130,26 @@ func (p *peer) dropDeferredLocked() {
 	p.deferred = nil
 }
 
-// takeLocked takes a message on the detour, for a client that is connected, and reports whether the client gets it.
-func (p *peer) takeLocked(m *wire.Message, id string, volatile bool) bool {
+// takeLocked takes a message on the detour, for a client that is connected.
+func (p *peer) takeLocked(o outgoing) fate {
 	d := p.deferred
 	switch {
-	case d == nil: // the detour has just ended
-		return p.send(m, volatile)
-	case id != "" && slices.ContainsFunc(d.late, func(l lateSkip) bool { return l.skip(id) }):
-		return true // it has it
+	case d == nil: // the detour has just ended, or leads nowhere
+		return p.passLocked(o)
+	case o.id != "" && slices.ContainsFunc(d.late, func(l lateSkip) bool { return l.skip(o.id) }):
+		return sent // it has it
 	case d.depth == 0:
-		return p.send(m, volatile)
+		return p.passLocked(o)
 	case d.full:
-		return false
+		return lost
 	}
-	size := m.Size() + deferredBytes
-	if d.bytes > 0 && d.bytes+size > p.conn.server.outboxBytes {
+	size := o.message.Size() + deferredBytes
+	if d.bytes > 0 && d.bytes+size > p.server().outboxBytes {
 		d.messages, d.bytes, d.full = nil, 0, true
-		p.conn.session.Close(engine.ReasonSlowClient)
-		return false
+		p.conn().session.Close(engine.ReasonSlowClient)
+		return lost
 	}
-	d.messages = append(d.messages, deferredMessage{m, id})
+	d.messages = append(d.messages, o)
 	d.bytes += size
-	return true
+	return sent
 }

@@ -52,6 +52,13 @@ func EncodeEvent(m *hub.Message, id string) *wire.Message {
 	if m.Event == "" && m.RawEvent == nil {
 		return nil
 	}
+	w := eventBuilder(m, id)
+	w.Buf = append(w.Buf, ']')
+	return w.Message(m.Attachments...)
+}
+
+// eventBuilder writes an EVENT packet but for its closing bracket.
+func eventBuilder(m *hub.Message, id string) wire.Builder {
 	size := len(m.Event) + len(m.RawEvent) + len(m.Namespace) + 32
 	for _, a := range m.Args {
 		size += len(a) + 1
@@ -68,8 +75,7 @@ func EncodeEvent(m *hub.Message, id string) *wire.Message {
 		w.Buf = append(w.Buf, ',')
 		w.Buf = append(w.Buf, a...)
 	}
-	w.Buf = append(w.Buf, ']')
-	return w.Message(m.Attachments...)
+	return w
 }
 
 // marshal writes v as JSON; what is JSON already goes out byte for byte.
@@ -245,12 +251,16 @@ func EventMessage(namespace string, args []any) (*hub.Message, error) {
 	return m, nil
 }
 
-// connectPacket tells a client that it is connected, and as whom.
-func connectPacket(namespace, sid string) *wire.Message {
+// connectPacket tells a client that it is connected, as whom, and with which id it may come back; "": with none.
+func connectPacket(namespace, sid, pid string) *wire.Message {
 	w := wire.NewBuilder(64)
 	w.Buf = appendHead(w.Buf, typeConnect, 0, namespace, "")
 	w.Buf = append(w.Buf, `{"sid":"`...)
 	w.Buf = append(w.Buf, sid...)
+	if pid != "" {
+		w.Buf = append(w.Buf, `","pid":"`...)
+		w.Buf = append(w.Buf, pid...)
+	}
 	w.Buf = append(w.Buf, `"}`...)
 	return w.Message()
 }

@@ -55,20 +55,26 @@ func (p *peer) greet(h app.Handler, payload []byte) (session app.Session, err er
 			session, err = nil, errPanic
 		}
 	}()
-	request := p.conn.session.Request()
-	return h.Connect(p, app.Handshake{
+	hs := p.conn().handshake(payload)
+	hs.Gone = p.gone
+	return h.Connect(p, hs)
+}
+
+// handshake returns what the client said when it came, with the payload of its CONNECT.
+func (c *conn) handshake(payload []byte) app.Handshake {
+	request := c.session.Request()
+	return app.Handshake{
 		Auth:       authObject(payload),
 		Query:      func(name string) string { return request.Query().Get(name) },
 		Header:     request.Header.Get,
-		RemoteAddr: p.conn.session.RemoteAddr(),
+		RemoteAddr: c.session.RemoteAddr(),
 		Time:       request.Time,
-		Gone:       p.gone,
-	})
+	}
 }
 
 // attachToLibrary asks the library to let the client in. Its answer is Accept or Refuse, at once or later.
 func (p *peer) attachToLibrary(payload []byte) (err error) {
-	session, err := p.greet(p.conn.server.libraryDoor, payload)
+	session, err := p.greet(p.server().libraryDoor, payload)
 	if err != nil {
 		p.refuse(err)
 		return nil
@@ -80,7 +86,7 @@ func (p *peer) attachToLibrary(payload []byte) (err error) {
 	return p.library.Connect(payload)
 }
 
-func (p *peer) enter(rooms ...hub.Room) { p.conn.server.hub.Enter(p.member, rooms...) }
+func (p *peer) enter(rooms ...hub.Room) { p.server().hub.Enter(p.member, rooms...) }
 
 // step moves from one status to the next, and reports false where the client was not there.
 func (p *peer) step(from, to status) bool { return p.state.CompareAndSwap(uint32(from), uint32(to)) }
@@ -101,16 +107,17 @@ func (p *peer) Refuse(message string, data any) {
 // refuse turns the client away. It may ask again as soon as it knows, so it is out before.
 func (p *peer) refuse(err error) {
 	p.detach("refused")
-	p.conn.remove(p)
+	c := p.conn()
+	c.remove(p)
 	if errors.Is(err, app.ErrUnavailable) {
-		p.conn.end()
+		c.end()
 		return
 	}
 	message, data := err.Error(), any(nil)
 	if refusal := (*app.ConnectError)(nil); errors.As(err, &refusal) {
 		message, data = refusal.Message, refusal.Data
 	}
-	_ = p.conn.sendConnectError(p.name, message, data) // an ended connection is told through Closed
+	_ = p.conn().sendConnectError(p.name, message, data) // an ended connection is told through Closed
 }
 
 // open queues the CONNECT packet and behind it what was sent to the client before.
@@ -120,13 +127,19 @@ func (p *peer) open() {
 	if !p.step(attached, opening) {
 		return
 	}
-	p.conn.inNamespace()
-	_ = p.conn.session.Send(connectPacket(p.name, p.ID())) // an ended connection is told through Closed
+	c := p.conn()
+	c.inNamespace()
+	_ = c.session.Send(connectPacket(p.name, p.ID(), p.stay.pid())) // an ended connection is told through Closed
 	for _, m := range p.early {
-		_ = p.conn.session.Send(m)
+		m.volatile = false
+		p.passLocked(m)
 	}
 	p.early = nil
-	p.step(opening, connected)
+	if p.stay != nil {
+		p.state.Store(uint32(connected) | detour) // what it is given is logged on the way
+	} else {
+		p.step(opening, connected)
+	}
 }
 
 // detach ends the client's stay. The handler is told once, after the event it has at hand; then the member leaves its
@@ -147,6 +160,7 @@ func (p *peer) leave(reason string) bool {
 	p.state.Store(uint32(left))
 	p.early = nil
 	p.dropDeferredLocked()
+	p.stay.end()
 	p.ending = reason
 	if p.gone != nil {
 		close(p.gone)
@@ -184,20 +198,20 @@ func (p *peer) finish(session app.Session, reason string) {
 
 // release takes the client out of its rooms.
 func (p *peer) release() {
-	if n := p.conn.server.namespace(p.name); n != nil {
+	if n := p.server().namespace(p.name); n != nil {
 		n.questions.leave(p)
 	}
-	p.conn.server.hub.Remove(p.member)
+	p.server().hub.Remove(p.member)
 	p.depart()
-	if p.conn.isAlone() {
-		p.conn.awaitNamespace()
+	if c := p.conn(); c.isAlone() {
+		c.awaitNamespace()
 	}
 }
 
 // Disconnect implements [app.Peer].
 func (p *peer) Disconnect(closeConnection bool) {
 	if closeConnection {
-		p.conn.disconnectAll()
+		p.conn().disconnectAll()
 		return
 	}
 	p.Leave()
@@ -207,7 +221,7 @@ func (p *peer) Disconnect(closeConnection bool) {
 // Leave implements [Client].
 func (p *peer) Leave() {
 	if p.leave("server namespace disconnect") {
-		_ = p.conn.session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
+		_ = p.conn().session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
 	}
 }
 
@@ -216,12 +230,12 @@ func (p *peer) Queue(m *wire.Message, volatile bool) bool { return p.deliver(m, 
 
 // Fail implements [Client].
 func (p *peer) Fail(err error) {
-	_ = p.conn.refuse(err)
-	p.conn.end()
+	_ = p.conn().refuse(err)
+	p.conn().end()
 }
 
 // Connection implements [Client].
-func (p *peer) Connection() *engine.Session { return p.conn.session }
+func (p *peer) Connection() *engine.Session { return p.conn().session }
 
 // LibrarySession implements [Client].
 func (p *peer) LibrarySession() LibrarySession { return p.library }

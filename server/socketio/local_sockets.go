@@ -97,7 +97,7 @@ func (s *Server) ServerSideHere(namespace string, args []json.RawMessage, attach
 func (p *peer) bareRooms() []string {
 	var rooms []string
 	for _, r := range p.member.Rooms() {
-		namespace, name := p.conn.server.hub.Names.Of(r)
+		namespace, name := p.server().hub.Names.Of(r)
 		if namespace == p.name && r.Kind != hub.KindEverybody && !slices.Contains(rooms, name) {
 			rooms = append(rooms, name)
 		}
@@ -120,7 +120,7 @@ const nodeTime = "Mon Jan 02 2006 15:04:05 GMT+0000 (Coordinated Universal Time)
 
 // handshake returns a client's handshake as a Node server tells of it, without secrets.
 func (p *peer) handshake() json.RawMessage {
-	request := p.conn.session.Request()
+	request := p.conn().session.Request()
 	query := openQuery(request.Query())
 	raw, err := marshal(struct {
 		Headers map[string]any `json:"headers"`
@@ -135,7 +135,7 @@ func (p *peer) handshake() json.RawMessage {
 	}{
 		Headers: openHeaders(request.Header),
 		Time:    request.Time.UTC().Format(nodeTime),
-		Address: p.conn.session.RemoteAddr(),
+		Address: p.conn().session.RemoteAddr(),
 		Xdomain: request.Header.Get("Origin") != "",
 		Secure:  request.Secure,
 		Issued:  request.Time.UnixMilli(),

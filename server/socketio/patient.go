@@ -87,8 +87,8 @@ func (p *peer) depart() {
 	visiting := p.visiting
 	p.visiting = false
 	p.mu.Unlock()
-	if visiting && p.conn.server.passing.add(p.name, -1) == 0 {
-		p.conn.server.closePassing(p.name)
+	if visiting && p.server().passing.add(p.name, -1) == 0 {
+		p.server().closePassing(p.name)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/recovery"
 	"signalbox/server/wire"
 )
 
@@ -31,15 +32,16 @@ const (
 // peer is one client in one namespace: a [app.Peer] for its handler and a [hub.Sink] for the hub.
 type peer struct {
 	// Static after construction.
-	conn   *conn
 	name   string // of the namespace
 	member *hub.Member
 	gone   chan struct{} // closed when it has left; nil where its handler is no [app.Patient]
+	stay   *stay // nil where clients that are cut do not come back
 
 	// Set before anybody else knows the peer; nil in a namespace with a handler.
 	library LibrarySession
 
 	state atomic.Uint32
+	link  atomic.Pointer[conn] // changes only where stay is there
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -47,15 +49,34 @@ type peer struct {
 	told     bool // the handler knows that it left, or is about to
 	visiting bool // its namespace is there as long as it has clients
 	session  app.Session
-	early    []*wire.Message // sent before CONNECT, in order
-	deferred *deferral       // what waits for ResumeDelivery; nil while nothing does
-	ending   string          // why it left
+	early    []outgoing // sent before CONNECT, in order
+	deferred *deferral  // what waits for ResumeDelivery; nil while nothing does
+	ending   string     // why it left
 }
+
+// outgoing is a message on its way to one client.
+type outgoing struct {
+	message  *wire.Message
+	id       string          // of the hub's message, "" without one
+	volatile bool            // it may be missed
+	entry    *recovery.Entry // where it is logged; nil: nowhere
+	tail     uint64          // stands for the text at its end where it has no offset, see [stay]
+}
+
+// fate is what becomes of a message to one client.
+type fate uint8
+
+const (
+	lost fate = iota
+	sent      // it is queued
+	held      // the client is away, and gets it if it comes back
+)
 
 // newPeer returns a peer with an id that nobody can guess and nobody else has. A server of a cluster has a prefix for
 // all ids of its own, by which what is for one of them finds it.
 func newPeer(c *conn, namespace string) *peer {
-	p := &peer{conn: c, name: namespace}
+	p := &peer{name: namespace}
+	p.link.Store(c)
 	var b [hub.SocketIDLength * 3 / 4]byte
 	rand.Read(b[:]) // never fails
 	id := c.server.cluster.SocketPrefix() + base64.RawURLEncoding.EncodeToString(b[:])
@@ -70,6 +91,11 @@ var (
 	_ app.Answerer = (*peer)(nil)
 )
 
+// conn returns the client's connection, or the last one it had.
+func (p *peer) conn() *conn { return p.link.Load() }
+
+func (p *peer) server() *Server { return p.conn().server }
+
 func (p *peer) status() status { return status(p.state.Load() &^ detour) }
 
 func (p *peer) ID() string          { return p.member.ID() }
@@ -78,10 +104,24 @@ func (p *peer) Member() *hub.Member { return p.member }
 func (p *peer) Closed() bool        { return p.status() == left }
 
 // Charge implements [app.Charger].
-func (p *peer) Charge(weight float64) { p.conn.bucket.Charge(weight) }
+func (p *peer) Charge(weight float64) {
+	c := p.conn()
+	if p.stay != nil {
+		c = p.stay.reader
+	}
+	c.bucket.Charge(weight)
+}
 
-// handle gives one event to the handler. Its error ends the connection.
-func (p *peer) handle(e *app.Event) (err error) {
+// handle gives one event that came on c to the handler. Its error ends the connection.
+func (p *peer) handle(c *conn, e *app.Event) (err error) {
+	if p.stay != nil {
+		p.stay.handling.Lock()
+		defer p.stay.handling.Unlock()
+		if p.conn() != c {
+			return nil // the client has come back on another connection
+		}
+		p.stay.reader = c
+	}
 	p.mu.Lock()
 	switch p.status() {
 	case opening, connected:
@@ -96,14 +136,14 @@ func (p *peer) handle(e *app.Event) (err error) {
 	session := p.session
 	p.mu.Unlock()
 
-	p.conn.server.counters.eventsIn.Add(1)
+	p.server().counters.eventsIn.Add(1)
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
 			p.panicked(r)
 			err = errPanic
 		}
-		p.conn.server.latency.observe(time.Since(start))
+		p.server().latency.observe(time.Since(start))
 		p.mu.Lock()
 		p.handling = false
 		ended := p.status() == left
@@ -116,7 +156,7 @@ func (p *peer) handle(e *app.Event) (err error) {
 	return nil
 }
 
-func (p *peer) panicked(r any) { p.conn.server.Panicked(p.name, p.ID(), r) }
+func (p *peer) panicked(r any) { p.server().Panicked(p.name, p.ID(), r) }
 
 // acknowledge gives the client's answer to who waits for it. An id that nobody waits for is ignored, as in the
 // reference.
@@ -125,7 +165,7 @@ func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
 	if parseErr != nil {
 		return nil
 	}
-	if n := p.conn.server.namespace(p.name); n != nil && n.questions.take(id, p, pk.args, attachments) {
+	if n := p.server().namespace(p.name); n != nil && n.questions.take(id, p, pk.args, attachments) {
 		return nil
 	}
 	s := p.LibrarySession()
@@ -146,40 +186,55 @@ func (p *peer) Deliver(m *hub.Message) bool {
 	if m.Namespace != p.name {
 		return false
 	}
+	if p.stay != nil {
+		return p.stay.deliver(p, m)
+	}
 	encoded := m.Encoded(hub.FormSocketIO, encodeMessage)
 	return encoded != nil && p.deliver(encoded, m.ID, m.Volatile)
 }
 
-// deliver queues a message with the id that the hub knows it by.
+// deliver queues a message with the id that the hub knows it by. It is logged nowhere.
 func (p *peer) deliver(m *wire.Message, id string, volatile bool) bool {
 	if p.state.Load() != uint32(connected) {
-		return p.wait(m, id, volatile)
+		return p.wait(outgoing{message: m, id: id, volatile: volatile}) == sent
 	}
 	return p.send(m, volatile)
 }
 
 func (p *peer) send(m *wire.Message, volatile bool) bool {
 	if volatile {
-		return p.conn.session.SendVolatile(m)
+		return p.conn().session.SendVolatile(m)
 	}
-	return p.conn.session.Send(m) == nil
+	return p.conn().session.Send(m) == nil
 }
 
-// wait keeps a message for a client that has not been told yet that it is connected, or whose messages are held back.
-func (p *peer) wait(m *wire.Message, id string, volatile bool) bool {
+// wait takes a message for a client that has not been told yet that it is connected, or whose messages do not go straight to
+// the outbox.
+func (p *peer) wait(o outgoing) fate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.status() {
 	case connected:
-		return p.takeLocked(m, id, volatile)
+		return p.takeLocked(o)
 	case asked, left:
-		return false
+		return lost
 	}
 	if len(p.early) >= maxEarly {
-		return false
+		return lost
 	}
-	p.early = append(p.early, m)
-	return true
+	p.early = append(p.early, o)
+	return sent
+}
+
+// passLocked queues a message for a client that is connected.
+func (p *peer) passLocked(o outgoing) fate {
+	if p.stay != nil {
+		return p.stay.passLocked(p, o)
+	}
+	if p.send(o.message, o.volatile) {
+		return sent
+	}
+	return lost
 }
 
 // maxEarly bounds what waits for one client's CONNECT packet.
@@ -191,25 +246,31 @@ func (p *peer) Emit(event string, args ...any) error {
 	if err != nil {
 		return fmt.Errorf("emit %s: %w", event, err)
 	}
-	m := encodeMessage(&hub.Message{Namespace: p.name, Event: event, Args: raw, Attachments: attachments})
-	if p.status() == connected {
-		return p.conn.session.Reply(m)
+	msg := &hub.Message{Namespace: p.name, Event: event, Args: raw, Attachments: attachments}
+	if p.stay != nil {
+		return p.stay.emit(p, msg)
 	}
-	if !p.wait(m, "", false) {
+	m := encodeMessage(msg)
+	if p.status() == connected {
+		return p.conn().session.Reply(m)
+	}
+	if p.wait(outgoing{message: m}) == lost {
 		return errClosed
 	}
 	return nil
 }
 
 // Answer implements [app.Answerer]: it sends an ACK packet.
-func (p *peer) Answer(id string, args ...any) {
+func (p *peer) Answer(id string, args ...any) { p.answer(p.conn(), id, args) }
+
+func (p *peer) answer(c *conn, id string, args []any) {
 	if p.status() == left {
 		return
 	}
 	m, err := EncodeAck(p.name, id, args)
 	if err != nil {
-		p.conn.server.log.Error("an answer cannot be written", "namespace", p.name, "sid", p.ID(), "error", err)
+		c.server.log.Error("an answer cannot be written", "namespace", p.name, "sid", p.ID(), "error", err)
 		return
 	}
-	_ = p.conn.session.Reply(m) // an ended connection is told through Closed
+	_ = c.session.Reply(m) // an ended connection is told through Closed
 }

@@ -37,7 +37,9 @@ type Config struct {
 	Guard func(app.Handler) app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
-	Log     *slog.Logger
+	// Recovery has clients come back as they were after a cut; nil: each is a new one.
+	Recovery *Recovery
+	Log      *slog.Logger
 }
 
 // Server is the Socket.IO server: engine and handlers, put together. All methods may be called from any
@@ -53,8 +55,9 @@ type Server struct {
 	libraryDoor app.Handler
 
 	cluster      Cluster
-	outboxBytes  int   // what may wait for one client
-	payloadBytes int64 // of one message from a client
+	recoveries   *recoveries // nil: there is none
+	outboxBytes  int         // what may wait for one client
+	payloadBytes int64       // of one message from a client
 
 	namespaces sync.Map // name to *namespace
 	passing    passing
@@ -82,6 +85,9 @@ func New(cfg Config) *Server {
 	}
 	if s.cfg.ConnectTimeout == 0 {
 		s.cfg.ConnectTimeout = 45 * time.Second
+	}
+	if cfg.Recovery != nil {
+		s.recoveries = newRecoveries(cfg.Recovery)
 	}
 	s.engine = engine.New(cfg.Engine, s.open)
 	for name := range s.handlers {
@@ -112,6 +118,9 @@ func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 // Clients see that the transport closed, and reconnect by themselves. Then the cluster hears that the namespaces are
 // closed, so it has to be there until Shutdown has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
+	if s.recoveries != nil {
+		s.recoveries.store.Close()
+	}
 	err := s.engine.Shutdown(ctx)
 	err = errors.Join(err, s.awaitPatient(ctx))
 	if s.library != nil {

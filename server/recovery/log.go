@@ -1,0 +1,113 @@
+package recovery
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"signalbox/server/wire"
+)
+
+// Log is what a room was sent, from its oldest message that is kept. [Store.mu] guards it.
+type Log struct {
+	room    Room
+	base    uint64 // index of entries[0]
+	entries []entry
+	bytes   int64
+	trimmed uint64 // seq of what was before entries[0]
+	early   int    // messages that went before their turn in [Store.order]
+}
+
+type entry struct {
+	message *wire.Message
+	seq     uint64
+	at      time.Duration // since the store was made
+}
+
+// Entry is the place of a message in a log.
+type Entry struct {
+	log        *Log
+	index, seq uint64
+}
+
+// oldest returns when the log's oldest message came.
+func (l *Log) oldest() time.Duration {
+	if len(l.entries) == 0 {
+		return 0
+	}
+	return l.entries[0].at
+}
+
+// trim drops the oldest message and returns what it took.
+func (l *Log) trim() int64 {
+	e := &l.entries[0]
+	size := int64(e.message.Size() + entryBytes)
+	l.trimmed = e.seq
+	*e = entry{}
+	l.entries = l.entries[1:]
+	l.base++
+	return size
+}
+
+// find returns the index of the message with a seq, if it is one of those from first on, n of them.
+func (l *Log) find(seq, first, n uint64) (index uint64, ok bool) {
+	from, to := max(first, l.base), min(first+n, l.base+uint64(len(l.entries)))
+	if from >= to {
+		return 0, false
+	}
+	part := l.entries[from-l.base : to-l.base]
+	i := sort.Search(len(part), func(i int) bool { return part[i].seq >= seq })
+	if i == len(part) || part[i].seq != seq {
+		return 0, false
+	}
+	return from + uint64(i), true
+}
+
+const (
+	nodeLength = 4
+	seqLength  = 8
+	// OffsetLength is the length of an offset: the node's characters, then a number.
+	OffsetLength = nodeLength + seqLength
+)
+
+func appendOffset(b []byte, node string, seq uint64) []byte {
+	b = append(b, node...)
+	text := strconv.FormatUint(seq, 36)
+	for range seqLength - len(text) {
+		b = append(b, '0')
+	}
+	return append(b, text...)
+}
+
+// parseOffset returns the number of an offset of this node.
+func parseOffset(node, offset string) (seq uint64, ok bool) {
+	text, ok := strings.CutPrefix(offset, node)
+	if !ok || len(text) != seqLength {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(text, 36, 64)
+	return seq, err == nil
+}
+
+// queue is logs in the order of their messages.
+type queue struct {
+	logs []*Log
+	head int
+}
+
+func (q *queue) len() int    { return len(q.logs) - q.head }
+func (q *queue) empty() bool { return q.len() == 0 }
+func (q *queue) push(l *Log) { q.logs = append(q.logs, l) }
+func (q *queue) first() *Log { return q.logs[q.head] }
+
+func (q *queue) pop() *Log {
+	l := q.logs[q.head]
+	q.logs[q.head] = nil
+	q.head++
+	if q.head > 64 && q.head*2 > len(q.logs) {
+		q.logs = append(q.logs[:0:0], q.logs[q.head:]...)
+		q.head = 0
+	}
+	return l
+}

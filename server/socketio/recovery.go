@@ -1,0 +1,431 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+
+	"signalbox/server/app"
+	"signalbox/server/engine"
+	"signalbox/server/hub"
+	"signalbox/server/rawjson"
+	"signalbox/server/recovery"
+	"signalbox/server/remote"
+	"signalbox/server/wire"
+)
+
+// This file is connection state recovery: a client that was cut comes back as the same socket, with the messages that it
+// missed. Its [peer] stays as it is all the while, in its rooms and with its handler's session; only the connection under it
+// is another one afterwards.
+//
+// Rule: https://socket.io/docs/v4/connection-state-recovery, and what the client of 4.6 to 4.8 does.
+
+// Recovery has clients that were cut come back as they were.
+type Recovery struct {
+	recovery.Config
+	// In reports whether a namespace has it; nil: each has.
+	In func(namespace string) bool
+}
+
+// Why a client that wants to come back is a new one; beside what recovery.Session says.
+var (
+	errUnknown  = errors.New("unknown") // no such session: it has ended, or was never here
+	errNotToken = errors.New("token")   // the token does not let it in as who it was
+)
+
+// recoveries is what a server with recovery keeps.
+type recoveries struct {
+	store  *recovery.Store
+	in     func(namespace string) bool
+	encode func(*hub.Message) *wire.Message // method value, made once
+
+	mu sync.Mutex
+	// mu guards the following.
+	recovered uint64
+	failed    map[string]uint64
+	ended     map[string]uint64
+}
+
+func newRecoveries(cfg *Recovery) *recoveries {
+	r := &recoveries{store: recovery.New(cfg.Config), in: cfg.In, failed: make(map[string]uint64), ended: make(map[string]uint64)}
+	r.encode = func(m *hub.Message) *wire.Message {
+		room, _ := m.To()
+		return r.log(room, m)
+	}
+	return r
+}
+
+// log writes a message down as an EVENT packet with its offset behind the arguments, and adds it to the log of a room; the zero
+// room is the log of what was sent to several at once.
+func (r *recoveries) log(room hub.Room, m *hub.Message) *wire.Message {
+	if m.Event == "" && m.RawEvent == nil {
+		return nil
+	}
+	w := eventBuilder(m, "")
+	w.Buf = append(w.Buf, `,"`...)
+	place := len(w.Buf)
+	w.Buf = append(w.Buf, make([]byte, recovery.OffsetLength)...)
+	w.Buf = append(w.Buf, `"]`...)
+	offset := w.Buf[place:][:recovery.OffsetLength]
+	encoded := w.Message(m.Attachments...)
+	m.Logged = r.store.Append(recovery.Room{Kind: uint8(room.Kind), Name: room.Name}, encoded, offset)
+	return encoded
+}
+
+// tail returns what stands for the text at the end of an event without an offset, 0 where there is none: a client takes it
+// for one.
+func (r *recoveries) tail(m *hub.Message) uint64 {
+	last := m.RawEvent
+	if n := len(m.Args); n > 0 {
+		last = m.Args[n-1]
+	} else if last == nil {
+		return r.store.Hash(m.Event)
+	}
+	text, ok := rawjson.Text(last)
+	if !ok {
+		return 0
+	}
+	return r.store.Hash(text)
+}
+
+func (r *recoveries) count(of map[string]uint64, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of[reason]++
+}
+
+// RecoveryStats are figures of recovery since the start.
+type RecoveryStats struct {
+	recovery.Stats
+	Recovered uint64            // clients that came back as they were
+	Failed    map[string]uint64 // clients that wanted to, by why they could not
+	Ended     map[string]uint64 // sessions that ended while they were away, by why
+}
+
+// RecoveryStats returns the figures of now, and whether there is recovery at all.
+func (s *Server) RecoveryStats() (stats RecoveryStats, on bool) {
+	r := s.recoveries
+	if r == nil {
+		return RecoveryStats{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return RecoveryStats{Stats: r.store.Stats(), Recovered: r.recovered, Failed: maps.Clone(r.failed), Ended: maps.Clone(r.ended)}, true
+}
+
+// recovers reports whether clients of a namespace may come back.
+func (s *Server) recovers(namespace string) bool {
+	r := s.recoveries
+	return r != nil && (r.in == nil || r.in(namespace))
+}
+
+// stay is what a [peer] keeps where its client may come back.
+type stay struct {
+	// Static after construction.
+	*recoveries
+	session *recovery.Session
+
+	// handling is held while the handler has an event, and while the client comes back: the one connection's events are
+	// over before those of the next begin. It is taken before peer.mu.
+	handling sync.Mutex
+	reader   *conn // whose event the handler has; guarded by handling
+
+	// peer.mu guards the following.
+	away    bool
+	absence int    // how often it was away
+	reason  string // why
+}
+
+// settle gives the peer of a client that is not known what it keeps.
+func (r *recoveries) settle(p *peer) {
+	p.stay = &stay{recoveries: r, session: r.store.Open(p)}
+	c := p.conn()
+	r.store.Crowd(c.network(), c.server.engine.ConnectionsFrom(c.session.RemoteAddr()))
+}
+
+func (s *stay) pid() string {
+	if s == nil {
+		return ""
+	}
+	return s.session.PID()
+}
+
+func (s *stay) end() {
+	if s != nil {
+		s.session.Close()
+	}
+}
+
+// Away reports whether the client was cut, and may come back.
+func (p *peer) Away() bool {
+	if p.stay == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stay.away && p.status() == connected
+}
+
+// deliver is Deliver of a peer whose client may come back.
+func (s *stay) deliver(p *peer, m *hub.Message) bool {
+	o := outgoing{id: m.ID, volatile: m.Volatile}
+	if m.Volatile {
+		o.message, o.tail = m.Encoded(hub.FormSocketIO, encodeMessage), s.tail(m)
+	} else {
+		o.message = m.Encoded(hub.FormSocketIO, s.encode)
+		o.entry = m.Logged
+	}
+	if o.message == nil {
+		return false
+	}
+	fate := p.wait(o)
+	if fate == held {
+		m.Hold()
+	}
+	return fate == sent
+}
+
+// passLocked is passLocked of such a peer.
+func (s *stay) passLocked(p *peer, o outgoing) fate {
+	if o.entry != nil {
+		s.session.Note(o.entry)
+	}
+	switch {
+	case !s.away && p.send(o.message, o.volatile):
+		if o.tail != 0 {
+			s.session.NoteTail(o.tail)
+		}
+		return sent
+	case o.entry != nil:
+		return held
+	default:
+		return lost
+	}
+}
+
+// emit is Emit of such a peer.
+func (s *stay) emit(p *peer, m *hub.Message) error {
+	encoded := s.log(hub.SocketRoom(p.name, p.ID()), m)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.status() {
+	case connected:
+		s.session.Note(m.Logged)
+		if !s.away {
+			_ = p.conn().session.Reply(encoded) // who is cut by now gets it when it is back
+		}
+		return nil
+	case attached, opening:
+		if len(p.early) < maxEarly {
+			p.early = append(p.early, outgoing{message: encoded, entry: m.Logged})
+			return nil
+		}
+	}
+	return errClosed
+}
+
+// answerer returns what answers an event that came on c: on that connection and on no later one.
+func (p *peer) answerer(c *conn) app.Answerer {
+	if p.stay == nil {
+		return p
+	}
+	return &answerer{p, c}
+}
+
+type answerer struct {
+	peer *peer
+	conn *conn
+}
+
+func (a *answerer) Answer(id string, args ...any) { a.peer.answer(a.conn, id, args) }
+
+// mayReturn reports whether the clients of a connection that ended may come back.
+//
+// Rule: as in the reference, not where either side asked for the end; nor where the server failed.
+func (c *conn) mayReturn(reason engine.Reason) bool {
+	if c.server.recoveries == nil || c.failed {
+		return false
+	}
+	switch reason {
+	case engine.ReasonTransportClose, engine.ReasonTransportError, engine.ReasonPingTimeout, engine.ReasonForcedClose,
+		engine.ReasonSlowClient, engine.ReasonWriteTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// goAway keeps the peer of a client whose connection c has ended. It reports false where the client has left, or must leave.
+func (p *peer) goAway(c *conn, reason string) bool {
+	s := p.stay
+	if s == nil {
+		return false
+	}
+	p.mu.Lock()
+	if p.conn() != c {
+		p.mu.Unlock()
+		return true // it has come back already
+	}
+	if p.status() != connected {
+		p.mu.Unlock()
+		return false
+	}
+	s.absence++
+	absence, address := s.absence, c.network()
+	s.away = s.session.Away(address, func(why recovery.Ended) { p.expired(absence, why) })
+	s.reason = reason
+	away := s.away
+	p.mu.Unlock()
+	if away {
+		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session away",
+			slog.String("namespace", p.name), slog.String("sid", p.ID()), slog.String("reason", reason))
+		s.store.Crowd(address, c.server.engine.ConnectionsFrom(c.session.RemoteAddr())-1) // this one is still among them
+	}
+	return away
+}
+
+// network is what the connections of an address are counted by.
+func (c *conn) network() string { return remote.Network(c.session.RemoteAddr()).String() }
+
+// expired ends the stay of a client that did not come back.
+func (p *peer) expired(absence int, why recovery.Ended) {
+	p.mu.Lock()
+	s := p.stay
+	is, reason := s.away && s.absence == absence, s.reason
+	p.mu.Unlock()
+	if !is {
+		return
+	}
+	if why == recovery.EndedClosed {
+		reason = app.ReasonShutdown
+	}
+	s.count(s.ended, string(why))
+	p.server().log.LogAttrs(context.Background(), slog.LevelDebug, "session ended while away",
+		slog.String("namespace", p.name), slog.String("sid", p.ID()), slog.String("reason", string(why)))
+	p.detach(reason)
+}
+
+// restore lets a client that was cut come back in a namespace, and reports whether it did. It returns the payload of its
+// CONNECT without the secret.
+func (c *conn) restore(namespace string, payload []byte) (open []byte, back bool) {
+	if payload == nil {
+		return nil, false
+	}
+	f, ok := rawjson.Fields(payload, "pid", "offset")
+	if !ok || f[0] == nil && f[1] == nil {
+		return payload, false
+	}
+	payload = withoutSecret(payload)
+	pid, ok := rawjson.Text(f[0])
+	if !ok {
+		return payload, false
+	}
+	offset, _ := rawjson.Text(f[1]) // what is no text is none
+	r := c.server.recoveries
+	p, missed, err := c.takeOver(namespace, pid, offset, payload)
+	if err != nil {
+		r.count(r.failed, err.Error())
+		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session not recovered",
+			slog.String("namespace", namespace), slog.String("reason", err.Error()))
+		return payload, false
+	}
+	r.mu.Lock()
+	r.recovered++
+	r.mu.Unlock()
+	c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session recovered",
+		slog.String("namespace", namespace), slog.String("sid", p.ID()), slog.Int("missed", missed))
+	return payload, true
+}
+
+// takeOver gives a client's peer this connection, and ends the one it had, if that is there still. The error is why that cannot
+// be: then the session has ended, but where the token is all that is wrong.
+func (c *conn) takeOver(namespace, pid, offset string, payload []byte) (p *peer, missed int, err error) {
+	p, _ = c.server.recoveries.store.Find(pid).(*peer)
+	if p == nil || p.name != namespace {
+		return nil, 0, errUnknown
+	}
+	s := p.stay
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	s.reader = c
+	if !p.accepts(c.handshake(payload)) {
+		return nil, 0, errNotToken // the one that has another may still come
+	}
+	old := p.conn()
+	missed, err = s.moveLocked(p, c, offset)
+	if err == errUnknown {
+		return nil, 0, err
+	}
+	if err != nil {
+		p.detach("transport close") // its client will not come back to it
+	}
+	old.remove(p)
+	old.end()
+	return p, missed, err
+}
+
+// accepts asks the handler's session whether it goes on with its client.
+func (p *peer) accepts(hs app.Handshake) (ok bool) {
+	p.mu.Lock()
+	session := p.session
+	p.mu.Unlock()
+	r, is := session.(app.Returner)
+	if !is {
+		return true
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			p.panicked(fault)
+			ok = false
+		}
+	}()
+	return r.Return(hs) == nil
+}
+
+// moveLocked gives a peer the connection c. handling is held.
+func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status() != connected {
+		return 0, errUnknown
+	}
+	messages, err := s.session.Missed(offset, c.server.outboxBytes)
+	if err != nil {
+		return 0, err
+	}
+	if !s.session.Back() {
+		return 0, errUnknown // its time is over at this moment
+	}
+	s.away = false
+	p.link.Store(c)
+	c.mu.Lock()
+	c.peers = append(c.peers, p)
+	c.mu.Unlock()
+	c.inNamespace()
+	for _, m := range messages {
+		_ = c.session.Send(m) // an ended connection is told through Closed
+	}
+	_ = c.session.Send(connectPacket(p.name, p.ID(), s.pid()))
+	return len(messages), nil
+}
+
+// withoutSecret returns the payload of a CONNECT without what recovery reads there.
+func withoutSecret(payload []byte) []byte {
+	out := make([]byte, 1, len(payload))
+	out[0] = '{'
+	members := rawjson.Checked(payload)
+	for key, value, ok := members.Next(); ok; key, value, ok = members.Next() {
+		if string(key) == "pid" || string(key) == "offset" {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = rawjson.AppendQuoted(out, key)
+		out = append(out, ':')
+		out = append(out, value...)
+	}
+	return append(out, '}')
+}
