@@ -58,6 +58,10 @@ type Config struct {
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
 	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"20000" min:"0" max:"1000000" doc:"events per second from one connection, twice as many at once; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
+	Recovery      Namespaces    `group:"Clients that are cut" env:"RECOVERY" doc:"connection state recovery: true, or a list of namespaces such as /,/chat. A client that is cut comes back as who it was, in its rooms, with what it missed; each event has its offset as one more last argument, which listeners get too. Empty: each is a new one"`
+	RecoveryTime  time.Duration `env:"RECOVERY_TIME" default:"2m" min:"100ms" max:"24h" doc:"with RECOVERY: how long a client may be away; then it has left"`
+	RecoveryBytes Bytes         `env:"RECOVERY_BYTES" default:"64MiB" min:"1MiB" max:"64GiB" doc:"with RECOVERY: what sessions and the messages kept for them may take; the oldest messages go first, those of a room over a quarter of it before others"`
+
 	HistoryDB           string `group:"What is remembered of rooms" env:"HISTORY_DB" doc:"file to keep the messages of rooms in, such as /var/lib/signalbox/history.db; it is made where it is missing, its folder is not. Empty: they are in memory and end with the process"`
 	HistoryRoomMessages int    `env:"HISTORY_ROOM_MESSAGES" default:"1000" min:"1" max:"1000000" doc:"messages kept of one room; the oldest go first"`
 	HistoryRoomBytes    Bytes  `env:"HISTORY_ROOM_BYTES" default:"4MiB" min:"1KiB" max:"1GiB" doc:"what the messages kept of one room may take; the oldest go first. A message that is larger by itself is delivered and not kept"`
@@ -169,6 +173,9 @@ const minSecretBytes = 16
 // Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
 func (c Config) Warnings() []string {
 	var w []string
+	if c.Recovery.Some() && c.Clustered() {
+		w = append(w, "RECOVERY with REDIS_URL: a client comes back to the server that it was on; one that comes to another is a new one")
+	}
 	if c.MaxOutboxBytes < c.MaxPayloadBytes {
 		w = append(w, fmt.Sprintf("MAX_OUTBOX_BYTES=%d is less than MAX_PAYLOAD_BYTES=%d: whoever is sent a message above %d bytes is disconnected", c.MaxOutboxBytes, c.MaxPayloadBytes, c.MaxOutboxBytes))
 	}

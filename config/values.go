@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,6 +62,40 @@ func (t *Transports) UnmarshalText(text []byte) error {
 	*t = list
 	return nil
 }
+
+// Namespaces are names of namespaces, or all of them.
+type Namespaces []string
+
+// all stands for every namespace.
+const all = "*"
+
+// UnmarshalText parses true, false or a comma list of names.
+func (n *Namespaces) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "true", "1", "yes", "on":
+		*n = Namespaces{all}
+		return nil
+	case "false", "0", "no", "off":
+		*n = nil
+		return nil
+	}
+	var list Namespaces
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		if !strings.HasPrefix(item, "/") {
+			return fmt.Errorf("%q is no namespace; write true, false, or names such as /,/chat", item)
+		}
+		list = append(list, item)
+	}
+	*n = list
+	return nil
+}
+
+// Some reports whether any namespace is named.
+func (n Namespaces) Some() bool { return len(n) > 0 }
+
+// Has reports whether a namespace is among them.
+func (n Namespaces) Has(name string) bool { return slices.Contains(n, name) || slices.Contains(n, all) }
 
 // Secret is a value that must not be seen: every way of printing or encoding it gives "[hidden]", or nothing where it is
 // empty. Convert it to a string to use it.

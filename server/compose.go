@@ -9,6 +9,7 @@ import (
 	"signalbox/server/cluster"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
+	"signalbox/server/recovery"
 	"signalbox/server/socketio"
 	"signalbox/server/socketio/library"
 )
@@ -48,6 +49,14 @@ func New(o Options) (*Server, error) {
 		Handlers:           o.Handlers,
 		Log:                o.Log,
 	}
+	if o.Config.Recovery.Some() {
+		cfg.Recovery = &socketio.Recovery{In: o.Config.Recovery.Has, Config: recovery.Config{
+			Time:       o.Config.RecoveryTime,
+			Notice:     o.Config.PingInterval + o.Config.PingTimeout,
+			Bytes:      int64(o.Config.RecoveryBytes),
+			PerAddress: o.Config.MaxConnectionsPerIP,
+		}}
+	}
 	if o.Cluster != nil {
 		cfg.Cluster = o.Cluster
 	}
@@ -66,6 +75,7 @@ func New(o Options) (*Server, error) {
 	metrics := NewMetrics()
 	describeEngine(metrics, door.Engine().Stats)
 	describeSocketIO(metrics, door.Stats)
+	describeRecovery(metrics, door.RecoveryStats)
 	describeHub(metrics, o.Hub)
 	s, err := newServer(o.Config, o.Log, o.Version, metrics, door)
 	if err != nil {

@@ -134,16 +134,19 @@ func (s *session) relay(e *app.Event, a address) {
 	answer := s.answers.expect(e.Ack) // e is not ours any more where other nodes have to be asked
 	s.broker.hub.SendCounted(room, msg, func(delivered int, complete bool) {
 		s.broker.counters.delivered.Add(uint64(delivered))
-		s.answers.settle(answer, deliveredTo(delivered, complete))
+		s.answers.settle(answer, deliveredTo(delivered, msg.Held(), complete))
 	})
 }
 
-// deliveredTo is the answer to an event that was queued for so many sockets. Without complete there may be more: a node of
+// deliveredTo is the answer to an event that was queued for so many sockets, and is held for so many that are away. Without complete there may be more: a node of
 // the cluster did not tell.
-func deliveredTo(delivered int, complete bool) json.RawMessage {
+func deliveredTo(delivered, held int, complete bool) json.RawMessage {
 	text := make([]byte, 0, len(`{"ok":true,"delivered":1234567890,"partial":true}`))
 	text = append(text, `{"ok":true,"delivered":`...)
 	text = strconv.AppendInt(text, int64(delivered), 10)
+	if held > 0 {
+		text = strconv.AppendInt(append(text, `,"held":`...), int64(held), 10)
+	}
 	if !complete {
 		text = append(text, `,"partial":true`...)
 	}

@@ -139,6 +139,18 @@ func (g *Gate) Renew(lease *auth.Lease, token string) (*auth.Identity, error) {
 	return id, nil
 }
 
+// Again goes on with the token of a client that comes back, which need not be another one.
+func (g *Gate) Again(lease *auth.Lease, token string) (*auth.Identity, error) {
+	id, err := g.Verify(token)
+	if err == nil {
+		err = lease.Renew(id)
+	}
+	if err != nil {
+		return nil, ErrAuthentication
+	}
+	return id, nil
+}
+
 // Stop ends a lease; nil: there is none.
 func Stop(l *auth.Lease) {
 	if l != nil {

@@ -79,6 +79,22 @@ func (s *requiredSession) Event(e *app.Event) {
 	e.Ack.Send(message.Renewed(id.Expires(), left))
 }
 
+// Return implements [app.Returner]: the token is verified again.
+func (s *requiredSession) Return(hs app.Handshake) error {
+	id, err := s.gate.Again(s.lease, Token(hs))
+	if err != nil {
+		return err
+	}
+	hs.Identity = id
+	if r, ok := s.inner.(Renewer); ok {
+		r.Renewed(id)
+	}
+	if r, ok := s.inner.(app.Returner); ok {
+		return r.Return(hs)
+	}
+	return nil
+}
+
 // Close implements [app.Session].
 func (s *requiredSession) Close(reason string) {
 	Stop(s.lease)

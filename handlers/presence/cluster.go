@@ -91,10 +91,10 @@ func (p *Presence) onlineHere(userID string) []app.Place {
 	places := make([]app.Place, 0, len(list))
 	for _, c := range list {
 		since := c.since
-		places = append(places, app.Place{Door: c.door, ClientID: c.member.ID(), Since: &since, Rooms: RoomNames(c.member), Verified: true})
+		places = append(places, app.Place{Door: c.door, ClientID: c.member.ID(), Since: &since, Rooms: RoomNames(c.member), Verified: true, Away: c.member.Away()})
 	}
 	for _, m := range p.hub.Members(hub.Room{Kind: hub.KindUser, Name: userID}) {
-		places = append(places, app.Place{Door: DoorBroker, ClientID: m.ID(), Rooms: []string{}})
+		places = append(places, app.Place{Door: DoorBroker, ClientID: m.ID(), Rooms: []string{}, Away: m.Away()})
 	}
 	return places
 }

@@ -158,7 +158,7 @@ func (p *Presence) everybodyIn(room string) roomReport {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, m := range members {
-		u := app.RoomUser{Connections: 1}
+		u := app.RoomUser{Connections: 1, Away: m.Away()}
 		if c := p.people[m]; c != nil {
 			if c.door == DoorEvents {
 				continue
@@ -196,6 +196,7 @@ func (r *roomReport) add(u app.RoomUser) {
 	i, ok := r.find(u)
 	if ok {
 		r.Users[i].Connections += u.Connections
+		r.Users[i].Away = r.Users[i].Away && u.Away
 		return
 	}
 	r.index[roomUserKey{string(u.UserID), u.Verified}] = len(r.Users)
@@ -232,6 +233,7 @@ func (r *roomReport) atLeast(o roomReport) {
 	for _, u := range o.Users {
 		if i, ok := r.find(u); ok {
 			r.Users[i].Connections = max(r.Users[i].Connections, u.Connections)
+			r.Users[i].Away = r.Users[i].Away && u.Away
 		} else {
 			r.add(u)
 		}

@@ -99,6 +99,17 @@ func (s *chatClient) Close(reason string) {
 	s.gone(reason)
 }
 
+// Return implements [app.Returner]. Rooms that a newer token does not open are left.
+func (s *chatClient) Return(hs app.Handshake) error {
+	id, err := s.rooms.gate.Again(s.lease, gate.Token(hs))
+	if err != nil {
+		return err
+	}
+	s.proveAgain(id)
+	s.leaveAll(id.CanJoin)
+	return nil
+}
+
 // inRoom is for events whose argument is the name of a room that the client is in.
 func (s *chatClient) inRoom(e *app.Event, do func(room string, raw json.RawMessage) error) error {
 	raw := e.Argument()

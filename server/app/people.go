@@ -17,6 +17,8 @@ type Place struct {
 	Rooms []string `json:"rooms"`
 	// Verified tells that a token names the user. On an open server the broker takes everybody's word.
 	Verified bool `json:"verified"`
+	// Away tells that the connection was cut, and may come back.
+	Away bool `json:"away,omitempty"`
 }
 
 // RoomUser is somebody in a room of /chat and /ws.
@@ -28,4 +30,6 @@ type RoomUser struct {
 	Connections int `json:"connections"`
 	// Verified tells that a token names the user; a /ws client without one may call itself anything.
 	Verified bool `json:"verified"`
+	// Away tells that all of them were cut, and may come back.
+	Away bool `json:"away,omitempty"`
 }

@@ -70,6 +70,12 @@ func (m *Member) User() string {
 	return user
 }
 
+// Away reports whether the member's connection was cut, and may come back.
+func (m *Member) Away() bool {
+	a, ok := m.sink.(interface{ Away() bool })
+	return ok && a.Away()
+}
+
 // Deliver hands a message to this member alone, and reports whether it will get it.
 func (m *Member) Deliver(msg *Message) bool { return m.sink.Deliver(msg) }
 

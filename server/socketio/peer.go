@@ -35,7 +35,7 @@ type peer struct {
 	name   string // of the namespace
 	member *hub.Member
 	gone   chan struct{} // closed when it has left; nil where its handler is no [app.Patient]
-	stay   *stay // nil where clients that are cut do not come back
+	stay   *stay         // nil where clients that are cut do not come back
 
 	// Set before anybody else knows the peer; nil in a namespace with a handler.
 	library LibrarySession

@@ -2,7 +2,10 @@
 
 import net from "node:net";
 
-/** Forwards a loopback port to a server. url is that of the way; cut ends every connection on it, new ones still work. */
+/**
+ * Forwards a loopback port to a server. url is that of the way; cut ends every connection on it, and swallow has those of now
+ * stay open at the server while nothing gets through; new ones still work.
+ */
 export class Cuttable {
   static async open(t, server) {
     const way = new Cuttable();
@@ -13,7 +16,7 @@ export class Cuttable {
         a.on("error", () => {}); // its end is told to the other side by close
         a.on("close", () => {
           way.sockets.delete(a);
-          b.destroy();
+          if (!way.swallowed.has(b)) b.destroy();
         });
         a.pipe(b);
       }
@@ -29,6 +32,15 @@ export class Cuttable {
 
   constructor() {
     this.sockets = new Set();
+    this.swallowed = new Set();
+  }
+
+  swallow() {
+    for (const socket of this.sockets) {
+      this.swallowed.add(socket);
+      socket.unpipe();
+      socket.resume(); // and what comes is lost
+    }
   }
 
   cut() {

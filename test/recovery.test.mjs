@@ -1,0 +1,206 @@
+// Connection state recovery, with the client of today untouched: cuts, connections that stay half open, tokens.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { connect, eachClient, fresh, newest } from "./support/clients.mjs";
+import { Cuttable } from "./support/cuttable.mjs";
+import { useServer } from "./support/server.mjs";
+import { SECRET, tokenOf } from "./support/tokens.mjs";
+
+const server = await useServer({
+  env: { RECOVERY: "true", RECOVERY_TIME: "800ms", JWT_SECRET: SECRET, API_KEY: "a key of sixteen bytes", LOG_LEVEL: "debug" },
+});
+
+const patient = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 100, randomizationFactor: 0 };
+
+/** Connects over a way that can be cut, as a client that comes back. */
+async function phone(t, row, options = {}) {
+  const way = await Cuttable.open(t, server);
+  const client = await connect(t, way, row, { ...patient, ...options });
+  client.way = way;
+  client.connects = 0;
+  client.socket.on("connect", () => {
+    client.connects++;
+    client.note(["connect", client.socket.recovered]);
+  });
+  return client;
+}
+
+/** Cuts until the client has noticed: between two polls there may be nothing to cut. */
+async function cut(client) {
+  let gone = false;
+  const noticed = client.next("disconnect").then(() => (gone = true));
+  while (!gone) {
+    client.way.cut();
+    await Promise.race([noticed, pause(10)]);
+  }
+}
+
+/** Cuts, has meanwhile called while the client is away, and resolves with whether the client was recovered. */
+async function blink(client, meanwhile = async () => {}) {
+  await cut(client);
+  await meanwhile();
+  const [recovered] = await client.next("connect");
+  return recovered;
+}
+
+/** The broker's events n of a client, without offsets. */
+const numbers = (client) => client.got("n").map(([data]) => data.n);
+
+const send = (from, id, n) => from.ask("n", { recipientUserId: id, n }).then(([answer]) => answer);
+
+eachClient(newest, (row) => {
+  test("what was missed comes once and in order, before connect, over several cuts", async (t) => {
+    const id = fresh();
+    const ann = await (await phone(t, row)).join(id);
+    const bob = await connect(t, server, row);
+    const sid = ann.id;
+    assert.deepEqual(await send(bob, id, 0), { ok: true, delivered: 1 });
+    let n = 0;
+    for (let round = 0; round < 3; round++) {
+      const recovered = await blink(ann, async () => {
+        const away = await send(bob, id, ++n);
+        assert.ok(away.held === 1 && away.delivered === 0 || away.delivered === 1, JSON.stringify(away));
+        await send(bob, id, ++n);
+      });
+      assert.equal(recovered, true);
+      assert.equal(ann.id, sid);
+      assert.deepEqual(numbers(ann), Array.from({ length: n + 1 }, (_, i) => i));
+    }
+    assert.deepEqual(await send(bob, id, ++n), { ok: true, delivered: 1 });
+    await ann.until(() => numbers(ann).length === n + 1, "the last");
+    assert.equal(typeof ann.got("n").at(-1)[1], "string"); // the offset is there for listeners too
+  });
+
+  test("a client that has heard nothing yet", async (t) => {
+    const id = fresh();
+    const ann = await phone(t, row);
+    const bob = await connect(t, server, row);
+    ann.emit("join", { senderUserId: id });
+    await pause(50);
+    assert.equal(await blink(ann, () => send(bob, id, 1)), true);
+    assert.deepEqual(numbers(ann), [1]);
+  });
+});
+
+describe("one client", () => {
+  const row = newest[1];
+
+  test("recovered, then too late, then cut before the first event", async (t) => {
+    const id = fresh();
+    const ann = await (await phone(t, row)).join(id);
+    const bob = await connect(t, server, row);
+    await send(bob, id, 1);
+    assert.equal(await blink(ann, () => send(bob, id, 2)), true);
+    ann.socket.io.reconnectionDelay(1200);
+    ann.socket.io.reconnectionDelayMax(1200);
+    assert.equal(await blink(ann), false);
+    assert.deepEqual(await send(bob, id, 3), { ok: true, delivered: 0 }); // it is nobody any more
+    ann.socket.io.reconnectionDelay(100);
+    ann.socket.io.reconnectionDelayMax(100);
+    await ann.join(id);
+    const offsets = ann.socket._lastOffset;
+    assert.equal(await blink(ann, () => send(bob, id, 4)), true);
+    assert.notEqual(ann.socket._lastOffset, offsets);
+    assert.deepEqual(numbers(ann), [1, 2, 4]);
+  });
+
+  test("a half-open connection is taken over, and what was on it comes again", async (t) => {
+    const id = fresh();
+    const ann = await (await phone(t, row)).join(id);
+    const bob = await connect(t, server, row);
+    await send(bob, id, 1);
+    await ann.until(() => numbers(ann).length === 1, "the first");
+    ann.way.swallow(); // the server notices nothing, and the client's engine is closed by the client
+    const gone = ann.next("disconnect");
+    assert.equal((await send(bob, id, 2)).delivered, 1);
+    ann.socket.io.engine.close();
+    await gone;
+    assert.deepEqual(await ann.next("connect"), [true]);
+    assert.deepEqual(numbers(ann), [1, 2]);
+    assert.deepEqual(await send(bob, id, 3), { ok: true, delivered: 1 });
+    await ann.until(() => numbers(ann).length === 3, "the third");
+  });
+
+  test("who says good-bye, and who is disconnected, does not come back", async (t) => {
+    const ann = await phone(t, row);
+    const sid = ann.id;
+    ann.socket.disconnect().connect();
+    assert.deepEqual(await ann.next("connect"), [false]);
+    assert.notEqual(ann.id, sid);
+  });
+
+  test("the chat's list and notices do not flicker, and after its time somebody has left", async (t) => {
+    const room = fresh("room");
+    const bob = await connect(t, server, row);
+    await bob.login("bob", room);
+    const ann = await phone(t, row);
+    await ann.login("ann", room);
+    await bob.next("notification");
+    const before = bob.log.length;
+    assert.equal(await blink(ann, () => bob.emit("roomMessage", "hello")), true);
+    await ann.next("roomMessage");
+    await bob.next("roomMessage");
+    assert.deepEqual(bob.log.slice(before).map((e) => e[0]), ["roomMessage"]);
+    ann.socket.io.reconnection(false);
+    ann.way.cut();
+    const [left] = await bob.next("notification");
+    assert.match(left.description, /ann just left/);
+  });
+
+  test("/chat: rooms stay joined, presence says away, a token is verified again", async (t) => {
+    const [user, room] = [fresh(), fresh("room")];
+    const bob = await connect(t, server, row, { namespace: "/chat", auth: { token: tokenOf(fresh()) } });
+    let token = tokenOf(user);
+    const eve = await phone(t, row, { namespace: "/chat", auth: (send) => send({ token }) });
+    const sid = eve.id;
+    await eve.ask("join_room", room);
+    await bob.ask("join_room", room);
+    assert.equal(
+      await blink(eve, async () => {
+        await bob.ask("message", { roomId: room, content: "missed" });
+        const [{ users }] = await bob.ask("presence", { roomId: room });
+        const me = users.find((u) => u.userId === user);
+        assert.ok(me, "in the room while away");
+      }),
+      true,
+    );
+    assert.equal(eve.id, sid);
+    assert.equal(eve.got("message").filter(([m]) => m.content === "missed").length, 1);
+    assert.deepEqual(bob.got("user_left"), []);
+    token = tokenOf(fresh()); // somebody else
+    assert.equal(await blink(eve), false);
+    assert.notEqual(eve.id, sid);
+    await eve.ask("join_room", room);
+    token = tokenOf(user, { exp: Math.floor(Date.now() / 1000) - 1 });
+    const refused = new Promise((resolve) => eve.socket.once("connect_error", resolve));
+    await cut(eve);
+    assert.match((await refused).message, /Authentication failed/);
+  });
+
+  test("a backend sees who is away, and disconnects them", async (t) => {
+    const user = fresh();
+    const way = await Cuttable.open(t, server);
+    const ann = await connect(t, way, row, { namespace: "/chat", auth: { token: tokenOf(user) } });
+    const api = (method, path) =>
+      fetch(`${server.url}/api/${path}`, { method, headers: { authorization: "Bearer a key of sixteen bytes" } }).then((r) => r.json());
+    const where = async () => (await api("GET", `users/${user}`)).where;
+    way.cut();
+    await ann.gone();
+    let places = [];
+    for (let i = 0; i < 100 && !places[0]?.away; i++) places = await where();
+    assert.deepEqual(places.map((p) => p.away), [true]);
+    await api("POST", `users/${user}/disconnect`);
+    assert.deepEqual(await where(), []);
+  });
+
+  test("the secret is in no log", async (t) => {
+    const ann = await phone(t, row);
+    const pid = ann.socket._pid;
+    assert.equal(pid.length, 20);
+    await blink(ann);
+    assert.ok(server.output.includes("session recovered"));
+    assert.ok(!server.output.includes(pid));
+  });
+});
