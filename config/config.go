@@ -27,13 +27,13 @@ type Config struct {
 	HeaderReadTimeout time.Duration `env:"HEADER_READ_TIMEOUT" default:"10s" min:"100ms" max:"10m" doc:"for a connection to send its first request's header, and for each later header once it has begun; then it is closed"`
 	BodyReadTimeout   time.Duration `env:"BODY_READ_TIMEOUT" default:"30s" min:"100ms" max:"10m" doc:"for a request to send its body; then it is answered with 408 and closed"`
 
-	AllowedOrigins Origins  `group:"Who may connect" env:"ALLOWED_ORIGINS" doc:"web origins that may connect, separated by commas, such as https://app.example.com, or file:// and capacitor://localhost for apps; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
-	Endpoint       Origins  `env:"ENDPOINT" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
+	AllowedOrigins Origins  `group:"Who may connect" env:"ALLOWED_ORIGINS" live:"true" doc:"web origins that may connect, separated by commas, such as https://app.example.com, or file:// and capacitor://localhost for apps; * is every origin, without cookies. Empty, and ENDPOINT too: *"`
+	Endpoint       Origins  `env:"ENDPOINT" live:"true" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
 	TrustedProxies Proxies  `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
 	Env            string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
 	AllowOpen      Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE)"`
 
-	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
+	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" live:"true" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
 	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"what the claim iss of a token must be; empty: anything"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"what the claim aud of a token must name; empty: anything"`
@@ -51,12 +51,12 @@ type Config struct {
 
 	MaxPayloadBytes        Bytes   `group:"Limits" env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
 	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
-	MaxConnections         int     `env:"MAX_CONNECTIONS" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, which holds in any case: less a twentieth for everything else, a client that polls takes three until it has upgraded, others one"`
-	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
-	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
+	MaxConnections         int     `env:"MAX_CONNECTIONS" live:"true" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, which holds in any case: less a twentieth for everything else, a client that polls takes three until it has upgraded, others one"`
+	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" live:"true" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
+	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" live:"true" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
 	MaxNamespacesPerClient int     `env:"MAX_NAMESPACES_PER_CLIENT" default:"16" min:"1" max:"10000" doc:"namespaces one connection may be in"`
 	MaxRoomsPerClient      int     `env:"MAX_ROOMS_PER_CLIENT" default:"1000" min:"1" max:"1000000" doc:"rooms one client may be in"`
-	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" default:"20000" min:"0" max:"1000000" doc:"events per second from one connection, twice as many at once; one that sends faster is made to wait, and loses nothing; 0: no limit"`
+	MaxEventsPerSecond     float64 `env:"MAX_EVENTS_PER_SECOND" live:"true" default:"20000" min:"0" max:"1000000" doc:"events per second from one connection, twice as many at once; one that sends faster is made to wait, and loses nothing; 0: no limit"`
 
 	Recovery      Namespaces    `group:"Clients that are cut" env:"RECOVERY" doc:"connection state recovery: true, or a list of namespaces such as /,/chat. A client that is cut comes back as who it was, in its rooms, with what it missed; each event has its offset as one more last argument, which listeners get too. Empty: each is a new one"`
 	RecoveryTime  time.Duration `env:"RECOVERY_TIME" default:"2m" min:"100ms" max:"24h" doc:"with RECOVERY: how long a client may be away; then it has left"`
@@ -76,15 +76,17 @@ type Config struct {
 	DrainDelay     time.Duration `env:"DRAIN_DELAY" default:"0s" min:"0s" max:"10m" doc:"from SIGTERM, when /readyz turns to 503, until clients are told to go: what the load balancer takes to notice. It is a part of SHUTDOWN_TIMEOUT"`
 	DrainSpread    time.Duration `env:"DRAIN_SPREAD" default:"3s" min:"0s" max:"10m" doc:"with REDIS_URL: the time over which the clients of a server that stops are handed over, in waves, so that they do not all come to the others at once; at most half of SHUTDOWN_TIMEOUT"`
 
-	APIKey Secret `group:"Backends" env:"API_KEY" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
+	APIKey Secret `group:"Backends" env:"API_KEY" live:"true" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
-	LogLevel     slog.Level `group:"Looking inside" env:"LOG_LEVEL" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
+	LogLevel     slog.Level `group:"Looking inside" env:"LOG_LEVEL" live:"true" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
 	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
 	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
-	MetricsToken Secret     `env:"METRICS_TOKEN" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
+	MetricsToken Secret     `env:"METRICS_TOKEN" live:"true" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
 	Console      bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
 	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
 	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
+
+	File string `group:"The file of settings" env:"CONFIG" doc:"file in YAML with the settings, by the same names, such as /etc/signalbox.yaml; the environment wins over it. signalbox check --write-example writes one. Empty: there is none"`
 
 	ClientDist string `group:"The browser client" env:"CLIENT_DIST" doc:"folder with socket.io.min.js and its siblings, as in node_modules/socket.io-client/dist, to serve at /socket.io/; empty: those built in or found in node_modules, else a redirect to the Socket.IO project's CDN"`
 }
@@ -98,7 +100,7 @@ func Default() Config {
 	return cfg
 }
 
-// Load reads every setting through getenv, which is [os.Getenv] or what [WithFile] returned. A variable that is empty
+// Load reads every setting through getenv, which is [os.Getenv] or [Source.Get]. A variable that is empty
 // counts as not set. The error names every fault at once, one per line, each with what to write instead; values of
 // secrets are not in it.
 func Load(getenv func(string) string) (Config, error) {

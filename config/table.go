@@ -59,6 +59,7 @@ func WriteHelp(w io.Writer) error {
 // WriteMarkdown writes every setting as docs/settings.md shows them: a table for each group.
 func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
+	fmt.Fprintf(&b, "\nOn SIGHUP these are read again, and the certificate in files; others take a restart: %s.\n", liveNames())
 	group := ""
 	for _, s := range Settings() {
 		if s.Group != group {

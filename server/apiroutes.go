@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/config"
 	"signalbox/server/api"
 	"signalbox/server/socketio"
 )
@@ -42,11 +43,11 @@ func (s *Server) serveAPI(c *gin.Context) {
 func (s *Server) isAPI(path string) bool { return s.api != nil && strings.HasPrefix(path, api.Path) }
 
 // newAPI returns the API with the key of the settings. nil: there is none.
-func newAPI(o Options, door *socketio.Server) http.Handler {
+func newAPI(o Options, door *socketio.Server, on *Server) http.Handler {
 	if o.API == nil {
 		return nil
 	}
-	return api.New(api.Config{
+	a := api.New(api.Config{
 		Key:          string(o.Config.APIKey),
 		MaxBodyBytes: int64(o.Config.MaxPayloadBytes),
 		Publisher:    o.API.Publisher,
@@ -56,4 +57,6 @@ func newAPI(o Options, door *socketio.Server) http.Handler {
 		Lobbies:      o.API.Lobbies,
 		Log:          o.Log,
 	})
+	on.OnReload(func(cfg config.Config) { a.SetKey(string(cfg.APIKey)) })
+	return a
 }

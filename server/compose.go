@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"signalbox/config"
 	"signalbox/server/app"
@@ -66,6 +67,8 @@ func New(o Options) (*Server, error) {
 			return nil, errors.New("REQUIRE_AUTH=true: nothing can ask for a token; set Options.Guard")
 		}
 	}
+	var s *Server // by the time of the first request
+	cfg.Engine.CheckOrigin = func(r *http.Request) bool { return s.front.Load().checkOrigin(r) }
 	door := socketio.New(cfg)
 	lib, err := library.New(door, o.Log)
 	if err != nil {
@@ -77,15 +80,20 @@ func New(o Options) (*Server, error) {
 	describeSocketIO(metrics, door.Stats)
 	describeRecovery(metrics, door.RecoveryStats)
 	describeHub(metrics, o.Hub)
-	s, err := newServer(o.Config, o.Log, o.Version, metrics, door)
+	s, err = newServer(o.Config, o.Log, o.Version, metrics, door)
 	if err != nil {
 		shutdownNow(door)
 		return nil, err
 	}
 	s.library = lib
 	s.console = s.newConsole(o, door)
-	s.api = newAPI(o, door)
-	s.doors = newDoors(o, door, metrics)
+	s.api = newAPI(o, door, s)
+	s.doors = newDoors(o, door, metrics, s)
+	s.OnReload(func(cfg config.Config) {
+		door.Engine().SetLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond)
+		door.SetMaxEvents(cfg.MaxEventsPerSecond)
+		s.listener.SetMaxPerAddr(listenerOptions(cfg, 0, s.log).MaxPerAddr)
+	})
 	if o.Cluster != nil {
 		o.Cluster.Start(door)
 	}
@@ -111,7 +119,6 @@ func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
 		Transports:          cfg.Transports,
 		ClientIP:            clientIP(proxiesOf(cfg)),
-		CheckOrigin:         checkOrigin(cfg.Origins()),
 		Log:                 log,
 	}
 }

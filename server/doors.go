@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/config"
 	"signalbox/server/app"
 	"signalbox/server/door"
 	"signalbox/server/engine"
@@ -46,7 +47,7 @@ const (
 type doorSet map[string]http.Handler
 
 // newDoors returns the doors over the engine of realtime. nil: there are none.
-func newDoors(o Options, realtime *socketio.Server, m *Metrics) doorSet {
+func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) doorSet {
 	if o.Doors == nil {
 		return nil
 	}
@@ -56,6 +57,7 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics) doorSet {
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
 		Log:                  o.Log,
 	})
+	on.OnReload(func(cfg config.Config) { s.SetMaxMessages(cfg.MaxEventsPerSecond) })
 	describeDoors(m, s.Stats)
 	var usual engine.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
 	tickets := authenticatedOptions(o.Config.AuthPingInterval)

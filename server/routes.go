@@ -38,7 +38,7 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 	read(r, "/healthz", func(c *gin.Context) { noStore(c, http.StatusOK, "ok") })
 	read(r, "/readyz", s.sendReady)
 	if s.cfg.Metrics {
-		read(r, "/metrics", requireBearer(string(s.cfg.MetricsToken)), gin.WrapH(s.metrics.handler(s.log)))
+		read(r, "/metrics", requireBearer(func() string { return string(s.live.Load().MetricsToken) }), gin.WrapH(s.metrics.handler(s.log)))
 	}
 
 	r.Any(console.Path, s.serveConsole)
@@ -72,7 +72,9 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 		}
 		c.String(http.StatusNotFound, "not found")
 	})
-	return allowCORS(s.cfg.Origins(), r)
+	s.routed = r
+	s.front.Store(newFront(s.cfg.Origins(), r))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.Load().ServeHTTP(w, r) })
 }
 
 // read registers a route for GET and HEAD.
@@ -114,8 +116,9 @@ func noStore(c *gin.Context, status int, text string) {
 
 // requireBearer asks for a token in Authorization; an empty token asks for nothing. The time it takes says nothing about the
 // token, its length included.
-func requireBearer(token string) gin.HandlerFunc {
+func requireBearer(token func() string) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		token := token()
 		if token == "" {
 			return
 		}

@@ -35,6 +35,7 @@ type Server struct {
 	listener *engine.Listener // the first; it counts the connections of all
 	ports    []net.Listener   // all of them
 	http     *http.Server
+	routed   http.Handler   // all routes, without CORS
 	tls      *listen.TLS    // nil: there is none
 	plain    []net.Listener // those that redirect to TLS
 	redirect *http.Server   // serves them
@@ -51,6 +52,9 @@ type Server struct {
 	degraded func() string
 
 	draining atomic.Bool
+	live     atomic.Pointer[config.Config] // cfg, as Reload has left it
+	front    atomic.Pointer[front]
+	reloads  []func(config.Config) // static from Run on
 }
 
 // Realtime is the Socket.IO door as the routes and the lifecycle see it.
@@ -87,6 +91,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: log, metrics: m, realtime: realtime}
+	s.live.Store(&s.cfg)
 	if s.tls, err = listen.NewTLS(cfg, log); err != nil {
 		return nil, err
 	}

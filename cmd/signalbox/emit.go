@@ -79,18 +79,18 @@ func emit(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return fmt.Errorf("emit: %w (signalbox emit --help shows how it is written): %w", err, errUsage)
 	}
-	getenv, err := config.WithFile(env.getenv, settingsFile)
+	source, err := config.ReadSource(env.getenv, settingsFile)
 	if err != nil {
 		return err
 	}
 	if e.key == "" {
-		e.key = getenv("API_KEY")
+		e.key = source.Get("API_KEY")
 	}
 	if e.key == "" {
 		return errors.New("emit: API_KEY is not set. Give it the key that the server runs with: API_KEY=... signalbox emit hello")
 	}
 	if e.url == "" {
-		port := getenv("PORT")
+		port := source.Get("PORT")
 		if port == "" || port == "0" {
 			port = "3000"
 		}

@@ -16,7 +16,8 @@ Commands:
 `
 
 const helpSettings = `
-Settings come from the environment, and from the file .env in the working directory where the environment has none.
+Settings come from the environment, then from the file in YAML that CONFIG names, then from the file .env in the working
+directory.
 Durations are written 500ms, 10s, 1m30s; sizes 1000000, 64KiB, 4MiB.
 
 `

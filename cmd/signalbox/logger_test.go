@@ -16,7 +16,7 @@ func TestLogControls(t *testing.T) {
 		var log bytes.Buffer
 		cfg := config.Default()
 		cfg.LogFormat = format
-		newLogger(cfg, &log).Info("room", "name", text)
+		newLogger(cfg, cfg.LogLevel, &log).Info("room", "name", text)
 		for _, r := range strings.TrimSuffix(log.String(), "\n") {
 			if r < ' ' || r >= 0x7f && r <= 0x9f {
 				t.Errorf("%s: the log has %U: %q", format, r, log.String())

@@ -187,10 +187,19 @@ type process struct {
 
 func startProcess(t *testing.T, settings ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0]), log: new(bytes.Buffer)}
+	log := new(bytes.Buffer)
+	p := startProcessTo(t, log, settings...)
+	p.log = log
+	return p
+}
+
+// startProcessTo has the process write its log to w.
+func startProcessTo(t *testing.T, w io.Writer, settings ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(os.Args[0])}
 	p.cmd.Dir = t.TempDir() // no .env there
 	p.cmd.Env = append([]string{asMain + "=1", "HOST=127.0.0.1", "PORT=0"}, settings...)
-	p.cmd.Stderr = p.log
+	p.cmd.Stderr = w
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

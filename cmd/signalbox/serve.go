@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -22,15 +21,13 @@ func serve(ctx context.Context, args []string, env environment) error {
 	if err := noArguments("serve", args); err != nil {
 		return err
 	}
-	getenv, err := config.WithFile(env.getenv, settingsFile)
+	cfg, _, err := readSettings(env)
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(getenv)
-	if err != nil {
-		return fmt.Errorf("settings that cannot be used (signalbox help describes all of them):\n%w", err)
-	}
-	log := newLogger(cfg, env.stderr)
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	log := newLogger(cfg, level, env.stderr)
 	given := cfg
 	cfg, madeUp := withSecret(cfg)
 	cfg, madeUpKey := withAPIKey(cfg, given)
@@ -69,6 +66,9 @@ func serve(ctx context.Context, args []string, env environment) error {
 		defer done.Wait()
 		defer stop()
 	}
+	again := &reloader{env: env, srv: srv, level: level, log: log, given: given, inForce: cfg}
+	again.start()
+	defer again.stop()
 	return srv.Run(ctx)
 }
 
@@ -119,6 +119,11 @@ func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 		return nil, err
 	}
 	others.attach(srv, closeAll)
+	srv.OnReload(func(cfg config.Config) {
+		if cfg.JWTSecret != "" {
+			verifier.SetSecret(string(cfg.JWTSecret))
+		}
+	})
 	describeHandlers(srv.Metrics(), handlers)
 	describeHistory(srv.Metrics(), remembered.history.Stats)
 	describeCluster(srv.Metrics(), others)

@@ -44,20 +44,20 @@ func token(_ context.Context, args []string, env environment) error {
 	if err != nil {
 		return fmt.Errorf("token: %w (signalbox token --help shows how it is written): %w", err, errUsage)
 	}
-	getenv, err := config.WithFile(env.getenv, settingsFile)
+	source, err := config.ReadSource(env.getenv, settingsFile)
 	if err != nil {
 		return err
 	}
-	secret := getenv("JWT_SECRET")
+	secret := source.Get("JWT_SECRET")
 	switch {
-	case secret == "" && getenv("JWKS_URL") != "":
+	case secret == "" && source.Get("JWKS_URL") != "":
 		return errors.New("token: JWT_SECRET is not set. With JWKS_URL alone tokens come from your identity provider; only" +
 			" its private key can sign them")
 	case secret == "":
 		return errors.New("token: JWT_SECRET is not set. Give it the secret that the server runs with:" +
 			" JWT_SECRET=... signalbox token --sub 42; make one for both with `openssl rand -hex 32`")
 	}
-	claims.Issuer, claims.Audience = getenv("JWT_ISSUER"), getenv("JWT_AUDIENCE")
+	claims.Issuer, claims.Audience = source.Get("JWT_ISSUER"), source.Get("JWT_AUDIENCE")
 	text, err := auth.Mint(secret, claims, ttl)
 	if err != nil {
 		return fmt.Errorf("token: %w", err)

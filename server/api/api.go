@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
 )
@@ -28,12 +29,17 @@ type Config struct {
 // API serves the paths below [Path]. Make it with [New].
 type API struct {
 	cfg    Config
+	key    atomic.Pointer[string] // cfg.Key, or what SetKey has set
 	router *gin.Engine
 }
+
+// SetKey sets [Config.Key] anew.
+func (a *API) SetKey(key string) { a.key.Store(&key) }
 
 // New returns the API of cfg.
 func New(cfg Config) *API {
 	a := &API{cfg: cfg}
+	a.SetKey(cfg.Key)
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.RedirectTrailingSlash = false

@@ -17,11 +17,12 @@ func NewKey() string { return auth.NewRandomSecret() }
 // guard lets through who sends the key, as X-API-Key or as Authorization: Bearer. The comparison takes the same time
 // for every wrong key.
 func (a *API) guard(c *gin.Context) {
-	if a.cfg.Key == "" {
+	key := *a.key.Load()
+	if key == "" {
 		a.refuse(c, faultf(CodeDisabled, "the API is off: start the server with API_KEY set"))
 		return
 	}
-	if !auth.KeyMatches(keyOf(c), a.cfg.Key) {
+	if !auth.KeyMatches(keyOf(c), key) {
 		c.Header("WWW-Authenticate", `Bearer realm="signalbox API"`)
 		a.refuse(c, faultf(CodeUnauthorized, "send the API key as Authorization: Bearer <key> or X-API-Key: <key>"))
 	}

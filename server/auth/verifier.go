@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -59,8 +60,9 @@ func (c Config) GoString() string { return c.String() }
 
 // Verifier verifies tokens. It is made with [New], safe for use by many goroutines, and ends with Close.
 type Verifier struct {
+	secret atomic.Pointer[[]byte] // nil without a secret
+
 	// Static after construction.
-	secret        []byte
 	keys          *keySet // nil without a JWKS URL
 	issuer        string
 	audience      string
@@ -85,7 +87,8 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	if cfg.Secret != "" {
 		faults = append(faults, CheckSecret(cfg.Secret))
-		v.secret = []byte(cfg.Secret)
+		secret := []byte(cfg.Secret)
+		v.secret.Store(&secret)
 		v.methods = append(v.methods, jwt.SigningMethodHS256.Alg())
 	}
 	if cfg.JWKSURL != "" {
@@ -112,6 +115,13 @@ func New(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
+// SetSecret puts another secret in the place of the one that there is: tokens of the old one are refused from now on. Who is
+// connected stays.
+func (v *Verifier) SetSecret(text string) {
+	secret := []byte(text)
+	v.secret.Store(&secret)
+}
+
 // Close stops reading the JWKS URL and waits until that has stopped. Verify goes on with the keys that are there.
 func (v *Verifier) Close() {
 	if v.keys != nil {
@@ -120,7 +130,7 @@ func (v *Verifier) Close() {
 }
 
 // Ready reports whether tokens can be verified: false only with nothing but a JWKS URL that has not answered yet.
-func (v *Verifier) Ready() bool { return v.secret != nil || v.keys.ready() }
+func (v *Verifier) Ready() bool { return v.secret.Load() != nil || v.keys.ready() }
 
 // Verify returns whom a token speaks for, or an error wrapping one of this package's that says why it is refused and
 // holds nothing of the token. Any goroutine may call it. With a kid that the known keys do not have it waits for the
@@ -175,8 +185,8 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 	}
 	switch t.Method {
 	case jwt.SigningMethodHS256:
-		if v.secret != nil {
-			return v.secret, nil
+		if secret := v.secret.Load(); secret != nil {
+			return *secret, nil
 		}
 	case jwt.SigningMethodRS256, jwt.SigningMethodES256:
 		if v.keys == nil {

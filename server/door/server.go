@@ -35,7 +35,12 @@ type Server struct {
 	textsIn   atomic.Uint64
 	throttled atomic.Uint64
 	panics    atomic.Uint64
+
+	maxMessages engine.Rate
 }
+
+// SetMaxMessages sets [Config.MaxMessagesPerSecond] anew.
+func (s *Server) SetMaxMessages(perSecond float64) { s.maxMessages.Store(perSecond) }
 
 // Stats are figures of the doors since the start. What connections did is in the engine's.
 type Stats struct {
@@ -49,7 +54,9 @@ func New(cfg Config) *Server {
 	if cfg.KeepAlive == 0 {
 		cfg.KeepAlive = 30 * time.Second
 	}
-	return &Server{cfg: cfg}
+	s := &Server{cfg: cfg}
+	s.maxMessages.Store(cfg.MaxMessagesPerSecond)
+	return s
 }
 
 // Stats returns the figures of now.

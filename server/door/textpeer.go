@@ -95,7 +95,7 @@ func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason.Strin
 // throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself. It
 // reports whether the client is still there.
 func (p *textPeer) throttle() bool {
-	limit := p.server.cfg.MaxMessagesPerSecond
+	limit := p.server.maxMessages.Load()
 	if limit <= 0 {
 		return true
 	}

@@ -13,7 +13,6 @@ const maxPeers = 1 << 16
 // admission limits how many connections, and how many new ones per second, a client address may have. It is guarded by
 // Server.mu.
 type admission struct {
-	// Static after construction.
 	limit     int     // connections, 0: any number
 	perSecond float64 // handshakes, 0: any number
 
@@ -62,6 +61,15 @@ func (a *admission) connectionsOf(addr string) int {
 		return p.connections
 	}
 	return 0
+}
+
+// count counts a connection that was there before anybody counted.
+func (a *admission) count(addr string) {
+	key := remote.Network(addr)
+	if a.peers[key] == nil {
+		a.peers[key] = new(peer)
+	}
+	a.peers[key].connections++
 }
 
 // leave takes a connection of addr off the count.

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
 
 // Bucket measures how much a client has sent of late: each message fills it by one, and it drains at the rate that is
 // allowed, so its level never has to be kept up by a timer. The zero value is empty. It has no lock: whoever owns what
@@ -44,3 +48,12 @@ func (b *Bucket) Empty(now time.Time, perSecond float64) bool {
 func (b *Bucket) left(now time.Time, perSecond float64) float64 {
 	return max(0, b.level-now.Sub(b.at).Seconds()*perSecond)
 }
+
+// Rate is a number of something per second that may be set anew at any time.
+type Rate struct{ bits atomic.Uint64 }
+
+// Store sets the rate.
+func (r *Rate) Store(perSecond float64) { r.bits.Store(math.Float64bits(perSecond)) }
+
+// Load returns the rate.
+func (r *Rate) Load() float64 { return math.Float64frombits(r.bits.Load()) }

@@ -156,7 +156,7 @@ func (l *Listener) crowdedLocked() bool { return l.o.MaxOpen > 0 && l.open >= l.
 
 // manyLocked reports whether a network has so many connections that none of them is kept for another request.
 func (l *Listener) manyLocked(network netip.Prefix) bool {
-	return l.addrs != nil && network.IsValid() && l.addrs[network] > l.o.MaxPerAddr*2/3
+	return l.o.MaxPerAddr > 0 && l.addrs != nil && network.IsValid() && l.addrs[network] > l.o.MaxPerAddr*2/3
 }
 
 func (l *Listener) warnLocked(text string) {
@@ -192,6 +192,15 @@ func (l *Listener) Follow(nc net.Conn, state http.ConnState) {
 	l.mu.Unlock()
 	if full {
 		_ = c.Close()
+	}
+}
+
+// SetMaxPerAddr sets [ListenerOptions.MaxPerAddr] anew, where there was one from the beginning: otherwise nobody has counted.
+func (l *Listener) SetMaxPerAddr(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.addrs != nil {
+		l.o.MaxPerAddr = n
 	}
 }
 

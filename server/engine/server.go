@@ -128,6 +128,22 @@ func (s *Server) reserve(addr string, descriptors int) *refusal {
 	return nil
 }
 
+// SetLimits sets [Config.MaxConnections], [Config.MaxConnectionsPerIP] and [Config.HandshakesPerSecond] anew. Who is
+// connected stays, and counts.
+func (s *Server) SetLimits(connections, perIP int, handshakes float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counted := !s.peers.off()
+	s.cfg.MaxConnections, s.peers.limit, s.peers.perSecond = connections, perIP, handshakes
+	if counted {
+		return
+	}
+	clear(s.peers.peers)
+	for l := range s.links {
+		s.peers.count(l.owner.RemoteAddr())
+	}
+}
+
 func (s *Server) cancel(addr string, descriptors int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

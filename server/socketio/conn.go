@@ -160,7 +160,7 @@ func (c *conn) name(raw json.RawMessage) (string, error) {
 // throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself.
 // It reports whether the client is still there.
 func (c *conn) throttle(weight float64) bool {
-	limit := c.server.cfg.MaxEventsPerSecond
+	limit := c.server.maxEvents.Load()
 	if limit <= 0 {
 		return true
 	}

@@ -65,7 +65,11 @@ type Server struct {
 	closing    sync.Once
 	counters   counters
 	latency    latency
+	maxEvents  engine.Rate
 }
+
+// SetMaxEvents sets [Config.MaxEventsPerSecond] anew.
+func (s *Server) SetMaxEvents(perSecond float64) { s.maxEvents.Store(perSecond) }
 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
@@ -89,6 +93,7 @@ func New(cfg Config) *Server {
 	if cfg.Recovery != nil {
 		s.recoveries = newRecoveries(cfg.Recovery)
 	}
+	s.maxEvents.Store(cfg.MaxEventsPerSecond)
 	s.engine = engine.New(cfg.Engine, s.open)
 	for name := range s.handlers {
 		s.namespaces.Store(name, newNamespace(s, name))
