@@ -280,7 +280,7 @@ func TestDoorsMeet(t *testing.T) {
 	chat.want(`42/chat,\["message",{"id":"[^"]*","roomId":"tea","content":"welcome","timestamp":"[^"]*"}\]`)
 
 	own := b.feed("/events/user/ann", "Authorization", "Bearer "+b.token("ann"))
-	if n, _, err := b.doors.Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"order","data":{"n":1}}`)); n != 2 || err != nil {
+	if n, _, _, err := b.doors.Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"order","data":{"n":1}}`)); n != 2 || err != nil {
 		t.Errorf("Publish = %d, %v; want 2", n, err)
 	}
 	own.want(`event: order\ndata: {"n":1}`)

@@ -73,11 +73,12 @@ func server(t *testing.T) string {
 }
 
 // serve runs a server with secrets until the test ends and returns its address.
-func serve(t *testing.T) string {
+func serve(t *testing.T, env ...string) string {
 	t.Helper()
 	cmd := exec.Command(server(t))
 	cmd.Dir = t.TempDir() // no .env there
 	cmd.Env = []string{"HOST=127.0.0.1", "PORT=0", "API_KEY=" + apiKey, "JWT_SECRET=" + secret}
+	cmd.Env = append(cmd.Env, env...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()
@@ -135,6 +136,23 @@ func TestDoors(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("no results for %v", want)
+	}
+}
+
+// TestCuts has members lose their connections again and again: with recovery everything arrives once and in order, also where
+// the server sees the connections open.
+func TestCuts(t *testing.T) {
+	args := []string{"--scenario", "cuts", "--json", "--jitter-clients", "20", "--jitter-every", "300ms", "--jitter-away", "50ms",
+		"--jitter-rate", "100", "--jitter-messages", "80", "--quiet", "500ms"}
+	for _, res := range results(t, append(args, "--strict", "--url", serve(t, "RECOVERY=true"))...) {
+		if res.Units != 20*80 {
+			t.Errorf("%s: %+v, want all delivered", res.Scenario, res)
+		}
+	}
+	for _, res := range results(t, append(args, "--url", serve(t))...) {
+		if res.Counts.Lost == 0 || res.Counts.Doubled > 0 {
+			t.Errorf("%s without recovery: %+v, want some lost", res.Scenario, res.Counts)
+		}
 	}
 }
 

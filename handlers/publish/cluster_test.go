@@ -18,7 +18,7 @@ func TestPublishOverNodes(t *testing.T) {
 	note := houses[2].Proved(houses[2].Notification, "ann")
 	updates := houses[2].Events()
 	payload := []byte(`{"type":"order","data":{"n":1.0}}`)
-	n, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", payload)
+	n, _, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", payload)
 	if n != 3 || !complete || err != nil {
 		t.Errorf("Publish = %d, %v, %v, want 3, true, nil", n, complete, err)
 	}
@@ -32,14 +32,14 @@ func TestPublishOverNodes(t *testing.T) {
 		t.Errorf("other programs heard %q, want the payload once", got)
 	}
 
-	n, complete, err = houses[1].Publisher.Publish(t.Context(), "update", []byte(`[1]`))
+	n, _, complete, err = houses[1].Publisher.Publish(t.Context(), "update", []byte(`[1]`))
 	if n != 1 || !complete || err != nil {
 		t.Errorf("Publish(update) = %d, %v, %v, want 1, true, nil", n, complete, err)
 	}
 	c.Settle()
 	updates.Want("event: update | data: [1]")
 
-	n, complete, err = houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"data":1}`))
+	n, _, complete, err = houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"data":1}`))
 	if n != 0 || complete || !errors.Is(err, app.ErrMessage) || len(pipes[0].Heard) != 1 {
 		t.Errorf("Publish without a type = %d, %v, %v, and others heard %d, want 0, false, app.ErrMessage, 1", n, complete, err, len(pipes[0].Heard))
 	}
@@ -53,10 +53,10 @@ func TestPublishCountsTheClientsOfOtherServers(t *testing.T) {
 	houses, _ := handlertest.NewHouses(t, c, 2)
 	houses[0].Hub.Bus.(*handlertest.CloudNode).ForeignSockets = 2
 	near := houses[0].UserEvents("ann")
-	if n, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"a","data":1}`)); n != 3 || !complete || err != nil {
+	if n, _, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"a","data":1}`)); n != 3 || !complete || err != nil {
 		t.Errorf("Publish = %d, %v, %v, want 3, true, nil", n, complete, err)
 	}
-	if n, complete, err := houses[0].Publisher.Publish(t.Context(), "update", []byte(`1`)); n != 0 || !complete || err != nil {
+	if n, _, complete, err := houses[0].Publisher.Publish(t.Context(), "update", []byte(`1`)); n != 0 || !complete || err != nil {
 		t.Errorf("Publish(update) = %d, %v, %v, want 0, true, nil", n, complete, err)
 	}
 	near.Want("event: a | data: 1")
@@ -69,7 +69,7 @@ func TestPublishThatDoesNotReachAll(t *testing.T) {
 		near, far, gone := houses[0].UserEvents("ann"), houses[1].UserEvents("ann"), houses[2].UserEvents("ann")
 		publish := func(ctx context.Context, want int, complete bool) {
 			t.Helper()
-			n, all, err := houses[0].Publisher.Publish(ctx, "user:ann", []byte(`{"type":"a","data":1}`))
+			n, _, all, err := houses[0].Publisher.Publish(ctx, "user:ann", []byte(`{"type":"a","data":1}`))
 			if n != want || all != complete || err != nil {
 				t.Errorf("Publish = %d, %v, %v, want %d, %v, nil", n, all, err, want, complete)
 			}

@@ -49,19 +49,20 @@ func New(h *hub.Hub, nodes hub.Nodes, channels Channels) *Publisher {
 }
 
 // Publish sends a payload, one JSON value, to a channel, and returns for how many clients it was queued, on all nodes of a
-// cluster. complete is false where that could not be found out, or where it could not be taken to the others: then it
+// cluster, and for how many of this node that are away it is held. complete is false where that could not be found out, or where it could not be taken to the others: then it
 // reaches this node alone. The error wraps [app.ErrChannel] or [app.ErrMessage]; then nobody gets anything.
 //
 // On update the payload goes out as it is. On the other channels it is an object with a type; its data, or the whole of
 // it where it has no data, is what the type's event carries.
 //
 // In a cluster it waits for the other nodes to count, until ctx is over or a second.
-func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte) (delivered int, complete bool, err error) {
+func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte) (delivered, held int, complete bool, err error) {
 	room, msg, err := published(channel, payload)
 	if err != nil {
-		return 0, false, err
+		return 0, 0, false, err
 	}
 	delivered = p.hub.SendHere(room, msg)
+	held = msg.Held()
 	sent := p.channels == nil || p.channels.Publish(channel, bytes.Clone(payload))
 	foreign := make(chan publishAnswer, 1)
 	if msg.Event != "" {
@@ -71,7 +72,7 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 		foreign <- publishAnswer{}
 	}
 	if p.channels == nil || !sent {
-		return delivered, sent, nil
+		return delivered, held, sent, nil
 	}
 	complete = hub.Ask(ctx, p.nodes, topicPublishCount, publishQuestion{[]byte(channel)}, func(n publishAnswer) {
 		delivered += max(n.Clients, 0)
@@ -83,7 +84,7 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	case <-ctx.Done():
 		complete = false
 	}
-	return delivered, complete, nil
+	return delivered, held, complete, nil
 }
 
 // Receive sends to this node's clients what another process has published on a channel: a plain PUBLISH by any program. The

@@ -31,7 +31,7 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 		"user:tea":  {},
 	} {
 		payload := `{"type":"news","data":{"n": 1.0}}`
-		n, complete, err := h.Publisher.Publish(t.Context(), channel, []byte(payload))
+		n, _, complete, err := h.Publisher.Publish(t.Context(), channel, []byte(payload))
 		if err != nil {
 			t.Fatalf("%s: %v", channel, err)
 		}
@@ -64,7 +64,7 @@ func TestPublishForms(t *testing.T) {
 	user := h.UserEvents("ann")
 	events := h.Events()
 	publish := func(channel, payload string) error {
-		_, _, err := h.Publisher.Publish(t.Context(), channel, []byte(payload))
+		_, _, _, err := h.Publisher.Publish(t.Context(), channel, []byte(payload))
 		return err
 	}
 	for name, tc := range map[string]struct {
@@ -114,7 +114,7 @@ func FuzzPublish(f *testing.F) {
 	h := handlertest.New(f)
 	user, note := h.UserEvents("ann"), h.Proved(h.Notification, "ann")
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		n, _, err := h.Publisher.Publish(t.Context(), "user:ann", payload)
+		n, _, _, err := h.Publisher.Publish(t.Context(), "user:ann", payload)
 		if (err == nil) != (n == 2) {
 			t.Fatalf("Publish = %d, %v", n, err)
 		}

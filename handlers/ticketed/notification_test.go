@@ -36,7 +36,7 @@ func TestNotificationHearsNothingBeforeItHasProvedWhoItIs(t *testing.T) {
 	h := handlertest.New(t)
 	c := h.Text(h.Notification, h.Ticket("ann"))
 	for _, channel := range []string{"user:ann", "broadcast"} {
-		if n, _, err := h.Publisher.Publish(t.Context(), channel, []byte(`{"type":"event","data":{}}`)); n != 0 || err != nil {
+		if n, _, _, err := h.Publisher.Publish(t.Context(), channel, []byte(`{"type":"event","data":{}}`)); n != 0 || err != nil {
 			t.Errorf("Publish(%s) = %d, %v", channel, n, err)
 		}
 	}

@@ -48,11 +48,12 @@ func (a *API) emit(c *gin.Context) (any, error) {
 	case e.nobody() && e.ack:
 		return new(answers).reply(0, true), nil
 	case e.nobody():
-		return okDelivered(0, true), nil
+		return okDelivered(0, 0, true), nil
 	case e.ack:
 		return a.ask(c.Request.Context(), e.selection(), msg, timeout), nil
 	default:
-		return okDelivered(a.cfg.Emitter.Emit(c.Request.Context(), e.selection(), msg)), nil
+		delivered, complete := a.cfg.Emitter.Emit(c.Request.Context(), e.selection(), msg)
+		return okDelivered(delivered, msg.Held(), complete), nil
 	}
 }
 

@@ -36,12 +36,12 @@ type fake struct {
 	revoke      error
 }
 
-func (f *fake) Publish(_ context.Context, channel string, message []byte) (int, bool, error) {
+func (f *fake) Publish(_ context.Context, channel string, message []byte) (int, int, bool, error) {
 	if f.publish == nil {
-		return 0, true, nil
+		return 0, 0, true, nil
 	}
 	n, err := f.publish(channel, message)
-	return n, !f.partial, err
+	return n, 0, !f.partial, err
 }
 
 func (f *fake) Emit(_ context.Context, to hub.Selection, msg *hub.Message) (int, bool) {

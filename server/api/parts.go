@@ -12,9 +12,9 @@ import (
 // Publisher takes messages to everybody who listens to a channel, by whichever door.
 type Publisher interface {
 	// Publish sends message, the bytes of {"type":...,"data":...} as they came, and returns for how many clients it was
-	// queued, on all nodes of a cluster; without complete there may be more. It waits for the other nodes until ctx is
+	// queued, on all nodes of a cluster, and for how many that are away it is held; without complete there may be more. It waits for the other nodes until ctx is
 	// over or a second, and does not keep message. Errors that are the caller's wrap [app.ErrChannel] or [app.ErrMessage].
-	Publish(ctx context.Context, channel string, message []byte) (delivered int, complete bool, err error)
+	Publish(ctx context.Context, channel string, message []byte) (delivered, held int, complete bool, err error)
 }
 
 // Emitter takes events to Socket.IO clients, on every server of a cluster. Without complete there may be more clients than

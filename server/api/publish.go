@@ -26,7 +26,7 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	if err := checkPublication(channel, body); err != nil {
 		return nil, err
 	}
-	delivered, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
+	delivered, held, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
 	switch {
 	case errors.Is(err, app.ErrChannel):
 		return nil, &fault{CodeInvalidChannel, err.Error()}
@@ -35,7 +35,7 @@ func (a *API) publish(c *gin.Context) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	return okDelivered(delivered, complete), nil
+	return okDelivered(delivered, held, complete), nil
 }
 
 // checkPublication reports what is wrong with a message. On update any JSON goes out as it is; elsewhere it is {type, data}.
@@ -57,9 +57,12 @@ func checkPublication(channel string, body []byte) error {
 // partialMember is in every answer for which a node of the cluster did not tell what it knows.
 const partialMember = `,"partial":true`
 
-// okDelivered answers for how many clients something was queued; without complete, there may be more.
-func okDelivered(n int, complete bool) json.RawMessage {
+// okDelivered answers for how many clients something was queued, and for how many that are away it is held; without complete, there may be more.
+func okDelivered(n, held int, complete bool) json.RawMessage {
 	b := strconv.AppendInt([]byte(`{"ok":true,"delivered":`), int64(n), 10)
+	if held > 0 {
+		b = strconv.AppendInt(append(b, `,"held":`...), int64(held), 10)
+	}
 	if !complete {
 		b = append(b, partialMember...)
 	}

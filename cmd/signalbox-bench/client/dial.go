@@ -28,6 +28,13 @@ type Options struct {
 	Polling   bool
 	BufBytes  int // read buffer, 0: the smallest
 	RecvBytes int // kernel receive buffer, 0: the system's
+	Return    *Return
+}
+
+// Return is what a client that comes back brings, and what it is told; nil: it is a new one.
+type Return struct {
+	PID, Offset string // "": none
+	Recovered   bool   // it is who it was
 }
 
 // Dial connects one client to the server.

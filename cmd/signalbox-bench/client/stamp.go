@@ -111,6 +111,16 @@ func AppendLogin(dst []byte, ack uint64, name, room string) []byte {
 	return append(dst, `"}]`...)
 }
 
+// LastText returns the text at the end of an event without its escapes, "" where there is none: what a client takes for its
+// offset.
+func LastText(event []byte) string {
+	body, ok := bytes.CutSuffix(event, []byte(`"]`))
+	if !ok {
+		return ""
+	}
+	return string(body[bytes.LastIndexByte(body, '"')+1:])
+}
+
 // ReadStamp reads a message of the generator from the JSON array of an event. ok is false for any other event. The
 // order of the members does not matter: some servers decode and encode again.
 func ReadStamp(event, padding []byte) (s Stamp, ok bool) {

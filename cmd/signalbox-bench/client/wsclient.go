@@ -49,7 +49,7 @@ func dialWebSocket(ctx context.Context, t Target, clk Clock, opts Options, on Ca
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	c := &wsClient{conn: conn, clock: clk, on: on, door: opts.Door, ended: make(chan struct{}), buf: make([]byte, max(opts.BufBytes, 1024))}
-	if err := c.connect(t, opts.Token); err != nil {
+	if err := c.connect(t, opts.Token, opts.Return); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (c *wsClient) namespace() string {
 }
 
 // connect carries out the upgrade, and the CONNECT exchange where there is one.
-func (c *wsClient) connect(t Target, token string) error {
+func (c *wsClient) connect(t Target, token string, back *Return) error {
 	if err := c.conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
@@ -104,9 +104,17 @@ func (c *wsClient) connect(t Target, token string) error {
 	if token != "" {
 		hello += `{"token":"` + token + `"}`
 	}
+	if back != nil && back.PID != "" {
+		hello += `{"pid":"` + back.PID + `"`
+		if back.Offset != "" {
+			hello += `,"offset":"` + back.Offset + `"`
+		}
+		hello += "}"
+	}
 	if err := c.Send([]byte(hello)); err != nil {
 		return err
 	}
+	var missed [][]byte // come before the answer
 	for {
 		p, err := c.readPacket()
 		if err != nil {
@@ -118,8 +126,22 @@ func (c *wsClient) connect(t Target, token string) error {
 			}
 			continue
 		}
+		if back != nil && bytes.HasPrefix(p, []byte("42")) {
+			missed = append(missed, bytes.Clone(p))
+			continue
+		}
 		if c.sid, err = connectedID(p, c.namespace()); err != nil {
 			return err
+		}
+		if back != nil {
+			pid, _ := StringAfter(p, []byte(`"pid":"`)) // a server without recovery gives none
+			back.Recovered = pid != "" && pid == back.PID
+			back.PID = pid
+			for _, event := range missed {
+				if _, err := c.on.packet(c.clock.Now(), event); err != nil {
+					return err
+				}
+			}
 		}
 		return c.conn.SetDeadline(time.Time{})
 	}

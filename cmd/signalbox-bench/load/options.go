@@ -70,6 +70,11 @@ type sizes struct {
 	crossTime      time.Duration
 	joinClients    int
 	joinRooms      int // per client
+	jitterClients  int
+	jitterEvery    time.Duration
+	jitterAway     time.Duration
+	jitterRate     float64 // messages per second
+	jitterMessages int
 }
 
 // MaxClients bounds every number of clients: what one process may hold open.
@@ -132,6 +137,11 @@ func ParseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.crossTime, "cross-time", 5*time.Second, "cross, crossack, fan, absent: how long")
 	fs.IntVar(&o.joinClients, "join-clients", 50, "join: clients")
 	fs.IntVar(&o.joinRooms, "join-rooms", 40, "join: joins of each client")
+	fs.IntVar(&o.jitterClients, "jitter-clients", 1000, "jitter, blackhole: members of the room")
+	fs.DurationVar(&o.jitterEvery, "jitter-every", 15*time.Second, "jitter, blackhole: from one cut of a member to its next")
+	fs.DurationVar(&o.jitterAway, "jitter-away", 2*time.Second, "jitter, blackhole: how long a cut lasts")
+	fs.Float64Var(&o.jitterRate, "jitter-rate", 2, "jitter, blackhole: messages per second")
+	fs.IntVar(&o.jitterMessages, "jitter-messages", 120, "jitter, blackhole: messages")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -176,7 +186,7 @@ func usage(fs *flag.FlagSet) {
 	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range Scenarios() {
-		if !s.Door && !s.cluster {
+		if !s.Door && !s.cluster && !s.cuts {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
@@ -192,20 +202,26 @@ func usage(fs *flag.FlagSet) {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
+	fmt.Fprint(out, "\nScenarios of connections that break, or \"cuts\" for all of them; they take a minute, so write --deadline 3m:\n")
+	for _, s := range Scenarios() {
+		if s.cuts {
+			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
+		}
+	}
 	fmt.Fprint(out, "\nFlags:\n")
 	fs.PrintDefaults()
 }
 
 // SelectScenarios finds the scenarios of a comma list; "all" stands for those that load any server at --url, "doors" for
-// those of signalbox alone, "cluster" for those of several servers.
+// those of signalbox alone, "cluster" for those of several servers, "cuts" for those of connections that break.
 func SelectScenarios(names string) ([]Scenario, error) {
 	all := Scenarios()
 	var chosen []Scenario
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)
-		if name == "all" || name == "doors" || name == "cluster" {
+		if name == "all" || name == "doors" || name == "cluster" || name == "cuts" {
 			for _, s := range all {
-				if !s.Own && s.Door == (name == "doors") && s.cluster == (name == "cluster") {
+				if !s.Own && s.Door == (name == "doors") && s.cluster == (name == "cluster") && s.cuts == (name == "cuts") {
 					chosen = append(chosen, s)
 				}
 			}
@@ -213,7 +229,7 @@ func SelectScenarios(names string) ([]Scenario, error) {
 		}
 		i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no scenario %q; choose from %s, all, doors or cluster", name, strings.Join(scenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; choose from %s, all, doors, cluster or cuts", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -21,6 +21,7 @@ type Scenario struct {
 	Door  bool   // needs what signalbox has beyond the two apps; some need --jwt-secret or --api-key
 
 	cluster bool // for several servers
+	cuts    bool // connections break, and it takes a minute
 
 	clients func(o *options) int                                            // connections it holds at a time
 	run     func(ctx context.Context, r *Runner, res *measure.Result) error // fills res
@@ -134,6 +135,16 @@ func Scenarios() []Scenario {
 			Name: "join", about: "clients of the first server that become sockets of user after user, the next one when the last join was answered",
 			Unit: "join", cluster: true, run: runJoin,
 			clients: func(o *options) int { return o.joinClients },
+		},
+		{
+			Name: "jitter", about: "messages to a room whose members are cut again and again: what of them arrives",
+			Unit: "delivery", cuts: true, run: runJitter(cutConnection),
+			clients: func(o *options) int { return o.jitterClients + 1 },
+		},
+		{
+			Name: "blackhole", about: "the same with connections that fall silent, and stay open at the server",
+			Unit: "delivery", cuts: true, run: runJitter(silentConnection),
+			clients: func(o *options) int { return 5*o.jitterClients + 1 },
 		},
 		{
 			Name: "limits", about: "the machine's own limit: steady, pairs, ack and echo against a server that does nothing else",
