@@ -8,6 +8,7 @@ import (
 	"signalbox/config"
 	"signalbox/server/app"
 	"signalbox/server/cluster"
+	"signalbox/server/conn"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 	"signalbox/server/recovery"
@@ -42,7 +43,12 @@ type Options struct {
 // port cannot be had. The caller ends with Run, or with Close where it does not come to that.
 func New(o Options) (*Server, error) {
 	cfg := socketio.Config{
-		Engine:             engineConfig(o.Config, o.Log),
+		Conn: connConfig(o.Config, o.Log),
+		Engine: engine.Config{
+			UpgradeTimeout:  o.Config.UpgradeTimeout,
+			BodyReadTimeout: o.Config.BodyReadTimeout,
+			Transports:      o.Config.Transports,
+		},
 		ConnectTimeout:     o.Config.ConnectTimeout,
 		MaxNamespaces:      o.Config.MaxNamespacesPerClient,
 		MaxEventsPerSecond: o.Config.MaxEventsPerSecond,
@@ -68,7 +74,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	var s *Server // by the time of the first request
-	cfg.Engine.CheckOrigin = func(r *http.Request) bool { return s.front.Load().checkOrigin(r) }
+	cfg.Conn.CheckOrigin = func(r *http.Request) bool { return s.front.Load().checkOrigin(r) }
 	door := socketio.New(cfg)
 	lib, err := library.New(door, o.Log)
 	if err != nil {
@@ -90,7 +96,7 @@ func New(o Options) (*Server, error) {
 	s.api = newAPI(o, door, s)
 	s.doors = newDoors(o, door, metrics, s)
 	s.OnReload(func(cfg config.Config) {
-		door.Engine().SetLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond)
+		door.Conns().SetLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond)
 		door.SetMaxEvents(cfg.MaxEventsPerSecond)
 		s.listener.SetMaxPerAddr(listenerOptions(cfg, 0, s.log).MaxPerAddr)
 	})
@@ -103,13 +109,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
-	return engine.Config{
+func connConfig(cfg config.Config, log *slog.Logger) conn.Config {
+	return conn.Config{
 		PingInterval:        cfg.PingInterval,
 		PingTimeout:         cfg.PingTimeout,
-		UpgradeTimeout:      cfg.UpgradeTimeout,
 		WriteTimeout:        cfg.WriteTimeout,
-		BodyReadTimeout:     cfg.BodyReadTimeout,
 		ShutdownSpread:      cfg.Spread(),
 		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
@@ -117,7 +121,6 @@ func engineConfig(cfg config.Config, log *slog.Logger) engine.Config {
 		MaxDescriptors:      clientDescriptors(openFiles()),
 		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
-		Transports:          cfg.Transports,
 		ClientIP:            clientIP(proxiesOf(cfg)),
 		Log:                 log,
 	}

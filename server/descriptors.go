@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"signalbox/config"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/listen"
 )
 
@@ -22,8 +22,8 @@ func clientDescriptors(openFiles int) int {
 // listenerOptions bound the connections that are open, whatever they are for: those of clients, and half of what these leave.
 // The bound for one address is wide enough for MAX_CONNECTIONS_PER_IP clients that poll and upgrade. Behind proxies all have
 // the proxy's address, and there is none.
-func listenerOptions(cfg config.Config, openFiles int, log *slog.Logger) engine.ListenerOptions {
-	o := engine.ListenerOptions{WriteTimeout: cfg.WriteTimeout, Log: log}
+func listenerOptions(cfg config.Config, openFiles int, log *slog.Logger) conn.ListenerOptions {
+	o := conn.ListenerOptions{WriteTimeout: cfg.WriteTimeout, Log: log}
 	if clients := clientDescriptors(openFiles); clients > 0 {
 		o.MaxOpen = clients + (openFiles-clients)/2
 	}

@@ -9,8 +9,8 @@ import (
 
 	"signalbox/config"
 	"signalbox/server/app"
+	"signalbox/server/conn"
 	"signalbox/server/door"
-	"signalbox/server/engine"
 	"signalbox/server/socketio"
 	"signalbox/store"
 )
@@ -46,20 +46,20 @@ const (
 // doorSet are the doors as the routes serve them, by path; a path that ends in a slash goes on with a parameter.
 type doorSet map[string]http.Handler
 
-// newDoors returns the doors over the engine of realtime. nil: there are none.
+// newDoors returns the doors over the connections of realtime. nil: there are none.
 func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) doorSet {
 	if o.Doors == nil {
 		return nil
 	}
 	s := door.New(door.Config{
-		Engine:               realtime.Engine(),
+		Conns:                realtime.Conns(),
 		Hub:                  o.Hub,
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
 		Log:                  o.Log,
 	})
 	on.OnReload(func(cfg config.Config) { s.SetMaxMessages(cfg.MaxEventsPerSecond) })
 	describeDoors(m, s.Stats)
-	var usual engine.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
+	var usual conn.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
 	tickets := authenticatedOptions(o.Config.AuthPingInterval)
 	d := o.Doors
 	return doorSet{
@@ -76,8 +76,8 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 
 // authenticatedOptions are those of /demo and /notification: a client that has not answered a ping when the next is due
 // is cut.
-func authenticatedOptions(interval time.Duration) engine.WebSocketOptions {
-	return engine.WebSocketOptions{PingInterval: interval, PingTimeout: interval}
+func authenticatedOptions(interval time.Duration) conn.WebSocketOptions {
+	return conn.WebSocketOptions{PingInterval: interval, PingTimeout: interval}
 }
 
 // doorRoutes registers the doors. Names of users and rooms may hold slashes, so they are the rest of the path.
@@ -107,7 +107,7 @@ func (s *Server) serveDoor(path, param string) gin.HandlerFunc {
 // refuseStray answers an upgrade to a path without a WebSocket with 401, as the routes with tickets always did: who does
 // not know the way in is not told whether there is one.
 func (s *Server) refuseStray(c *gin.Context) {
-	if !engine.IsUpgrade(c.Request) {
+	if !conn.IsUpgrade(c.Request) {
 		return
 	}
 	switch path := c.Request.URL.Path; {

@@ -12,7 +12,7 @@ import (
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/config"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/listen"
 	"signalbox/server/socketio/library"
 )
@@ -32,8 +32,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	realtime Realtime
-	listener *engine.Listener // the first; it counts the connections of all
-	ports    []net.Listener   // all of them
+	listener *conn.Listener // the first; it counts the connections of all
+	ports    []net.Listener // all of them
 	http     *http.Server
 	routed   http.Handler   // all routes, without CORS
 	tls      *listen.TLS    // nil: there is none
@@ -104,7 +104,7 @@ func newServer(cfg config.Config, log *slog.Logger, version string, m *Metrics, 
 			return nil, err
 		}
 	}
-	s.http = s.httpServer(engine.OverHTTP2(s.routes(files)))
+	s.http = s.httpServer(conn.OverHTTP2(s.routes(files)))
 	if s.tls != nil {
 		s.http.TLSConfig = s.tls.Config
 		s.redirect = s.httpServer(s.tls.Redirect(s.Addr()))
@@ -124,7 +124,7 @@ func (s *Server) openPorts() error {
 		listen.Close(open)
 		return err
 	}
-	s.listener = engine.Listen(open[0], listenerOptions(s.cfg, openFiles(), s.log))
+	s.listener = conn.Listen(open[0], listenerOptions(s.cfg, openFiles(), s.log))
 	s.ports = []net.Listener{s.listener}
 	for _, l := range open[1:] {
 		s.ports = append(s.ports, s.listener.Beside(l))

@@ -16,7 +16,7 @@ import (
 	"signalbox/handlers/broker"
 	"signalbox/handlers/userlist"
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
 	"signalbox/store"
@@ -47,8 +47,8 @@ func TestStress(t *testing.T) {
 	root := broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, quiet)
 	door := socketio.New(socketio.Config{
 		// The ping timeout is how long a visitor is kept that went between two polls.
-		Engine: engine.Config{PingInterval: 100 * time.Millisecond, PingTimeout: 3 * time.Second, CloseTimeout: time.Second, Log: quiet},
-		Hub:    h, Handlers: map[string]app.Handler{"/": root}, Log: quiet,
+		Conn: conn.Config{PingInterval: 100 * time.Millisecond, PingTimeout: 3 * time.Second, CloseTimeout: time.Second, Log: quiet},
+		Hub:  h, Handlers: map[string]app.Handler{"/": root}, Log: quiet,
 	})
 	web := httptest.NewServer(door)
 	t.Cleanup(func() {

@@ -21,7 +21,7 @@ import (
 	"signalbox/handlers/userlist"
 	"signalbox/server/api"
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
 	"signalbox/store"
@@ -65,7 +65,7 @@ func open(t *testing.T) *house {
 	h, users := hub.New(), store.NewMemory()
 	chat := userlist.New(userlist.Options{Hub: h, Users: users, Log: quiet})
 	root := broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, quiet)
-	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet},
+	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Conn: conn.Config{Log: quiet},
 		Handlers: map[string]app.Handler{"/": root, "/chat": chatStub{h}}})
 	mux := http.NewServeMux()
 	mux.Handle(socketio.Path, s)
@@ -293,7 +293,7 @@ func BenchmarkPublishLive(b *testing.B) {
 	var got atomic.Int64
 	m := hub.NewMember("m", counter{&got})
 	h.Join(m, hub.Room{Kind: hub.KindAccount, Name: "42"})
-	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Engine: engine.Config{Log: quiet}})
+	s := socketio.New(socketio.Config{Hub: h, Log: quiet, Conn: conn.Config{Log: quiet}})
 	defer s.Shutdown(context.Background())
 	web := httptest.NewServer(api.New(api.Config{Key: key, MaxBodyBytes: 10_000, Publisher: publish.New(h, hub.Alone, nil), Emitter: s,
 		Presence: presence.New(h, hub.Alone, "test"), Tickets: store.NewMemoryTickets(0, 0), Lobbies: store.NewMemory(), Log: quiet}))

@@ -22,7 +22,7 @@ const (
 	over                 // it has ended or is about to
 )
 
-// outlet is where messages to a guest go: an [engine.Stream] or an [engine.WebSocket].
+// outlet is where messages to a guest go: an [conn.Stream] or an [conn.WebSocket].
 type outlet interface {
 	Send(m *wire.Message) error
 	SendVolatile(m *wire.Message) bool
@@ -59,7 +59,7 @@ func (g *guest) status() status { return status(g.state.Load()) }
 func (g *guest) ID() string          { return g.id }
 func (g *guest) Member() *hub.Member { return g.member }
 
-// Names implements [engine.Named].
+// Names implements [conn.Named].
 func (g *guest) Names() (id, user string) { return g.id, g.member.User() }
 func (g *guest) Closed() bool             { return g.status() == over }
 

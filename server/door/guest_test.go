@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -91,9 +91,9 @@ func TestGuestIsReleasedOnce(t *testing.T) {
 	rooms := g.server.cfg.Hub
 	rooms.Join(g.Member(), room)
 	g.deliver(text("never"), false)
-	g.release(told, engine.ReasonTransportError.String()) // the connection ends before open is told of it
-	g.release(told, engine.ReasonForcedClose.String())
-	if want := []string{engine.ReasonTransportError.String()}; !slices.Equal(*told, want) {
+	g.release(told, conn.ReasonTransportError.String()) // the connection ends before open is told of it
+	g.release(told, conn.ReasonForcedClose.String())
+	if want := []string{conn.ReasonTransportError.String()}; !slices.Equal(*told, want) {
 		t.Errorf("the session was told %q, want %q", *told, want)
 	}
 	if rooms.Contains(g.Member(), room) {

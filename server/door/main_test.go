@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 )
 
@@ -27,21 +27,21 @@ const patience = 10 * time.Second
 
 // place is a server with doors on the loopback interface.
 type place struct {
-	t      *testing.T
-	hub    *hub.Hub
-	engine *engine.Server
-	doors  *Server
-	mux    *http.ServeMux
-	http   *httptest.Server
+	t     *testing.T
+	hub   *hub.Hub
+	conns *conn.Server
+	doors *Server
+	mux   *http.ServeMux
+	http  *httptest.Server
 }
 
-func newPlace(t *testing.T, cfg engine.Config, change ...func(*Config)) *place {
+func newPlace(t *testing.T, cfg conn.Config, change ...func(*Config)) *place {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg.Log = log
 	p := &place{t: t, hub: hub.New(), mux: http.NewServeMux()}
-	p.engine = engine.New(cfg, nil)
-	c := Config{Engine: p.engine, Hub: p.hub, Log: log}
+	p.conns = conn.New(cfg)
+	c := Config{Conns: p.conns, Hub: p.hub, Log: log}
 	for _, f := range change {
 		f(&c)
 	}
@@ -50,7 +50,7 @@ func newPlace(t *testing.T, cfg engine.Config, change ...func(*Config)) *place {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := p.engine.Shutdown(ctx); err != nil {
+		if err := p.conns.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)
 		}
 		p.http.Close()

@@ -12,14 +12,14 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/auth"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 )
 
-// Config is what doors stand on. Engine, Hub and Log are needed.
+// Config is what doors stand on. Conns, Hub and Log are needed.
 type Config struct {
-	Engine *engine.Server
-	Hub    *hub.Hub
+	Conns *conn.Server
+	Hub   *hub.Hub
 	// MaxMessagesPerSecond bounds the messages of one plain WebSocket; twice as many may come at once. One that sends
 	// more is read from more slowly, and loses nothing. 0: no limit.
 	MaxMessagesPerSecond float64
@@ -36,13 +36,13 @@ type Server struct {
 	throttled atomic.Uint64
 	panics    atomic.Uint64
 
-	maxMessages engine.Rate
+	maxMessages conn.Rate
 }
 
 // SetMaxMessages sets [Config.MaxMessagesPerSecond] anew.
 func (s *Server) SetMaxMessages(perSecond float64) { s.maxMessages.Store(perSecond) }
 
-// Stats are figures of the doors since the start. What connections did is in the engine's.
+// Stats are figures of the doors since the start. What connections did is in [conn.Stats].
 type Stats struct {
 	TextsIn   uint64 // messages of plain WebSockets that were given to handlers
 	Throttled uint64 // of these, how many had to wait for MaxMessagesPerSecond

@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
@@ -13,13 +13,13 @@ import (
 var keepAlive = wire.Raw([]byte(": keep-alive\n\n"))
 
 // Stream returns a door for streams of Server-Sent Events that h serves. The handler is not asked about who may not connect,
-// see [engine.Server.Reserve].
+// see [conn.Server.Reserve].
 //
 // Rule: [WHATWG HTML, server-sent events].
 //
 // [WHATWG HTML, server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 func (s *Server) Stream(h app.StreamHandler) http.Handler {
-	options := engine.StreamOptions{
+	options := conn.StreamOptions{
 		Header: http.Header{
 			"Content-Type":  {"text/event-stream"},
 			"Cache-Control": {"no-cache"},
@@ -30,7 +30,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 		KeepAliveInterval: s.cfg.KeepAlive,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		place, err := s.cfg.Engine.Reserve(w, r)
+		place, err := s.cfg.Conns.Reserve(w, r, 1)
 		if err != nil { // it has been answered
 			return
 		}
@@ -53,7 +53,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 type streamPeer struct {
 	guest
 	session app.StreamSession // set before the stream is opened
-	st      *engine.Stream    // set before the guest's state says that it is open
+	st      *conn.Stream      // set before the guest's state says that it is open
 }
 
 var (
@@ -76,7 +76,7 @@ func (p *streamPeer) connect(h app.StreamHandler, v app.Visit) error {
 }
 
 // open takes the stream, and sends what was held back for it.
-func (p *streamPeer) open(st *engine.Stream) {
+func (p *streamPeer) open(st *conn.Stream) {
 	p.st = st
 	p.guest.open(st)
 }
@@ -94,13 +94,13 @@ func (p *streamPeer) Send(records []byte) bool {
 
 // Close implements [app.StreamPeer].
 func (p *streamPeer) Close() {
-	p.leave(func() { p.st.Close(engine.ReasonForcedClose) })
+	p.leave(func() { p.st.Close(conn.ReasonForcedClose) })
 }
 
 // streamReceiver is a peer as its stream sees it.
 type streamReceiver struct{ *streamPeer }
 
-var _ engine.Named = streamReceiver{}
+var _ conn.Named = streamReceiver{}
 
 // Closed tells the handler once that the client has gone.
-func (r streamReceiver) Closed(reason engine.Reason) { r.release(r.session, reason.String()) }
+func (r streamReceiver) Closed(reason conn.Reason) { r.release(r.session, reason.String()) }

@@ -14,12 +14,12 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 )
 
 func TestStream(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	closed := make(chan string, 1)
 	opened := make(chan app.StreamPeer, 1)
@@ -89,7 +89,7 @@ func TestStream(t *testing.T) {
 	receive(t, opened)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.engine.Shutdown(ctx); err != nil {
+	if err := p.conns.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if reason := receive(t, closed); reason != "server shutting down" {
@@ -98,7 +98,7 @@ func TestStream(t *testing.T) {
 }
 
 func TestStreamRefusals(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	p.mux.Handle("/401", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { return &app.Refusal{Status: 401} }}))
 	p.mux.Handle("/panic", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { panic("connect") }}))
 	p.mux.Handle("/closing", p.doors.Stream(streams{connect: func(peer app.StreamPeer, _ app.Visit) error {
@@ -122,7 +122,7 @@ func TestStreamRefusals(t *testing.T) {
 // TestStrangersOverTheLimitsReachNoHandler: what a handler does for a stranger, such as reading a ticket or joining rooms, is
 // done for those alone who may connect. What it has refused leaves its place to the next.
 func TestStrangersOverTheLimitsReachNoHandler(t *testing.T) {
-	config := map[string]engine.Config{
+	config := map[string]conn.Config{
 		"connections": {MaxConnections: 1},
 		"of one peer": {MaxConnectionsPerIP: 1},
 		"rate":        {HandshakesPerSecond: 0.3}, // three at once
@@ -139,7 +139,7 @@ func TestStrangersOverTheLimitsReachNoHandler(t *testing.T) {
 				return nil
 			}
 			p.mux.Handle("/stream", p.doors.Stream(streams{connect: func(app.StreamPeer, app.Visit) error { return refusal() }}))
-			p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { return refusal() }}, engine.WebSocketOptions{}))
+			p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { return refusal() }}, conn.WebSocketOptions{}))
 			for _, want := range []int{401, 401, 200} {
 				if f := p.follow("/stream"); f.resp.StatusCode != want {
 					t.Fatalf("one who may connect: %d, want %d", f.resp.StatusCode, want)
@@ -163,11 +163,11 @@ func TestStrangersOverTheLimitsReachNoHandler(t *testing.T) {
 
 // TestBrokenHandshakeReachesNoHandler has websocket handshakes that cannot be answered.
 func TestBrokenHandshakeReachesNoHandler(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error {
 		t.Error("the handler was asked")
 		return nil
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	good := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
 	for name, want := range map[string]int{"Sec-WebSocket-Key": 400, "Sec-WebSocket-Version": 426, "Upgrade": 426} {
 		if f := p.follow("/ws", append(good[:8:8], name, "1")...); f.resp.StatusCode != want {
@@ -177,7 +177,7 @@ func TestBrokenHandshakeReachesNoHandler(t *testing.T) {
 }
 
 func TestStreamKeepAlive(t *testing.T) {
-	p := newPlace(t, engine.Config{}, func(c *Config) { c.KeepAlive = 10 * time.Millisecond })
+	p := newPlace(t, conn.Config{}, func(c *Config) { c.KeepAlive = 10 * time.Millisecond })
 	p.mux.Handle("/events", p.doors.Stream(streams{}))
 	f := p.follow("/events")
 	f.want(": keep-alive")
@@ -189,7 +189,7 @@ func TestStreamKeepAlive(t *testing.T) {
 
 // A client that never reads is cut when its outbox is full, and the others get everything.
 func TestStreamThatIsNotRead(t *testing.T) {
-	p := newPlace(t, engine.Config{OutboxBytes: 256 << 10})
+	p := newPlace(t, conn.Config{OutboxBytes: 256 << 10})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	closed := make(chan string, 2)
 	opened := make(chan bool, 2)

@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
 
-// socket is what a peer needs of [engine.WebSocket].
+// socket is what a peer needs of [conn.WebSocket].
 type socket interface {
 	outlet
 	Reply(m *wire.Message) error
 	Pause(d time.Duration) bool
-	CloseWith(reason engine.Reason, code uint16, text string)
+	CloseWith(reason conn.Reason, code uint16, text string)
 }
 
 // textPeer is one client on a plain WebSocket: a [app.TextPeer] for its handler and a [hub.Sink] for the hub.
@@ -26,7 +26,7 @@ type textPeer struct {
 
 	// Owned by the goroutine that reads.
 	session app.TextSession
-	bucket  engine.Bucket
+	bucket  conn.Bucket
 }
 
 var (
@@ -72,7 +72,7 @@ func (p *textPeer) Send(text []byte) bool {
 
 // Close implements [app.TextPeer].
 func (p *textPeer) Close(code app.CloseCode, reason string) {
-	p.leave(func() { p.ws.CloseWith(engine.ReasonForcedClose, uint16(code), reason) })
+	p.leave(func() { p.ws.CloseWith(conn.ReasonForcedClose, uint16(code), reason) })
 }
 
 // receive gives one message to the handler.
@@ -90,7 +90,7 @@ func (p *textPeer) receive(data []byte) {
 }
 
 // end tells the handler once that the client has gone.
-func (p *textPeer) end(reason engine.Reason) { p.release(p.session, reason.String()) }
+func (p *textPeer) end(reason conn.Reason) { p.release(p.session, reason.String()) }
 
 // throttle makes a client that sends more than it may wait, and with it TCP: it loses nothing and costs only itself. It
 // reports whether the client is still there.
@@ -113,15 +113,15 @@ func (p *textPeer) Charge(weight float64) { p.bucket.Charge(weight) }
 // textReceiver is a peer as its connection sees it.
 type textReceiver struct{ peer *textPeer }
 
-var _ engine.Receiver = textReceiver{}
+var _ conn.Receiver = textReceiver{}
 
-// Text implements [engine.Receiver].
+// Text implements [conn.Receiver].
 func (r textReceiver) Text(data []byte) error {
 	r.peer.receive(data)
 	return nil
 }
 
-// Binary implements [engine.Receiver]: the programs that clients were written for took bytes for text, as Node's
+// Binary implements [conn.Receiver]: the programs that clients were written for took bytes for text, as Node's
 // Buffer.toString does.
 func (r textReceiver) Binary(data []byte) error {
 	if !utf8.Valid(data) {
@@ -131,8 +131,8 @@ func (r textReceiver) Binary(data []byte) error {
 	return nil
 }
 
-// Names implements [engine.Named].
+// Names implements [conn.Named].
 func (r textReceiver) Names() (id, user string) { return r.peer.Names() }
 
-// Closed implements [engine.Receiver].
-func (r textReceiver) Closed(reason engine.Reason) { r.peer.end(reason) }
+// Closed implements [conn.Receiver].
+func (r textReceiver) Closed(reason conn.Reason) { r.peer.end(reason) }

@@ -4,20 +4,20 @@ import (
 	"net/http"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 )
 
 // WebSocket returns a door for plain WebSockets that h serves. The handler is asked before the upgrade is answered, and not
-// at all about who may not connect, see [engine.Server.Reserve]; a request that is no upgrade gets 426.
-func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Handler {
+// at all about who may not connect, see [conn.Server.Reserve]; a request that is no upgrade gets 426.
+func (s *Server) WebSocket(h app.TextHandler, o conn.WebSocketOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !engine.IsUpgrade(r) {
+		if !conn.IsUpgrade(r) {
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
 			Refuse(w, &app.Refusal{Status: http.StatusUpgradeRequired, Message: "This is a WebSocket"})
 			return
 		}
-		place, err := s.cfg.Engine.Reserve(w, r)
+		place, err := s.cfg.Conns.Reserve(w, r, 1)
 		if err != nil { // it has been answered
 			return
 		}
@@ -27,7 +27,7 @@ func (s *Server) WebSocket(h app.TextHandler, o engine.WebSocketOptions) http.Ha
 			Refuse(w, err)
 			return
 		}
-		err = place.WebSocket(o, func(ws *engine.WebSocket) engine.Receiver {
+		err = place.WebSocket(o, func(ws *conn.WebSocket) conn.Receiver {
 			p.open(ws)
 			return textReceiver{p}
 		})

@@ -17,14 +17,14 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/wire"
 )
 
 func TestWebSocketEchoesInOrder(t *testing.T) {
-	p := newPlace(t, engine.Config{})
-	p.mux.Handle("/echo", p.doors.WebSocket(texts{}, engine.WebSocketOptions{}))
+	p := newPlace(t, conn.Config{})
+	p.mux.Handle("/echo", p.doors.WebSocket(texts{}, conn.WebSocketOptions{}))
 	c := p.client("/echo")
 	for i := range 200 {
 		c.send(fmt.Sprint(i))
@@ -42,20 +42,20 @@ func TestWebSocketEchoesInOrder(t *testing.T) {
 }
 
 func TestWebSocketRefusals(t *testing.T) {
-	p := newPlace(t, engine.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }, MaxConnections: 1})
+	p := newPlace(t, conn.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil.example" }, MaxConnections: 1})
 	refuse := func(err error) http.Handler {
 		return p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 			p.hub.Join(peer.Member(), hub.Room{Kind: hub.KindTopic, Name: "x"})
 			peer.Send([]byte("never"))
 			return err
-		}}, engine.WebSocketOptions{})
+		}}, conn.WebSocketOptions{})
 	}
 	asked := 0
 	p.mux.Handle("/401", refuse(&app.Refusal{Status: 401}))
 	p.mux.Handle("/403", refuse(fmt.Errorf("wrapped: %w", &app.Refusal{Status: 403, Message: "no <entry>"})))
 	p.mux.Handle("/500", refuse(errors.New("a secret")))
-	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { panic("connect") }}, engine.WebSocketOptions{}))
-	p.mux.Handle("/ok", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { asked++; return nil }}, engine.WebSocketOptions{}))
+	p.mux.Handle("/panic", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { panic("connect") }}, conn.WebSocketOptions{}))
+	p.mux.Handle("/ok", p.doors.WebSocket(texts{connect: func(app.TextPeer, app.Visit) error { asked++; return nil }}, conn.WebSocketOptions{}))
 	for path, want := range map[string]struct {
 		status int
 		body   string
@@ -124,13 +124,13 @@ func TestWebSocketRefusals(t *testing.T) {
 }
 
 func TestWebSocketVisit(t *testing.T) {
-	p := newPlace(t, engine.Config{ClientIP: func(*http.Request) string { return "192.0.2.7" }})
+	p := newPlace(t, conn.Config{ClientIP: func(*http.Request) string { return "192.0.2.7" }})
 	type seen struct{ param, query, header, host, token, addr, auth string }
 	got := make(chan seen, 1)
 	p.mux.Handle("/at/{room}", p.doors.WebSocket(texts{connect: func(_ app.TextPeer, v app.Visit) error {
 		got <- seen{v.Param("room"), v.Query("a"), v.Header("x-test"), v.Header("host"), v.Token, v.RemoteAddr, string(v.Auth)}
 		return &app.Refusal{Status: 418}
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	_, _, err := p.dial("/at/a%2Fb?a=1&token=query", &websocket.DialOptions{HTTPHeader: http.Header{"X-Test": {"yes"}, "Authorization": {"Bearer head"}}})
 	if err == nil {
 		t.Fatal("the client was let in")
@@ -151,7 +151,7 @@ func TestWebSocketVisit(t *testing.T) {
 
 // What is sent while the handler looks at the client waits for the upgrade, in order, the hub's messages among it.
 func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	p.mux.Handle("/early", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		peer.Send([]byte("one"))
@@ -164,7 +164,7 @@ func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 		}
 		peer.Send([]byte("three"))
 		return nil
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	c := p.client("/early")
 	c.want("one", "two", "three")
 	p.hub.Send(room, &hub.Message{Text: []byte("four")})
@@ -179,7 +179,7 @@ func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 			t.Errorf("%d messages are held back, want %d", sent, maxEarly)
 		}
 		return nil
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	flood := p.client("/flood")
 	for range maxEarly {
 		flood.want("x")
@@ -192,14 +192,14 @@ func TestWebSocketHoldsBackUntilTheUpgrade(t *testing.T) {
 			t.Error("a closed peer takes messages")
 		}
 		return nil
-	}, text: func(app.TextPeer, []byte) { t.Error("a closed client was heard") }}, engine.WebSocketOptions{}))
+	}, text: func(app.TextPeer, []byte) { t.Error("a closed client was heard") }}, conn.WebSocketOptions{}))
 	turned := p.client("/turned")
 	turned.want("bye")
 	turned.wantClosed(websocket.StatusPolicyViolation)
 }
 
 func TestWebSocketClosing(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	closed := make(chan string, 1)
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{
@@ -225,7 +225,7 @@ func TestWebSocketClosing(t *testing.T) {
 			}
 			closed <- reason
 		},
-	}, engine.WebSocketOptions{}))
+	}, conn.WebSocketOptions{}))
 
 	c := p.client("/ws")
 	c.send("close")
@@ -261,7 +261,7 @@ func TestWebSocketClosing(t *testing.T) {
 	go func() { _, err := c.read(); ended <- err }()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.engine.Shutdown(ctx); err != nil {
+	if err := p.conns.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if reason := receive(t, closed); reason != "server shutting down" {
@@ -276,18 +276,18 @@ func TestWebSocketClosing(t *testing.T) {
 }
 
 func TestWebSocketPanicInClose(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	told, done := once[bool]()
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{
 		connect: func(peer app.TextPeer, _ app.Visit) error { p.hub.Join(peer.Member(), room); return nil },
 		closed:  func(app.TextPeer, string) { told(true); panic("close") },
-	}, engine.WebSocketOptions{}))
+	}, conn.WebSocketOptions{}))
 	p.client("/ws").ws.CloseNow()
 	receive(t, done)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.engine.Shutdown(ctx); err != nil { // waits for the goroutine
+	if err := p.conns.Shutdown(ctx); err != nil { // waits for the goroutine
 		t.Fatal(err)
 	}
 	if p.hub.Count(room) != 0 || p.doors.Stats().Panics != 1 {
@@ -297,10 +297,10 @@ func TestWebSocketPanicInClose(t *testing.T) {
 
 // A client that does not answer pings is cut: it is read from by hand, so nothing answers for it.
 func TestWebSocketPings(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	closed := make(chan string, 2)
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{closed: func(_ app.TextPeer, reason string) { closed <- reason }},
-		engine.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 500 * time.Millisecond}))
+		conn.WebSocketOptions{PingInterval: 20 * time.Millisecond, PingTimeout: 500 * time.Millisecond}))
 	good := p.client("/ws")
 	pings := make(chan bool, 1000)
 	o := &websocket.DialOptions{OnPingReceived: func(context.Context, []byte) bool { pings <- true; return true }}
@@ -342,7 +342,7 @@ func TestWebSocketPings(t *testing.T) {
 }
 
 func TestWebSocketOthersDoNotNoticeASlowHandler(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	enter, goOn := make(chan bool, 1), make(chan bool)
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{text: func(peer app.TextPeer, data []byte) {
 		if string(data) == "slow" {
@@ -350,7 +350,7 @@ func TestWebSocketOthersDoNotNoticeASlowHandler(t *testing.T) {
 			<-goOn
 		}
 		peer.Send(data)
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	slow, fast := p.client("/ws"), p.client("/ws")
 	slow.send("slow")
 	slow.send("next")
@@ -368,10 +368,10 @@ func (f *fakeSocket) Send(m *wire.Message) error {
 	f.sent = append(f.sent, string(m.Parts()[0].Payload()))
 	return nil
 }
-func (f *fakeSocket) Reply(m *wire.Message) error             { return f.Send(m) }
-func (f *fakeSocket) SendVolatile(m *wire.Message) bool       { return f.Send(m) == nil }
-func (f *fakeSocket) Pause(d time.Duration) bool              { time.Sleep(d); return true }
-func (f *fakeSocket) CloseWith(engine.Reason, uint16, string) {}
+func (f *fakeSocket) Reply(m *wire.Message) error           { return f.Send(m) }
+func (f *fakeSocket) SendVolatile(m *wire.Message) bool     { return f.Send(m) == nil }
+func (f *fakeSocket) Pause(d time.Duration) bool            { time.Sleep(d); return true }
+func (f *fakeSocket) CloseWith(conn.Reason, uint16, string) {}
 
 // Two seconds' worth come at once, the rest at the rate that is allowed, and nothing is lost.
 func TestWebSocketThrottle(t *testing.T) {
@@ -402,12 +402,12 @@ func TestWebSocketThrottle(t *testing.T) {
 
 // Clients come and go while messages are sent to them: nothing is left behind, and no message comes twice.
 func TestWebSocketChurn(t *testing.T) {
-	p := newPlace(t, engine.Config{})
+	p := newPlace(t, conn.Config{})
 	room := hub.Room{Kind: hub.KindTopic, Name: "x"}
 	p.mux.Handle("/ws", p.doors.WebSocket(texts{connect: func(peer app.TextPeer, _ app.Visit) error {
 		p.hub.Join(peer.Member(), room)
 		return nil
-	}}, engine.WebSocketOptions{}))
+	}}, conn.WebSocketOptions{}))
 	stop := make(chan bool)
 	var sender, clients sync.WaitGroup
 	sender.Go(func() {
@@ -447,7 +447,7 @@ func TestWebSocketChurn(t *testing.T) {
 	sender.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.engine.Shutdown(ctx); err != nil {
+	if err := p.conns.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.hub.Count(room); n != 0 {

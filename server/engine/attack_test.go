@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 	"signalbox/server/wire"
 )
 
@@ -21,7 +23,7 @@ import (
 type bystanders struct {
 	t    *testing.T
 	site *site
-	ws   *raw
+	ws   *testkit.Raw
 	poll *poller
 }
 
@@ -36,13 +38,13 @@ func (s *site) bystanders(t *testing.T, a *app) *bystanders {
 // attack is left.
 func (b *bystanders) mustBeWell() {
 	b.t.Helper()
-	until(b.t, "end of the attackers", func() bool { return len(b.site.allLinks()) == 2 })
+	testkit.Until(b.t, "end of the attackers", func() bool { return len(b.site.all()) == 2 })
 	fresh := &bystanders{b.t, b.site, b.site.rawWebSocket(b.t), b.site.poller(b.t)}
 	for _, clients := range []*bystanders{b, fresh} {
 		for i := range 20 {
 			message := fmt.Sprint("4", i)
-			clients.ws.send(text(message))
-			if _, got := clients.ws.frame(); string(got) != message {
+			clients.ws.Send(testkit.TextFrame(message))
+			if _, got := clients.ws.Frame(); string(got) != message {
 				b.t.Fatalf("echo of %q is %q", message, got)
 			}
 			if status := clients.poll.post(message); status != http.StatusOK {
@@ -53,14 +55,14 @@ func (b *bystanders) mustBeWell() {
 			}
 		}
 	}
-	until(b.t, "empty outbox", func() bool { return b.site.Stats().OutboxBytes == 0 })
+	testkit.Until(b.t, "empty outbox", func() bool { return b.site.Stats().OutboxBytes == 0 })
 }
 
 // TestSlowConsumer sends to clients that never read: the memory for each stays within its limit, and they are cut.
 func TestSlowConsumer(t *testing.T) {
 	const limit = 256 * kiB
 	a := newApp().echo()
-	s := start(t, Config{OutboxBytes: limit}, a)
+	s := start(t, conn.Config{OutboxBytes: limit}, a)
 	b := s.bystanders(t, a)
 	s.rawWebSocket(t)
 	s.poller(t)
@@ -70,12 +72,12 @@ func TestSlowConsumer(t *testing.T) {
 		sent := 0
 		for session.Send(message) == nil {
 			sent += message.Size()
-			if sent > 160*miB {
+			if sent > 160*(1<<20) {
 				t.Fatal("the client was not cut")
 			}
-			session.mu.Lock()
-			queued := session.bytes
-			session.mu.Unlock()
+			session.c.Lock()
+			queued, _ := session.c.QueuedLocked()
+			session.c.Unlock()
 			if queued > limit {
 				t.Fatalf("%d bytes are queued, limit %d", queued, limit)
 			}
@@ -83,18 +85,19 @@ func TestSlowConsumer(t *testing.T) {
 				runtime.Gosched()
 			}
 		}
-		if err := session.Send(message); err != ErrClosed {
+		if err := session.Send(message); err != conn.ErrClosed {
 			t.Errorf("Send() after the cut = %v", err)
 		}
-		a.mustClose(t, ReasonSlowClient)
-		session.mu.Lock()
-		if !session.queue.empty() || (session.bytes != 0 && !session.writing) {
-			t.Errorf("the queue was not freed: %d bytes", session.bytes)
-		}
-		session.mu.Unlock()
+		a.mustClose(t, conn.ReasonSlowClient)
+		testkit.Until(t, "end of the queue", func() bool {
+			session.c.Lock()
+			defer session.c.Unlock()
+			bytes, any := session.c.QueuedLocked()
+			return bytes == 0 && !any
+		})
 	}
 	b.mustBeWell()
-	if got := s.Stats(); got.SlowClients != 2 || got.Closed[ReasonSlowClient] != 2 {
+	if got := s.Stats(); got.SlowClients != 2 || got.Closed[conn.ReasonSlowClient] != 2 {
 		t.Errorf("stats %+v", got)
 	}
 }
@@ -102,13 +105,13 @@ func TestSlowConsumer(t *testing.T) {
 // TestMessageLargerThanTheOutbox is taken when nothing else is queued.
 func TestMessageLargerThanTheOutbox(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{OutboxBytes: 1000}, a)
+	s := start(t, conn.Config{OutboxBytes: 1000}, a)
 	large := strings.Repeat("x", 3_000_000)
 	c := s.connect(t)
 	if err := a.next(t).Send(wire.Text([]byte("4" + large))); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, c); got != "4"+large {
+	if got := testkit.Read(t, c); got != "4"+large {
 		t.Errorf("got %d bytes", len(got))
 	}
 	p := s.poller(t)
@@ -120,16 +123,16 @@ func TestMessageLargerThanTheOutbox(t *testing.T) {
 		t.Errorf("poll has %d bytes", len(got))
 	}
 	session.Send(wire.Text([]byte("4")))
-	if err := session.Send(wire.Text([]byte("4" + large))); err != ErrSlowClient {
+	if err := session.Send(wire.Text([]byte("4" + large))); err != conn.ErrSlowClient {
 		t.Errorf("Send() on a queue that is not empty = %v", err)
 	}
-	a.mustClose(t, ReasonSlowClient)
+	a.mustClose(t, conn.ReasonSlowClient)
 }
 
 // TestWire35_VolatileToAClientThatDoesNotRead is dropped, and does not end it.
 func TestWire35_VolatileToAClientThatDoesNotRead(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	r := s.rawWebSocket(t)
 	session := a.next(t)
 	message := withAttachments([]byte("451-"), [][]byte{make([]byte, 50_000)})
@@ -146,22 +149,22 @@ func TestWire35_VolatileToAClientThatDoesNotRead(t *testing.T) {
 		}
 	}
 	for i := range taken { // never half of a binary event
-		if op, got := r.frame(); op != opText || string(got) != "451-" {
+		if op, got := r.Frame(); op != testkit.Text || string(got) != "451-" {
 			t.Fatalf("event %d of %d is %v %.20q", i, taken, op, got)
 		}
-		if op, got := r.frame(); op != opBinary || len(got) != 50_000 {
+		if op, got := r.Frame(); op != testkit.Binary || len(got) != 50_000 {
 			t.Fatalf("attachment %d of %d is %v of %d bytes", i, taken, op, len(got))
 		}
 	}
 	if !session.Writable() {
-		until(t, "readiness", session.Writable)
+		testkit.Until(t, "readiness", session.Writable)
 	}
 }
 
 // TestBlockedWriteGoesOn fills the kernel's buffers, and then reads: everything arrives, in order.
 func TestBlockedWriteGoesOn(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{OutboxBytes: 64 * miB}, a)
+	s := start(t, conn.Config{OutboxBytes: 64 * (1 << 20)}, a)
 	r := s.rawWebSocket(t)
 	session := a.next(t)
 	const n = 3000
@@ -170,46 +173,46 @@ func TestBlockedWriteGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "blockage", func() bool { return s.Stats().BlockedWrites > 0 })
+	testkit.Until(t, "blockage", func() bool { return s.Stats().BlockedWrites > 0 })
 	for i := range n {
-		if _, got := r.frame(); len(got) != 10_006 || string(got[:6]) != fmt.Sprintf("4%05d", i) {
+		if _, got := r.Frame(); len(got) != 10_006 || string(got[:6]) != fmt.Sprintf("4%05d", i) {
 			t.Fatalf("message %d is %.6q of %d bytes", i, got, len(got))
 		}
 	}
-	until(t, "empty outbox", func() bool { return s.Stats().OutboxBytes == 0 })
+	testkit.Until(t, "empty outbox", func() bool { return s.Stats().OutboxBytes == 0 })
 	session.Send(wire.Text([]byte("4end"))) // by the flusher again
-	if _, got := r.frame(); string(got) != "4end" {
+	if _, got := r.Frame(); string(got) != "4end" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestResetsUnderLoad(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	b := s.bystanders(t, a)
 	message := wire.Text([]byte("4" + strings.Repeat("x", 50_000)))
 	together(8, func(int) {
 		for range 10 {
 			r := s.raw(t)
-			r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
-			r.head(http.StatusSwitchingProtocols)
-			_, open := r.frame()
+			r.Send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+			r.Head(http.StatusSwitchingProtocols)
+			_, open := r.Frame()
 			var session *Session
-			until(t, "session", func() bool { session = s.session(sidOf(t, string(open))); return session != nil })
+			testkit.Until(t, "session", func() bool { session = s.session(sidOf(t, string(open))); return session != nil })
 			together(2, func(i int) {
 				if i == 0 {
 					for session.Send(message) == nil {
 					}
 					return
 				}
-				r.Write(bytes.Repeat(text("4y"), 100))
+				r.Write(bytes.Repeat(testkit.TextFrame("4y"), 100))
 				r.Conn.(*net.TCPConn).SetLinger(0)
 				r.Close()
 			})
 		}
 	})
 	for range 80 {
-		receive(t, a.closed, "end of a session")
+		testkit.Receive(t, a.closed, "end of a session")
 	}
 	b.mustBeWell()
 }
@@ -217,7 +220,7 @@ func TestResetsUnderLoad(t *testing.T) {
 func TestConnectAndLeave(t *testing.T) {
 	descriptors := countDescriptors(t)
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	b := s.bystanders(t, a)
 	together(8, func(worker int) {
 		rng := rand.New(rand.NewPCG(uint64(worker), 1))
@@ -234,22 +237,22 @@ func TestConnectAndLeave(t *testing.T) {
 			case 1:
 				nc.Write(request)
 			case 2:
-				nc.Write(append(request, text("4hello")...))
+				nc.Write(append(request, testkit.TextFrame("4hello")...))
 			case 3:
-				nc.Write(append(request, frame(opClose, true, nil)...))
+				nc.Write(append(request, testkit.Frame(testkit.Close, true, nil)...))
 				io.Copy(io.Discard, nc)
 			case 4:
 				nc.Write([]byte("GET /socket.io/?" + pollingQuery + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 				answer, _ := io.ReadAll(nc)
 				_, body, _ := bytes.Cut(answer, []byte("\r\n\r\n"))
-				s.session(sidOf(t, string(body))).Close(ReasonTransportClose)
+				s.session(sidOf(t, string(body))).Close(conn.ReasonTransportClose)
 			}
 			nc.Close()
 		}
 	})
 	b.mustBeWell()
 	s.http.CloseClientConnections()
-	until(t, "closed descriptors", func() bool { return countDescriptors(t) <= descriptors+30 })
+	testkit.Until(t, "closed descriptors", func() bool { return countDescriptors(t) <= descriptors+30 })
 }
 
 // countDescriptors returns how many descriptors the process has open, 0 where that cannot be told.
@@ -264,10 +267,10 @@ func countDescriptors(t *testing.T) int {
 // TestMutations sends frames and bodies with random faults.
 func TestMutations(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{CloseTimeout: 20 * time.Millisecond}, a)
+	s := start(t, conn.Config{CloseTimeout: 20 * time.Millisecond}, a)
 	b := s.bystanders(t, a)
-	seeds := [][]byte{text("42"), text("421"), text("450-"), text("451-"), text("40{}"), text("2probe"), text("5"), text("1"),
-		frame(opPing, true, []byte("x")), frame(opClose, true, []byte{3, 0xe8}), frame(opBinary, false, make([]byte, 200)), text(strings.Repeat("4", 70_000))}
+	seeds := [][]byte{testkit.TextFrame("42"), testkit.TextFrame("421"), testkit.TextFrame("450-"), testkit.TextFrame("451-"), testkit.TextFrame("40{}"), testkit.TextFrame("2probe"), testkit.TextFrame("5"), testkit.TextFrame("1"),
+		testkit.Frame(testkit.Ping, true, []byte("x")), testkit.Frame(testkit.Close, true, []byte{3, 0xe8}), testkit.Frame(testkit.Binary, false, make([]byte, 200)), testkit.TextFrame(strings.Repeat("4", 70_000))}
 	together(4, func(worker int) {
 		rng := rand.New(rand.NewPCG(uint64(worker), 2))
 		for range 200 {
@@ -297,7 +300,7 @@ func TestMutations(t *testing.T) {
 		}
 		p.post(string(body))
 		if session := s.session(p.sid); session != nil {
-			session.Close(ReasonTransportClose)
+			session.Close(conn.ReasonTransportClose)
 		}
 		p.http.CloseIdleConnections()
 	}
@@ -307,18 +310,18 @@ func TestMutations(t *testing.T) {
 // TestManySlowBodies announces bodies and sends little of them.
 func TestManySlowBodies(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{BodyReadTimeout: 50 * time.Millisecond}, a)
+	s := start(t, conn.Config{}, a, Config{BodyReadTimeout: 50 * time.Millisecond})
 	b := s.bystanders(t, a)
 	together(50, func(int) {
 		p := s.poller(t)
 		r := s.raw(t)
-		r.send([]byte("POST /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n4"))
-		r.head(http.StatusRequestTimeout)
+		r.Send([]byte("POST /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n4"))
+		r.Head(http.StatusRequestTimeout)
 	})
 	b.mustBeWell()
 }
 
-// TestPollWithABody sends a poll with a body, which nobody asked for. It is read before the poll waits: net/http would
+// TestPollWithABody sends a poll with a body, which conn.Nobody asked for. It is read before the poll waits: net/http would
 // wait for it otherwise, without a deadline, and would not look whether the client is still there.
 func TestPollWithABody(t *testing.T) {
 	tests := map[string]struct {
@@ -333,33 +336,33 @@ func TestPollWithABody(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
-			s := start(t, Config{BodyReadTimeout: 50 * time.Millisecond, MaxPayloadBytes: 1000}, a)
+			s := start(t, conn.Config{MaxPayloadBytes: 1000}, a, Config{BodyReadTimeout: 50 * time.Millisecond})
 			p := s.poller(t)
 			session := a.next(t)
 			r := s.raw(t)
-			r.send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\n" + test.behind))
+			r.Send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\n" + test.behind))
 			if test.cut {
 				waitPolling(t, session, true)
 				r.Close()
 			} else {
-				r.head(http.StatusBadRequest)
+				r.Head(http.StatusBadRequest)
 			}
-			a.mustClose(t, ReasonTransportError)
+			a.mustClose(t, conn.ReasonTransportError)
 			p.mustBeGone()
 		})
 	}
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p := s.poller(t)
 	a.next(t).Send(wire.Text([]byte("4hello")))
 	r := s.raw(t)
-	r.send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
-	r.head(http.StatusOK)
+	r.Send([]byte("GET /socket.io/?" + p.query() + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+	r.Head(http.StatusOK)
 }
 
 func TestWire40_Shutdown(t *testing.T) {
 	a := newApp()
-	s := New(Config{CloseTimeout: time.Second}, a.accept)
+	s := newServer(conn.Config{CloseTimeout: time.Second}, a.accept)
 	web := newListener(t, s)
 	ws, p := web.rawWebSocket(t), web.poller(t)
 	for range 2 {
@@ -375,18 +378,18 @@ func TestWire40_Shutdown(t *testing.T) {
 	})
 	done := make(chan error)
 	go func() { done <- s.Shutdown(context.Background()) }()
-	closing := ws.mustEnd()
+	closing := ws.MustEnd()
 	if closing == nil || len(closing) != 0 {
 		t.Errorf("close frame %x, want one without a code", closing)
 	}
-	if got := receive(t, bodies, "poll"); got != "1" {
+	if got := testkit.Receive(t, bodies, "poll"); got != "1" {
 		t.Errorf("poll is %q", got)
 	}
-	if err := receive(t, done, "end of the shutdown"); err != nil {
+	if err := testkit.Receive(t, done, "end of the shutdown"); err != nil {
 		t.Errorf("Shutdown() = %v", err)
 	}
 	for range 2 {
-		a.mustClose(t, ReasonServerShutdown)
+		a.mustClose(t, conn.ReasonServerShutdown)
 	}
 	if status, _ := web.get(t, "GET", pollingQuery); status != http.StatusServiceUnavailable {
 		t.Errorf("handshake after the shutdown: %d", status)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 	"signalbox/server/wire"
 )
 
@@ -19,10 +21,10 @@ func BenchmarkEcho(b *testing.B) {
 	a := newApp()
 	answer := wire.Text([]byte("4" + string(make([]byte, 60))))
 	a.text = func(s *Session, data []byte) error { return s.Reply(answer) }
-	s := start(b, Config{}, a)
+	s := start(b, conn.Config{}, a)
 	r := s.rawWebSocket(b)
 	r.SetDeadline(time.Time{})
-	message := text("4" + string(make([]byte, 60)))
+	message := testkit.TextFrame("4" + string(make([]byte, 60)))
 	got := make([]byte, answer.Size())
 	b.ReportAllocs()
 	for b.Loop() {
@@ -40,11 +42,11 @@ func BenchmarkInbound(b *testing.B) {
 	var count atomic.Int64
 	a := newApp()
 	a.text = func(s *Session, data []byte) error { count.Add(1); return nil }
-	s := start(b, Config{}, a)
+	s := start(b, conn.Config{}, a)
 	r := s.rawWebSocket(b)
 	r.SetDeadline(time.Time{})
 	const burst = 50
-	messages := bytes.Repeat(text("4"+string(make([]byte, 60))), burst)
+	messages := bytes.Repeat(testkit.TextFrame("4"+string(make([]byte, 60))), burst)
 	b.ReportAllocs()
 	sent := int64(0)
 	for b.Loop() {
@@ -111,7 +113,7 @@ func BenchmarkFanout(b *testing.B) {
 		for _, burst := range []int{1, 20} {
 			b.Run(fmt.Sprintf("receivers=%d/burst=%d", receivers, burst), func(b *testing.B) {
 				a := newApp()
-				crowd := newAudience(b, start(b, Config{}, a), a, receivers)
+				crowd := newAudience(b, start(b, conn.Config{}, a), a, receivers)
 				message := wire.Text([]byte("4" + string(make([]byte, 100))))
 				b.ReportAllocs()
 				for b.Loop() {
@@ -126,42 +128,6 @@ func BenchmarkFanout(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*receivers*burst), "ns/delivery")
 			})
 		}
-	}
-}
-
-// BenchmarkFlush is the sending side alone: queueing and writing to a socket that takes everything at once.
-func BenchmarkFlush(b *testing.B) {
-	a := newApp()
-	s := start(b, Config{}, a)
-	l := &newAudience(b, s, a, 1).sessions[0].link
-	message := wire.Text([]byte("4" + string(make([]byte, 100))))
-	w := newWriter()
-	b.ReportAllocs()
-	for b.Loop() {
-		l.mu.Lock()
-		for l.writing || l.queued {
-			l.mu.Unlock()
-			runtime.Gosched()
-			l.mu.Lock()
-		}
-		l.queue.push(message)
-		l.bytes += message.Size()
-		l.writing = true
-		l.takeLocked(&w.cursor)
-		l.mu.Unlock()
-		w.flush(l)
-	}
-}
-
-func BenchmarkUnmask(b *testing.B) {
-	for _, size := range []int{16, 125, 1024, 64 * kiB} {
-		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
-			p := make([]byte, size)
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				unmask(p, 0x12345678)
-			}
-		})
 	}
 }
 
@@ -189,9 +155,9 @@ func TestIdleMemory(t *testing.T) {
 	}
 	const n = 2000
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	request := []byte(upgradeRequest("EIO=4&transport=websocket"))
-	message := text("4connect")
+	message := testkit.TextFrame("4connect")
 	conns := make([]net.Conn, 0, n)
 	var buf [512]byte
 	before := memory()

@@ -1,21 +1,22 @@
 package engine
 
 import (
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 )
 
 // TestHandshakeWithoutHijack: a response that cannot be taken over (HTTP/2) is an error, and the place is free again.
 func TestHandshakeWithoutHijack(t *testing.T) {
-	s := New(Config{MaxConnections: 1}, newApp().accept)
+	s := newServer(conn.Config{MaxConnections: 1}, newApp().accept)
 	defer s.Shutdown(t.Context())
 	for range 3 {
 		r := httptest.NewRequest("GET", "/socket.io/?EIO=4&transport=websocket", nil)
-		for i, h := 0, upgradeHeader(); i < len(h); i += 2 {
+		for i, h := 0, testkit.UpgradeHeader(); i < len(h); i += 2 {
 			r.Header.Set(h[i], h[i+1])
 		}
 		w := httptest.NewRecorder()
@@ -33,14 +34,14 @@ func TestHandshakeWithoutHijack(t *testing.T) {
 func TestClientLeavesDuringTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp()
-		b := newBubble(t, Config{}, a)
+		b := newBubble(t, conn.Config{}, a)
 		defer b.stop()
 		r := b.raw()
-		r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+		r.Send([]byte(upgradeRequest("EIO=4&transport=websocket")))
 		synctest.Wait()
 		r.Close()
 		synctest.Wait()
-		if n := len(b.allLinks()); n != 0 || len(a.sessions) != 0 {
+		if n := len(b.all()); n != 0 || len(a.sessions) != 0 {
 			t.Errorf("%d connections and %d sessions", n, len(a.sessions))
 		}
 	})
@@ -48,58 +49,12 @@ func TestClientLeavesDuringTheHandshake(t *testing.T) {
 
 // TestUnwantedSession: the program above returns no receiver.
 func TestUnwantedSession(t *testing.T) {
-	s := New(Config{}, func(*Session) Receiver { return nil })
+	s := newServer(conn.Config{}, func(*Session) conn.Receiver { return nil })
 	web := newListener(t, s)
-	if code := codeOf(web.rawWebSocket(t, text("4x")).mustEnd()); code != closeNoCode {
+	if code := testkit.CodeOf(web.rawWebSocket(t, testkit.TextFrame("4x")).MustEnd()); code != conn.CloseNoCode {
 		t.Errorf("close code %d", code)
 	}
 	if got := web.poller(t).poll(); got != "6\x1e1" {
 		t.Errorf("poll is %q", got)
-	}
-}
-
-// TestClockOrder starts links so that they are due in another order.
-func TestClockOrder(t *testing.T) {
-	c := newClock(time.Second)
-	q := c.queue(time.Second)
-	if c.queue(time.Second) != q {
-		t.Error("a second queue for the same duration")
-	}
-	links := make([]link, 5)
-	for i, from := range []time.Duration{3, 1, 4, 0, 2} {
-		c.startLocked(&links[i], q, from)
-	}
-	c.stopLocked(&links[4])
-	c.startLocked(&links[2], q, 5) // again, and later
-	if got := c.take(time.Second-1, nil); len(got) != 0 {
-		t.Errorf("%d are due too early", len(got))
-	}
-	var order []byte
-	for _, l := range c.take(2*time.Second, nil) {
-		for i := range links {
-			if l == &links[i] {
-				order = append(order, byte('0'+i))
-			}
-		}
-	}
-	if !bytes.Equal(order, []byte("3102")) {
-		t.Errorf("order %s, want 3102", order)
-	}
-	if q.head != nil || q.tail != nil {
-		t.Error("the queue is not empty")
-	}
-}
-
-func TestReasonTexts(t *testing.T) {
-	seen := map[string]bool{}
-	for r := range reasonCount {
-		if text := r.String(); text == "" || seen[text] {
-			t.Errorf("reason %d is %q", r, text)
-		} else {
-			seen[text] = true
-		}
-	}
-	if got := reasonCount.String(); got != "unknown" {
-		t.Errorf("unknown reason is %q", got)
 	}
 }

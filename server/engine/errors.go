@@ -1,72 +1,28 @@
 package engine
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
-	"strconv"
+
+	"signalbox/server/conn"
 )
 
 var (
-	// ErrClosed is returned for a connection that has ended or is about to.
-	ErrClosed = errors.New("connection is closed")
-	// ErrSlowClient is returned by the Send that found the outbox full. It ended the connection.
-	ErrSlowClient = errors.New("client reads too slowly")
-	// ErrRefused is wrapped by the errors of [Server.Reserve], [Place.WebSocket] and [Place.Stream]. The request has been
-	// answered.
-	ErrRefused = errors.New("connection refused")
+	refuseTransport = &conn.Refusal{Status: http.StatusBadRequest, Code: 0, Message: "Transport unknown", Cause: "transport"}
+	refuseSession   = &conn.Refusal{Status: http.StatusBadRequest, Code: 1, Message: "Session ID unknown", Cause: "session"}
+	refuseMethod    = &conn.Refusal{Status: http.StatusBadRequest, Code: 2, Message: "Bad handshake method", Cause: "method"}
+	refuseRequest   = &conn.Refusal{Status: http.StatusBadRequest, Code: 3, Message: "Bad request", Cause: "request"}
+	refuseProtocol  = &conn.Refusal{Status: http.StatusBadRequest, Code: 5, Message: "Unsupported protocol version", Cause: "protocol"}
+	refuseSecond    = &conn.Refusal{Status: http.StatusBadRequest, Code: 3, Message: "Bad request", Cause: "upgrade"}
+	refuseHeaders   = &conn.Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Code: 3, Message: "Bad request", Cause: "headers"}
+	refuseTooLarge  = &conn.Refusal{Status: http.StatusRequestEntityTooLarge, Code: conn.NoBody, Message: "Payload too large", Cause: "payload"}
+	refuseSlowBody  = &conn.Refusal{Status: http.StatusRequestTimeout, Code: conn.NoBody, Message: "Body came too slowly", Cause: "timeout"}
 )
 
-// refusal is an answer to a request that cannot be served.
-//
-// Rule: code and message are those of the reference implementation, which clients show in their connect error.
-type refusal struct {
-	status  int
-	code    int
-	message string
-	cause   string // the name under which it is counted
-}
-
-// noBody in place of a code means that the reference implementation answers with the status alone.
-const noBody = -1
-
+// What ends a session. A websocket gets a close frame without a code, as from the reference implementation.
 var (
-	refuseTransport = &refusal{http.StatusBadRequest, 0, "Transport unknown", "transport"}
-	refuseSession   = &refusal{http.StatusBadRequest, 1, "Session ID unknown", "session"}
-	refuseMethod    = &refusal{http.StatusBadRequest, 2, "Bad handshake method", "method"}
-	refuseRequest   = &refusal{http.StatusBadRequest, 3, "Bad request", "request"}
-	refuseOrigin    = &refusal{http.StatusForbidden, 4, "Forbidden", "origin"}
-	refuseLimit     = &refusal{http.StatusForbidden, 4, "Forbidden", "limit"}
-	refuseRate      = &refusal{http.StatusForbidden, 4, "Forbidden", "rate"}
-	refuseShutdown  = &refusal{http.StatusServiceUnavailable, 4, "Forbidden", "shutdown"}
-	refuseProtocol  = &refusal{http.StatusBadRequest, 5, "Unsupported protocol version", "protocol"}
-	refuseUpgrade   = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
-	refuseSecond    = &refusal{http.StatusBadRequest, 3, "Bad request", "upgrade"}
-	refuseVersion   = &refusal{http.StatusUpgradeRequired, 3, "Bad request", "upgrade"}
-	refuseHeaders   = &refusal{http.StatusRequestHeaderFieldsTooLarge, 3, "Bad request", "headers"}
-	refuseTooLarge  = &refusal{http.StatusRequestEntityTooLarge, noBody, "Payload too large", "payload"}
-	refuseSlowBody  = &refusal{http.StatusRequestTimeout, noBody, "Body came too slowly", "timeout"}
+	errPacket    error = &conn.Fault{Reason: conn.ReasonParseError, Text: "invalid packet"}
+	errReceiver  error = &conn.Fault{Reason: conn.ReasonForcedClose, Text: "packet was refused"}
+	errWrongWay  error = &conn.Fault{Reason: conn.ReasonTransportError, Text: "ping from a client"}
+	errClosing   error = &conn.Fault{Reason: conn.ReasonTransportClose, Text: "closed by the client"}
+	errNoUpgrade error = &conn.Fault{Reason: conn.ReasonTransportError, Text: "not an upgrade"}
 )
-
-func (r *refusal) Error() string { return r.message }
-func (r *refusal) Unwrap() error { return ErrRefused }
-
-// write answers a request with the refusal.
-func (r *refusal) write(w http.ResponseWriter) {
-	var body []byte
-	h := w.Header()
-	if r.code != noBody {
-		body, _ = json.Marshal(struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-		}{r.code, r.message}) // a number and a constant text: it cannot fail
-		h.Set("Content-Type", "application/json")
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if r == refuseVersion {
-		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 section 4.4
-	}
-	w.WriteHeader(r.status)
-	w.Write(body) // the client may be gone: nothing depends on it
-}

@@ -2,30 +2,19 @@ package engine
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
-)
 
-// codeOf returns the code in the payload of a close frame: 0 for an empty payload, -1 for no frame.
-func codeOf(payload []byte) int {
-	switch {
-	case payload == nil:
-		return -1
-	case len(payload) < 2:
-		return 0
-	default:
-		return int(binary.BigEndian.Uint16(payload))
-	}
-}
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
+)
 
 // TestFrameRules sends what RFC 6455 forbids and checks the close code.
 func TestFrameRules(t *testing.T) {
-	huge := frame(opText, true, nil)[:2]
+	huge := testkit.Frame(testkit.Text, true, nil)[:2]
 	huge[1] |= 127
 	huge = append(huge, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 	negative := append([]byte{}, huge...)
@@ -33,49 +22,49 @@ func TestFrameRules(t *testing.T) {
 	tests := map[string]struct {
 		send   []byte
 		code   int
-		reason Reason
+		reason conn.Reason
 	}{
-		"unmasked":                       {[]byte{0x81, 0x01, '4'}, 1002, ReasonTransportError},
-		"reserved bit 1":                 {[]byte{0xc1, 0x80, 0, 0, 0, 0}, 1002, ReasonTransportError},
-		"reserved bit 3":                 {[]byte{0x91, 0x80, 0, 0, 0, 0}, 1002, ReasonTransportError},
-		"reserved data opcode":           {frame(0x3, true, nil), 1002, ReasonTransportError},
-		"reserved control opcode":        {frame(0xb, true, nil), 1002, ReasonTransportError},
-		"fragmented ping":                {frame(opPing, false, nil), 1002, ReasonTransportError},
-		"long ping":                      {frame(opPing, true, make([]byte, 126)), 1002, ReasonTransportError},
-		"continuation of nothing":        {frame(opContinuation, true, nil), 1002, ReasonTransportError},
-		"message inside a fragmented":    {append(frame(opText, false, []byte("4")), text("4")...), 1002, ReasonTransportError},
-		"length of 2^63 - 1":             {huge, 1009, ReasonPayloadTooLarge},
-		"length of 2^64 - 1":             {negative, 1002, ReasonTransportError},
-		"over the limit, nothing behind": {frame(opBinary, true, make([]byte, 1001))[:8], 1009, ReasonPayloadTooLarge},
-		"over the limit in fragments": {append(frame(opBinary, false, make([]byte, 600)),
-			frame(opContinuation, true, make([]byte, 401))...), 1009, ReasonPayloadTooLarge},
-		"too many empty fragments": {append(frame(opText, false, []byte("4")),
-			bytes.Repeat(frame(opContinuation, false, nil), 100_000)...), 1009, ReasonPayloadTooLarge},
-		"invalid UTF-8":              {frame(opText, true, []byte("4\xff")), 1007, ReasonTransportError},
-		"UTF-8 cut short":            {frame(opText, true, []byte("4\xe2\x82")), 1007, ReasonTransportError},
-		"surrogate":                  {frame(opText, true, []byte("4\xed\xa0\x80")), 1007, ReasonTransportError},
-		"close with half a code":     {frame(opClose, true, []byte{3}), 1002, ReasonTransportError},
-		"close with a reserved code": {frame(opClose, true, []byte{0x03, 0xed}), 1002, ReasonTransportError},
-		"close with code 999":        {frame(opClose, true, []byte{0x03, 0xe7}), 1002, ReasonTransportError},
-		"close with invalid text":    {frame(opClose, true, []byte{0x03, 0xe8, 0xff}), 1007, ReasonTransportError},
-		"close":                      {frame(opClose, true, nil), 0, ReasonTransportClose},
-		"close 1000":                 {frame(opClose, true, []byte{0x03, 0xe8, 'x'}), 1000, ReasonTransportClose},
-		"close 4999":                 {frame(opClose, true, []byte{0x13, 0x87}), 4999, ReasonTransportClose},
+		"unmasked":                       {[]byte{0x81, 0x01, '4'}, 1002, conn.ReasonTransportError},
+		"reserved bit 1":                 {[]byte{0xc1, 0x80, 0, 0, 0, 0}, 1002, conn.ReasonTransportError},
+		"reserved bit 3":                 {[]byte{0x91, 0x80, 0, 0, 0, 0}, 1002, conn.ReasonTransportError},
+		"reserved data opcode":           {testkit.Frame(0x3, true, nil), 1002, conn.ReasonTransportError},
+		"reserved control opcode":        {testkit.Frame(0xb, true, nil), 1002, conn.ReasonTransportError},
+		"fragmented ping":                {testkit.Frame(testkit.Ping, false, nil), 1002, conn.ReasonTransportError},
+		"long ping":                      {testkit.Frame(testkit.Ping, true, make([]byte, 126)), 1002, conn.ReasonTransportError},
+		"continuation of nothing":        {testkit.Frame(testkit.Continuation, true, nil), 1002, conn.ReasonTransportError},
+		"message inside a fragmented":    {append(testkit.Frame(testkit.Text, false, []byte("4")), testkit.TextFrame("4")...), 1002, conn.ReasonTransportError},
+		"length of 2^63 - 1":             {huge, 1009, conn.ReasonPayloadTooLarge},
+		"length of 2^64 - 1":             {negative, 1002, conn.ReasonTransportError},
+		"over the limit, nothing behind": {testkit.Frame(testkit.Binary, true, make([]byte, 1001))[:8], 1009, conn.ReasonPayloadTooLarge},
+		"over the limit in fragments": {append(testkit.Frame(testkit.Binary, false, make([]byte, 600)),
+			testkit.Frame(testkit.Continuation, true, make([]byte, 401))...), 1009, conn.ReasonPayloadTooLarge},
+		"too many empty fragments": {append(testkit.Frame(testkit.Text, false, []byte("4")),
+			bytes.Repeat(testkit.Frame(testkit.Continuation, false, nil), 100_000)...), 1009, conn.ReasonPayloadTooLarge},
+		"invalid UTF-8":              {testkit.Frame(testkit.Text, true, []byte("4\xff")), 1007, conn.ReasonTransportError},
+		"UTF-8 cut short":            {testkit.Frame(testkit.Text, true, []byte("4\xe2\x82")), 1007, conn.ReasonTransportError},
+		"surrogate":                  {testkit.Frame(testkit.Text, true, []byte("4\xed\xa0\x80")), 1007, conn.ReasonTransportError},
+		"close with half a code":     {testkit.Frame(testkit.Close, true, []byte{3}), 1002, conn.ReasonTransportError},
+		"close with a reserved code": {testkit.Frame(testkit.Close, true, []byte{0x03, 0xed}), 1002, conn.ReasonTransportError},
+		"close with code 999":        {testkit.Frame(testkit.Close, true, []byte{0x03, 0xe7}), 1002, conn.ReasonTransportError},
+		"close with invalid text":    {testkit.Frame(testkit.Close, true, []byte{0x03, 0xe8, 0xff}), 1007, conn.ReasonTransportError},
+		"close":                      {testkit.Frame(testkit.Close, true, nil), 0, conn.ReasonTransportClose},
+		"close 1000":                 {testkit.Frame(testkit.Close, true, []byte{0x03, 0xe8, 'x'}), 1000, conn.ReasonTransportClose},
+		"close 4999":                 {testkit.Frame(testkit.Close, true, []byte{0x13, 0x87}), 4999, conn.ReasonTransportClose},
 
 		// Engine.IO. Wire line 5: a close frame without a code.
-		"unknown packet":     {text("abc"), 0, ReasonParseError},
-		"empty packet":       {text(""), 0, ReasonParseError},
-		"ping from a client": {text("2"), 0, ReasonTransportError},
-		"probe in a session": {text("2probe"), 0, ReasonTransportError},
-		"close packet":       {text("1"), 0, ReasonTransportClose},
+		"unknown packet":     {testkit.TextFrame("abc"), 0, conn.ReasonParseError},
+		"empty packet":       {testkit.TextFrame(""), 0, conn.ReasonParseError},
+		"ping from a client": {testkit.TextFrame("2"), 0, conn.ReasonTransportError},
+		"probe in a session": {testkit.TextFrame("2probe"), 0, conn.ReasonTransportError},
+		"close packet":       {testkit.TextFrame("1"), 0, conn.ReasonTransportClose},
 	}
 	a := newApp()
-	s := start(t, Config{MaxPayloadBytes: 1000}, a)
+	s := start(t, conn.Config{MaxPayloadBytes: 1000}, a)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := s.rawWebSocket(t)
 			go r.Write(test.send) // the server need not read all of it
-			if got := codeOf(r.mustEnd()); got != test.code {
+			if got := testkit.CodeOf(r.MustEnd()); got != test.code {
 				t.Errorf("close code %d, want %d", got, test.code)
 			}
 			r.Close()
@@ -86,28 +75,28 @@ func TestFrameRules(t *testing.T) {
 
 func TestWire19_WebSocketAtLimit(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{MaxPayloadBytes: 10_000}, a)
+	s := start(t, conn.Config{MaxPayloadBytes: 10_000}, a)
 	for name, send := range map[string][]byte{
-		"one frame": text("4" + strings.Repeat("x", 9_999)),
+		"one frame": testkit.TextFrame("4" + strings.Repeat("x", 9_999)),
 		"fragments": bytes.Join([][]byte{
-			frame(opText, false, []byte("4")),
-			frame(opContinuation, false, nil),
-			frame(opPing, true, []byte("between")),
-			frame(opContinuation, false, bytes.Repeat([]byte("x"), 5_000)),
-			frame(opContinuation, true, bytes.Repeat([]byte("x"), 4_999)),
+			testkit.Frame(testkit.Text, false, []byte("4")),
+			testkit.Frame(testkit.Continuation, false, nil),
+			testkit.Frame(testkit.Ping, true, []byte("between")),
+			testkit.Frame(testkit.Continuation, false, bytes.Repeat([]byte("x"), 5_000)),
+			testkit.Frame(testkit.Continuation, true, bytes.Repeat([]byte("x"), 4_999)),
 		}, nil),
 		"a frame for each byte": bytes.Join([][]byte{
-			frame(opText, false, []byte("4")),
-			bytes.Repeat(frame(opContinuation, false, []byte("x")), 9_998),
-			frame(opContinuation, true, []byte("x")),
+			testkit.Frame(testkit.Text, false, []byte("4")),
+			bytes.Repeat(testkit.Frame(testkit.Continuation, false, []byte("x")), 9_998),
+			testkit.Frame(testkit.Continuation, true, []byte("x")),
 		}, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := s.rawWebSocket(t)
-			r.send(send)
+			r.Send(send)
 			for {
-				op, payload := r.frame()
-				if op == opPong {
+				op, payload := r.Frame()
+				if op == testkit.Pong {
 					continue
 				}
 				if len(payload) != 10_000 {
@@ -122,15 +111,15 @@ func TestWire19_WebSocketAtLimit(t *testing.T) {
 // TestFramesInPieces sends the same frames in pieces of every size.
 func TestFramesInPieces(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	var stream []byte
 	var want []string
 	for _, size := range []int{0, 1, 100, 125, 126, 300} {
 		message := "4" + strings.Repeat("\u00e9", size)
 		want = append(want, message)
 		cut := len(message) / 2
-		stream = append(stream, frame(opText, false, []byte(message[:cut]))...)
-		stream = append(stream, frame(opContinuation, true, []byte(message[cut:]))...)
+		stream = append(stream, testkit.Frame(testkit.Text, false, []byte(message[:cut]))...)
+		stream = append(stream, testkit.Frame(testkit.Continuation, true, []byte(message[cut:]))...)
 	}
 	for _, piece := range []int{1, 2, 3, 7, 64, 1000, len(stream)} {
 		r := s.rawWebSocket(t)
@@ -142,7 +131,7 @@ func TestFramesInPieces(t *testing.T) {
 			}
 		}()
 		for i := range want {
-			if _, got := r.frame(); string(got) != want[i] {
+			if _, got := r.Frame(); string(got) != want[i] {
 				t.Fatalf("pieces of %d: message %d is %.40q", piece, i, got)
 			}
 		}
@@ -152,30 +141,30 @@ func TestFramesInPieces(t *testing.T) {
 // TestWire39_PongBehindTheHandshake sends packets in the same segment as the handshake.
 func TestWire39_PongBehindTheHandshake(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{}, a)
-	r := s.rawWebSocket(t, text("3"), frame(opPong, true, []byte("x")), text("4x"))
-	if _, got := r.frame(); string(got) != "4x" {
+	s := start(t, conn.Config{}, a)
+	r := s.rawWebSocket(t, testkit.TextFrame("3"), testkit.Frame(testkit.Pong, true, []byte("x")), testkit.TextFrame("4x"))
+	if _, got := r.Frame(); string(got) != "4x" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestWire39_Floods(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	tests := map[string][]byte{
-		"pong packets":    bytes.Repeat(text("3"), 50_000),
-		"websocket pongs": bytes.Repeat(frame(opPong, true, nil), 50_000),
-		"websocket pings": bytes.Repeat(frame(opPing, true, []byte("x")), 50_000),
-		"noops":           bytes.Repeat(text("6"), 50_000),
+		"pong packets":    bytes.Repeat(testkit.TextFrame("3"), 50_000),
+		"websocket pongs": bytes.Repeat(testkit.Frame(testkit.Pong, true, nil), 50_000),
+		"websocket pings": bytes.Repeat(testkit.Frame(testkit.Ping, true, []byte("x")), 50_000),
+		"noops":           bytes.Repeat(testkit.TextFrame("6"), 50_000),
 	}
 	for name, flood := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := s.rawWebSocket(t)
-			go r.Write(append(flood, text("4end")...))
+			go r.Write(append(flood, testkit.TextFrame("4end")...))
 			pongs := 0
 			for {
-				op, got := r.frame()
-				if op == opText && string(got) == "4end" {
+				op, got := r.Frame()
+				if op == testkit.Text && string(got) == "4end" {
 					break
 				}
 				pongs++
@@ -189,101 +178,58 @@ func TestWire39_Floods(t *testing.T) {
 
 func TestWire38_HalfClosedIsNoticed(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	r := s.rawWebSocket(t)
 	if err := r.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	a.mustClose(t, ReasonTransportClose)
-	r.mustEnd()
+	a.mustClose(t, conn.ReasonTransportClose)
+	r.MustEnd()
 }
 
 func TestWire38_ServerClosesAfterTheCloseHandshake(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{CloseTimeout: time.Minute}, a)
+	s := start(t, conn.Config{CloseTimeout: time.Minute}, a)
 	r := s.rawWebSocket(t)
-	r.send(frame(opClose, true, []byte{0x03, 0xe8}))
-	if op, got := r.frame(); op != opClose || codeOf(got) != 1000 {
+	r.Send(testkit.Frame(testkit.Close, true, []byte{0x03, 0xe8}))
+	if op, got := r.Frame(); op != testkit.Close || testkit.CodeOf(got) != 1000 {
 		t.Errorf("close is answered by %v %x", op, got)
 	}
-	if _, _, err := readFrame(r.Reader); err == nil {
+	if _, _, err := testkit.ReadFrame(r.Reader); err == nil {
 		t.Error("connection is open after the close handshake")
 	}
-	a.mustClose(t, ReasonTransportClose)
-	until(t, "end", func() bool { return len(s.allLinks()) == 0 })
+	a.mustClose(t, conn.ReasonTransportClose)
+	testkit.Until(t, "end", func() bool { return len(s.all()) == 0 })
 }
 
 // TestRubbishBehindTheEnd breaks the rules of framing after the server's close frame: the client's own is lost in it, and
 // the client waits for the server to end the connection.
 func TestRubbishBehindTheEnd(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{CloseTimeout: time.Minute}, a)
+	s := start(t, conn.Config{CloseTimeout: time.Minute}, a)
 	r := s.rawWebSocket(t)
-	r.send(text("unknown packet"))
-	if op, got := r.frame(); op != opClose {
+	r.Send(testkit.TextFrame("unknown packet"))
+	if op, got := r.Frame(); op != testkit.Close {
 		t.Fatalf("got %v %q", op, got)
 	}
-	r.send(text("4\xff"), frame(opClose, true, nil))
-	if _, _, err := readFrame(r.Reader); !errors.Is(err, io.EOF) {
+	r.Send(testkit.TextFrame("4\xff"), testkit.Frame(testkit.Close, true, nil))
+	if _, _, err := testkit.ReadFrame(r.Reader); !errors.Is(err, io.EOF) {
 		t.Errorf("connection is still open: %v", err)
 	}
-	a.mustClose(t, ReasonParseError)
+	a.mustClose(t, conn.ReasonParseError)
 }
 
 // TestCloseIsNeverAnswered leaves the server's close frame unanswered: the close timeout ends the connection.
 func TestCloseIsNeverAnswered(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{CloseTimeout: 50 * time.Millisecond}, a)
+	s := start(t, conn.Config{CloseTimeout: 50 * time.Millisecond}, a)
 	r := s.rawWebSocket(t)
-	a.next(t).Close(ReasonForcedClose)
-	a.mustClose(t, ReasonForcedClose)
-	if op, _ := r.frame(); op != opClose {
+	a.next(t).Close(conn.ReasonForcedClose)
+	a.mustClose(t, conn.ReasonForcedClose)
+	if op, _ := r.Frame(); op != testkit.Close {
 		t.Fatalf("got %v", op)
 	}
-	if _, _, err := readFrame(r.Reader); err == nil {
+	if _, _, err := testkit.ReadFrame(r.Reader); err == nil {
 		t.Error("connection is still open")
-	}
-}
-
-func TestParseHeaderNeedsAllBytes(t *testing.T) {
-	for _, size := range []int{0, 125, 126, 65535, 65536} {
-		whole := frame(opBinary, true, make([]byte, size))
-		head := len(whole) - size
-		for n := range head {
-			if _, ok, err := parseHeader(whole[:n], 1<<20); ok || err != nil {
-				t.Errorf("%d of %d bytes: ok %v, error %v", n, head, ok, err)
-			}
-		}
-		h, ok, err := parseHeader(whole[:head], 1<<20)
-		if !ok || err != nil || h.payload != size || h.size != head {
-			t.Errorf("size %d: %+v %v %v", size, h, ok, err)
-		}
-	}
-}
-
-func TestUnmask(t *testing.T) {
-	for size := range 100 {
-		p := bytes.Repeat([]byte{0xa5}, size)
-		want := make([]byte, size)
-		for i := range p {
-			want[i] = p[i] ^ []byte{1, 2, 3, 4}[i&3]
-		}
-		if unmask(p, 0x04030201); !bytes.Equal(p, want) {
-			t.Fatalf("size %d: %x, want %x", size, p, want)
-		}
-	}
-}
-
-func TestCloseFrameText(t *testing.T) {
-	long := strings.Repeat("\u00e9", 100)
-	p := closeFrame(4001, long).Parts()[0].Frame()[2:]
-	if codeOf(p) != 4001 || len(p) > maxControlBytes {
-		t.Errorf("payload of %d bytes, code %d", len(p), codeOf(p))
-	}
-	if _, err := parseClose(p); err != nil {
-		t.Errorf("own close frame is invalid: %v", err)
-	}
-	if got := fmt.Sprintf("%x", closeFrame(closeNoCode, "ignored").Parts()[0].Frame()); got != "8800" {
-		t.Errorf("close frame without a code is %s", got)
 	}
 }

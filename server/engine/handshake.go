@@ -4,67 +4,80 @@ import (
 	"net/http"
 	"net/url"
 
+	"signalbox/server/conn"
 	"signalbox/server/wire"
 )
 
-// admit applies what decides who may begin a session, and takes a place for it.
-func (s *Server) admit(r *http.Request, addr string, descriptors int) *refusal {
-	refused := checkSize(r)
-	if refused == nil {
-		refused = s.checkOrigin(r)
+// pollingDescriptors is how many file descriptors a session that polls may take at the same time: for a poll, a post, and the
+// websocket of an upgrade. Everybody else takes one.
+const pollingDescriptors = 3
+
+// admit applies what decides who may begin a session, and takes a place for it. nil: the request has been answered.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, descriptors int) *conn.Place {
+	if refused := checkSize(r); refused != nil {
+		s.conns.Refuse(w, refused)
+		return nil
 	}
-	if refused == nil {
-		refused = s.reserve(addr, descriptors)
+	place, err := s.conns.Reserve(w, r, descriptors)
+	if err != nil {
+		return nil
 	}
-	return refused
+	return place
 }
 
-func (s *Server) newSession(r *http.Request, query url.Values, addr string) *Session {
-	session := &Session{id: newID(), addr: addr, request: s.newRequest(r)}
-	session.init(s, session)
+// newSession returns a session that requests find already: its client may know its id before the handshake has returned.
+func (s *Server) newSession(r *http.Request, query url.Values) *Session {
+	session := &Session{srv: s, id: newID(), request: s.newRequest(r)}
 	session.textOnly.Store(query.Get("b64") != "")
+	s.keep(session)
 	return session
 }
 
-// begin opens a registered session: from here on it beats and its receiver is called.
+// begin opens a registered session: from here on it is pinged and its receiver is called.
 func (s *Server) begin(session *Session) {
-	s.tally.sessionsOpened.Add(1)
-	session.mu.Lock()
-	session.startHeartLocked(s.heart)
-	session.mu.Unlock()
+	s.opened.Add(1)
+	session.c.StartHeartbeat(s.heartbeat)
 	if session.receiver = s.open(session); session.receiver == nil {
-		session.receiver = nobody{}
-		session.Close(ReasonForcedClose)
+		session.receiver = conn.Nobody{}
+		session.Close(conn.ReasonForcedClose)
 	}
 }
 
-// nobody receives for a connection that the program above did not want.
-type nobody struct{}
-
-func (nobody) Text([]byte) error   { return nil }
-func (nobody) Binary([]byte) error { return nil }
-func (nobody) Closed(Reason)       {}
-
 // handshakeWebSocket begins a session on a websocket. The open packet leaves with the 101 response.
 func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, query url.Values) {
-	addr := s.cfg.ClientIP(r)
-	if refused := s.admit(r, addr, 1); refused != nil {
-		s.refuse(w, refused)
+	place := s.admit(w, r, 1)
+	if place == nil {
 		return
 	}
-	session := s.newSession(r, query, addr)
-	first := wire.Text(s.openPacket(session.id, WebSocketTransport))
-	t, err := s.switchProtocols(w, r, first.Parts()[0].Frame())
+	session := s.newSession(r, query)
+	open := wire.Text(s.openPacket(session.id, WebSocketTransport))
+	reader, err := place.Open(&session.c, (*owner)(session), open, s.conns.Config().MaxPayloadBytes)
 	if err != nil {
-		s.cancel(addr, 1)
-		s.cfg.Log.Debug("websocket handshake failed", "error", err)
-		return
-	}
-	reader := newReader(t.nc, s.cfg.MaxPayloadBytes, t.early)
-	if err := s.enroll(&session.link, addr, t); err != nil {
-		s.cfg.Log.Debug("websocket handshake failed", "error", err)
+		s.forget(session)
+		s.conns.Config().Log.Debug("websocket handshake failed", "error", err)
 		return
 	}
 	s.begin(session)
-	s.spawn(func() { session.serve(reader, session) })
+	s.conns.Spawn(func() { session.c.Serve(reader) })
+}
+
+// handshakePolling begins a session with polling. The open packet is the response.
+func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
+	place := s.admit(w, r, pollingDescriptors)
+	if place == nil {
+		return
+	}
+	session := s.newSession(r, query)
+	session.polling = new(polling)
+	session.deliver.Lock() // from before anybody can end the session until it has a receiver, which is told then
+	if err := place.OpenPolled(&session.c, (*owner)(session)); err != nil {
+		session.deliver.Unlock()
+		s.forget(session)
+		return
+	}
+	s.begin(session)
+	session.deliver.Unlock()
+	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
+		session.c.Abort(writeReason(err))
+	}
 }

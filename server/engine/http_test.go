@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 	"signalbox/server/wire"
 )
 
@@ -50,7 +53,7 @@ func (s *site) get(t testing.TB, method, query string, header ...string) (int, s
 
 func TestWire13_Errors(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p := s.poller(t)
 	upgraded := s.connect(t)
 	defer upgraded.CloseNow()
@@ -81,18 +84,18 @@ func TestWire13_Errors(t *testing.T) {
 		"too many parameters":            {"GET", pollingQuery + strings.Repeat("&a=", 99), nil, 431, 3},
 		"too many headers":               {"GET", pollingQuery, slices.Repeat([]string{"Cookie", "a"}, 100), 431, 3},
 		"huge URL":                       {"GET", pollingQuery + "&x=" + strings.Repeat("x", maxRequestBytes), nil, 431, 3},
-		"upgrade of a polling handshake": {"GET", pollingQuery, upgradeHeader(), 400, 3},
-		"upgrade EIO=3":                  {"GET", "EIO=3&transport=websocket", upgradeHeader(), 400, 5},
-		"upgrade without version":        {"GET", "transport=websocket", upgradeHeader(), 400, 5},
-		"upgrade of an unknown session":  {"GET", "EIO=4&transport=websocket&sid=abc", upgradeHeader(), 400, 1},
-		"upgrade with EIO=3":             {"GET", "EIO=3&transport=websocket&sid=" + p.sid, upgradeHeader(), 400, 3},
-		"upgrade with no EIO":            {"GET", "transport=websocket&sid=" + p.sid, upgradeHeader(), 400, 3},
+		"upgrade of a polling handshake": {"GET", pollingQuery, testkit.UpgradeHeader(), 400, 3},
+		"upgrade EIO=3":                  {"GET", "EIO=3&transport=websocket", testkit.UpgradeHeader(), 400, 5},
+		"upgrade without version":        {"GET", "transport=websocket", testkit.UpgradeHeader(), 400, 5},
+		"upgrade of an unknown session":  {"GET", "EIO=4&transport=websocket&sid=abc", testkit.UpgradeHeader(), 400, 1},
+		"upgrade with EIO=3":             {"GET", "EIO=3&transport=websocket&sid=" + p.sid, testkit.UpgradeHeader(), 400, 3},
+		"upgrade with no EIO":            {"GET", "transport=websocket&sid=" + p.sid, testkit.UpgradeHeader(), 400, 3},
 		"post with EIO=3":                {"POST", "EIO=3&transport=polling&sid=" + p.sid, nil, 400, 3},
 		"poll with no EIO":               {"GET", "transport=polling&sid=" + p.sid, nil, 400, 3},
-		"upgrade of a websocket":         {"GET", "EIO=4&transport=websocket&sid=" + overWebSocket, upgradeHeader(), 400, 3},
-		"upgrade without a key":          {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Key", ""), 400, 3},
-		"upgrade with a short key":       {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Key", "YWJj"), 400, 3},
-		"upgrade of version 8":           {"GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Sec-WebSocket-Version", "8"), 426, 3},
+		"upgrade of a websocket":         {"GET", "EIO=4&transport=websocket&sid=" + overWebSocket, testkit.UpgradeHeader(), 400, 3},
+		"upgrade without a key":          {"GET", "EIO=4&transport=websocket", append(testkit.UpgradeHeader(), "Sec-WebSocket-Key", ""), 400, 3},
+		"upgrade with a short key":       {"GET", "EIO=4&transport=websocket", append(testkit.UpgradeHeader(), "Sec-WebSocket-Key", "YWJj"), 400, 3},
+		"upgrade of version 8":           {"GET", "EIO=4&transport=websocket", append(testkit.UpgradeHeader(), "Sec-WebSocket-Version", "8"), 426, 3},
 	}
 	messages := []string{"Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden",
 		"Unsupported protocol version"}
@@ -110,13 +113,8 @@ func TestWire13_Errors(t *testing.T) {
 	}
 }
 
-func upgradeHeader() []string {
-	return []string{"Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket", "Sec-WebSocket-Version", "13",
-		"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
-}
-
 func TestInvalidOriginBytes(t *testing.T) {
-	s := New(Config{}, newApp().accept)
+	s := newServer(conn.Config{}, newApp().accept)
 	defer s.Shutdown(t.Context())
 	r := httptest.NewRequest("GET", "/socket.io/?"+pollingQuery, nil)
 	r.Header["Origin"] = []string{"http://x\x01"}
@@ -129,20 +127,24 @@ func TestInvalidOriginBytes(t *testing.T) {
 
 func TestWire14_24_RefusedHandshakes(t *testing.T) {
 	tests := map[string]struct {
-		cfg               Config
+		cfg               conn.Config
 		polling, upgraded int
 		cause             string
 	}{
-		"origin":      {Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "http://good" }}, 403, 403, "origin"},
-		"transport":   {Config{Transports: []string{"none"}}, 400, 400, "transport"},
-		"rate":        {Config{HandshakesPerSecond: 0.0001}, 403, 403, "rate"},
-		"connections": {Config{MaxConnections: 1}, 403, 403, "limit"},
-		"of one peer": {Config{MaxConnectionsPerIP: 1}, 403, 403, "limit"},
+		"origin":      {conn.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "http://good" }}, 403, 403, "origin"},
+		"transport":   {conn.Config{}, 400, 400, "transport"},
+		"rate":        {conn.Config{HandshakesPerSecond: 0.0001}, 403, 403, "rate"},
+		"connections": {conn.Config{MaxConnections: 1}, 403, 403, "limit"},
+		"of one peer": {conn.Config{MaxConnectionsPerIP: 1}, 403, 403, "limit"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
-			s := start(t, test.cfg, a)
+			var own Config
+			if test.cause == "transport" {
+				own.Transports = []string{"none"}
+			}
+			s := start(t, test.cfg, a, own)
 			switch test.cause {
 			case "rate", "limit":
 				s.poller(t)
@@ -154,7 +156,7 @@ func TestWire14_24_RefusedHandshakes(t *testing.T) {
 			if status == 403 && body != `{"code":4,"message":"Forbidden"}` {
 				t.Errorf("polling: body %s", body)
 			}
-			status, _ = s.get(t, "GET", "EIO=4&transport=websocket", append(upgradeHeader(), "Origin", "http://evil")...)
+			status, _ = s.get(t, "GET", "EIO=4&transport=websocket", append(testkit.UpgradeHeader(), "Origin", "http://evil")...)
 			if status != test.upgraded {
 				t.Errorf("websocket: %d, want %d", status, test.upgraded)
 			}
@@ -167,9 +169,9 @@ func TestWire14_24_RefusedHandshakes(t *testing.T) {
 
 // TestCrossSiteUpgrade: the websocket of a session is opened by another site than the one that polls (CVE-2019-13611).
 func TestCrossSiteUpgrade(t *testing.T) {
-	s := start(t, Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
+	s := start(t, conn.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
 	p := s.poller(t)
-	status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, append(upgradeHeader(), "Origin", "http://evil")...)
+	status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, append(testkit.UpgradeHeader(), "Origin", "http://evil")...)
 	if status != http.StatusForbidden {
 		t.Errorf("got %d, want 403", status)
 	}
@@ -178,7 +180,7 @@ func TestCrossSiteUpgrade(t *testing.T) {
 // TestCrossSitePost: a page of a name that was made to point here polls without an Origin, as browsers read from a page's own
 // host, and says in its posts where it is from.
 func TestCrossSitePost(t *testing.T) {
-	s := start(t, Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
+	s := start(t, conn.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "http://evil" }}, newApp())
 	p := s.poller(t)
 	query := pollingQuery + "&sid=" + p.sid
 	if status, _ := s.get(t, "POST", query, "Origin", "http://evil"); status != http.StatusForbidden {
@@ -191,7 +193,7 @@ func TestCrossSitePost(t *testing.T) {
 
 func TestLimitsAreGivenBack(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{MaxConnections: 2, MaxConnectionsPerIP: 2}, a)
+	s := start(t, conn.Config{MaxConnections: 2, MaxConnectionsPerIP: 2}, a)
 	for range 5 {
 		c, p := s.connect(t), s.poller(t)
 		if status, _ := s.get(t, "GET", pollingQuery); status != http.StatusForbidden {
@@ -199,33 +201,31 @@ func TestLimitsAreGivenBack(t *testing.T) {
 		}
 		c.CloseNow()
 		p.post("1")
-		until(t, "end of both", func() bool { return len(s.allLinks()) == 0 })
-	}
-	if got := len(s.peers.peers); got != 0 {
-		t.Errorf("%d addresses are remembered", got)
+		testkit.Until(t, "end of both", func() bool { return len(s.all()) == 0 })
 	}
 }
 
 func TestWire15_HandshakeFields(t *testing.T) {
 	tests := map[string]struct {
-		cfg       Config
+		cfg       conn.Config
+		own       Config
 		transport string
 		want      string
 	}{
-		"polling":   {Config{}, "polling", `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
-		"websocket": {Config{}, "websocket", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
-		"no websocket": {Config{Transports: []string{"polling"}, PingInterval: time.Second, PingTimeout: 300 * time.Millisecond, MaxPayloadBytes: 5},
+		"polling":   {conn.Config{}, Config{}, "polling", `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"websocket": {conn.Config{}, Config{}, "websocket", `"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		"no websocket": {conn.Config{PingInterval: time.Second, PingTimeout: 300 * time.Millisecond, MaxPayloadBytes: 5}, Config{Transports: []string{"polling"}},
 			"polling", `"upgrades":[],"pingInterval":1000,"pingTimeout":300,"maxPayload":5}`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
-			s := start(t, test.cfg, a)
+			s := start(t, test.cfg, a, test.own)
 			var open string
 			if test.transport == "polling" {
 				_, open = s.get(t, "GET", pollingQuery)
 			} else {
-				open = read(t, s.dial(t, "EIO=4&transport=websocket"))
+				open = testkit.Read(t, s.dial(t, "EIO=4&transport=websocket"))
 			}
 			id := a.next(t).ID()
 			if want := `0{"sid":"` + id + `",` + test.want; open != want {
@@ -238,7 +238,7 @@ func TestWire15_HandshakeFields(t *testing.T) {
 			if strings.Contains(open, `"upgrades":["websocket"]`) {
 				return
 			}
-			if status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+id, upgradeHeader()...); status != 400 {
+			if status, _ := s.get(t, "GET", "EIO=4&transport=websocket&sid="+id, testkit.UpgradeHeader()...); status != 400 {
 				t.Errorf("upgrade: %d", status)
 			}
 		})
@@ -247,7 +247,7 @@ func TestWire15_HandshakeFields(t *testing.T) {
 
 // TestWire25_HeadersOfTheWrapperAreSent: what wrappers above set on the response reaches the client of a websocket too.
 func TestWire25_HeadersOfTheWrapperAreSent(t *testing.T) {
-	s := New(Config{}, newApp().accept)
+	s := newServer(conn.Config{}, newApp().accept)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Set-Cookie", "a=1")
 		w.Header().Add("Set-Cookie", "b=2")
@@ -286,14 +286,14 @@ func TestWire25_HeadersOfTheWrapperAreSent(t *testing.T) {
 
 func TestWire26_Request(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	get := func(query string, upgrade bool) *Request {
 		header := []string{"User-Agent", "test", "X-Two", "2"}
 		if upgrade {
 			r := s.raw(t)
 			request := strings.Replace(upgradeRequest(query), "Host: x\r\n", "Host: x\r\nX-Two: 2\r\nUser-Agent: test\r\n", 1)
-			r.send([]byte(request))
-			r.head(101)
+			r.Send([]byte(request))
+			r.Head(101)
 		} else {
 			s.get(t, "GET", query, header...)
 		}
@@ -306,7 +306,7 @@ func TestWire26_Request(t *testing.T) {
 	if got := one.Query()["a"]; !reflect.DeepEqual(got, []string{"1", "2"}) {
 		t.Errorf("query %v", one.Query())
 	}
-	if one.URL != "/socket.io/?"+pollingQuery+"&a=1&a=2" || one.Secure || time.Since(one.Time) > patience {
+	if one.URL != "/socket.io/?"+pollingQuery+"&a=1&a=2" || one.Secure || time.Since(one.Time) > testkit.Patience {
 		t.Errorf("request %+v", one)
 	}
 	same := func(a, b map[string][]string) bool {
@@ -333,24 +333,25 @@ func liveHeap() int64 {
 // TestMemoryOfAClient has clients that read nothing and leave their messages unfinished: each pins what is queued for it, and
 // at most twice a message. docs/deploy.md counts so.
 func TestMemoryOfAClient(t *testing.T) {
-	const clients, outbox, payload = 20, 1 * miB, 1_000_000
+	const clients, outbox, payload = 20, 1 * (1 << 20), 1_000_000
 	a := newApp()
-	s := start(t, Config{OutboxBytes: outbox, MaxPayloadBytes: payload}, a)
+	s := start(t, conn.Config{OutboxBytes: outbox, MaxPayloadBytes: payload}, a)
 	before := liveHeap()
 	for range clients {
 		r := s.rawWebSocket(t)
-		r.send(frame(opText, false, []byte("4")))
+		r.Send(testkit.Frame(testkit.Text, false, []byte("4")))
 		for range 10 {
-			r.send(frame(opContinuation, false, make([]byte, payload/20)))
+			r.Send(testkit.Frame(testkit.Continuation, false, make([]byte, payload/20)))
 		}
-		rest := frame(opContinuation, true, make([]byte, payload/2-1))
-		r.send(rest[:len(rest)-1])
-		session := a.next(t)
+		rest := testkit.Frame(testkit.Continuation, true, make([]byte, payload/2-1))
+		r.Send(rest[:len(rest)-1])
+		session, blocked := a.next(t), s.conns.Stats().BlockedWrites
 		for full := false; !full; {
-			session.mu.Lock()
-			room := session.bytes < outbox-20_000
-			full = !room && session.blocked
-			session.mu.Unlock()
+			session.c.Lock()
+			queued, _ := session.c.QueuedLocked()
+			session.c.Unlock()
+			room := queued < outbox-20_000
+			full = !room && s.conns.Stats().BlockedWrites > blocked
 			if !room {
 				runtime.Gosched() // the kernel takes some of it
 			} else if err := session.Send(wire.Text(make([]byte, 10_000))); err != nil {
@@ -359,7 +360,7 @@ func TestMemoryOfAClient(t *testing.T) {
 		}
 	}
 	var each int64
-	until(t, "all that was sent", func() bool {
+	testkit.Until(t, "all that was sent", func() bool {
 		each = (liveHeap() - before) / clients
 		return each > outbox+payload*9/10
 	})
@@ -374,7 +375,7 @@ func TestMemoryOfAClient(t *testing.T) {
 // than was sent.
 func TestMemoryOfAHandshake(t *testing.T) {
 	const sessions, most = 100, 40 * kiB
-	s := New(Config{}, func(*Session) Receiver { return nobody{} })
+	s := newServer(conn.Config{}, func(*Session) conn.Receiver { return conn.Nobody{} })
 	before := liveHeap()
 	for i := range sessions {
 		r := httptest.NewRequest("GET", "/socket.io/?"+pollingQuery+strings.Repeat("&a=", 90)+strings.Repeat("x", 12_000), nil)
@@ -410,16 +411,23 @@ func TestInternIsBounded(t *testing.T) {
 	}
 }
 
-func TestAdmissionIsBounded(t *testing.T) {
-	a := newAdmission(0, 0.0001)
-	for i := range maxPeers + 1000 {
-		addr := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
-		if refused := a.enter(addr); refused != nil {
-			t.Fatalf("address %d: %v", i, refused)
-		}
-		a.leave(addr)
+// TestCutClientsAreNamed at level debug, by the session's id.
+func TestCutClientsAreNamed(t *testing.T) {
+	lines := make(lineLog, 10)
+	s := start(t, conn.Config{Log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug}))}, newApp())
+	c := s.dial(t, "EIO=4&transport=websocket")
+	want := `msg="client was cut" sid=` + sidOf(t, testkit.Read(t, c)) + ` addr=127.0.0.1 reason="transport error"`
+	testkit.Write(t, c, "2")
+	testkit.ReadUntilClosed(t, c)
+	if got := testkit.Receive(t, lines, "line"); !strings.Contains(got, want) {
+		t.Errorf("line %q, want %q", got, want)
 	}
-	if len(a.peers) > maxPeers {
-		t.Errorf("%d addresses are remembered", len(a.peers))
-	}
+}
+
+// lineLog takes what is logged.
+type lineLog chan string
+
+func (l lineLog) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }

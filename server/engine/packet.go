@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"time"
 )
 
 // Engine.IO packet types: the first byte of a packet. Binary messages carry none on a websocket, and packetBinary
@@ -80,14 +79,13 @@ func (s *Server) openPacket(id string, t Transport) []byte {
 	if t == Polling && s.allows(WebSocketTransport) {
 		upgrades = append(upgrades, WebSocketTransport.String())
 	}
+	limits := s.conns.Config()
 	packet, _ := json.Marshal(struct {
 		SID          string   `json:"sid"`
 		Upgrades     []string `json:"upgrades"`
 		PingInterval int64    `json:"pingInterval"`
 		PingTimeout  int64    `json:"pingTimeout"`
 		MaxPayload   int64    `json:"maxPayload"`
-	}{id, upgrades, milliseconds(s.cfg.PingInterval), milliseconds(s.cfg.PingTimeout), s.cfg.MaxPayloadBytes}) // cannot fail
+	}{id, upgrades, limits.PingInterval.Milliseconds(), limits.PingTimeout.Milliseconds(), limits.MaxPayloadBytes}) // cannot fail
 	return append([]byte{packetOpen}, packet...)
 }
-
-func milliseconds(d time.Duration) int64 { return d.Milliseconds() }

@@ -1,50 +1,32 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
+	"signalbox/server/wire"
 )
-
-// pipes is a listener in memory, so that a server and its clients can live in a bubble where time is not real.
-type pipes struct {
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // bubble is an engine behind pipes. It must be made and used within synctest.Test, and stopped at its end.
 type bubble struct {
-	*Server
+	*server
 	t     *testing.T
-	pipes *pipes
+	pipes *testkit.Pipes
 	web   *http.Server
 }
 
-func newBubble(t *testing.T, cfg Config, a *app) *bubble {
-	b := &bubble{New(cfg, a.accept), t, &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, nil}
+func newBubble(t *testing.T, cfg conn.Config, a *app) *bubble {
+	b := &bubble{newServer(cfg, a.accept), t, testkit.NewPipes(), nil}
 	b.web = &http.Server{Handler: b.Server, ErrorLog: log.New(io.Discard, "", 0)}
 	go b.web.Serve(b.pipes)
 	return b
@@ -59,18 +41,14 @@ func (b *bubble) stop() {
 }
 
 // raw opens a connection.
-func (b *bubble) raw() *raw {
-	ours, theirs := net.Pipe()
-	b.pipes.conns <- theirs
-	return &raw{ours, bufio.NewReader(ours), b.t}
-}
+func (b *bubble) raw() *testkit.Raw { return b.pipes.Dial(b.t) }
 
 // websocket begins a session on a websocket.
-func (b *bubble) websocket() *raw {
+func (b *bubble) websocket() *testkit.Raw {
 	r := b.raw()
-	r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
-	r.head(http.StatusSwitchingProtocols)
-	if _, open := r.frame(); open[0] != packetOpen {
+	r.Send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+	r.Head(http.StatusSwitchingProtocols)
+	if _, open := r.Frame(); open[0] != packetOpen {
 		b.t.Fatalf("first frame is %q", open)
 	}
 	return r
@@ -100,24 +78,24 @@ func (b *bubble) request(method, query, body string) (int, string) {
 func TestHeartbeatWebSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp()
-		b := newBubble(t, Config{}, a)
+		b := newBubble(t, conn.Config{}, a)
 		defer b.stop()
 		began := time.Now()
 		r := b.websocket()
 		for i := range 3 {
-			if _, got := r.frame(); string(got) != "2" {
+			if _, got := r.Frame(); string(got) != "2" {
 				t.Fatalf("got %q, want a ping", got)
 			}
 			if got, want := time.Since(began), time.Duration(i+1)*25*time.Second; got != want {
 				t.Fatalf("ping %d after %v, want %v", i, got, want)
 			}
-			r.send(text("3"))
+			r.Send(testkit.TextFrame("3"))
 		}
-		if _, got := r.frame(); string(got) != "2" {
+		if _, got := r.Frame(); string(got) != "2" {
 			t.Fatalf("got %q, want a ping", got)
 		}
-		go r.mustEnd() // no pong any more
-		if got := <-a.closed; got != ReasonPingTimeout {
+		go r.MustEnd() // no pong any more
+		if got := <-a.closed; got != conn.ReasonPingTimeout {
 			t.Errorf("ended by %v", got)
 		}
 		if got, want := time.Since(began), 4*25*time.Second+20*time.Second; got != want {
@@ -129,7 +107,7 @@ func TestHeartbeatWebSocket(t *testing.T) {
 func TestHeartbeatPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp()
-		b := newBubble(t, Config{}, a)
+		b := newBubble(t, conn.Config{}, a)
 		defer b.stop()
 		began := time.Now()
 		_, open := b.request("GET", pollingQuery, "")
@@ -149,7 +127,7 @@ func TestHeartbeatPolling(t *testing.T) {
 		if status, _ := b.request("GET", query, ""); status != http.StatusBadRequest {
 			t.Errorf("poll after the ping timeout: %d", status)
 		}
-		if got := <-a.closed; got != ReasonPingTimeout {
+		if got := <-a.closed; got != conn.ReasonPingTimeout {
 			t.Errorf("ended by %v", got)
 		}
 	})
@@ -157,34 +135,34 @@ func TestHeartbeatPolling(t *testing.T) {
 
 func TestWire39_EarlyPongDoesNotPutOffThePing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, Config{}, newApp())
+		b := newBubble(t, conn.Config{}, newApp())
 		defer b.stop()
 		began := time.Now()
 		r := b.websocket()
 		time.Sleep(20 * time.Second)
-		r.send(text("3"))
-		if _, got := r.frame(); string(got) != "2" || time.Since(began) != 25*time.Second {
+		r.Send(testkit.TextFrame("3"))
+		if _, got := r.Frame(); string(got) != "2" || time.Since(began) != 25*time.Second {
 			t.Errorf("got %q after %v", got, time.Since(began))
 		}
-		go r.mustEnd()
+		go r.MustEnd()
 	})
 }
 
 func TestWire36_UpgradeTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, Config{}, newApp().echo())
+		b := newBubble(t, conn.Config{}, newApp().echo())
 		defer b.stop()
 		_, open := b.request("GET", pollingQuery, "")
 		sid := sidOf(t, open)
 		began := time.Now()
 		r := b.raw()
-		r.send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + sid)))
-		r.head(http.StatusSwitchingProtocols)
-		r.send(text("2probe"))
-		if _, got := r.frame(); string(got) != "3probe" {
+		r.Send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + sid)))
+		r.Head(http.StatusSwitchingProtocols)
+		r.Send(testkit.TextFrame("2probe"))
+		if _, got := r.Frame(); string(got) != "3probe" {
 			t.Fatalf("got %q", got)
 		}
-		r.mustEnd()
+		r.MustEnd()
 		if got := time.Since(began); got != 10*time.Second {
 			t.Errorf("the upgrade was given up after %v", got)
 		}
@@ -200,28 +178,28 @@ func TestWire36_UpgradeTimeout(t *testing.T) {
 // does not wait for that.
 func TestUpgradeAfterADeadOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, Config{}, newApp().echo())
+		b := newBubble(t, conn.Config{}, newApp().echo())
 		defer b.stop()
 		_, open := b.request("GET", pollingQuery, "")
 		query := "EIO=4&transport=websocket&sid=" + sidOf(t, open)
 		dead := b.raw()
 		defer dead.Close()
-		dead.send([]byte(upgradeRequest(query)))
-		dead.head(http.StatusSwitchingProtocols)
+		dead.Send([]byte(upgradeRequest(query)))
+		dead.Head(http.StatusSwitchingProtocols)
 		time.Sleep(10*time.Second + time.Millisecond)
 		next := b.raw()
-		next.send([]byte(upgradeRequest(query)))
-		next.head(http.StatusSwitchingProtocols)
-		next.send(text("2probe"))
-		if _, got := next.frame(); string(got) != "3probe" {
+		next.Send([]byte(upgradeRequest(query)))
+		next.Head(http.StatusSwitchingProtocols)
+		next.Send(testkit.TextFrame("2probe"))
+		if _, got := next.Frame(); string(got) != "3probe" {
 			t.Fatalf("the second probe is answered %q", got)
 		}
-		next.send(text("5"))
-		next.send(text("4x"))
-		if _, got := next.frame(); string(got) != "4x" {
+		next.Send(testkit.TextFrame("5"))
+		next.Send(testkit.TextFrame("4x"))
+		if _, got := next.Frame(); string(got) != "4x" {
 			t.Errorf("got %q", got)
 		}
-		go next.mustEnd()
+		go next.MustEnd()
 	})
 }
 
@@ -230,19 +208,19 @@ func TestSlowness(t *testing.T) {
 	t.Run("body", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()
-			b := newBubble(t, Config{}, a)
+			b := newBubble(t, conn.Config{}, a)
 			defer b.stop()
 			_, open := b.request("GET", pollingQuery, "")
 			began := time.Now()
 			r := b.raw()
-			r.send([]byte("POST /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4"))
-			if res := r.head(http.StatusRequestTimeout); res.ContentLength != 0 {
+			r.Send([]byte("POST /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4"))
+			if res := r.Head(http.StatusRequestTimeout); res.ContentLength != 0 {
 				t.Errorf("the answer has a body of %d bytes", res.ContentLength)
 			}
 			if got := time.Since(began); got != 30*time.Second {
 				t.Errorf("answered after %v", got)
 			}
-			if got := <-a.closed; got != ReasonTransportError {
+			if got := <-a.closed; got != conn.ReasonTransportError {
 				t.Errorf("ended by %v", got)
 			}
 			r.Close()
@@ -251,13 +229,13 @@ func TestSlowness(t *testing.T) {
 	t.Run("reading", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()
-			b := newBubble(t, Config{}, a)
+			b := newBubble(t, conn.Config{}, a)
 			defer b.stop()
 			r := b.websocket()
 			defer r.Close()
 			began := time.Now()
-			(<-a.sessions).Send(b.heart.ping) // net.Pipe has no buffer: the write blocks
-			if got := <-a.closed; got != ReasonWriteTimeout {
+			(<-a.sessions).Send(wire.Text([]byte{packetPing})) // net.Pipe has no buffer: the write blocks
+			if got := <-a.closed; got != conn.ReasonWriteTimeout {
 				t.Errorf("ended by %v", got)
 			}
 			if got := time.Since(began); got != 10*time.Second {
@@ -268,10 +246,10 @@ func TestSlowness(t *testing.T) {
 	t.Run("reading slowly", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()
-			b := newBubble(t, Config{PingInterval: time.Hour, MaxPayloadBytes: 1000}, a)
+			b := newBubble(t, conn.Config{PingInterval: time.Hour, MaxPayloadBytes: 1000}, a)
 			defer b.stop()
 			r := b.websocket()
-			(<-a.sessions).Send(b.heart.ping)
+			(<-a.sessions).Send(wire.Text([]byte{packetPing}))
 			for _, want := range []byte{0x81, 1, '2'} { // one byte in 9 seconds is progress
 				time.Sleep(9 * time.Second)
 				if got, err := r.ReadByte(); got != want || err != nil {
@@ -279,7 +257,7 @@ func TestSlowness(t *testing.T) {
 				}
 			}
 			r.Close()
-			if got := <-a.closed; got != ReasonTransportClose {
+			if got := <-a.closed; got != conn.ReasonTransportClose {
 				t.Errorf("ended by %v", got)
 			}
 		})
@@ -287,15 +265,15 @@ func TestSlowness(t *testing.T) {
 	t.Run("reading a poll", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()
-			b := newBubble(t, Config{}, a)
+			b := newBubble(t, conn.Config{}, a)
 			defer b.stop()
 			_, open := b.request("GET", pollingQuery, "")
-			(<-a.sessions).Send(b.heart.ping)
+			(<-a.sessions).Send(wire.Text([]byte{packetPing}))
 			began := time.Now()
 			r := b.raw()
 			defer r.Close()
-			r.send([]byte("GET /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\n\r\n"))
-			if got := <-a.closed; got != ReasonWriteTimeout {
+			r.Send([]byte("GET /socket.io/?" + pollingQuery + "&sid=" + sidOf(t, open) + " HTTP/1.1\r\nHost: x\r\n\r\n"))
+			if got := <-a.closed; got != conn.ReasonWriteTimeout {
 				t.Errorf("ended by %v", got)
 			}
 			if got := time.Since(began); got != 10*time.Second {
@@ -310,12 +288,12 @@ func TestSlowness(t *testing.T) {
 	t.Run("last poll", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp()
-			b := newBubble(t, Config{}, a)
+			b := newBubble(t, conn.Config{}, a)
 			defer b.stop()
 			_, open := b.request("GET", pollingQuery, "")
 			session := <-a.sessions
-			session.Close(ReasonForcedClose)
-			if got := <-a.closed; got != ReasonForcedClose {
+			session.Close(conn.ReasonForcedClose)
+			if got := <-a.closed; got != conn.ReasonForcedClose {
 				t.Errorf("ended by %v", got)
 			}
 			time.Sleep(5 * time.Second)
@@ -331,7 +309,7 @@ func TestSlowness(t *testing.T) {
 func TestShutdownCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp()
-		b := newBubble(t, Config{CloseTimeout: time.Hour, WriteTimeout: time.Hour}, a)
+		b := newBubble(t, conn.Config{CloseTimeout: time.Hour, WriteTimeout: time.Hour}, a)
 		r := b.websocket()
 		synctest.Wait() // until the handshake is over on the server's side too
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -339,7 +317,7 @@ func TestShutdownCuts(t *testing.T) {
 		if err := b.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Shutdown() = %v", err)
 		}
-		if got := <-a.closed; got != ReasonServerShutdown {
+		if got := <-a.closed; got != conn.ReasonServerShutdown {
 			t.Errorf("ended by %v", got)
 		}
 		r.Close()
@@ -351,27 +329,27 @@ func TestShutdownCuts(t *testing.T) {
 func TestNothingLeavesBeforeTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp()
-		b := newBubble(t, Config{}, a)
+		b := newBubble(t, conn.Config{}, a)
 		defer b.stop()
 		r := b.raw()
-		r.send([]byte(upgradeRequest("EIO=4&transport=websocket")))
+		r.Send([]byte(upgradeRequest("EIO=4&transport=websocket")))
 		synctest.Wait() // net.Pipe has no buffer: the response waits to be read
-		session := b.allLinks()[0].owner.(*Session)
-		if err := session.Send(b.heart.ping); err != nil {
+		session := b.all()[0]
+		if err := session.Send(wire.Text([]byte{packetPing})); err != nil {
 			t.Fatal(err)
 		}
-		session.Close(ReasonForcedClose)
-		r.head(http.StatusSwitchingProtocols)
-		if _, got := r.frame(); got[0] != packetOpen {
+		session.Close(conn.ReasonForcedClose)
+		r.Head(http.StatusSwitchingProtocols)
+		if _, got := r.Frame(); got[0] != packetOpen {
 			t.Errorf("first frame is %q", got)
 		}
-		if _, got := r.frame(); string(got) != "2" {
+		if _, got := r.Frame(); string(got) != "2" {
 			t.Errorf("second frame is %q", got)
 		}
-		if got := codeOf(r.mustEnd()); got != closeNoCode {
+		if got := testkit.CodeOf(r.MustEnd()); got != conn.CloseNoCode {
 			t.Errorf("close code %d", got)
 		}
-		if got := <-a.closed; got != ReasonForcedClose {
+		if got := <-a.closed; got != conn.ReasonForcedClose {
 			t.Errorf("ended by %v", got)
 		}
 	})
@@ -385,32 +363,32 @@ func TestShutdownDoesNotWaitForReceivers(t *testing.T) {
 		<-release
 		return nil
 	}
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p := s.poller(t)
 	posted := make(chan int)
 	go func() { posted <- p.post("4") }() // awaited below
-	write(t, s.connect(t), "4")
-	receive(t, busy, "message")
-	receive(t, busy, "message")
+	testkit.Write(t, s.connect(t), "4")
+	testkit.Receive(t, busy, "message")
+	testkit.Receive(t, busy, "message")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown() = %v", err)
 	}
 	close(release)
-	receive(t, posted, "answer")
+	testkit.Receive(t, posted, "answer")
 	if err := s.Shutdown(t.Context()); err != nil { // it waits for all goroutines
 		t.Errorf("Shutdown() = %v", err)
 	}
-	a.mustClose(t, ReasonServerShutdown)
-	a.mustClose(t, ReasonServerShutdown)
+	a.mustClose(t, conn.ReasonServerShutdown)
+	a.mustClose(t, conn.ReasonServerShutdown)
 }
 
 // TestShutdownWhileASessionBegins ends a session between its registration and its first packet: its receiver is told.
 func TestShutdownWhileASessionBegins(t *testing.T) {
 	for range 200 {
 		a := newApp()
-		s := New(Config{CloseTimeout: time.Millisecond}, a.accept)
+		s := newServer(conn.Config{CloseTimeout: time.Millisecond}, a.accept)
 		w := httptest.NewRecorder()
 		done := make(chan struct{})
 		go func() { // awaited below
@@ -423,7 +401,7 @@ func TestShutdownWhileASessionBegins(t *testing.T) {
 		<-done
 		select {
 		case <-a.sessions:
-			a.mustClose(t, ReasonServerShutdown)
+			a.mustClose(t, conn.ReasonServerShutdown)
 		default:
 			if w.Code != http.StatusServiceUnavailable {
 				t.Fatalf("no session, and status %d", w.Code)

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"time"
+
+	"signalbox/server/conn"
 )
 
 const (
@@ -18,10 +19,6 @@ const (
 
 	// partingWait is how long a session that its client has closed is kept for a poll that may be on its way.
 	partingWait = 500 * time.Millisecond
-
-	// responseChunk is what is written of a response between two looks at the clock: a slow client may take as long as
-	// it makes progress.
-	responseChunk = 32 * kiB
 )
 
 // polling is what a session needs while it polls.
@@ -33,28 +30,6 @@ type polling struct {
 	missed   bool            // no poll was waiting when it closed
 }
 
-// handshakePolling begins a session with polling. The open packet is the response.
-func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
-	addr := s.cfg.ClientIP(r)
-	if refused := s.admit(r, addr, pollingDescriptors); refused != nil {
-		s.refuse(w, refused)
-		return
-	}
-	session := s.newSession(r, query, addr)
-	session.polling, session.descriptors = new(polling), pollingDescriptors
-	session.deliver.Lock() // from before anybody can end the session until it has a receiver, which is told then
-	if !s.add(&session.link, addr) {
-		session.deliver.Unlock()
-		s.refuse(w, refuseShutdown)
-		return
-	}
-	s.begin(session)
-	session.deliver.Unlock()
-	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
-		session.abort(writeReason(err))
-	}
-}
-
 // servePoll answers a poll with all that is queued, as soon as there is something.
 //
 // Rule: a second poll, and one that the client gives up, end the session ([HTTP long-polling]).
@@ -63,7 +38,7 @@ func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query 
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	ready, hold, refused := s.beginPoll()
 	if refused != nil {
-		s.srv.refuse(w, refused)
+		s.srv.conns.Refuse(w, refused)
 		return
 	}
 	var timeout <-chan time.Time
@@ -73,12 +48,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	if err := s.srv.skipBody(w, r); err != nil {
 		s.cancelPoll()
 		w.Header().Set("Connection", "close") // the rest of the body is not read
-		s.srv.refuse(w, refuseRequest)
+		s.srv.conns.Refuse(w, refuseRequest)
 		return
 	}
 	// The time a poll may wait is the ping interval, whatever the http.Server allows for other requests.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	end := awaitBehind(r, ready)
+	end := conn.AwaitBehind(r, ready)
 	select {
 	case <-ready:
 	case <-timeout:
@@ -93,16 +68,16 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	defer returnBody(body)
 	taken, last, refused := s.takePoll(body)
 	if refused != nil {
-		s.srv.refuse(w, refused)
+		s.srv.conns.Refuse(w, refused)
 		return
 	}
 	if err := s.srv.respond(w, r, body.Bytes()); err != nil {
-		s.abort(writeReason(err))
+		s.c.Abort(writeReason(err))
 		return
 	}
-	s.wrotePoll(taken)
+	s.c.Fetched(taken)
 	if last {
-		s.abort(ReasonNone) // it has ended before, and now for good
+		s.c.Abort(conn.ReasonNone) // it has ended before, and now for good
 	}
 }
 
@@ -113,39 +88,34 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyReadTimeout)) // where there are deadlines
-	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.cfg.MaxPayloadBytes))
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.conns.Config().MaxPayloadBytes))
 	return err
 }
 
 // beginPoll registers a poll. ready is signalled when there is something to take; hold is set if the poll must not wait
 // for long.
-func (s *Session) beginPoll() (ready chan struct{}, hold bool, refused *refusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Session) beginPoll() (ready chan struct{}, hold bool, refused *conn.Refusal) {
+	s.c.Lock()
+	defer s.c.Unlock()
 	if refused := s.checkPollingLocked(); refused != nil {
 		return nil, false, refused
 	}
-	if s.ready != nil {
-		s.shutLocked(ReasonTransportError, nil)
+	ready = s.c.AwaitLocked()
+	if ready == nil {
+		s.c.ShutLocked(conn.ReasonTransportError, nil)
 		return nil, false, refuseRequest
 	}
-	s.ready = make(chan struct{}, 1)
-	if !s.queue.empty() || s.phase != phaseOpen {
-		s.wakePollLocked()
-	}
 	probe := s.polling.probe
-	return s.ready, probe != nil && probe.answered, nil
+	return ready, probe != nil && probe.answered, nil
 }
 
 // checkPollingLocked refuses requests that come for a session that does not poll, or has ended.
-func (s *Session) checkPollingLocked() *refusal {
-	if now := s.srv.clock.now(); s.unanswered && s.dueLocked(now) {
-		s.beatLocked(now) // the clock is about to find out
-	}
+func (s *Session) checkPollingLocked() *conn.Refusal {
+	s.c.CheckPongLocked()
 	switch {
 	case s.polling == nil:
 		return refuseRequest
-	case s.phase == phaseOpen, s.phase == phaseClosing && s.polling.draining:
+	case s.c.OpenLocked(), !s.c.DoneLocked() && s.polling.draining:
 		return nil
 	default:
 		return refuseSession
@@ -154,34 +124,36 @@ func (s *Session) checkPollingLocked() *refusal {
 
 // cancelPoll ends the session, unless it goes on by websocket and the poll is of no more use.
 func (s *Session) cancelPoll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ready = nil
+	s.c.Lock()
+	defer s.c.Unlock()
+	s.c.StopWaitingLocked()
 	if s.polling != nil {
-		s.abortLocked(ReasonTransportError)
+		s.c.AbortLocked(conn.ReasonTransportError)
 	}
 }
 
 // takePoll appends to body what the poll is answered with: what is queued up to about the largest payload, else a noop.
 // It returns the size of what it took, and whether nothing can follow. A poll that still waits when the websocket takes
 // over is refused like one that comes later.
-func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *refusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ready = nil
+func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *conn.Refusal) {
+	s.c.Lock()
+	defer s.c.Unlock()
+	s.c.StopWaitingLocked()
 	if s.polling == nil {
 		return 0, false, refuseRequest
 	}
-	body.Grow(int(min(int64(s.bytes), s.srv.cfg.MaxPayloadBytes)) + 1)
+	limit := s.srv.conns.Config().MaxPayloadBytes
+	bytes, more := s.c.QueuedLocked()
+	body.Grow(int(min(int64(bytes), limit)) + 1)
 	payload := body.AvailableBuffer()
-	for !s.queue.empty() && int64(len(payload)) < s.srv.cfg.MaxPayloadBytes {
-		m := s.queue.pop()
+	for ; more && int64(len(payload)) < limit; _, more = s.c.QueuedLocked() {
+		m := s.c.NextLocked()
 		taken += m.Size()
 		payload = appendMessage(payload, m)
 	}
-	last = s.phase != phaseOpen && s.queue.empty()
+	last = !more && !s.c.OpenLocked()
 	switch {
-	case last && s.reason != ReasonTransportClose:
+	case last && s.c.ReasonLocked() != conn.ReasonTransportClose:
 		if len(payload) == 0 && s.polling.missed {
 			payload = append(payload, packetNoop) // as from the reference, which answers the poll and then appends
 		}
@@ -200,63 +172,52 @@ func appendPacket(payload []byte, packet byte) []byte {
 	return append(payload, packet)
 }
 
-// wrotePoll takes what a poll was answered with off the outbox.
-func (s *Session) wrotePoll(bytes int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bytes = max(0, s.bytes-bytes)
-	s.relieveLocked()
-}
-
-// endedLocked implements owner. A session with a websocket is ended by its reader.
-func (s *Session) endedLocked() {
-	p := s.polling
-	if p == nil {
-		return
-	}
+// endedPollingLocked is called when the connection has ended and the session is not gone on by websocket.
+func (s *Session) endedPollingLocked() {
+	p, reason := s.polling, s.c.ReasonLocked()
 	if s.told {
 		p.probe.wake()
 		if p.draining {
 			p.draining = false
-			s.srv.spawn(func() { s.srv.remove(&s.link) })
+			s.srv.conns.Spawn(s.c.Remove)
 		}
 		return
 	}
 	s.told = true
-	p.missed = s.ready == nil
+	p.missed = !s.c.WaitsLocked()
+	_, more := s.c.QueuedLocked()
 	switch {
-	case s.phase == phaseDone:
-	case s.reason == ReasonForcedClose, s.reason == ReasonServerShutdown && !s.queue.empty():
+	case s.c.DoneLocked():
+	case reason == conn.ReasonForcedClose, reason == conn.ReasonServerShutdown && more:
 		p.draining = true
-		s.srv.clock.startLocked(&s.link, s.srv.drain, s.srv.clock.now())
-	case s.reason == ReasonTransportClose && s.ready == nil:
+		s.c.ExpireLocked(s.srv.drain)
+	case reason == conn.ReasonTransportClose && p.missed:
 		p.draining = true // a poll that was sent together with the close packet is to be answered
-		s.bytes -= s.queue.drop()
-		s.srv.clock.startLocked(&s.link, s.srv.parting, s.srv.clock.now())
-	case s.ready == nil:
-		s.phase = phaseDone
-		s.bytes -= s.queue.drop()
+		s.c.DropLocked(false)
+		s.c.ExpireLocked(s.srv.parting)
+	case p.missed:
+		s.c.DropLocked(true)
 	}
-	draining, reason := p.draining, s.reason
+	draining := p.draining
 	if !draining {
 		p.probe.wake()
 	}
-	s.srv.spawn(func() {
+	s.srv.conns.Spawn(func() {
 		if !draining {
-			s.srv.remove(&s.link)
+			s.c.Remove()
 		}
 		s.deliver.Lock() // a packet may be with the receiver
 		defer s.deliver.Unlock()
-		s.tellClosed(s.receiver, reason)
+		s.tellClosed(reason)
 	})
 }
 
 // writeReason is why a session ends whose response could not be written.
-func writeReason(err error) Reason {
+func writeReason(err error) conn.Reason {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return ReasonWriteTimeout
+		return conn.ReasonWriteTimeout
 	}
-	return ReasonTransportError
+	return conn.ReasonTransportError
 }
 
 // respond answers a request of a polling session with a payload.
@@ -280,9 +241,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, payload []byte)
 	w.WriteHeader(http.StatusOK)
 	rc := http.NewResponseController(w)
 	for len(payload) > 0 {
-		chunk := payload[:min(len(payload), responseChunk)]
+		chunk := payload[:min(len(payload), conn.ResponseChunk)]
 		payload = payload[len(chunk):]
-		_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // where there are deadlines
+		_ = rc.SetWriteDeadline(time.Now().Add(s.conns.Config().WriteTimeout)) // where there are deadlines
 		if _, err := w.Write(chunk); err != nil {
 			return err
 		}

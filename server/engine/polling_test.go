@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 	"signalbox/server/wire"
 )
 
@@ -27,7 +29,7 @@ const pollingQuery = "EIO=4&transport=polling"
 
 func (s *site) poller(t testing.TB) *poller {
 	t.Helper()
-	p := &poller{t: t, site: s, http: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: patience}}
+	p := &poller{t: t, site: s, http: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: testkit.Patience}}
 	t.Cleanup(p.http.CloseIdleConnections)
 	res, body := p.do(http.MethodGet, "", "")
 	if res.StatusCode != http.StatusOK {
@@ -107,31 +109,16 @@ func (p *poller) mustBeGone() {
 // waitPolling waits until a poll waits (or does not).
 func waitPolling(t testing.TB, s *Session, want bool) {
 	t.Helper()
-	until(t, "poll", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return (s.ready != nil) == want
+	testkit.Until(t, "poll", func() bool {
+		s.c.Lock()
+		defer s.c.Unlock()
+		return s.c.WaitsLocked() == want
 	})
-}
-
-// until looks again and again for what no channel tells.
-func until(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("no %s within %v", what, patience)
-		}
-	}
 }
 
 func TestPollingEcho(t *testing.T) {
 	a := newApp().echo()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	bodies := map[string]string{
 		"one packet":      "4hello",
 		"several":         "4test1\x1e4test2\x1e4test3",
@@ -169,7 +156,7 @@ func TestPollingEcho(t *testing.T) {
 
 func TestWire16_PollingHeaders(t *testing.T) {
 	a := newApp().echo()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	res, body := p.do(http.MethodPost, "4x", "")
 	if got := res.Header.Get("Content-Type"); got != "text/html" || body != "ok" {
 		t.Errorf("post is answered %q %q", got, body)
@@ -194,20 +181,20 @@ func TestWire16_PollingHeaders(t *testing.T) {
 func TestWire4_InvalidPacketsEndThePollingSession(t *testing.T) {
 	tests := map[string]struct {
 		body   string
-		reason Reason
+		reason conn.Reason
 	}{
-		"unknown type":       {"abc", ReasonParseError},
-		"empty body":         {"", ReasonParseError},
-		"empty packet":       {"4a\x1e", ReasonParseError},
-		"invalid base64":     {"b%%%", ReasonParseError},
-		"invalid UTF-8":      {"4\xff\xfe", ReasonParseError},
-		"ping from a client": {"2", ReasonTransportError},
-		"digit out of range": {"7", ReasonParseError},
+		"unknown type":       {"abc", conn.ReasonParseError},
+		"empty body":         {"", conn.ReasonParseError},
+		"empty packet":       {"4a\x1e", conn.ReasonParseError},
+		"invalid base64":     {"b%%%", conn.ReasonParseError},
+		"invalid UTF-8":      {"4\xff\xfe", conn.ReasonParseError},
+		"ping from a client": {"2", conn.ReasonTransportError},
+		"digit out of range": {"7", conn.ReasonParseError},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
-			p := start(t, Config{}, a).poller(t)
+			p := start(t, conn.Config{}, a).poller(t)
 			if status := p.post(test.body); status != http.StatusBadRequest {
 				t.Errorf("post: %d, want 400", status)
 			}
@@ -222,14 +209,14 @@ func TestWire2_RefusedPacketIsAnswered200(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
 			a.text = func(*Session, []byte) error { return fmt.Errorf("event before connect") }
-			p := start(t, Config{}, a).poller(t)
+			p := start(t, conn.Config{}, a).poller(t)
 			if session := a.next(t); queued != "6" {
 				session.Send(wire.Text([]byte(queued)))
 			}
 			if status := p.post("42"); status != http.StatusOK {
 				t.Errorf("post: %d, want 200", status)
 			}
-			a.mustClose(t, ReasonForcedClose)
+			a.mustClose(t, conn.ReasonForcedClose)
 			if got, want := p.poll(), queued+"\x1e1"; got != want {
 				t.Errorf("the next poll is %q, want %q", got, want)
 			}
@@ -240,7 +227,7 @@ func TestWire2_RefusedPacketIsAnswered200(t *testing.T) {
 
 func TestIgnoredPackets(t *testing.T) {
 	a := newApp().echo()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	if status := p.post("3\x1e3probe\x1e6\x1e5\x1e0\x1e4x"); status != http.StatusOK {
 		t.Fatalf("post: %d", status)
 	}
@@ -251,13 +238,13 @@ func TestIgnoredPackets(t *testing.T) {
 
 func TestWire17_OctetStream(t *testing.T) {
 	a := newApp()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	req, _ := http.NewRequest(http.MethodPost, p.site.url(p.query()), strings.NewReader("4x"))
 	req.Header.Set("Content-Type", "application/octet-stream")
 	if res, _ := p.send(req); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("post: %d, want 400", res.StatusCode)
 	}
-	a.mustClose(t, ReasonTransportError)
+	a.mustClose(t, conn.ReasonTransportError)
 }
 
 // endless is a body without an end.
@@ -272,16 +259,16 @@ func TestWire18_PostOverLimitIs413AlsoChunked(t *testing.T) {
 	for _, announced := range []bool{true, false} {
 		t.Run(fmt.Sprintf("announced=%v", announced), func(t *testing.T) {
 			a := newApp()
-			p := start(t, Config{MaxPayloadBytes: 10_000}, a).poller(t)
+			p := start(t, conn.Config{MaxPayloadBytes: 10_000}, a).poller(t)
 			body := &endless{}
-			req, _ := http.NewRequest(http.MethodPost, p.site.url(p.query()), io.LimitReader(body, 64*miB))
+			req, _ := http.NewRequest(http.MethodPost, p.site.url(p.query()), io.LimitReader(body, 64*(1<<20)))
 			if announced {
-				req.ContentLength = 64 * miB
+				req.ContentLength = 64 * (1 << 20)
 			}
 			if res, body := p.send(req); res.StatusCode != http.StatusRequestEntityTooLarge || body != "" {
 				t.Errorf("post: %d %q, want 413 without a body", res.StatusCode, body)
 			}
-			a.mustClose(t, ReasonPayloadTooLarge)
+			a.mustClose(t, conn.ReasonPayloadTooLarge)
 			p.http.CloseIdleConnections()
 		})
 	}
@@ -289,7 +276,7 @@ func TestWire18_PostOverLimitIs413AlsoChunked(t *testing.T) {
 
 func TestWire18_PostAtLimit(t *testing.T) {
 	a := newApp().echo()
-	p := start(t, Config{MaxPayloadBytes: 10_000}, a).poller(t)
+	p := start(t, conn.Config{MaxPayloadBytes: 10_000}, a).poller(t)
 	body := "4" + strings.Repeat("x", 9_999)
 	if status := p.post(body); status != http.StatusOK {
 		t.Fatalf("post at the limit: %d", status)
@@ -311,7 +298,7 @@ func TestWire20_21_Compression(t *testing.T) {
 		"no header":         {"", ""},
 	}
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := s.poller(t)
@@ -359,7 +346,7 @@ func TestWire33_PollingOrder(t *testing.T) {
 	got := make(chan string, 1000)
 	a := newApp()
 	a.text = func(_ *Session, data []byte) error { got <- string(data); return nil }
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	for body := range 10 {
 		var packets []string
 		for i := range 100 {
@@ -370,7 +357,7 @@ func TestWire33_PollingOrder(t *testing.T) {
 		}
 	}
 	for i := range 1000 {
-		if data := receive(t, got, "message"); data != fmt.Sprint(i) {
+		if data := testkit.Receive(t, got, "message"); data != fmt.Sprint(i) {
 			t.Fatalf("message %d is %q", i, data)
 		}
 	}
@@ -379,7 +366,7 @@ func TestWire33_PollingOrder(t *testing.T) {
 func TestWire34_PollingBurst(t *testing.T) {
 	const n = 5000
 	a := newApp()
-	p := start(t, Config{OutboxBytes: 64 * miB, MaxPayloadBytes: 10_000}, a).poller(t)
+	p := start(t, conn.Config{OutboxBytes: 64 * (1 << 20), MaxPayloadBytes: 10_000}, a).poller(t)
 	session := a.next(t)
 	go func() {
 		for i := range n {
@@ -404,7 +391,7 @@ func TestWire34_PollingBurst(t *testing.T) {
 
 func TestWire35_VolatileNeedsAWaitingPoll(t *testing.T) {
 	a := newApp()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p := s.poller(t)
 	session := a.next(t)
 	if session.Writable() || session.SendVolatile(wire.Text([]byte("4lost"))) {
@@ -416,7 +403,7 @@ func TestWire35_VolatileNeedsAWaitingPoll(t *testing.T) {
 	if !session.Writable() || !session.SendVolatile(wire.Text([]byte("4x"))) {
 		t.Error("volatile was dropped though a poll waits")
 	}
-	if got := receive(t, bodies, "poll"); got != "4x" {
+	if got := testkit.Receive(t, bodies, "poll"); got != "4x" {
 		t.Errorf("poll is %q", got)
 	}
 	if got := s.Stats().VolatileDropped; got != 1 {
@@ -426,7 +413,7 @@ func TestWire35_VolatileNeedsAWaitingPoll(t *testing.T) {
 
 func TestWire37_OverlappingPolls(t *testing.T) {
 	a := newApp()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	session := a.next(t)
 	bodies := make(chan string)
 	go func() { bodies <- p.poll() }()
@@ -435,10 +422,10 @@ func TestWire37_OverlappingPolls(t *testing.T) {
 	if res.StatusCode != http.StatusBadRequest {
 		t.Errorf("second poll: %d, want 400", res.StatusCode)
 	}
-	if got := receive(t, bodies, "poll"); got != "1" {
+	if got := testkit.Receive(t, bodies, "poll"); got != "1" {
 		t.Errorf("first poll is %q, want a close packet", got)
 	}
-	a.mustClose(t, ReasonTransportError)
+	a.mustClose(t, conn.ReasonTransportError)
 	p.mustBeGone()
 }
 
@@ -446,22 +433,22 @@ func TestWire37_OverlappingPosts(t *testing.T) {
 	a := newApp()
 	inside, leave := make(chan bool), make(chan bool)
 	a.text = func(*Session, []byte) error { inside <- true; <-leave; return nil }
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	first := make(chan int)
 	go func() { first <- p.post("4x") }()
-	receive(t, inside, "message")
+	testkit.Receive(t, inside, "message")
 	if status := p.post("4y"); status != http.StatusBadRequest {
 		t.Errorf("second post: %d, want 400", status)
 	}
 	close(leave)
-	receive(t, first, "answer")
-	a.mustClose(t, ReasonTransportError)
+	testkit.Receive(t, first, "answer")
+	a.mustClose(t, conn.ReasonTransportError)
 	p.mustBeGone()
 }
 
 func TestWire37_CancelledPoll(t *testing.T) {
 	a := newApp()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	session := a.next(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, p.site.url(p.query()), nil)
@@ -472,14 +459,14 @@ func TestWire37_CancelledPoll(t *testing.T) {
 	}()
 	waitPolling(t, session, true)
 	cancel()
-	receive(t, gone, "end of the request")
-	a.mustClose(t, ReasonTransportError)
+	testkit.Receive(t, gone, "end of the request")
+	a.mustClose(t, conn.ReasonTransportError)
 	p.mustBeGone()
 }
 
 func TestClientClosesPolling(t *testing.T) {
 	a := newApp()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	session := a.next(t)
 	bodies := make(chan string)
 	go func() { bodies <- p.poll() }()
@@ -487,54 +474,54 @@ func TestClientClosesPolling(t *testing.T) {
 	if status := p.post("1"); status != http.StatusOK {
 		t.Errorf("post: %d", status)
 	}
-	if got := receive(t, bodies, "poll"); got != "6" {
+	if got := testkit.Receive(t, bodies, "poll"); got != "6" {
 		t.Errorf("waiting poll is %q, want a noop", got)
 	}
-	a.mustClose(t, ReasonTransportClose)
+	a.mustClose(t, conn.ReasonTransportClose)
 	p.mustBeGone()
 }
 
 // TestPollBehindTheClosePacket: a client sends both at once, and they arrive in the wrong order.
 func TestPollBehindTheClosePacket(t *testing.T) {
 	a := newApp()
-	p := start(t, Config{CloseTimeout: time.Hour}, a).poller(t)
+	p := start(t, conn.Config{CloseTimeout: time.Hour}, a).poller(t)
 	p.post("1")
-	a.mustClose(t, ReasonTransportClose)
+	a.mustClose(t, conn.ReasonTransportClose)
 	if got := p.poll(); got != "6" {
 		t.Errorf("poll is %q, want a noop", got)
 	}
 	p.mustBeGone()
 	other := p.site.poller(t)
 	other.post("1")
-	until(t, "end", func() bool { return p.site.session(other.sid) == nil })
+	testkit.Until(t, "end", func() bool { return p.site.session(other.sid) == nil })
 }
 
 func TestWire31_CloseDeliversByPolling(t *testing.T) {
 	for _, waiting := range []bool{false, true} {
 		t.Run(fmt.Sprintf("waiting=%v", waiting), func(t *testing.T) {
 			a := newApp()
-			p := start(t, Config{}, a).poller(t)
+			p := start(t, conn.Config{}, a).poller(t)
 			session := a.next(t)
 			bodies := make(chan string, 1)
 			if waiting {
 				go func() { bodies <- p.poll() }()
 				waitPolling(t, session, true)
 			}
-			session.mu.Lock() // both must be in one payload for the test to be exact
-			session.sendLocked(wire.Text([]byte("4bye")), false)
-			session.shutLocked(ReasonForcedClose, nil)
-			session.mu.Unlock()
+			session.c.BeginBatch() // both must be in one payload for the test to be exact
+			session.Reply(wire.Text([]byte("4bye")))
+			session.Close(conn.ReasonForcedClose)
+			session.c.EndBatch(0, 0, nil, nil)
 			if status := p.post("4late"); status != http.StatusOK && !waiting {
 				t.Errorf("a post while the last poll is awaited: %d", status)
 			}
 			if !waiting {
 				bodies <- p.poll()
 			}
-			if got := receive(t, bodies, "poll"); got != "4bye\x1e1" {
+			if got := testkit.Receive(t, bodies, "poll"); got != "4bye\x1e1" {
 				t.Errorf("poll is %q", got)
 			}
-			a.mustClose(t, ReasonForcedClose)
-			until(t, "end", func() bool { return p.site.session(p.sid) == nil })
+			a.mustClose(t, conn.ReasonForcedClose)
+			testkit.Until(t, "end", func() bool { return p.site.session(p.sid) == nil })
 			p.mustBeGone()
 		})
 	}
@@ -543,15 +530,15 @@ func TestWire31_CloseDeliversByPolling(t *testing.T) {
 func TestPanicEndsOneSession(t *testing.T) {
 	a := newApp()
 	a.text = func(*Session, []byte) error { panic("in a handler") }
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p, c := s.poller(t), s.connect(t)
 	if status := p.post("4x"); status != http.StatusBadRequest {
 		t.Errorf("post: %d", status)
 	}
-	a.mustClose(t, ReasonInternalError)
-	write(t, c, "4x")
-	if code := readUntilClosed(t, c); code != closeInternal {
-		t.Errorf("close code %d, want %d", code, closeInternal)
+	a.mustClose(t, conn.ReasonInternalError)
+	testkit.Write(t, c, "4x")
+	if code := testkit.ReadUntilClosed(t, c); code != 1011 {
+		t.Errorf("close code %d, want %d", code, 1011)
 	}
-	a.mustClose(t, ReasonInternalError)
+	a.mustClose(t, conn.ReasonInternalError)
 }

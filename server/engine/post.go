@@ -7,8 +7,9 @@ import (
 	"mime"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
+
+	"signalbox/server/conn"
 )
 
 // servePost delivers the packets in a body, in order, and answers "ok".
@@ -18,7 +19,7 @@ import (
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	done, refused := s.beginPost(r.Context().Done())
 	if refused != nil {
-		s.srv.refuse(w, refused)
+		s.srv.conns.Refuse(w, refused)
 		return
 	}
 	body := borrowBody()
@@ -29,10 +30,10 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	s.endPost(done) // before the answer: the next post may follow it at once
 	if refused != nil {
-		if refused.code == noBody {
+		if refused.Code == conn.NoBody {
 			w.Header().Set("Connection", "close") // the rest of the body is not read
 		}
-		s.srv.refuse(w, refused)
+		s.srv.conns.Refuse(w, refused)
 		return
 	}
 	h := w.Header()
@@ -43,14 +44,14 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 }
 
 // beginPost registers a post. gone is closed when its connection is.
-func (s *Session) beginPost(gone <-chan struct{}) (done chan struct{}, refused *refusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Session) beginPost(gone <-chan struct{}) (done chan struct{}, refused *conn.Refusal) {
+	s.c.Lock()
+	defer s.c.Unlock()
 	if refused := s.checkPollingLocked(); refused != nil {
 		return nil, refused
 	}
 	if s.polling.posting != nil {
-		s.shutLocked(ReasonTransportError, nil)
+		s.c.ShutLocked(conn.ReasonTransportError, nil)
 		return nil, refuseRequest
 	}
 	s.polling.posting, s.polling.gone = make(chan struct{}), gone
@@ -58,8 +59,8 @@ func (s *Session) beginPost(gone <-chan struct{}) (done chan struct{}, refused *
 }
 
 func (s *Session) endPost(done chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.c.Lock()
+	defer s.c.Unlock()
 	close(done)
 	if s.polling != nil {
 		s.polling.posting, s.polling.gone = nil, nil
@@ -70,25 +71,25 @@ func (s *Session) endPost(done chan struct{}) {
 //
 // Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408; binary
 // bodies were a part of EIO=3.
-func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *refusal {
-	cfg := &s.srv.cfg
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *conn.Refusal {
+	limit := s.srv.conns.Config().MaxPayloadBytes
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
-		s.shut(ReasonTransportError, nil)
+		s.c.Shut(conn.ReasonTransportError, nil)
 		return refuseRequest
 	}
-	if r.ContentLength > cfg.MaxPayloadBytes {
-		s.shut(ReasonPayloadTooLarge, nil)
+	if r.ContentLength > limit {
+		s.c.Shut(conn.ReasonPayloadTooLarge, nil)
 		return refuseTooLarge
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(cfg.BodyReadTimeout)) // where there are deadlines
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, cfg.MaxPayloadBytes))
+	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.BodyReadTimeout)) // where there are deadlines
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		s.shut(ReasonPayloadTooLarge, nil)
+		s.c.Shut(conn.ReasonPayloadTooLarge, nil)
 		return refuseTooLarge
 	}
 	if err != nil {
-		s.shut(ReasonTransportError, nil)
+		s.c.Shut(conn.ReasonTransportError, nil)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return refuseSlowBody
 		}
@@ -99,40 +100,31 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.B
 }
 
 // deliverBody hands the packets of a body to the receiver. The session ends at the first that is invalid.
-func (s *Session) deliverBody(body []byte) *refusal {
+func (s *Session) deliverBody(body []byte) *conn.Refusal {
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	err := s.packets(body)
-	ended := (*frameError)(nil)
+	ended := (*conn.Fault)(nil)
 	if !errors.As(err, &ended) {
 		return nil
 	}
-	s.shut(ended.reason, nil)
+	s.c.Shut(ended.Reason, nil)
 	if err == errReceiver || err == errClosing {
 		return nil
 	}
 	return refuseRequest
 }
 
-// packets is for a body what batch is for a websocket.
+// packets takes the packets of a body, as a batch of the connection.
 func (s *Session) packets(body []byte) (err error) {
 	p, err := newPayload(body)
 	if err != nil {
 		return err
 	}
-	s.beginBatch()
+	s.c.BeginBatch()
 	packets := 0
-	defer func() {
-		if v := recover(); v != nil {
-			s.srv.cfg.Log.Error("panic while handling a message", "panic", v, "stack", string(debug.Stack()))
-			err = &frameError{closeInternal, ReasonInternalError, "panic"}
-		}
-		counters := &s.flusher.counters
-		counters.packetsIn.Add(uint64(packets))
-		counters.bytesIn.Add(uint64(len(body)))
-		s.endBatch()
-	}()
-	for !s.ended.Load() {
+	defer func() { err = s.c.EndBatch(packets, len(body), recover(), err) }()
+	for !s.c.Ended() {
 		packet, binary, ok, err := p.next()
 		if err != nil || !ok {
 			return err
@@ -146,9 +138,7 @@ func (s *Session) packets(body []byte) (err error) {
 		if err != nil {
 			return err
 		}
-		if s.pressed.Load() {
-			s.relieve()
-		}
+		s.c.AwaitDrain()
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"signalbox/server/conn"
 )
 
 // Request is what is kept of the request that opened a session. Its header is shared by sessions and must not be changed.
@@ -49,7 +51,7 @@ const (
 )
 
 // checkSize refuses a handshake of which too much would be kept.
-func checkSize(r *http.Request) *refusal {
+func checkSize(r *http.Request) *conn.Refusal {
 	bytes, fields := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
 		fields += len(values)

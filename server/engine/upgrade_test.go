@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"signalbox/server/conn"
+	"signalbox/server/conn/testkit"
 	"signalbox/server/wire"
 )
 
@@ -16,8 +18,8 @@ import (
 func (p *poller) probe() *websocket.Conn {
 	p.t.Helper()
 	c := p.site.dial(p.t, "EIO=4&transport=websocket&sid="+p.sid)
-	write(p.t, c, "2probe")
-	if got := read(p.t, c); got != "3probe" {
+	testkit.Write(p.t, c, "2probe")
+	if got := testkit.Read(p.t, c); got != "3probe" {
 		p.t.Fatalf("probe is answered %q", got)
 	}
 	return c
@@ -25,14 +27,14 @@ func (p *poller) probe() *websocket.Conn {
 
 func TestWire36_Upgrade(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{}, a)
+	s := start(t, conn.Config{}, a)
 	p := s.poller(t)
 	session := a.next(t)
 	bodies := make(chan string)
 	go func() { bodies <- p.poll() }()
 	waitPolling(t, session, true)
 	c := p.probe()
-	if got := receive(t, bodies, "waiting poll"); got != "6" {
+	if got := testkit.Receive(t, bodies, "waiting poll"); got != "6" {
 		t.Errorf("waiting poll is %q, want a noop", got)
 	}
 	if got := p.poll(); got != "6" {
@@ -46,10 +48,10 @@ func TestWire36_Upgrade(t *testing.T) {
 		t.Error("session is upgraded too early")
 	}
 	session.Send(wire.Text([]byte("4queued")))
-	write(t, c, "5")
-	write(t, c, "4hello")
+	testkit.Write(t, c, "5")
+	testkit.Write(t, c, "4hello")
 	for _, want := range []string{"4queued", "4hello"} {
-		if got := read(t, c); got != want {
+		if got := testkit.Read(t, c); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -62,8 +64,8 @@ func TestWire36_Upgrade(t *testing.T) {
 	if status := p.post("4x"); status != http.StatusBadRequest {
 		t.Errorf("post after the upgrade: %d", status)
 	}
-	write(t, c, "4still here")
-	if got := read(t, c); got != "4still here" {
+	testkit.Write(t, c, "4still here")
+	if got := testkit.Read(t, c); got != "4still here" {
 		t.Errorf("got %q", got)
 	}
 	if got := s.Stats(); got.Upgrades != 1 || got.WebSocketSessions != 1 {
@@ -73,24 +75,24 @@ func TestWire36_Upgrade(t *testing.T) {
 
 func TestWire36_SecondUpgradeIsRefused(t *testing.T) {
 	a := newApp().echo()
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	query := "EIO=4&transport=websocket&sid=" + p.sid
 	c := p.probe()
 	mustRefuse := func() {
 		t.Helper()
-		if code := readUntilClosed(t, p.site.dial(t, query)); code != int(websocket.StatusNoStatusRcvd) {
+		if code := testkit.ReadUntilClosed(t, p.site.dial(t, query)); code != int(websocket.StatusNoStatusRcvd) {
 			t.Errorf("close code of the second websocket %d, want none", code)
 		}
 	}
 	mustRefuse()
-	write(t, c, "5")
-	write(t, c, "4x")
-	if got := read(t, c); got != "4x" {
+	testkit.Write(t, c, "5")
+	testkit.Write(t, c, "4x")
+	if got := testkit.Read(t, c); got != "4x" {
 		t.Fatalf("got %q", got)
 	}
 	mustRefuse()
-	write(t, c, "4x")
-	if got := read(t, c); got != "4x" {
+	testkit.Write(t, c, "4x")
+	if got := testkit.Read(t, c); got != "4x" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -99,24 +101,24 @@ func TestWire36_FailedUpgradeLeavesPolling(t *testing.T) {
 	tests := map[string]func(*poller){
 		"wrong packet": func(p *poller) {
 			c := p.probe()
-			write(p.t, c, "4not yet")
-			readUntilClosed(p.t, c)
+			testkit.Write(p.t, c, "4not yet")
+			testkit.ReadUntilClosed(p.t, c)
 		},
 		"wrong probe": func(p *poller) {
 			c := p.site.dial(p.t, "EIO=4&transport=websocket&sid="+p.sid)
-			write(p.t, c, "2something")
-			readUntilClosed(p.t, c)
+			testkit.Write(p.t, c, "2something")
+			testkit.ReadUntilClosed(p.t, c)
 		},
 		"closed": func(p *poller) { p.probe().Close(websocket.StatusNormalClosure, "") },
 		"cut":    func(p *poller) { p.probe().CloseNow() },
 		"never finished": func(p *poller) {
-			readUntilClosed(p.t, p.probe())
+			testkit.ReadUntilClosed(p.t, p.probe())
 		},
 		"invalid frame": func(p *poller) {
 			r := p.site.raw(p.t)
-			r.send([]byte(upgradeRequest("EIO=4&transport=websocket&sid="+p.sid)), []byte{0xff, 0xff, 0, 0, 0, 0})
-			r.head(http.StatusSwitchingProtocols)
-			if got := r.mustEnd(); len(got) != 2 || got[1] != closeProtocol&0xff {
+			r.Send([]byte(upgradeRequest("EIO=4&transport=websocket&sid="+p.sid)), []byte{0xff, 0xff, 0, 0, 0, 0})
+			r.Head(http.StatusSwitchingProtocols)
+			if got := r.MustEnd(); len(got) != 2 || got[1] != 1002&0xff {
 				p.t.Errorf("close frame %x", got)
 			}
 		},
@@ -124,17 +126,17 @@ func TestWire36_FailedUpgradeLeavesPolling(t *testing.T) {
 	for name, fail := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := newApp().echo()
-			p := start(t, Config{UpgradeTimeout: 50 * time.Millisecond}, a).poller(t)
+			p := start(t, conn.Config{}, a, Config{UpgradeTimeout: 50 * time.Millisecond}).poller(t)
 			fail(p)
-			until(t, "end of the upgrade", func() bool { return p.site.Stats().UpgradesFailed == 1 })
+			testkit.Until(t, "end of the upgrade", func() bool { return p.site.Stats().UpgradesFailed == 1 })
 			p.post("4x")
 			if got := p.poll(); got != "4x" {
 				t.Errorf("poll is %q", got)
 			}
 			c := p.probe()
-			write(t, c, "5")
-			write(t, c, "4again")
-			if got := read(t, c); got != "4again" {
+			testkit.Write(t, c, "5")
+			testkit.Write(t, c, "4again")
+			if got := testkit.Read(t, c); got != "4again" {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -147,7 +149,7 @@ func TestWire34_BurstAcrossTheUpgrade(t *testing.T) {
 	for round := range 20 {
 		const n = 2000
 		a := newApp()
-		s := start(t, Config{OutboxBytes: 64 * miB}, a)
+		s := start(t, conn.Config{OutboxBytes: 64 * (1 << 20)}, a)
 		p := s.poller(t)
 		session := a.next(t)
 		next := 0
@@ -182,9 +184,9 @@ func TestWire34_BurstAcrossTheUpgrade(t *testing.T) {
 			default:
 			}
 		}
-		write(t, c, "5")
+		testkit.Write(t, c, "5")
 		for next < n {
-			check(read(t, c))
+			check(testkit.Read(t, c))
 		}
 	}
 }
@@ -203,21 +205,21 @@ func TestWire33_OrderAcrossTheUpgrade(t *testing.T) {
 		got <- string(data)
 		return nil
 	}
-	p := start(t, Config{}, a).poller(t)
+	p := start(t, conn.Config{}, a).poller(t)
 	session := a.next(t)
 	c := p.probe()
 	status := make(chan int)
 	go func() { status <- p.post("40\x1e41\x1e42") }()
-	receive(t, inside, "post")
-	write(t, c, "5")
-	write(t, c, "43")
-	until(t, "switch", session.Upgraded)
+	testkit.Receive(t, inside, "post")
+	testkit.Write(t, c, "5")
+	testkit.Write(t, c, "43")
+	testkit.Until(t, "switch", session.Upgraded)
 	close(leave)
-	if got := receive(t, status, "answer"); got != http.StatusOK {
+	if got := testkit.Receive(t, status, "answer"); got != http.StatusOK {
 		t.Errorf("post: %d", got)
 	}
 	for i := range 4 {
-		if data := receive(t, got, "message"); data != fmt.Sprint(i) {
+		if data := testkit.Receive(t, got, "message"); data != fmt.Sprint(i) {
 			t.Errorf("message %d is %q", i, data)
 		}
 	}
@@ -226,39 +228,39 @@ func TestWire33_OrderAcrossTheUpgrade(t *testing.T) {
 func TestCloseDuringUpgrade(t *testing.T) {
 	t.Run("client goes on", func(t *testing.T) {
 		a := newApp()
-		p := start(t, Config{}, a).poller(t)
+		p := start(t, conn.Config{}, a).poller(t)
 		session := a.next(t)
 		c := p.probe()
 		session.Send(wire.Text([]byte("4bye")))
-		session.Close(ReasonForcedClose)
-		a.mustClose(t, ReasonForcedClose)
-		write(t, c, "5")
-		if got := read(t, c); got != "4bye" {
+		session.Close(conn.ReasonForcedClose)
+		a.mustClose(t, conn.ReasonForcedClose)
+		testkit.Write(t, c, "5")
+		if got := testkit.Read(t, c); got != "4bye" {
 			t.Errorf("got %q", got)
 		}
-		if code := readUntilClosed(t, c); code != int(websocket.StatusNoStatusRcvd) {
+		if code := testkit.ReadUntilClosed(t, c); code != int(websocket.StatusNoStatusRcvd) {
 			t.Errorf("close code %d, want none", code)
 		}
 	})
 	t.Run("client polls", func(t *testing.T) {
 		a := newApp()
-		p := start(t, Config{}, a).poller(t)
+		p := start(t, conn.Config{}, a).poller(t)
 		session := a.next(t)
 		c := p.probe()
-		session.Close(ReasonForcedClose)
+		session.Close(conn.ReasonForcedClose)
 		if got := p.poll(); got != "6\x1e1" {
 			t.Errorf("poll is %q", got)
 		}
-		readUntilClosed(t, c)
-		a.mustClose(t, ReasonForcedClose)
+		testkit.ReadUntilClosed(t, c)
+		a.mustClose(t, conn.ReasonForcedClose)
 	})
 	t.Run("session fails", func(t *testing.T) {
 		a := newApp()
-		p := start(t, Config{}, a).poller(t)
+		p := start(t, conn.Config{}, a).poller(t)
 		c := p.probe()
 		p.post("nonsense")
-		readUntilClosed(t, c)
-		a.mustClose(t, ReasonParseError)
+		testkit.ReadUntilClosed(t, c)
+		a.mustClose(t, conn.ReasonParseError)
 	})
 }
 
@@ -266,13 +268,13 @@ func TestCloseDuringUpgrade(t *testing.T) {
 // that every session ends once.
 func TestRaceUpgradeAgainstEverything(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{CloseTimeout: 50 * time.Millisecond}, a)
+	s := start(t, conn.Config{CloseTimeout: 50 * time.Millisecond}, a)
 	const rounds = 30
 	together(4, func(worker int) {
 		for range rounds {
 			p := s.poller(t)
 			session := s.session(p.sid)
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 			together(5, func(i int) {
 				switch i {
 				case 0:
@@ -289,24 +291,24 @@ func TestRaceUpgradeAgainstEverything(t *testing.T) {
 				case 3:
 					p.post("4y")
 				case 4:
-					session.Close(ReasonForcedClose)
+					session.Close(conn.ReasonForcedClose)
 				}
 			})
 			cancel()
 		}
 	})
 	for range 4 * rounds {
-		receive(t, a.closed, "end of a session")
+		testkit.Receive(t, a.closed, "end of a session")
 	}
-	until(t, "end of all", func() bool { return len(s.allLinks()) == 0 })
+	testkit.Until(t, "end of all", func() bool { return len(s.all()) == 0 })
 	select {
 	case <-a.closed:
 		t.Error("a session ended twice")
 	default:
 	}
 	fresh := s.connect(t)
-	write(t, fresh, "4x")
-	if got := read(t, fresh); got != "4x" {
+	testkit.Write(t, fresh, "4x")
+	if got := testkit.Read(t, fresh); got != "4x" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -315,14 +317,14 @@ func TestRaceUpgradeAgainstEverything(t *testing.T) {
 // websocket, and polling goes on.
 func TestProbeThatBreaksTheRules(t *testing.T) {
 	a := newApp().echo()
-	s := start(t, Config{CloseTimeout: time.Minute}, a)
+	s := start(t, conn.Config{CloseTimeout: time.Minute}, a)
 	p := s.poller(t)
 	r := s.raw(t)
-	r.send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + p.sid)))
-	r.head(http.StatusSwitchingProtocols)
-	r.send([]byte{0x81, 0x01, '2'}) // not masked
-	if got := codeOf(r.mustEnd()); got != closeProtocol {
-		t.Errorf("close code %d, want %d", got, closeProtocol)
+	r.Send([]byte(upgradeRequest("EIO=4&transport=websocket&sid=" + p.sid)))
+	r.Head(http.StatusSwitchingProtocols)
+	r.Send([]byte{0x81, 0x01, '2'}) // not masked
+	if got := testkit.CodeOf(r.MustEnd()); got != 1002 {
+		t.Errorf("close code %d, want %d", got, 1002)
 	}
 	if got := p.post("4still here"); got != http.StatusOK {
 		t.Errorf("post after the failed upgrade: %d", got)

@@ -17,7 +17,7 @@ func benchMessage() *hub.Message {
 // BenchmarkDeliver is the cost of queueing one message for one client, which reads and throws away what it gets.
 func BenchmarkDeliver(b *testing.B) {
 	s, url := newTestServer(b, map[string]app.Handler{"/chat": functions{}}, func(c *Config) {
-		c.Engine.OutboxBytes, c.Engine.WriteTimeout = 1<<40, time.Hour
+		c.Conn.OutboxBytes, c.Conn.WriteTimeout = 1<<40, time.Hour
 	})
 	c, sid := connect(b, url, "/chat")
 	ended := make(chan struct{})

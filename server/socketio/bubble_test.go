@@ -37,7 +37,7 @@ func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func inBubble(t *testing.T, handlers map[string]app.Handler, cfg Config, test func(s *Server, dial func() *client)) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cfg.Hub, cfg.Handlers, cfg.Log, cfg.Engine.Log = hub.New(), handlers, log, log
+	cfg.Hub, cfg.Handlers, cfg.Log, cfg.Conn.Log = hub.New(), handlers, log, log
 	s := New(cfg)
 	listener := make(pipes)
 	web := &http.Server{Handler: s}

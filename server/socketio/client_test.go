@@ -27,7 +27,7 @@ func newTestServer(t testing.TB, handlers map[string]app.Handler, adjust ...func
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := Config{Hub: hub.New(), Handlers: handlers, Log: log}
-	cfg.Engine.Log = log
+	cfg.Conn.Log = log
 	for _, f := range adjust {
 		f(&cfg)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
+	netconn "signalbox/server/conn"
 	"signalbox/server/engine"
 )
 
@@ -18,7 +19,7 @@ var (
 	errClosed = errors.New("the client has left")
 )
 
-// conn is one Engine.IO session with its namespaces. It receives from the engine ([engine.Receiver]).
+// conn is one Engine.IO session with its namespaces. It receives from the engine ([netconn.Receiver]).
 type conn struct {
 	// Static after construction.
 	server  *Server
@@ -35,7 +36,7 @@ type conn struct {
 	partial  *partial
 	arrival  *time.Timer // ends a connection that owes an attachment; nil until it first does
 	lastName string      // of the last event: most clients send few names
-	bucket   engine.Bucket
+	bucket   netconn.Bucket
 	misled   bool // the connection ends for a packet that came at the wrong time
 	failed   bool // it ends since a handler panicked
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"signalbox/server/engine"
+	netconn "signalbox/server/conn"
 )
 
 // This file is how a connection comes to its namespaces, and leaves them.
@@ -45,7 +45,7 @@ func (c *conn) connect(p *packet) error {
 	c.peers = append(c.peers, peer)
 	c.mu.Unlock()
 	if c.closing.Load() { // it ended meanwhile, and who ended it did not see the peer
-		peer.detach(engine.ReasonForcedClose.String())
+		peer.detach(netconn.ReasonForcedClose.String())
 		return nil
 	}
 	switch {
@@ -106,7 +106,7 @@ func (c *conn) disconnectAll() {
 // end ends the connection. What was queued before still leaves.
 func (c *conn) end() {
 	if c.closing.CompareAndSwap(false, true) {
-		c.session.Close(engine.ReasonForcedClose)
+		c.session.Close(netconn.ReasonForcedClose)
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *conn) inNamespace() {
 	}
 }
 
-// Names implements [engine.Named]: of several namespaces the id in the first counts.
+// Names implements [netconn.Named]: of several namespaces the id in the first counts.
 func (c *conn) Names() (id, user string) {
 	c.mu.Lock()
 	peers := slices.Clone(c.peers)
@@ -146,7 +146,7 @@ func (c *conn) Names() (id, user string) {
 }
 
 // Closed tells handlers and programs that the connection has ended.
-func (c *conn) Closed(reason engine.Reason) {
+func (c *conn) Closed(reason netconn.Reason) {
 	c.closing.Store(true)
 	c.expectNothing()
 	c.inNamespace()
@@ -154,7 +154,7 @@ func (c *conn) Closed(reason engine.Reason) {
 	peers := slices.Clone(c.peers)
 	c.mu.Unlock()
 	text := reason.String()
-	if c.misled && reason == engine.ReasonForcedClose {
+	if c.misled && reason == netconn.ReasonForcedClose {
 		text = "forced server close"
 	}
 	returns := c.mayReturn(reason)

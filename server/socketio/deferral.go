@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	netconn "signalbox/server/conn"
 )
 
 // This file is how a [peer]'s deliveries wait: what the hub delivers waits while the handler reads what came before it.
@@ -146,7 +146,7 @@ func (p *peer) takeLocked(o outgoing) fate {
 	size := o.message.Size() + deferredBytes
 	if d.bytes > 0 && d.bytes+size > p.server().outboxBytes {
 		d.messages, d.bytes, d.full = nil, 0, true
-		p.conn().session.Close(engine.ReasonSlowClient)
+		p.conn().session.Close(netconn.ReasonSlowClient)
 		return lost
 	}
 	d.messages = append(d.messages, o)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	netconn "signalbox/server/conn"
 	"signalbox/server/hub"
 )
 
@@ -98,7 +98,7 @@ func TestHoldIsBounded(t *testing.T) {
 			}
 			queued <- n
 			p.ResumeDelivery(nil)
-		}, func(c *Config) { c.Engine.OutboxBytes = 20_000 })
+		}, func(c *Config) { c.Conn.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
 		c.send(`42["go"]`)
 		if n := receive(t, queued); n < 10 || n > 20_000/deferredBytes {
@@ -109,8 +109,8 @@ func TestHoldIsBounded(t *testing.T) {
 				break
 			}
 		}
-		waitFor(t, func() bool { return s.Engine().Stats().Closed[engine.ReasonSlowClient] == 1 })
-		if s.Engine().Stats().SlowClients != 1 {
+		waitFor(t, func() bool { return s.Conns().Stats().Closed[netconn.ReasonSlowClient] == 1 })
+		if s.Conns().Stats().SlowClients != 1 {
 			t.Errorf("%s: the client was not counted as slow", name)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // TestAttachmentsAreOneMessage_9: text and attachments of a packet together may be as large as one message.
 func TestAttachmentsAreOneMessage_9(t *testing.T) {
-	_, url := newTestServer(t, echo(), func(c *Config) { c.Engine.MaxPayloadBytes = 1000 })
+	_, url := newTestServer(t, echo(), func(c *Config) { c.Conn.MaxPayloadBytes = 1000 })
 	const head = `452-1["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	half := make([]byte, (1000-(len(head)-1))/2)
 	c, _ := connect(t, url, "/")
@@ -179,7 +179,7 @@ func TestReasonsOfViolations(t *testing.T) {
 // twice as much for a moment.
 func TestWhatOneClientCanPin(t *testing.T) {
 	const limit, clients = 4 << 20, 4
-	_, url := newTestServer(t, echo(), func(c *Config) { c.Engine.MaxPayloadBytes = limit })
+	_, url := newTestServer(t, echo(), func(c *Config) { c.Conn.MaxPayloadBytes = limit })
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()

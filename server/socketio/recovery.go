@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	netconn "signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 	"signalbox/server/recovery"
@@ -142,7 +142,7 @@ type stay struct {
 func (r *recoveries) settle(p *peer) {
 	p.stay = &stay{recoveries: r, session: r.store.Open(p)}
 	c := p.conn()
-	r.store.Crowd(c.network(), c.server.engine.ConnectionsFrom(c.session.RemoteAddr()))
+	r.store.Crowd(c.network(), c.server.conns.ConnectionsFrom(c.session.RemoteAddr()))
 }
 
 func (s *stay) pid() string {
@@ -244,13 +244,13 @@ func (a *answerer) Answer(id string, args ...any) { a.peer.answer(a.conn, id, ar
 // mayReturn reports whether the clients of a connection that ended may come back.
 //
 // Rule: as in the reference, not where either side asked for the end; nor where the server failed.
-func (c *conn) mayReturn(reason engine.Reason) bool {
+func (c *conn) mayReturn(reason netconn.Reason) bool {
 	if c.server.recoveries == nil || c.failed {
 		return false
 	}
 	switch reason {
-	case engine.ReasonTransportClose, engine.ReasonTransportError, engine.ReasonPingTimeout, engine.ReasonForcedClose,
-		engine.ReasonSlowClient, engine.ReasonWriteTimeout:
+	case netconn.ReasonTransportClose, netconn.ReasonTransportError, netconn.ReasonPingTimeout, netconn.ReasonForcedClose,
+		netconn.ReasonSlowClient, netconn.ReasonWriteTimeout:
 		return true
 	default:
 		return false
@@ -281,7 +281,7 @@ func (p *peer) goAway(c *conn, reason string) bool {
 	if away {
 		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session away",
 			slog.String("namespace", p.name), slog.String("sid", p.ID()), slog.String("reason", reason))
-		s.store.Crowd(address, c.server.engine.ConnectionsFrom(c.session.RemoteAddr())-1) // this one is still among them
+		s.store.Crowd(address, c.server.conns.ConnectionsFrom(c.session.RemoteAddr())-1) // this one is still among them
 	}
 	return away
 }

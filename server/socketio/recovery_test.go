@@ -423,7 +423,7 @@ func TestRecoveryBounds(t *testing.T) {
 				var s *Server
 				h := functions{connect: func(p app.Peer, _ app.Handshake) error { s.hub.Join(p.Member(), recoveryRoom); return nil }}
 				cfg := Config{Recovery: c.recovery}
-				cfg.Engine.OutboxBytes, cfg.Engine.MaxConnectionsPerIP = 25_000, c.recovery.PerAddress
+				cfg.Conn.OutboxBytes, cfg.Conn.MaxConnectionsPerIP = 25_000, c.recovery.PerAddress
 				inBubble(t, map[string]app.Handler{"/": h}, cfg, func(server *Server, dial func() *client) {
 					s = server
 					var first *returner

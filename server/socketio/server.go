@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
+	netconn "signalbox/server/conn"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
 )
@@ -19,6 +20,7 @@ const Path = "/socket.io/"
 
 // Config sets the limits of the Socket.IO layer. The zero value of a limit means that there is none.
 type Config struct {
+	Conn   netconn.Config
 	Engine engine.Config
 	// ConnectTimeout ends a connection that has joined no namespace; 0 means 45 s.
 	ConnectTimeout time.Duration
@@ -49,6 +51,7 @@ type Server struct {
 	hub      *hub.Hub
 	handlers map[string]handler
 	log      *slog.Logger
+	conns    *netconn.Server
 	engine   *engine.Server
 	// Set before the first client; nil: only handlers serve namespaces.
 	library     Library
@@ -65,7 +68,7 @@ type Server struct {
 	closing    sync.Once
 	counters   counters
 	latency    latency
-	maxEvents  engine.Rate
+	maxEvents  netconn.Rate
 }
 
 // SetMaxEvents sets [Config.MaxEventsPerSecond] anew.
@@ -81,12 +84,6 @@ func New(cfg Config) *Server {
 	if s.cluster == nil {
 		s.cluster = alone{}
 	}
-	if s.outboxBytes = cfg.Engine.OutboxBytes; s.outboxBytes == 0 {
-		s.outboxBytes = 4 << 20 // the engine's default
-	}
-	if s.payloadBytes = cfg.Engine.MaxPayloadBytes; s.payloadBytes == 0 {
-		s.payloadBytes = 1_000_000 // so is this
-	}
 	if s.cfg.ConnectTimeout == 0 {
 		s.cfg.ConnectTimeout = 45 * time.Second
 	}
@@ -94,7 +91,9 @@ func New(cfg Config) *Server {
 		s.recoveries = newRecoveries(cfg.Recovery)
 	}
 	s.maxEvents.Store(cfg.MaxEventsPerSecond)
-	s.engine = engine.New(cfg.Engine, s.open)
+	s.conns = netconn.New(cfg.Conn)
+	s.outboxBytes, s.payloadBytes = s.conns.Config().OutboxBytes, s.conns.Config().MaxPayloadBytes
+	s.engine = engine.New(s.conns, cfg.Engine, s.open)
 	for name := range s.handlers {
 		s.namespaces.Store(name, newNamespace(s, name))
 		s.cluster.Open(name)
@@ -113,8 +112,11 @@ func (s *Server) guard(h app.Handler) app.Handler {
 // ServeHTTP serves the Engine.IO endpoint. It is mounted at [Path]; CORS headers are set above it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
 
-// Engine returns the engine, for doors that speak no Socket.IO.
+// Engine returns the engine.
 func (s *Server) Engine() *engine.Server { return s.engine }
+
+// Conns returns what all connections share, for those that speak no Socket.IO.
+func (s *Server) Conns() *netconn.Server { return s.conns }
 
 // clustered reports whether there is a cluster, of however many servers.
 func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
@@ -126,7 +128,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.recoveries != nil {
 		s.recoveries.store.Close()
 	}
-	err := s.engine.Shutdown(ctx)
+	err := s.conns.Shutdown(ctx)
 	err = errors.Join(err, s.awaitPatient(ctx))
 	if s.library != nil {
 		err = errors.Join(err, s.library.Shutdown(ctx))
@@ -140,7 +142,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // open takes a new session.
-func (s *Server) open(session *engine.Session) engine.Receiver {
+func (s *Server) open(session *engine.Session) netconn.Receiver {
 	c := &conn{server: s, session: session}
 	s.counters.conns.Add(1)
 	c.awaitNamespace()

@@ -9,7 +9,7 @@ import (
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/server/app"
-	"signalbox/server/engine"
+	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
 )
@@ -290,7 +290,7 @@ func (s *session) roomsNow() []hub.Room {
 // panicked is called with what a listener panicked with: the connection ends.
 func (s *session) panicked(r any) {
 	s.lib.server.Panicked(s.client.Namespace(), s.client.ID(), r)
-	s.client.Connection().Close(engine.ReasonForcedClose)
+	s.client.Connection().Close(conn.ReasonForcedClose)
 }
 
 func libraryRooms(names []string) []sio.Room {
