@@ -14,7 +14,24 @@ const web = http.createServer((req, res) => {
   send(404, "not found");
 });
 
-const io = new Server(web, { cors: { origin: "*" }, serveClient: false, httpCompression: { threshold: 1024 } });
+// The settings of signalbox that a test may shorten, in its writing.
+const { env } = process;
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const ms = (text) => text && parseFloat(text) * UNITS[text.replace(/[\d.]+/, "")];
+const given = (options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+const io = new Server(web, {
+  cors: { origin: "*" },
+  serveClient: false,
+  httpCompression: { threshold: 1024 },
+  ...given({
+    pingInterval: ms(env.PING_INTERVAL),
+    pingTimeout: ms(env.PING_TIMEOUT),
+    upgradeTimeout: ms(env.UPGRADE_TIMEOUT),
+    connectTimeout: ms(env.CONNECT_TIMEOUT),
+    httpRequestBodyTimeout: ms(env.BODY_READ_TIMEOUT),
+    maxHttpBufferSize: env.MAX_PAYLOAD_BYTES && Number(env.MAX_PAYLOAD_BYTES),
+  }),
+});
 const broker = (id) => `user ${id}`;
 const lobby = (name) => `lobby ${name}`;
 const users = new Map(); // socket id -> {id, name, room}, in login order

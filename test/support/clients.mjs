@@ -12,11 +12,11 @@ const current = require("socket.io-client").io;
 /** The client builds that people have, name and the function that connects: one of each major version, and all of them in long runs. */
 export const builds = [
   { name: "socket.io-client 3.1.3", io: require("socket.io-client-3").io },
-  { name: "socket.io-client 4.8.3", io: current },
+  { name: "socket.io-client 4.8.4", io: current },
   ...(long
     ? [
         { name: "socket.io-client 4.0.1", io: require("socket.io-client-4.0").io },
-        { name: "socket.io-client 4.8.3 (ESM)", io: esm },
+        { name: "socket.io-client 4.8.4 (ESM)", io: esm },
       ]
     : []),
 ];
