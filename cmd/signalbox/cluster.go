@@ -9,6 +9,7 @@ import (
 
 	"signalbox/config"
 	"signalbox/handlers/publish"
+	"signalbox/handlers/rooms"
 	"signalbox/server"
 	"signalbox/server/cluster"
 	"signalbox/server/hub"
@@ -23,29 +24,17 @@ const leaveTimeout = 2 * time.Second
 // topicGone tells the other nodes which one is gone for good.
 const topicGone = "gone"
 
-// clusterParts is what makes this server one of several.
-type clusterParts struct {
-	id      string
-	link    *redislink.Link
-	cluster *cluster.Cluster
-	users   *redis.Users
-	node    *redis.Node
-	grace   time.Duration
-	log     *slog.Logger
-
-	// Set by serve, before ready is closed.
-	handlers *handlerSet
-	ready    chan struct{}
-
-	back      chan struct{}   // Redis is there, or back
-	ctx       context.Context // ends when the server leaves the cluster
-	unfollow  context.CancelFunc
-	following sync.WaitGroup // the goroutine of follow
+// sharedStores are what the servers of a cluster share in Redis.
+type sharedStores struct {
+	id    string // of this server among them
+	link  *redislink.Link
+	users *redis.Users
+	node  *redis.Node
 }
 
-// openCluster connects this server with the others; nil where REDIS_URL names nothing to do so. Redis need not be there: the
-// server then is alone until it is.
-func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts, error) {
+// openShared opens what servers share; nil where REDIS_URL names nothing. Redis need not be there: the server then is
+// alone until it is.
+func openShared(cfg config.Config, log *slog.Logger) (*sharedStores, error) {
 	if !cfg.Clustered() {
 		return nil, nil
 	}
@@ -54,270 +43,174 @@ func openCluster(cfg config.Config, h *hub.Hub, log *slog.Logger) (*clusterParts
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	id := cluster.NewNodeID()
-	p := &clusterParts{
-		id: id, link: l, grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace, log: log, ready: make(chan struct{}),
-		back: make(chan struct{}, 1),
+	return &sharedStores{
+		id: id, link: l, users: redis.NewUsers(l, cfg.RedisPrefix, id),
+		node: redis.NewNode(redis.NodeOptions{Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log}),
+	}, nil
+}
+
+// newCluster makes the hub's way to the other servers; nil: there are none.
+func newCluster(cfg config.Config, h *hub.Hub, s *sharedStores, log *slog.Logger) *cluster.Cluster {
+	if s == nil {
+		return nil
 	}
-	p.cluster = cluster.New(cluster.Options{
-		Link: l, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: id,
+	return cluster.New(cluster.Options{
+		Link: s.link, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: s.id,
 		MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
-		// Nothing comes before the server starts, and that has the handlers.
-		OnPlain:   func(channel string, payload []byte) error { return p.handlers.publisher.Receive(channel, payload) },
-		Translate: func(room hub.Room, msg *hub.Message) { p.handlers.rooms.TranslateForeign(room, msg) },
+		OnPlain:   func(channel string, payload []byte) error { return publish.Receive(h, channel, payload) },
+		Translate: rooms.TranslateForeign,
 	})
-	p.ctx, p.unfollow = context.WithCancel(context.Background())
-	p.users = redis.NewUsers(l, cfg.RedisPrefix, id, p.repaired)
-	p.cluster.OnTell(topicGone, func(body []byte) { p.cluster.Forget(string(body)) })
-	p.node = redis.OpenNode(redis.NodeOptions{
-		Link: l, Prefix: cfg.RedisPrefix, ID: id, Log: log,
-		OnDead: p.inherit, OnReturn: p.returned, OnLeaving: p.leaving,
-	})
-	p.following.Go(func() { p.follow(p.ctx) }) // awaited by stop
-	l.OnState(func(up bool) {
+}
+
+// others are the other servers, as handlers see them.
+type others struct {
+	nodes    hub.Nodes
+	channels publish.Channels // nil: no other program hears what is published
+	run      string           // names this process among them
+}
+
+func othersOf(c *cluster.Cluster, s *sharedStores) others {
+	if c == nil {
+		return others{nodes: hub.Alone}
+	}
+	return others{nodes: c, channels: c, run: s.id}
+}
+
+// membership is this server's part in a cluster, from before its first client to after its last one.
+type membership struct {
+	// Static after construction.
+	*sharedStores
+	cluster  *cluster.Cluster
+	handlers *handlerSet
+	grace    time.Duration
+	log      *slog.Logger
+	back     chan struct{}   // Redis is there, or back
+	ctx      context.Context // ends when the server leaves the cluster
+	cancel   context.CancelFunc
+
+	following sync.WaitGroup // the goroutine of follow
+}
+
+// newMembership returns the membership of a server that has not joined yet; nil: there is no cluster.
+func newMembership(cfg config.Config, s *sharedStores, c *cluster.Cluster, h *handlerSet, log *slog.Logger) *membership {
+	if s == nil {
+		return nil
+	}
+	m := &membership{
+		sharedStores: s, cluster: c, handlers: h, log: log, back: make(chan struct{}, 1),
+		grace: cfg.DrainDelay + cfg.Spread() + cfg.HandoverGrace,
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	c.OnTell(topicGone, func(body []byte) { c.Forget(string(body)) })
+	return m
+}
+
+// join has the other servers look after what this one leaves behind, and the server tell them when it stops. It waits until
+// they know it, for a moment: where Redis is away the server begins without them.
+func (m *membership) join(srv *server.Server) {
+	srv.OnDrain(m.drain)
+	srv.OnReady(m.readiness)
+	m.node.Start(redis.NodeCalls{OnDead: m.takeOver, OnReturn: m.returned, OnLeaving: m.leaving})
+	m.following.Go(m.follow) // awaited by leave
+	m.link.OnState(func(up bool) {
 		if up {
 			select {
-			case p.back <- struct{}{}:
+			case m.back <- struct{}{}:
 			default: // follow is about to look
 			}
 		}
 	})
-	return p, nil
+	select {
+	case <-m.node.Registered():
+	case <-time.After(leaveTimeout):
+	}
 }
 
 // follow brings the users of this server, and the lists that clients here have, up to date each time Redis is back: what the
-// others told meanwhile did not come.
-func (p *clusterParts) follow(ctx context.Context) {
-	if !p.awaited(ctx) {
-		return
-	}
+// others told meanwhile did not come. It does so for the lists of some rooms where Redis did not know what was true of them.
+func (m *membership) follow() {
 	var unpublished uint64
 	for {
 		select {
-		case <-p.back:
-			if n := p.cluster.Stats().Lost; n > unpublished {
-				p.log.Warn("messages did not reach other servers", "messages", n-unpublished)
+		case <-m.back:
+			if n := m.cluster.Stats().Lost; n > unpublished {
+				m.log.Warn("messages did not reach other servers", "messages", n-unpublished)
 				unpublished = n
 			}
-			p.returned(ctx, false)
-		case <-ctx.Done():
+			m.returned(m.ctx, false)
+		case <-m.users.Repaired():
+			m.handlers.chat.Repaired(m.ctx, m.users.TakeRepaired())
+		case <-m.ctx.Done():
 			return
 		}
 	}
 }
 
-// The methods of a nil clusterParts are those of a server that is alone.
-
-// bus returns the cluster for the server; nil: there is none.
-func (p *clusterParts) bus() *cluster.Cluster {
-	if p == nil {
-		return nil
-	}
-	return p.cluster
-}
-
-// nodes returns the other nodes for handlers.
-func (p *clusterParts) nodes() hub.Nodes {
-	if p == nil {
-		return hub.Alone
-	}
-	return p.cluster
-}
-
-// run names this process among the nodes.
-func (p *clusterParts) run() string {
-	if p == nil {
-		return ""
-	}
-	return p.id
-}
-
-// channels returns where publishing reaches other programs.
-func (p *clusterParts) channels() publish.Channels {
-	if p == nil {
-		return nil
-	}
-	return p.cluster
-}
-
-// abandon ends a cluster that no server will be part of.
-func (p *clusterParts) abandon() {
-	if p != nil {
-		p.stop()
-		p.link.Close()
-	}
-}
-
-// serve gives the cluster its handlers. It is called once, before the server starts.
-func (p *clusterParts) serve(s *handlerSet) {
-	if p == nil {
-		return
-	}
-	p.handlers = s
-	close(p.ready)
-}
-
-// awaited reports whether the handlers are there; false: ctx is over first.
-func (p *clusterParts) awaited(ctx context.Context) bool {
-	select {
-	case <-p.ready:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// inherit carries out what a node has left behind: it died, or the time is over in which its users could come back.
-func (p *clusterParts) inherit(ctx context.Context, node string, wills []store.Will) {
-	if !p.awaited(ctx) {
-		return
-	}
-	p.cluster.Forget(node)
-	p.cluster.Tell(topicGone, []byte(node)) // the others would wait for its answers a while longer
-	users, err := p.users.Release(ctx, node)
+// takeOver carries out what a node has left behind: it died, or the time is over in which its users could come back.
+func (m *membership) takeOver(ctx context.Context, node string, wills []store.Will) {
+	m.cluster.Forget(node)
+	m.cluster.Tell(topicGone, []byte(node)) // the others would wait for its answers a while longer
+	users, err := m.users.Release(ctx, node)
 	if err != nil {
-		p.log.Warn("users of a server that is gone could not be taken out", "error", err)
+		m.log.Warn("users of a server that is gone could not be taken out", "error", err)
 	}
 	if len(users)+len(wills) > 0 {
-		p.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
+		m.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
 	}
-	p.handlers.chat.Release(ctx, users)
-	p.handlers.carryOut(ctx, node, wills)
+	m.handlers.chat.Release(ctx, users)
+	m.handlers.carryOut(ctx, node, wills)
 }
 
 // returned is called when Redis is back, and when it knows this node again, which it had forgotten or the others had declared
 // dead.
-func (p *clusterParts) returned(ctx context.Context, declaredDead bool) {
-	if !p.awaited(ctx) {
-		return
+func (m *membership) returned(ctx context.Context, declaredDead bool) {
+	if err := m.users.Repair(ctx); err != nil {
+		m.log.Warn("users of this server could not be written to redis again", "error", err)
 	}
-	if err := p.users.Repair(ctx); err != nil {
-		p.log.Warn("users of this server could not be written to redis again", "error", err)
-	}
-	p.handlers.chat.Returned(ctx, declaredDead)
+	m.handlers.chat.Returned(ctx, declaredDead)
 	if declaredDead {
-		p.handlers.rooms.Returned(ctx)
+		m.handlers.rooms.Returned(ctx)
 	}
 }
 
-// repaired is called when Redis has what is true of some rooms, which may have been told something else.
-func (p *clusterParts) repaired(rooms []string) {
-	if p.awaited(p.ctx) {
-		p.handlers.chat.Repaired(p.ctx, rooms)
-	}
-}
-
-func (p *clusterParts) leaving(node string, wills []store.Will) {
-	if p.awaited(p.ctx) {
-		p.log.Debug("people of a server that leaves", "server", node, "notices", len(wills))
-		p.handlers.presence.Leaving(node, wills)
-	}
+func (m *membership) leaving(node string, wills []store.Will) {
+	m.log.Debug("people of a server that leaves", "server", node, "notices", len(wills))
+	m.handlers.presence.Leaving(node, wills)
 }
 
 // drain hands this server's users over: they stay in lists until they come back elsewhere, or the grace is over.
-func (p *clusterParts) drain(ctx context.Context) {
+func (m *membership) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	p.handlers.rooms.Draining()
-	if err := p.node.Leave(ctx, p.grace); err != nil {
-		p.log.Warn("redis does not know that this server stops: its users are gone from lists until they are back", "error", err)
+	m.handlers.rooms.Draining()
+	if err := m.node.Leave(ctx, m.grace); err != nil {
+		m.log.Warn("redis does not know that this server stops: its users are gone from lists until they are back", "error", err)
 	}
-	p.cluster.Drain()
+	m.cluster.Drain()
 }
 
-// stop ends this server's part in the cluster. The link stays open for what is still to be written.
-func (p *clusterParts) stop() {
-	p.unfollow()
-	p.following.Wait()
+// leave ends this server's part in the cluster, also where it has not joined. The link stays open for what is still to be
+// written.
+func (m *membership) leave() {
+	m.cancel()
+	m.following.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	if err := p.node.Close(ctx); err != nil {
-		p.log.Warn("redis does not know that this server has stopped", "error", err)
+	if err := m.node.Close(ctx); err != nil {
+		m.log.Warn("redis does not know that this server has stopped", "error", err)
 	}
-	p.cluster.Stop()
+	m.cluster.Stop()
 }
 
 // readiness is what /readyz says beside "ready"; "": nothing is amiss.
-func (p *clusterParts) readiness() string {
-	switch {
-	case !p.link.Up():
+func (m *membership) readiness() string {
+	if !m.link.Up() {
 		return "redis is away: clients of this server reach each other, but not those of others"
-	case !p.registered():
-		return "the other servers do not know this one yet"
-	default:
+	}
+	select {
+	case <-m.node.Registered():
 		return ""
+	default: // the others would not notice if this server died
+		return "the other servers do not know this one yet"
 	}
-}
-
-// registered reports whether the others would notice if this server died.
-func (p *clusterParts) registered() bool {
-	select {
-	case <-p.node.Registered():
-		return true
-	default:
-		return false
-	}
-}
-
-// join waits until the others know this server, for a moment: where Redis is away it begins without them.
-func (p *clusterParts) join() {
-	select {
-	case <-p.node.Registered():
-	case <-time.After(leaveTimeout):
-	}
-}
-
-// attach ties the cluster to the life of a server whose handlers are closed by closeHandlers: it leaves before they are, and
-// the connection to Redis, by which they write, ends after them.
-func (p *clusterParts) attach(srv *server.Server, closeHandlers func()) {
-	if p == nil {
-		srv.OnClose(closeHandlers)
-		return
-	}
-	p.join()
-	srv.OnDrain(p.drain)
-	srv.OnReady(p.readiness)
-	srv.OnClose(p.link.Close)
-	srv.OnClose(closeHandlers)
-	srv.OnClose(p.stop)
-}
-
-// describeCluster shows the cluster on /metrics, where there is one.
-func describeCluster(m *server.Metrics, p *clusterParts) {
-	if p == nil {
-		return
-	}
-	type metric struct {
-		name, help string
-		value      func(cluster.Stats) float64
-	}
-	for _, c := range []metric{
-		{"signalbox_cluster_published_total", "Messages published for other servers.", func(s cluster.Stats) float64 { return float64(s.Published) }},
-		{"signalbox_cluster_unpublished_total", "Messages that could not be published: Redis was away, or too much waited for it.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
-		{"signalbox_cluster_unwritable_total", "Messages that cannot be written for other servers.", func(s cluster.Stats) float64 { return float64(s.Unwritable) }},
-		{"signalbox_cluster_received_total", "Messages of other servers that were looked at.", func(s cluster.Stats) float64 { return float64(s.Received) }},
-		{"signalbox_cluster_passed_total", "Messages of other servers that were put aside unread: to rooms that nobody here is in, and answers that nobody here waits for.", func(s cluster.Stats) float64 { return float64(s.Passed) }},
-		{"signalbox_cluster_dropped_total", "Messages on the cluster's channels that could not be read or are too large.", func(s cluster.Stats) float64 { return float64(s.Dropped) }},
-		{"signalbox_cluster_overloads_total", "Requests of other servers that were not carried out because too many came at once.", func(s cluster.Stats) float64 { return float64(s.Overloads) }},
-		{"signalbox_cluster_requests_total", "Requests of other servers that were carried out.", func(s cluster.Stats) float64 { return float64(s.Requests) }},
-		{"signalbox_cluster_timeouts_total", "Requests to other servers that not all of them answered.", func(s cluster.Stats) float64 { return float64(s.Timeouts) }},
-		{"signalbox_cluster_panics_total", "Calls of handlers by the cluster that ended in a panic.", func(s cluster.Stats) float64 { return float64(s.Panics) }},
-	} {
-		m.Counter(c.name, c.help, func() float64 { return c.value(p.cluster.Stats()) })
-	}
-	for _, g := range []metric{
-		{"signalbox_cluster_nodes", "Other signalbox servers in the cluster.", func(s cluster.Stats) float64 { return float64(s.Nodes) }},
-		{"signalbox_cluster_suspects", "Other signalbox servers that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
-		{"signalbox_cluster_foreign_servers", "Servers in the cluster that are not signalbox.", func(s cluster.Stats) float64 { return float64(s.Foreign) }},
-	} {
-		m.Gauge(g.name, g.help, func() float64 { return g.value(p.cluster.Stats()) })
-	}
-	m.Gauge("signalbox_redis_up", "1 while Redis answers and everything is subscribed to, else 0.", func() float64 {
-		if p.link.Up() {
-			return 1
-		}
-		return 0
-	})
-	m.Gauge("signalbox_redis_queued_bytes", "What waits to be written to Redis.", func() float64 { return float64(p.link.Stats().QueuedBytes) })
-	m.Counter("signalbox_redis_lost_total", "Commands to Redis that were given up: it was away, or too much waited.", func() float64 { return float64(p.link.Stats().Lost) })
-	m.Counter("signalbox_redis_downs_total", "Times that Redis went away.", func() float64 { return float64(p.link.Stats().Downs) })
 }

@@ -43,11 +43,10 @@ type handlerSet struct {
 }
 
 // newHandlers makes all handlers over one hub, so what comes in at one door is seen at the others.
-func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, others *clusterParts, log *slog.Logger) *handlerSet {
-	nodes := others.nodes()
+func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, o others, log *slog.Logger) *handlerSet {
 	g := gate.New(v, cfg.RequireAuth, log)
-	people := presence.New(h, nodes, others.run())
-	chat := userlist.New(userlist.Options{Hub: h, Users: s.users, Nodes: nodes, Clustered: cfg.Clustered(), Log: log})
+	people := presence.New(h, o.nodes, o.run)
+	chat := userlist.New(userlist.Options{Hub: h, Users: s.users, Nodes: o.nodes, Clustered: cfg.Clustered(), Log: log})
 	tickets := ticketed.Options{
 		Hub: h, Gate: g, Tickets: s.tickets, Presence: people, PingInterval: cfg.AuthPingInterval, Log: log,
 	}
@@ -56,13 +55,13 @@ func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, other
 		chat:   chat,
 		broker: broker.New(h, func(p app.Peer, hs app.Handshake) broker.Second { return chat.Open(p, hs) }, log),
 		rooms: rooms.New(rooms.Options{
-			Hub: h, History: s.history, Limits: historyLimits(cfg), Presence: people, Gate: g, Nodes: nodes, Notices: s.notices, Log: log,
+			Hub: h, History: s.history, Limits: historyLimits(cfg), Presence: people, Gate: g, Nodes: o.nodes, Notices: s.notices, Log: log,
 		}),
-		tap:          tap.New(tap.Options{Hub: h, Gate: g, Nodes: nodes, Notices: s.notices, Log: log}),
+		tap:          tap.New(tap.Options{Hub: h, Gate: g, Nodes: o.nodes, Notices: s.notices, Log: log}),
 		demo:         ticketed.NewDemo(tickets),
 		notification: ticketed.NewNotification(tickets),
 		userStreams:  publish.UserStreams{Hub: h, Gate: g, Presence: people},
-		publisher:    publish.New(h, nodes, others.channels()),
+		publisher:    publish.New(h, o.nodes, o.channels),
 		presence:     people,
 		log:          log,
 	}

@@ -20,11 +20,12 @@ import (
 // historyCloseTimeout bounds making the history durable when the server stops.
 const historyCloseTimeout = 3 * time.Second
 
-// openHistory opens the history of a cluster, or what HISTORY_DB names, a history in memory where it names nothing. The error says what to do.
-func openHistory(cfg config.Config, others *clusterParts, log *slog.Logger) (store.History, error) {
+// openHistory opens the history of a cluster, or what HISTORY_DB names, a history in memory where it names nothing. The error
+// says what to do.
+func openHistory(cfg config.Config, shared *sharedStores, log *slog.Logger) (store.History, error) {
 	limits := historyLimits(cfg)
-	if others != nil {
-		return redis.NewHistory(others.link, cfg.RedisPrefix, limits)
+	if shared != nil {
+		return redis.NewHistory(shared.link, cfg.RedisPrefix, limits)
 	}
 	if cfg.HistoryDB == "" {
 		h, err := store.NewMemoryHistory(limits)

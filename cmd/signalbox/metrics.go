@@ -4,6 +4,7 @@ import (
 	"signalbox/handlers/broker"
 	"signalbox/handlers/userlist"
 	"signalbox/server"
+	"signalbox/server/cluster"
 )
 
 // describeHandlers shows what the handlers have done on /metrics.
@@ -79,4 +80,45 @@ func describeChat(m *server.Metrics, stats func() userlist.Stats) {
 		func(s userlist.Stats) uint64 { return s.MissingCallbacks })
 	counter("signalbox_store_errors_total", "Calls of the user store that failed.",
 		func(s userlist.Stats) uint64 { return s.StoreErrors })
+}
+
+// describeCluster shows the cluster on /metrics, where there is one.
+func describeCluster(m *server.Metrics, c *membership) {
+	if c == nil {
+		return
+	}
+	type metric struct {
+		name, help string
+		value      func(cluster.Stats) float64
+	}
+	for _, k := range []metric{
+		{"signalbox_cluster_published_total", "Messages published for other servers.", func(s cluster.Stats) float64 { return float64(s.Published) }},
+		{"signalbox_cluster_unpublished_total", "Messages that could not be published: Redis was away, or too much waited for it.", func(s cluster.Stats) float64 { return float64(s.Lost) }},
+		{"signalbox_cluster_unwritable_total", "Messages that cannot be written for other servers.", func(s cluster.Stats) float64 { return float64(s.Unwritable) }},
+		{"signalbox_cluster_received_total", "Messages of other servers that were looked at.", func(s cluster.Stats) float64 { return float64(s.Received) }},
+		{"signalbox_cluster_passed_total", "Messages of other servers that were put aside unread: to rooms that nobody here is in, and answers that nobody here waits for.", func(s cluster.Stats) float64 { return float64(s.Passed) }},
+		{"signalbox_cluster_dropped_total", "Messages on the cluster's channels that could not be read or are too large.", func(s cluster.Stats) float64 { return float64(s.Dropped) }},
+		{"signalbox_cluster_overloads_total", "Requests of other servers that were not carried out because too many came at once.", func(s cluster.Stats) float64 { return float64(s.Overloads) }},
+		{"signalbox_cluster_requests_total", "Requests of other servers that were carried out.", func(s cluster.Stats) float64 { return float64(s.Requests) }},
+		{"signalbox_cluster_timeouts_total", "Requests to other servers that not all of them answered.", func(s cluster.Stats) float64 { return float64(s.Timeouts) }},
+		{"signalbox_cluster_panics_total", "Calls of handlers by the cluster that ended in a panic.", func(s cluster.Stats) float64 { return float64(s.Panics) }},
+	} {
+		m.Counter(k.name, k.help, func() float64 { return k.value(c.cluster.Stats()) })
+	}
+	for _, g := range []metric{
+		{"signalbox_cluster_nodes", "Other signalbox servers in the cluster.", func(s cluster.Stats) float64 { return float64(s.Nodes) }},
+		{"signalbox_cluster_suspects", "Other signalbox servers that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
+		{"signalbox_cluster_foreign_servers", "Servers in the cluster that are not signalbox.", func(s cluster.Stats) float64 { return float64(s.Foreign) }},
+	} {
+		m.Gauge(g.name, g.help, func() float64 { return g.value(c.cluster.Stats()) })
+	}
+	m.Gauge("signalbox_redis_up", "1 while Redis answers and everything is subscribed to, else 0.", func() float64 {
+		if c.link.Up() {
+			return 1
+		}
+		return 0
+	})
+	m.Gauge("signalbox_redis_queued_bytes", "What waits to be written to Redis.", func() float64 { return float64(c.link.Stats().QueuedBytes) })
+	m.Counter("signalbox_redis_lost_total", "Commands to Redis that were given up: it was away, or too much waited.", func() float64 { return float64(c.link.Stats().Lost) })
+	m.Counter("signalbox_redis_downs_total", "Times that Redis went away.", func() float64 { return float64(c.link.Stats().Downs) })
 }

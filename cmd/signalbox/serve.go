@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"signalbox/config"
@@ -72,33 +73,46 @@ func serve(ctx context.Context, args []string, env environment) error {
 	return srv.Run(ctx)
 }
 
-// build makes the hub, the handlers and a server around them, which does not run yet. cfg has a way to verify tokens; given
-// are the settings without what was made up for the run.
-func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
-	h := hub.New()
-	h.MaxRoomsPerMember, h.Names = cfg.MaxRoomsPerClient, hub.Names{Verified: cfg.RequireAuth}
+// build makes all parts, each from those before it, and a server around them, which does not run yet: stores, hub, cluster,
+// handlers, server. cfg has a way to verify tokens; given are the settings without what was made up for the run.
+func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err error) {
+	var closers []func() // what was made last is closed first
+	defer func() {
+		if err != nil {
+			for _, end := range slices.Backward(closers) {
+				end()
+			}
+		}
+	}()
 	verifier, err := newVerifier(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	others, err := openCluster(cfg, h, log)
+	closers = append(closers, verifier.Close)
+
+	shared, err := openShared(cfg, log)
 	if err != nil {
-		verifier.Close()
 		return nil, err
 	}
-	remembered, err := openStores(cfg, others, log)
+	if shared != nil {
+		closers = append(closers, shared.link.Close)
+	}
+	remembered, err := openStores(cfg, shared, log)
 	if err != nil {
-		others.abandon()
-		verifier.Close()
 		return nil, err
 	}
-	handlers := newHandlers(cfg, h, remembered, verifier, others, log)
-	others.serve(handlers)
-	closeAll := func() {
-		handlers.close()
-		closeHistory(remembered.history, log)
-		verifier.Close()
+	closers = append(closers, func() { closeHistory(remembered.history, log) })
+
+	h := hub.New()
+	h.MaxRoomsPerMember, h.Names = cfg.MaxRoomsPerClient, hub.Names{Verified: cfg.RequireAuth}
+	bus := newCluster(cfg, h, shared, log)
+	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
+	closers = append(closers, handlers.close)
+	member := newMembership(cfg, shared, bus, handlers, log)
+	if member != nil {
+		closers = append(closers, member.leave)
 	}
+
 	srv, err := server.New(server.Options{
 		Config:   cfg,
 		Log:      log,
@@ -111,35 +125,38 @@ func build(cfg, given config.Config, log *slog.Logger) (*server.Server, error) {
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
 		},
 		Console: consoleParts(cfg, given),
-		Cluster: others.bus(),
+		Cluster: bus,
 	})
 	if err != nil {
-		closeAll()
-		others.abandon()
 		return nil, err
 	}
-	others.attach(srv, closeAll)
 	srv.OnReload(func(cfg config.Config) {
 		if cfg.JWTSecret != "" {
 			verifier.SetSecret(string(cfg.JWTSecret))
 		}
 	})
+	for _, end := range closers {
+		srv.OnClose(end)
+	}
 	describeHandlers(srv.Metrics(), handlers)
 	describeHistory(srv.Metrics(), remembered.history.Stats)
-	describeCluster(srv.Metrics(), others)
+	describeCluster(srv.Metrics(), member)
+	if member != nil {
+		member.join(srv)
+	}
 	return srv, nil
 }
 
 // openStores opens what handlers remember things in: in Redis where servers share it.
-func openStores(cfg config.Config, others *clusterParts, log *slog.Logger) (stores, error) {
-	history, err := openHistory(cfg, others, log)
+func openStores(cfg config.Config, shared *sharedStores, log *slog.Logger) (stores, error) {
+	history, err := openHistory(cfg, shared, log)
 	if err != nil {
 		return stores{}, err
 	}
-	if others == nil {
+	if shared == nil {
 		return stores{users: store.NewMemory(), history: history, tickets: store.NewMemoryTickets(0, 0)}, nil
 	}
 	return stores{
-		users: others.users, history: history, tickets: redis.NewTickets(others.link, cfg.RedisPrefix), notices: others.node,
+		users: shared.users, history: history, tickets: redis.NewTickets(shared.link, cfg.RedisPrefix), notices: shared.node,
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"signalbox/handlers/publish"
 	"signalbox/server/app"
 	"signalbox/store"
 )
@@ -163,7 +164,7 @@ func (c *Channels) Publish(channel string, payload []byte) bool {
 	c.Heard = append(c.Heard, channel+" "+string(payload))
 	for _, h := range c.others() {
 		if o := h.Hub.Bus.(*CloudNode); !o.isAway() {
-			o.push(func() { _ = h.Publisher.Receive(channel, payload) })
+			o.push(func() { _ = publish.Receive(h.Hub, channel, payload) })
 		}
 	}
 	return true

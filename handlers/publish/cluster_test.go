@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox/handlers/handlertest"
+	"signalbox/handlers/publish"
 	"signalbox/server/app"
 )
 
@@ -133,7 +134,7 @@ func TestReceive(t *testing.T) {
 		"a channel we do not do": {"news", `{"type":"a"}`, app.ErrChannel, "", ""},
 	} {
 		payload := []byte(tc.payload)
-		err := houses[0].Publisher.Receive(tc.channel, payload)
+		err := publish.Receive(houses[0].Hub, tc.channel, payload)
 		handlertest.Scribble(payload)
 		if !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
 			t.Errorf("%s: %v, want %v", name, err, tc.err)

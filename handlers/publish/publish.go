@@ -87,14 +87,14 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	return delivered, held, complete, nil
 }
 
-// Receive sends to this node's clients what another process has published on a channel: a plain PUBLISH by any program. The
-// errors are those of Publish. It does not wait. payload may be used again when it returns.
-func (p *Publisher) Receive(channel string, payload []byte) error {
+// Receive sends to this node's clients, those of h, what another process has published on a channel: a plain PUBLISH by any
+// program. The errors are those of [Publisher.Publish]. It does not wait. payload may be used again when it returns.
+func Receive(h *hub.Hub, channel string, payload []byte) error {
 	room, msg, err := published(channel, payload)
 	if err != nil {
 		return err
 	}
-	p.hub.SendHere(room, msg)
+	h.SendHere(room, msg)
 	return nil
 }
 

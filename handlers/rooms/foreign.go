@@ -20,7 +20,7 @@ const maxDateMilli = 8_640_000_000_000_000
 // What the program that is followed sends to its rooms (message, user_joined, user_left) gets the form that it has on
 // /ws; who is typing is told on /chat alone; any other event is {type, data} with its first argument, as if it had been
 // published. An event whose name another door cannot carry, or that has binary attachments, stays where it came from.
-func (r *Rooms) TranslateForeign(room hub.Room, msg *hub.Message) {
+func TranslateForeign(room hub.Room, msg *hub.Message) {
 	if msg.Namespace != message.ChatNamespace || len(msg.Attachments) > 0 || !message.IsEventName(msg.Event) {
 		return
 	}

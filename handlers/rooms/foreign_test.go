@@ -8,11 +8,11 @@ import (
 
 	"signalbox/handlers/handlertest"
 	"signalbox/handlers/message"
+	"signalbox/handlers/rooms"
 	"signalbox/server/hub"
 )
 
-func TestAdopt(t *testing.T) {
-	h := handlertest.New(t)
+func TestTranslateForeign(t *testing.T) {
 	said := `{"id":"1","roomId":"tea","userId":7,"userName":"n","content":{"a": "\u003c"},"timestamp":`
 	text := `{"type":"message","from":7,"content":{"a": "\u003c"},"timestamp":`
 	for name, tc := range map[string]struct {
@@ -56,7 +56,7 @@ func TestAdopt(t *testing.T) {
 			msg.Args = append(msg.Args, json.RawMessage(a))
 		}
 		start := time.Now().UnixMilli()
-		h.Rooms.TranslateForeign(hub.RoomNamed(message.ChatNamespace, tc.room), msg)
+		rooms.TranslateForeign(hub.RoomNamed(message.ChatNamespace, tc.room), msg)
 		got := string(msg.Text)
 		if strings.HasSuffix(tc.text, "NOW}") {
 			var now struct{ Timestamp int64 }
@@ -81,7 +81,7 @@ func TestAdopt(t *testing.T) {
 		"attachments": {Namespace: message.ChatNamespace, Event: "message", Attachments: [][]byte{{1}},
 			Args: []json.RawMessage{json.RawMessage(`{"content":{"_placeholder":true,"num":0}}`)}},
 	} {
-		h.Rooms.TranslateForeign(hub.Room{Kind: hub.KindRoom, Name: "tea"}, msg)
+		rooms.TranslateForeign(hub.Room{Kind: hub.KindRoom, Name: "tea"}, msg)
 		if msg.Text != nil || msg.SSE != nil {
 			t.Errorf("%s: got %s and %s", name, msg.Text, msg.SSE)
 		}
@@ -89,7 +89,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // What a Node server says in a room is heard at every door of every node.
-func TestAdoptedMessagesAtEveryDoor(t *testing.T) {
+func TestForeignMessagesAtEveryDoor(t *testing.T) {
 	h := handlertest.New(t)
 	chat, text, watch := h.Chat(h.Token("ann")), h.WS(""), h.Watch("tea", h.Token("cat"))
 	text.Say(`{"type":"join","room":"tea"}`)
@@ -99,24 +99,23 @@ func TestAdoptedMessagesAtEveryDoor(t *testing.T) {
 	chat.Take()
 	args := []json.RawMessage{json.RawMessage(`{"userId":7,"content":"hi","timestamp":"2023-11-14T22:13:20.123Z"}`)}
 	msg := &hub.Message{Namespace: message.ChatNamespace, Event: "message", Args: args}
-	h.Rooms.TranslateForeign(hub.Room{Kind: hub.KindRoom, Name: "tea"}, msg)
+	rooms.TranslateForeign(hub.Room{Kind: hub.KindRoom, Name: "tea"}, msg)
 	h.Hub.SendHere(hub.Room{Kind: hub.KindRoom, Name: "tea"}, msg)
 	chat.Want(`message {"userId":7,"content":"hi","timestamp":"ISO"}`)
 	text.Want(`{"type":"message","from":7,"content":"hi","timestamp":MS}`)
 	watch.Want(`event: message | data: {"userId":7,"content":"hi","timestamp":"ISO"}`)
 }
 
-func FuzzAdopt(f *testing.F) {
+func FuzzTranslateForeign(f *testing.F) {
 	f.Add("tea", "message", `{"userId":1,"content":2,"timestamp":3}`)
 	f.Add("tea", "user_left", `{"userId":"x"}`)
 	f.Add("user:", "a\nb", `[]`)
-	h := handlertest.New(f)
 	f.Fuzz(func(t *testing.T, room, event, arg string) {
 		if !json.Valid([]byte(arg)) {
 			return
 		}
 		msg := &hub.Message{Namespace: message.ChatNamespace, Event: event, Args: []json.RawMessage{json.RawMessage(arg)}}
-		h.Rooms.TranslateForeign(hub.RoomNamed(message.ChatNamespace, room), msg)
+		rooms.TranslateForeign(hub.RoomNamed(message.ChatNamespace, room), msg)
 		if msg.Text != nil {
 			wantJSON(t, string(msg.Text))
 		}

@@ -19,7 +19,7 @@ func TestOnACluster(t *testing.T) {
 		var n int
 		storetest.TestUserStore(t, func(*testing.T) store.UserStore {
 			n++
-			return NewUsers(l, fmt.Sprint("p", n), "a", nil)
+			return NewUsers(l, fmt.Sprint("p", n), "a")
 		})
 	})
 	t.Run("tickets", func(t *testing.T) {

@@ -79,12 +79,12 @@ func (n *Node) sawLeaving(w *watch, list []string) bool {
 	}
 	n.leaving.Store(&leaving)
 	for _, other := range leaving {
-		if _, is := w.told[other]; !is && n.o.OnLeaving != nil {
+		if _, is := w.told[other]; !is {
 			wills, err := readWills(n.ctx, n.o.Link, willKeysOf(n.o.Prefix, other.run).left)
 			if err != nil {
 				return false
 			}
-			n.o.OnLeaving(other.node, wills)
+			n.calls.OnLeaving(other.node, wills)
 			w.told[other] = struct{}{}
 		}
 		told[other] = struct{}{}

@@ -26,7 +26,7 @@ const (
 	DefaultBeat  = 2 * time.Second
 )
 
-// NodeOptions say who a node is and who wants to know of the others. Link, Prefix and ID must be set.
+// NodeOptions say who a node is. Link, Prefix and ID must be set.
 type NodeOptions struct {
 	Link   *redislink.Link
 	Prefix string
@@ -37,7 +37,11 @@ type NodeOptions struct {
 	// within Lease and Beat. All nodes of a cluster have the same.
 	Lease, Beat time.Duration
 	Log         *slog.Logger // default: nobody
+}
 
+// NodeCalls are what a node tells. All must be set. They are called on goroutines of the node, OnDead one at a time, OnReturn
+// one at a time.
+type NodeCalls struct {
 	// OnDead is told of a node that is dead. What is left of it was given to this node alone: the wills, each as often as it
 	// counts, and the users, who are to be taken with [Users.Release]. Should this node die in the middle, another one is given
 	// the same wills and the rest of the users. ctx is over when this node can no longer be sure to be alone with them, and
@@ -51,9 +55,8 @@ type NodeOptions struct {
 	OnLeaving func(node string, wills []store.Will)
 }
 
-// Node is a node's place in the cluster: it lives while its lease is renewed, and leaves wills for when it is not. The three
-// functions of its options are called on goroutines of the node, OnDead one at a time, OnReturn one at a time. Its methods may
-// be called from any goroutine.
+// Node is a node's place in the cluster: it lives while its lease is renewed, and leaves wills for when it is not. Make it with
+// [NewNode], then call Start; Close ends it. Its methods may be called from any goroutine.
 //
 // # What holds
 //
@@ -76,6 +79,8 @@ type Node struct {
 	wills  *wills
 	ctx    context.Context // ends with the node, or when it leaves
 	cancel context.CancelFunc
+
+	calls NodeCalls // set by Start, before what calls them runs
 
 	contact contact
 	// leaving are the others that are leaving.
@@ -109,8 +114,8 @@ type incarnation struct{ node, run string }
 // named is what work of an incarnation is called. It is also what those are called who carry it out.
 func (i incarnation) named() string { return i.run + " " + i.node }
 
-// OpenNode registers a node as soon as Redis can be reached, and returns at once. It is to be closed before the link is.
-func OpenNode(o NodeOptions) *Node {
+// NewNode returns a node that has not been started, to which wills may be given already. It is to be closed before the link is.
+func NewNode(o NodeOptions) *Node {
 	if o.Lease <= 0 {
 		o.Lease = DefaultLease
 	}
@@ -129,7 +134,13 @@ func OpenNode(o NodeOptions) *Node {
 		known: make(chan struct{}), work: make(chan string, 1), next: newIncarnation(),
 	}
 	n.leaving.Store(new([]incarnation))
-	o.Link.OnState(func(up bool) {
+	return n
+}
+
+// Start registers the node as soon as Redis can be reached, and returns at once. It is called once, before Leave and Close.
+func (n *Node) Start(calls NodeCalls) {
+	n.calls = calls
+	n.o.Link.OnState(func(up bool) {
 		if up {
 			select {
 			case n.back <- struct{}{}:
@@ -141,7 +152,6 @@ func OpenNode(o NodeOptions) *Node {
 	n.others.Go(n.lookLoop)    // awaited by Close
 	n.others.Go(n.workLoop)    // awaited by Close
 	n.others.Go(n.restoreLoop) // awaited by Close
-	return n
 }
 
 // Registered is closed when the node was registered for the first time, and has seen who is leaving. Until then nobody would
@@ -215,7 +225,7 @@ func (n *Node) awaitSeen(ctx context.Context, version int64) error {
 }
 
 // Close ends the node. One that has left keeps what it left until the grace is over. Any other is taken off the register; where
-// it has wills or users still, another node is given them at once. It returns when no function of the options runs any more, or
+// it has wills or users still, another node is given them at once. It returns when none of its calls runs any more, or
 // when ctx is over.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
@@ -230,7 +240,7 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	n.wills.close()
 	ended := make(chan struct{})
-	go func() { // ends with the functions of the options, which return when their ctx is over
+	go func() { // ends with the calls, which return when their ctx is over
 		n.others.Wait()
 		close(ended)
 	}()

@@ -50,11 +50,11 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	t.Helper()
 	l := dial(t, url)
 	n := &testNode{
-		link: l, users: NewUsers(l, "p", id, nil),
+		link: l, users: NewUsers(l, "p", id),
 		dead: make(chan death, 100), returns: make(chan bool, 100), leavings: make(chan death, 100),
 	}
-	o := NodeOptions{
-		Link: l, Prefix: "p", ID: id, Lease: testLease, Beat: testBeat,
+	o := NodeOptions{Link: l, Prefix: "p", ID: id, Lease: testLease, Beat: testBeat}
+	calls := NodeCalls{
 		OnDead: func(ctx context.Context, node string, wills []store.Will) {
 			n.dead <- death{node, willKeyList(wills), ctx}
 			if n.hold != nil {
@@ -70,7 +70,8 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	if change != nil {
 		change(&o)
 	}
-	n.Node = OpenNode(o)
+	n.Node = NewNode(o)
+	n.Start(calls)
 	t.Cleanup(func() {
 		if err := n.Close(context.Background()); err != nil && !strings.Contains(err.Error(), "away") {
 			t.Errorf("Close(%s) = %v", id, err)
@@ -678,7 +679,7 @@ func TestSweep(t *testing.T) {
 	url := redistest.Start(t).URL()
 	l := dial(t, url)
 	for _, id := range []string{"ghost", "a ghost: of two", "x"} {
-		save(t, NewUsers(l, "p", id, nil), store.User{ID: "u" + id, Name: "n", Room: "r"})
+		save(t, NewUsers(l, "p", id), store.User{ID: "u" + id, Name: "n", Room: "r"})
 	}
 	a := startNode(t, url, "a", nil)
 	save(t, a.users, store.User{ID: "mine", Name: "n", Room: "r"})

@@ -25,7 +25,7 @@ const (
 // and at the old place of whoever had one; what it has too many is removed. It returns the first error, and may be called
 // again at any time; users may come and go meanwhile. On a node that is leaving it adds nobody.
 //
-// It is to be called when [NodeOptions.OnReturn] says that this node is registered again. After the link was away, and where
+// It is to be called when [NodeCalls.OnReturn] says that this node is registered again. After the link was away, and where
 // Redis has refused a change or not answered, it is called by itself until it has succeeded.
 func (u *Users) Repair(ctx context.Context) error {
 	u.repairing.Lock()

@@ -22,7 +22,7 @@ const (
 type repairs struct {
 	// Static after construction.
 	users *Users
-	told  func(rooms []string)
+	ready chan struct{} // right has some
 	timer *time.Timer
 
 	mu sync.Mutex
@@ -31,12 +31,10 @@ type repairs struct {
 	armed bool                // the timer is set
 	rooms map[string]struct{} // whose lists may be wrong
 	right []string            // whose lists are right again, which is to be told
-
-	telling sync.Mutex // held while told runs
 }
 
-func (r *repairs) init(u *Users, told func(rooms []string)) {
-	r.users, r.told, r.rooms = u, told, make(map[string]struct{})
+func (r *repairs) init(u *Users) {
+	r.users, r.ready, r.rooms = u, make(chan struct{}, 1), make(map[string]struct{})
 	r.pause = backoff.Pause{Least: leastRepairPause, Most: mostRepairPause}
 	r.timer = time.AfterFunc(time.Hour, r.run)
 	r.timer.Stop()
@@ -85,24 +83,24 @@ func (r *repairs) run() {
 			r.soon()
 		}
 	}
-	r.telling.Lock()
-	defer r.telling.Unlock()
-	r.mu.Lock()
-	rooms := r.right
-	r.right = nil
-	r.mu.Unlock()
-	if len(rooms) > 0 && r.told != nil {
-		r.told(rooms)
-	}
 }
 
-// succeeded is called when Redis is up to date. The rooms are told by the timer, as their handlers may be those who called.
+// succeeded is called when Redis is up to date.
 func (r *repairs) succeeded() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.users.behind() { // else the next one has to set right what has gone wrong meanwhile
-		r.right = slices.AppendSeq(r.right, maps.Keys(r.rooms))
-		clear(r.rooms)
+	if r.users.behind() { // the next one has to set right what has gone wrong meanwhile
+		r.nowLocked()
+		return
 	}
-	r.nowLocked()
+	r.pause.Reset()
+	if len(r.rooms) == 0 {
+		return
+	}
+	r.right = slices.AppendSeq(r.right, maps.Keys(r.rooms))
+	clear(r.rooms)
+	select {
+	case r.ready <- struct{}{}:
+	default: // it has been said
+	}
 }

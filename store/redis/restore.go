@@ -36,8 +36,8 @@ func (n *Node) restoreLoop() {
 		if n.wills.flush(n.ctx) != nil || !n.awaitOthers() {
 			continue
 		}
-		if declaredDead, is := n.takeReturn(); is && n.o.OnReturn != nil {
-			n.o.OnReturn(n.ctx, declaredDead)
+		if declaredDead, is := n.takeReturn(); is {
+			n.calls.OnReturn(n.ctx, declaredDead)
 		}
 	}
 }

@@ -56,9 +56,11 @@ func child(url string) error {
 		}
 	})
 	<-up
-	users := NewUsers(l, "p", "child", nil)
-	n := OpenNode(NodeOptions{
+	users := NewUsers(l, "p", "child")
+	n := NewNode(NodeOptions{
 		Link: l, Prefix: "p", ID: "child", Lease: testLease, Beat: testBeat,
+	})
+	n.Start(NodeCalls{
 		OnDead: func(_ context.Context, node string, _ []store.Will) { fmt.Println("dead", node) },
 		OnReturn: func(ctx context.Context, declaredDead bool) {
 			fmt.Println("returned", declaredDead, users.Repair(ctx))

@@ -48,14 +48,11 @@ type Users struct {
 
 var _ store.UserStore = (*Users)(nil)
 
-// NewUsers returns the store as one node uses it. node is the node's id, the one [OpenNode] is given. The store ends with the
+// NewUsers returns the store as one node uses it. node is the node's id, the one [NewNode] is given. The store ends with the
 // link.
-//
-// repaired is told the rooms whose lists may have been wrong, once Redis has what is true of them; nil: nobody is. It is called
-// on goroutines of its own, one at a time.
-func NewUsers(l *redislink.Link, prefix, node string, repaired func(rooms []string)) *Users {
+func NewUsers(l *redislink.Link, prefix, node string) *Users {
 	u := &Users{link: l, keys: keysOf(prefix), node: node, local: newLocalUsers()}
-	u.repairs.init(u, repaired)
+	u.repairs.init(u)
 	l.OnState(u.state)
 	return u
 }
@@ -171,6 +168,18 @@ func (u *Users) GetRoomUsers(ctx context.Context, room string) ([]store.User, er
 		members[i] = member[len(prefix):]
 	}
 	return u.local.listed(room, members, u.behind()), nil
+}
+
+// Repaired gets something when Redis knows what is true of rooms whose lists may have been wrong: those of [Users.TakeRepaired].
+func (u *Users) Repaired() <-chan struct{} { return u.repairs.ready }
+
+// TakeRepaired returns the rooms whose lists are right again, each time others.
+func (u *Users) TakeRepaired() []string {
+	u.repairs.mu.Lock()
+	defer u.repairs.mu.Unlock()
+	rooms := u.repairs.right
+	u.repairs.right = nil
+	return rooms
 }
 
 // behind reports whether Redis may not know what has happened here.

@@ -23,7 +23,7 @@ func TestUsers(t *testing.T) {
 		var n int
 		storetest.TestUserStore(t, func(t *testing.T) store.UserStore {
 			n++
-			return NewUsers(dial(t, url), fmt.Sprint("p", n), "a", nil)
+			return NewUsers(dial(t, url), fmt.Sprint("p", n), "a")
 		})
 		wantKeysBounded(t, client(t, url))
 	})
@@ -37,7 +37,7 @@ func TestUsersOfTwoNodes(t *testing.T) {
 		storetest.TestUserStore(t, func(t *testing.T) store.UserStore {
 			n++
 			prefix := fmt.Sprint("p", n)
-			return &turns{stores: []store.UserStore{NewUsers(a, prefix, "a", nil), NewUsers(b, prefix, "b", nil)}}
+			return &turns{stores: []store.UserStore{NewUsers(a, prefix, "a"), NewUsers(b, prefix, "b")}}
 		})
 	})
 }
@@ -82,7 +82,7 @@ func TestSaveUserBack(t *testing.T) {
 		open := func(t *testing.T) (prefix string, a, b *Users) {
 			n++
 			prefix = fmt.Sprint("p", n)
-			return prefix, NewUsers(l, prefix, "a", nil), NewUsers(l, prefix, "b", nil)
+			return prefix, NewUsers(l, prefix, "a"), NewUsers(l, prefix, "b")
 		}
 		ann, bob, cyd := store.User{ID: "1", Name: "Ann", Room: "r"}, store.User{ID: "2", Name: "Bob", Room: "r"}, store.User{ID: "3", Name: "Cyd", Room: "r"}
 		again := store.User{ID: "4", Name: "Bob", Room: "r"}
@@ -145,7 +145,7 @@ func TestSaveUserBack(t *testing.T) {
 func TestRelease(t *testing.T) {
 	backends(t, func(t *testing.T, url string) {
 		l, c := dial(t, url), client(t, url)
-		a, b := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
+		a, b := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
 		var want, stay []store.User
 		for i := range usersPerScript*2 + 10 {
 			u := store.User{ID: fmt.Sprint("a", i), Name: fmt.Sprint("n", i%7), Room: fmt.Sprint("r", i%3)}
@@ -190,7 +190,7 @@ func TestRelease(t *testing.T) {
 func TestUsersWithoutRedis(t *testing.T) {
 	server := redistest.Start(t)
 	la, lb := dial(t, server.URL()), dial(t, server.URL())
-	a, b := NewUsers(la, "p", "a", nil), NewUsers(lb, "p", "b", nil)
+	a, b := NewUsers(la, "p", "a"), NewUsers(lb, "p", "b")
 	user := func(id string) store.User { return store.User{ID: id, Name: "n" + id, Room: "r"} }
 	save(t, a, user("1"))
 	save(t, b, user("2"))
@@ -239,7 +239,7 @@ func TestUsersPartition(t *testing.T) {
 		t.Skip("miniredis cannot be paused: this test needs redis-server in PATH")
 	}
 	l := dialWith(t, redislink.Options{URL: server.URL(), Beat: 20 * time.Millisecond, Silence: 2500 * time.Millisecond})
-	a := NewUsers(l, "p", "a", nil)
+	a := NewUsers(l, "p", "a")
 	user := func(id string) store.User { return store.User{ID: id, Name: "n" + id, Room: "r"} }
 	save(t, a, user("1"), user("2"))
 	server.Pause()
@@ -252,13 +252,13 @@ func TestUsersPartition(t *testing.T) {
 	server.Resume()
 	eventually(t, "redis has been repaired", func() bool { return l.Up() && !a.behind() })
 	wantRoom(t, a, "r", user("2"), user("3"))
-	wantRoom(t, NewUsers(dial(t, server.URL()), "p", "b", nil), "r", user("2"), user("3"))
+	wantRoom(t, NewUsers(dial(t, server.URL()), "p", "b"), "r", user("2"), user("3"))
 }
 
 func TestRepair(t *testing.T) {
 	backends(t, func(t *testing.T, url string) {
 		l, c := dial(t, url), client(t, url)
-		a, b := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
+		a, b := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
 		var all []store.User
 		for i := range usersPerScript*2 + 10 {
 			u := store.User{ID: fmt.Sprint("u", i), Name: "n", Room: "r"}
@@ -294,7 +294,7 @@ func TestRepair(t *testing.T) {
 
 		// Users that a does not know are no more.
 		for i := range usersPerScript + 5 {
-			save(t, NewUsers(l, "p", "a", nil), store.User{ID: fmt.Sprint("ghost", i), Name: "n", Room: "r"})
+			save(t, NewUsers(l, "p", "a"), store.User{ID: fmt.Sprint("ghost", i), Name: "n", Room: "r"})
 		}
 		if err := a.Repair(t.Context()); err != nil {
 			t.Fatal(err)
@@ -317,7 +317,7 @@ func TestRepair(t *testing.T) {
 func TestRepairWhileUsersComeAndGo(t *testing.T) {
 	server := redistest.Start(t)
 	l := dial(t, server.URL())
-	a := NewUsers(l, "p", "a", nil)
+	a := NewUsers(l, "p", "a")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -375,7 +375,7 @@ func TestReadThatFails(t *testing.T) {
 	redistest.NeedReal(t)
 	server := redistest.Start(t)
 	l := dialWith(t, redislink.Options{URL: server.URL(), Timeout: 50 * time.Millisecond})
-	a := NewUsers(l, "p", "a", nil)
+	a := NewUsers(l, "p", "a")
 	bob := store.User{ID: "1", Name: "bob", Room: "r"}
 	save(t, a, bob)
 	wantRoom(t, a, "r", bob)
@@ -392,9 +392,8 @@ func TestRefusedChangesAreMadeLater(t *testing.T) {
 	redistest.NeedReal(t)
 	server := redistest.Start(t)
 	l, c := dial(t, server.URL()), client(t, server.URL())
-	told := make(chan []string, 10)
-	a := NewUsers(l, "p", "a", func(rooms []string) { told <- rooms })
-	b := NewUsers(dial(t, server.URL()), "p", "b", nil)
+	a := NewUsers(l, "p", "a")
+	b := NewUsers(dial(t, server.URL()), "p", "b")
 	late := store.User{ID: "2", Name: "late", Room: "s"}
 	full := func(limit string) {
 		t.Helper()
@@ -407,7 +406,8 @@ func TestRefusedChangesAreMadeLater(t *testing.T) {
 	wantRoom(t, a, "s", late)
 	wantRoom(t, b, "s")
 	full("0")
-	if rooms := receive(t, "the room is told", told); !slices.Equal(rooms, []string{"s"}) {
+	receive(t, "a room is right", a.Repaired())
+	if rooms := a.TakeRepaired(); !slices.Equal(rooms, []string{"s"}) {
 		t.Errorf("told %q, want the room", rooms)
 	}
 	wantRoom(t, b, "s", late)
@@ -419,7 +419,7 @@ func TestManyLeaveAtOnce(t *testing.T) {
 	const users = 3000
 	server := redistest.Start(t)
 	l := dial(t, "redis://"+slowWay(t, server.Addr(), 5*time.Millisecond))
-	a, b := NewUsers(l, "p", "a", nil), NewUsers(dial(t, server.URL()), "p", "b", nil)
+	a, b := NewUsers(l, "p", "a"), NewUsers(dial(t, server.URL()), "p", "b")
 	stays := store.User{ID: "stays", Name: "n", Room: "r"}
 	save(t, b, stays)
 	all := func(do func(u store.User)) {

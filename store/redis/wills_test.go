@@ -220,7 +220,7 @@ func heap() uint64 {
 func BenchmarkScripts(b *testing.B) {
 	url := redistest.Start(b).URL()
 	l, raw := dial(b, url), client(b, url)
-	a, other := NewUsers(l, "p", "a", nil), NewUsers(l, "p", "b", nil)
+	a, other := NewUsers(l, "p", "a"), NewUsers(l, "p", "b")
 	fill := func(u *Users, n int, prefix string) {
 		var ids []string
 		for i := range n {

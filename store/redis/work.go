@@ -38,9 +38,7 @@ func (n *Node) carryOut(me incarnation, work string) {
 	wills, err := n.takeWills(ctx, run)
 	if err == nil {
 		n.log.Info("node is dead", "dead", node, "wills", len(wills))
-		if n.o.OnDead != nil {
-			n.o.OnDead(ctx, node, wills)
-		}
+		n.calls.OnDead(ctx, node, wills)
 	}
 	// A ctx that is over means that it may be another's by now, or that OnDead may have ended early.
 	ended := err == nil && ctx.Err() == nil
