@@ -27,17 +27,21 @@ const (
 
 // Session is what one client was given, in order. But for Close, Away and Back its methods are called one at a time: its owner
 // sees to it.
+//
+// What each message touches comes first and is together: of many clients none of it is in the processor's cache.
 type Session struct {
-	// Static after construction.
+	latest run
+	next   uint64 // how many messages there were
+	runs   []run  // before latest
+	first  uint64 // how many messages there were before runs
+
+	// Static after Open.
 	store *Store
 	pid   string
 	owner any
 	key   uint64
 	start uint64 // seq of the latest message when it began
 
-	runs    []run
-	first   uint64 // how many messages there were before runs
-	next    uint64 // how many there were
 	tails   []tail
 	unnoted bool // there were more tails than are kept
 
@@ -60,8 +64,8 @@ type tail struct {
 }
 
 // Open begins a session of a client, with an id that is a secret.
-func (s *Store) Open(owner any) *Session {
-	session := &Session{store: s, pid: s.node + random(pidLength), owner: owner}
+func (s *Store) Open(session *Session, owner any) {
+	session.store, session.pid, session.owner = s, s.node+random(pidLength), owner
 	session.key = maphash.String(s.seed, session.pid)
 	session.size.Store(sessionBytes)
 	s.mu.Lock()
@@ -69,7 +73,6 @@ func (s *Store) Open(owner any) *Session {
 	session.start = s.seq
 	s.sessions[session.key] = session
 	s.bytes += sessionBytes
-	return session
 }
 
 // Find returns the owner of the session with an id, nil where there is none. How long it takes tells nothing about ids.
@@ -90,17 +93,26 @@ func (s *Session) PID() string { return s.pid }
 // Note adds a message: it is the next that the client is given.
 func (s *Session) Note(e *Entry) {
 	s.next++
-	if n := len(s.runs); n > 0 {
-		if r := &s.runs[n-1]; r.log == e.log && r.first+r.n == e.index {
-			r.n++
-			r.last = e.seq
-			return
+	if r := &s.latest; r.log == e.log && r.first+r.n == e.index {
+		r.n++
+		r.last = e.seq
+		return
+	}
+	if s.latest.n > 0 {
+		if len(s.runs) == cap(s.runs) {
+			s.prune()
 		}
+		s.runs = append(s.runs, s.latest)
 	}
-	if len(s.runs) == cap(s.runs) {
-		s.prune()
+	s.latest = run{log: e.log, first: e.index, n: 1, last: e.seq}
+}
+
+// all returns runs and the latest.
+func (s *Session) all() []run {
+	if s.latest.n == 0 {
+		return nil
 	}
-	s.runs = append(s.runs, run{log: e.log, first: e.index, n: 1, last: e.seq})
+	return append(slices.Clip(s.runs), s.latest)
 }
 
 // prune forgets runs of which nothing is kept any more, but for the last of these, and counts the room for more.
@@ -154,7 +166,7 @@ func (s *Session) Missed(offset string, maxBytes int) (messages []*wire.Message,
 		return nil, ErrTrimmed
 	}
 	ordinal, bytes := s.first, 0
-	for _, r := range s.runs {
+	for _, r := range s.all() {
 		skip := min(r.n, max(position, ordinal)-ordinal)
 		ordinal += r.n
 		for index := r.first + skip; index < r.first+r.n; index++ {
@@ -184,7 +196,7 @@ func (s *Session) positionLocked(offset string) (position uint64, err error) {
 		return s.tailPosition(offset)
 	}
 	end := s.next
-	for _, r := range slices.Backward(s.runs) {
+	for _, r := range slices.Backward(s.all()) {
 		begin := end - r.n
 		if seq == r.last {
 			return end, nil

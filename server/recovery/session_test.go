@@ -44,6 +44,12 @@ func newStore(t *testing.T, cfg Config) *Store {
 	return s
 }
 
+func open(s *Store) *Session {
+	session := new(Session)
+	s.Open(session, nil)
+	return session
+}
+
 // TestMissedOfAnything gives a client messages of several rooms in any order, some twice, and asks at every place what it
 // missed.
 func TestMissedOfAnything(t *testing.T) {
@@ -65,7 +71,7 @@ func TestMissedOfAnything(t *testing.T) {
 				all[i], all[j] = all[j], all[i]
 			}
 		}
-		session := s.Open(nil)
+		session := open(s)
 		var given []sent
 		for _, m := range all {
 			if r.IntN(4) > 0 {
@@ -90,7 +96,7 @@ func TestOffsetsOfOldMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, Config{Notice: 10 * time.Second})
 		defer s.Close()
-		session := s.Open(nil)
+		session := open(s)
 		note := func(room, text string) string {
 			e, offset := add(s, room, text)
 			session.Note(e)
@@ -132,7 +138,8 @@ func TestOffsetsOfOldMessages(t *testing.T) {
 
 func TestSecrets(t *testing.T) {
 	s := newStore(t, Config{})
-	session := s.Open("owner")
+	session := new(Session)
+	s.Open(session, "owner")
 	if owner := s.Find(session.PID()); owner != "owner" || len(session.PID()) != 20 {
 		t.Errorf("Find(%s) = %v", session.PID(), owner)
 	}
@@ -151,7 +158,7 @@ func TestBytesComeBack(t *testing.T) {
 		defer s.Close()
 		var ended []Ended
 		for i := range 200 {
-			session := s.Open(nil)
+			session := open(s)
 			for j := range 10 {
 				e, _ := add(s, fmt.Sprint((i+j)%7), strings.Repeat("x", 500))
 				session.Note(e)
@@ -172,7 +179,7 @@ func TestBytesComeBack(t *testing.T) {
 
 func TestOneRoomLosesItsOwnFirst(t *testing.T) {
 	s := newStore(t, Config{Bytes: 100_000})
-	quiet, loud := s.Open(nil), s.Open(nil)
+	quiet, loud := open(s), open(s)
 	e, _ := add(s, "quiet", "1")
 	quiet.Note(e)
 	for range 1000 {

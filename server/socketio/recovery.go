@@ -123,9 +123,10 @@ func (s *Server) recovers(namespace string) bool {
 
 // stay is what a [peer] keeps where its client may come back.
 type stay struct {
+	session recovery.Session
+
 	// Static after construction.
 	*recoveries
-	session *recovery.Session
 
 	// handling is held while the handler has an event, and while the client comes back: the one connection's events are
 	// over before those of the next begin. It is taken before peer.mu.
@@ -140,7 +141,8 @@ type stay struct {
 
 // settle gives the peer of a client that is not known what it keeps.
 func (r *recoveries) settle(p *peer) {
-	p.stay = &stay{recoveries: r, session: r.store.Open(p)}
+	p.stay = &stay{recoveries: r}
+	r.store.Open(&p.stay.session, p)
 	c := p.conn()
 	r.store.Crowd(c.network(), c.server.conns.ConnectionsFrom(c.session.RemoteAddr()))
 }
@@ -170,6 +172,23 @@ func (p *peer) Away() bool {
 
 // deliver is Deliver of a peer whose client may come back.
 func (s *stay) deliver(p *peer, m *hub.Message) bool {
+	if !m.Volatile { // nearly all: nothing waits
+		encoded := m.Encoded(hub.FormSocketIO, s.encode)
+		if encoded == nil {
+			return false
+		}
+		p.mu.Lock()
+		if p.status() == connected && p.deferred == nil && !s.away {
+			s.session.Note(m.Logged)
+			queued := p.conn().session.Send(encoded) == nil
+			p.mu.Unlock()
+			if !queued {
+				m.Hold()
+			}
+			return queued
+		}
+		p.mu.Unlock()
+	}
 	o := outgoing{id: m.ID, volatile: m.Volatile}
 	if m.Volatile {
 		o.message, o.tail = m.Encoded(hub.FormSocketIO, encodeMessage), s.tail(m)
