@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster build dist client run clean
+.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster soak build dist client run clean
 
 all: lint test build
 
@@ -91,6 +91,12 @@ bench: build bin/signalbox-bench
 # bench-cluster measures clusters; it needs redis-server and Node.
 bench-cluster: build bin/signalbox-bench
 	bin/signalbox-bench cluster
+
+# soak checks what servers promise while connections are cut, servers end and Redis is away: MINUTES of it, by a SEED.
+MINUTES ?= 10
+SEED    ?= 1
+soak: build bin/signalbox-bench
+	bin/signalbox-bench soak --seed $(SEED) --minutes $(MINUTES)
 
 .PHONY: bin/signalbox-bench
 bin/signalbox-bench:

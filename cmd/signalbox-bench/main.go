@@ -7,6 +7,8 @@
 // own, and writes docs/benchmarks.md. What only signalbox has, its other doors, the API and the history, is measured
 // against itself. "signalbox-bench cluster" does it for servers that share a Redis, which it starts.
 //
+// "signalbox-bench soak" measures nothing: it checks what servers promise while connections are cut and servers end.
+//
 // The program knows nothing of the server's packages, on purpose: a mistake there must not be repeated here.
 package main
 
@@ -24,6 +26,7 @@ import (
 	"signalbox/cmd/signalbox-bench/cluster"
 	"signalbox/cmd/signalbox-bench/compare"
 	"signalbox/cmd/signalbox-bench/load"
+	"signalbox/cmd/signalbox-bench/soak"
 )
 
 func main() {
@@ -46,6 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		err = compare.Run(ctx, rest, stdout, stderr)
 	case "cluster":
 		err = cluster.Run(ctx, rest, stdout, stderr)
+	case "soak":
+		err = soak.Run(ctx, rest, stdout, stderr)
 	case "bare":
 		err = bare.Run(ctx, rest, stderr)
 	default:

@@ -31,6 +31,8 @@ func TestFlagsThatAreRefused(t *testing.T) {
 		"compare: runs":          {[]string{"compare", "--runs", "0"}, "--runs 0"},
 		"compare: argument":      {[]string{"compare", "now"}, `unexpected argument "now"`},
 		"compare: clients":       {[]string{"compare", "--idle-clients", "-1"}, "--idle-clients -1"},
+		"soak: no such fault":    {[]string{"soak", "--plant", "bug"}, "--plant bug"},
+		"soak: no time":          {[]string{"soak", "--minutes", "0"}, "--minutes 0"},
 		"bare: port":             {[]string{"bare", "--port", "70000"}, "--port 70000"},
 	}
 	for name, tt := range tests {
@@ -46,7 +48,7 @@ func TestFlagsThatAreRefused(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-h"}, {"compare", "-h"}, {"bare", "-h"}, {"cluster", "-h"}} {
+	for _, args := range [][]string{{"-h"}, {"compare", "-h"}, {"bare", "-h"}, {"cluster", "-h"}, {"soak", "-h"}} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, io.Discard, &out); err != nil {
 			t.Errorf("run(%q) = %v, want no error", args, err)

@@ -14,6 +14,7 @@ const (
 	Text               // the plain WebSocket /ws
 	Events             // the event stream /events
 	Watch              // the event stream of a room, with a token
+	Tap                // the plain WebSocket /tap
 )
 
 // errReadOnly is returned for sending on an event stream.

@@ -64,6 +64,9 @@ func (c *wsClient) namespace() string {
 	return ""
 }
 
+// plain reports whether the client speaks no Socket.IO.
+func (c *wsClient) plain() bool { return c.door == Text || c.door == Tap }
+
 // connect carries out the upgrade, and the CONNECT exchange where there is one.
 func (c *wsClient) connect(t Target, token string, back *Return) error {
 	if err := c.conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
@@ -76,8 +79,11 @@ func (c *wsClient) connect(t Target, token string, back *Return) error {
 	c.key = binary.LittleEndian.Uint32(nonce[16:])
 	wsKey := base64.StdEncoding.EncodeToString(nonce[:16])
 	uri := t.path + "?EIO=4&transport=websocket"
-	if c.door == Text {
+	switch c.door {
+	case Text:
 		uri = "/ws"
+	case Tap:
+		uri = "/tap"
 	}
 	_, err := fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
 		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", uri, t.host, wsKey)
@@ -86,6 +92,9 @@ func (c *wsClient) connect(t Target, token string, back *Return) error {
 	}
 	if err := c.readUpgrade(wsKey); err != nil {
 		return fmt.Errorf("upgrade: %w", err)
+	}
+	if c.door == Tap {
+		return c.conn.SetDeadline(time.Time{})
 	}
 	open, err := c.readPacket()
 	if err == nil && c.door == Text {
@@ -275,7 +284,7 @@ func (c *wsClient) read() error {
 			if !ok {
 				break
 			}
-			if c.door == Text {
+			if c.plain() {
 				c.on.text(at, p)
 				continue
 			}
@@ -318,7 +327,7 @@ func (c *wsClient) SocketID() string { return c.sid }
 // Leave sends DISCONNECT and a close frame, as a client that is closed by its program.
 func (c *wsClient) Leave() {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	if c.door == Text || c.Send([]byte("41"+c.namespace())) == nil {
+	if c.plain() || c.Send([]byte("41"+c.namespace())) == nil {
 		_ = c.write(opClose, nil)
 	}
 	c.Cut()
