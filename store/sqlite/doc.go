@@ -1,4 +1,4 @@
-// Package sqlite keeps the message history of rooms in an SQLite file.
+// Package sqlite keeps the message history of rooms in an SQLite file, and what the application is to be told in another.
 //
 // Append puts a message into memory and returns. One goroutine writes what waits, every FlushInterval (250 ms unless set
 // otherwise) or as soon as a batch is full, in one synced transaction. So a process that is killed, or a machine that

@@ -1,0 +1,138 @@
+package hooks
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"signalbox/handlers/handlertest"
+)
+
+// memoryStore keeps notices as a file does.
+type memoryStore struct {
+	mu   sync.Mutex
+	kept map[string]Notice
+}
+
+func (s *memoryStore) Put(n Notice, done func(error)) {
+	s.mu.Lock()
+	s.kept[n.ID] = n
+	s.mu.Unlock()
+	if done != nil {
+		done(nil)
+	}
+}
+
+func (s *memoryStore) Delete(ids ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		delete(s.kept, id)
+	}
+}
+
+func (s *memoryStore) Close() error { return nil }
+
+func (s *memoryStore) list() (out []Notice) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.kept {
+		out = append(out, n)
+	}
+	return out
+}
+
+// TestOneDisconnectForEveryConnect: also for clients that were there when the process ended without a word.
+func TestOneDisconnectForEveryConnect(t *testing.T) {
+	var mu sync.Mutex
+	admitted, told := make(map[string]bool), make(map[string]int)
+	b := newBackend(t, func(w http.ResponseWriter, r request) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, e := range r.Events {
+			switch e["type"] {
+			case "connect":
+				if e["ns"] == "/shop-closed" {
+					same(w, r, `{"refuse":{"message":"no"}}`)
+					return
+				}
+				admitted[e["socket"].(string)] = true
+			case "disconnect":
+				told[e["socket"].(string)+" "+fmt.Sprint(e["reason"])]++
+			}
+		}
+		same(w, r, `{"user":"7"}`)
+	})
+	store := &memoryStore{kept: make(map[string]Notice)}
+	url, h, _ := serve(t, Options{URL: b.web.URL, Notices: NewNotices(NoticeOptions{Store: store, Log: quiet})})
+	gone, stays, refused := handlertest.Dial(t, url), handlertest.Dial(t, url), handlertest.Dial(t, url)
+	goneID, staysID := gone.Join("/game", ""), stays.Join("/game", "")
+	refused.Send("40/shop-closed,")
+	refused.Read()
+	gone.Send("41/game,")
+	waitFor(t, func() bool { return h.Stats().Notices.Sent == 1 && len(store.list()) == 1 })
+
+	// Another process finds what this one would have left behind.
+	left := store.list()
+	next := New(Options{URL: b.web.URL, Keys: h.o.Keys, Log: quiet,
+		Notices: NewNotices(NoticeOptions{Store: &memoryStore{kept: make(map[string]Notice)}, Kept: left, Log: quiet})})
+	next.Close(t.Context())
+	mu.Lock()
+	defer mu.Unlock()
+	want := map[string]int{goneID + " client namespace disconnect": 1, staysID + " server gone": 1}
+	if len(admitted) != 2 || fmt.Sprint(told) != fmt.Sprint(want) {
+		t.Errorf("admitted %v, told %v, want %v", admitted, told, want)
+	}
+}
+
+// TestNoticesAreToldAgain in order for each socket, and one that is refused by itself holds up nobody else.
+func TestNoticesAreToldAgain(t *testing.T) {
+	var mu sync.Mutex
+	var told []string
+	failures := 1
+	b := newBackend(t, func(w http.ResponseWriter, r request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failures--; failures >= 0 {
+			w.WriteHeader(500)
+			return
+		}
+		for _, e := range r.Events {
+			if e["id"] == "poison" {
+				w.WriteHeader(400)
+				return
+			}
+		}
+		for _, e := range r.Events {
+			told = append(told, e["id"].(string))
+		}
+	})
+	n := NewNotices(NoticeOptions{Log: quiet})
+	for _, id := range []string{"a1", "poison", "a2", "c1", "b1", "a3"} {
+		n.waiting = append(n.waiting, Notice{ID: id, Socket: id[:1], Since: time.Now(), Body: []byte(`{"id":"` + id + `"}`)})
+	}
+	n.waiting = append(n.waiting, Notice{ID: "p2", Socket: "p", Since: time.Now(), Body: []byte(`{"id":"p2"}`)})
+	h := New(Options{URL: b.web.URL, Keys: mustKeys(t), Log: quiet, Notices: n})
+	waitFor(t, func() bool { return h.Stats().Notices.Sent == 5 })
+	if s := h.Stats().Notices; s.Waiting != 2 {
+		t.Errorf("%d wait, want the poison and what is behind it", s.Waiting)
+	}
+	n.cancel()
+	h.Close(t.Context())
+	mu.Lock()
+	defer mu.Unlock()
+	if i, j, k := slices.Index(told, "a1"), slices.Index(told, "a2"), slices.Index(told, "a3"); i < 0 || i > j || j > k {
+		t.Errorf("told %q, want a1, a2, a3 in order", told)
+	}
+}
+
+func mustKeys(t *testing.T) Keys {
+	keys, err := ParseKeys(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}

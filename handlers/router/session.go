@@ -1,0 +1,166 @@
+package router
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"signalbox/server/app"
+	"signalbox/server/hub"
+	"signalbox/server/rawjson"
+)
+
+// door is the handler of one namespace that a route names.
+type door struct {
+	router *Router
+	space  *space
+	inner  app.Handler // nil: there is no other
+}
+
+// ConnectWeight implements [app.Patient].
+func (d *door) ConnectWeight() float64 {
+	if d.space.connect != nil && d.space.connect.Remote() {
+		return app.WeightConnectAsked
+	}
+	return 0
+}
+
+// Connect implements [app.Handler].
+func (d *door) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	r := d.router
+	socket := &Socket{Peer: p, Address: hs.RemoteAddr, Since: time.Now(), router: r, gone: hs.Gone, Visit: newVisit()}
+	s := &session{router: r, space: d.space, socket: socket}
+	var welcome *Welcome
+	if d.space.connect != nil {
+		var err error
+		if welcome, err = r.ask(d.space.connect, socket, hs); err != nil {
+			return nil, r.refusal(err)
+		}
+	} else if hs.Identity != nil {
+		socket.user = hs.Identity.UserID()
+	}
+	if d.inner != nil {
+		inner, err := d.inner.Connect(p, hs)
+		if err != nil {
+			if d.space.connect != nil && d.space.leaver != nil {
+				d.space.leaver.Left(socket, ReasonNotAdmitted)
+			}
+			return nil, err
+		}
+		s.inner = inner
+	}
+	if welcome != nil {
+		r.welcome(s, welcome)
+	}
+	return s, nil
+}
+
+// refusal is what a client is told whom a backend did not let in.
+func (r *Router) refusal(err error) error {
+	if refusal := (*app.ConnectError)(nil); errors.As(err, &refusal) {
+		r.counters.refused.Add(1)
+		return refusal
+	}
+	r.counters.turnedAway.Add(1)
+	return app.ErrUnavailable
+}
+
+// ask has a backend say whether a client may come in.
+func (r *Router) ask(backend Backend, socket *Socket, hs app.Handshake) (*Welcome, error) {
+	c := &Connect{
+		Socket: socket, Auth: withoutSession(hs.Auth), Headers: hs.Header, Address: hs.RemoteAddr, Query: queryOf(hs),
+	}
+	token := ""
+	if r.o.Token != nil {
+		token = r.o.Token(hs)
+	}
+	identity := hs.Identity
+	if identity == nil && token != "" && r.o.Verify != nil {
+		identity, _ = r.o.Verify(token) // the backend may have tokens of its own
+	}
+	if identity != nil {
+		socket.user, c.Claims = identity.UserID(), claimsOf(token)
+	}
+	return backend.Connect(socket.Context(), c)
+}
+
+// welcome does what a backend wants for a client that comes in.
+func (r *Router) welcome(s *session, w *Welcome) {
+	socket := s.socket
+	socket.Named(w.User)
+	socket.SetData(w.Data)
+	user := socket.User()
+	namespace, member := socket.Peer.Namespace(), socket.Peer.Member()
+	if user != "" && s.inner == nil {
+		r.o.Hub.Join(member, userRoom(namespace, user))
+	}
+	for _, name := range w.Rooms {
+		r.o.Hub.Join(member, hub.RoomNamed(namespace, name))
+	}
+	for i := range w.Emit {
+		r.emit(socket, &w.Emit[i])
+	}
+	if !w.Expires.IsZero() {
+		s.expiry = time.AfterFunc(time.Until(w.Expires), func() { socket.Peer.Disconnect(false) })
+	}
+}
+
+func newVisit() string {
+	var b [15]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// withoutSession returns the payload of a CONNECT without what belongs to connection state recovery.
+func withoutSession(auth json.RawMessage) json.RawMessage {
+	if f, ok := rawjson.Fields(auth, "pid", "offset"); !ok || f[0] == nil && f[1] == nil {
+		return bytes.Clone(auth)
+	}
+	out := []byte{'{'}
+	for m := rawjson.Checked(auth); ; {
+		key, value, ok := m.Next()
+		if !ok {
+			return append(out, '}')
+		}
+		if k := string(key); k != "pid" && k != "offset" {
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(append(rawjson.AppendString(out, k), ':'), value...)
+		}
+	}
+}
+
+// queryOf returns the query of a handshake without what is the transport's.
+func queryOf(hs app.Handshake) map[string]string {
+	out := make(map[string]string)
+	if hs.Queries == nil {
+		return out
+	}
+	for name, values := range hs.Queries() {
+		if len(values) > 0 && !slices.Contains(transportQuery, name) {
+			out[name] = values[0]
+		}
+	}
+	return out
+}
+
+var transportQuery = []string{"EIO", "transport", "sid", "t", "b64", "j"}
+
+// claimsOf returns the claims of a token that is good; nil where they cannot be read.
+func claimsOf(token string) json.RawMessage {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || rawjson.CheckObject(claims) != nil {
+		return nil
+	}
+	return claims
+}
