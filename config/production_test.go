@@ -25,6 +25,7 @@ func TestProduction(t *testing.T) {
 			[]string{"add origins to ALLOW_OPEN", "add tap to ALLOW_OPEN", "add events to ALLOW_OPEN"}},
 		"every origin":              {with("ALLOWED_ORIGINS", "*"), []string{"pages of every website may connect"}},
 		"every app":                 {with("JWKS_URL", "https://id.example/keys"), []string{"set JWT_AUDIENCE=<this app>, or add audience to ALLOW_OPEN"}},
+		"hooks in plain text":       {with("HOOKS_URL", "http://10.0.0.1/", "HOOKS_EVENTS", "/game:*"), []string{"set HOOKS_URL=https://..., or add hooks to ALLOW_OPEN"}},
 		"every app, by name":        {with("JWKS_URL", "https://id.example/keys", "ALLOW_OPEN", "audience"), nil},
 		"one app":                   {with("JWKS_URL", "https://id.example/keys", "JWT_AUDIENCE", "app"), nil},
 		"every proxy":               {with("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"), []string{"TRUSTED_PROXIES is everybody"}},
@@ -52,7 +53,7 @@ func TestProduction(t *testing.T) {
 
 func TestOpeningsFault(t *testing.T) {
 	for _, value := range []string{"everything", "root,all"} {
-		if _, err := Load(env("ALLOW_OPEN", value)); err == nil || !strings.Contains(err.Error(), "write some of origins, root, tap, events, metrics, audience") {
+		if _, err := Load(env("ALLOW_OPEN", value)); err == nil || !strings.Contains(err.Error(), "write some of origins, root, tap, events, metrics, audience, hooks") {
 			t.Errorf("ALLOW_OPEN=%s: %v, want the names that there are", value, err)
 		}
 	}

@@ -21,7 +21,7 @@ type APIParts struct {
 
 // apiPaths are the paths of the API as metrics tell them apart. It has a router of its own, which reads them as they were
 // sent: names in them may hold slashes.
-var apiPaths = []string{"publish/*channel", "emit", "rooms", "rooms/*room", "users/*user", "openapi.yaml"}
+var apiPaths = []string{"publish/*channel", "emit", "rooms", "rooms/*room", "users/*user", "openapi.yaml", "hooks.schema.json"}
 
 // apiRoutes registers the API.
 func (s *Server) apiRoutes(r *gin.Engine) {

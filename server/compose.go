@@ -26,6 +26,8 @@ type Options struct {
 	Hub *hub.Hub
 	// Handlers serve the Socket.IO namespaces they are named for, such as "/".
 	Handlers map[string]app.Handler
+	// Others returns who serves a namespace that Handlers does not name; nil: nobody does. See [socketio.Config].
+	Others func(namespace string) app.Handler
 	// Guard puts what asks for a token before a handler. With REQUIRE_AUTH it is before every handler that does not see to
 	// that itself, see [app.SelfGuarding], and before the namespaces of the library.
 	Guard func(app.Handler) app.Handler
@@ -54,6 +56,7 @@ func New(o Options) (*Server, error) {
 		MaxEventsPerSecond: o.Config.MaxEventsPerSecond,
 		Hub:                o.Hub,
 		Handlers:           o.Handlers,
+		Others:             o.Others,
 		Log:                o.Log,
 	}
 	if o.Config.Recovery.Some() {

@@ -50,7 +50,8 @@ func check(_ context.Context, args []string, env environment) error {
 	if cfg.JWKSURL != "" {
 		err = errors.Join(err, auth.CheckJWKSURL(cfg.JWKSURL))
 	}
-	if err != nil {
+	_, _, logicErr := readLogic(cfg)
+	if err = errors.Join(err, logicErr); err != nil {
 		return fmt.Errorf("settings that cannot be used:\n%w", err)
 	}
 	_, err = fmt.Fprintln(env.stdout, "\nA server would start with these settings.")

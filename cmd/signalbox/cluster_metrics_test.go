@@ -28,6 +28,30 @@ func TestMetricsPageOfACluster(t *testing.T) {
 	runToEnd(t, alone.Run)()
 
 	cfg.RedisURL = config.Secret(redistest.Start(t).URL())
+	compareMore(t, cfg, known, "cluster")
+}
+
+// TestMetricsPageOfHooks does so for what /metrics shows with HOOKS_URL.
+func TestMetricsPageOfHooks(t *testing.T) {
+	cfg := config.Default()
+	cfg.Host, cfg.Port = "127.0.0.1", 0
+	cfg, _ = withSecret(cfg)
+	alone, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]bool)
+	for _, m := range alone.Metrics().Own() {
+		known[m.Name] = true
+	}
+	runToEnd(t, alone.Run)()
+	cfg.HooksURL, cfg.HooksEvents = "http://127.0.0.1:1/", "/game:*"
+	compareMore(t, cfg, known, "logic")
+}
+
+// compareMore compares what a server shows beyond what is known with a table of the page.
+func compareMore(t *testing.T, cfg config.Config, known map[string]bool, name string) {
+	t.Helper()
 	srv, err := build(cfg, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +70,7 @@ func TestMetricsPageOfACluster(t *testing.T) {
 			t.Errorf("/metrics does not show %s", m.Name)
 		}
 	}
-	comparePage(t, "cluster", table.String())
+	comparePage(t, name, table.String())
 }
 
 // runToEnd runs a server; the result ends it.

@@ -39,6 +39,7 @@ type handlerSet struct {
 	userStreams  publish.UserStreams
 	publisher    *publish.Publisher
 	presence     *presence.Presence
+	logic        *appLogic // nil: the application has none of its own
 	log          *slog.Logger
 }
 
@@ -69,7 +70,7 @@ func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, o oth
 
 // namespaces are the handlers of Socket.IO clients.
 func (s *handlerSet) namespaces() map[string]app.Handler {
-	return map[string]app.Handler{"/": s.broker, "/chat": s.rooms.Chat()}
+	return s.logic.before(map[string]app.Handler{"/": s.broker, "/chat": s.rooms.Chat()})
 }
 
 // doors are the handlers of everybody else.
@@ -92,4 +93,7 @@ func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.
 }
 
 // close ends what handlers have started. It is called after the last session has ended.
-func (s *handlerSet) close() { s.chat.Close() }
+func (s *handlerSet) close() {
+	s.logic.close()
+	s.chat.Close()
+}

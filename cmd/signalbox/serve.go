@@ -108,6 +108,9 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	bus := newCluster(cfg, h, shared, log)
 	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
 	closers = append(closers, handlers.close)
+	if handlers.logic, err = openLogic(cfg, h, handlers.gate, log); err != nil {
+		return nil, err
+	}
 	member := newMembership(cfg, shared, bus, handlers, log)
 	if member != nil {
 		closers = append(closers, member.leave)
@@ -119,6 +122,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		Version:  buildVersion(),
 		Hub:      h,
 		Handlers: handlers.namespaces(),
+		Others:   handlers.logic.others(),
 		Guard:    handlers.gate.Require,
 		Doors:    handlers.doors(verifier, remembered.tickets),
 		API: &server.APIParts{
@@ -139,6 +143,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		srv.OnClose(end)
 	}
 	describeHandlers(srv.Metrics(), handlers)
+	describeLogic(srv.Metrics(), handlers.logic)
 	describeHistory(srv.Metrics(), remembered.history.Stats)
 	describeCluster(srv.Metrics(), member)
 	if member != nil {

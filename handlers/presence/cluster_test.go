@@ -68,8 +68,7 @@ func TestPresenceOfARoomOverNodes(t *testing.T) {
 		users, nameless, complete := h.Presence.RoomUsers(t.Context(), "tea")
 		var got []string
 		for _, u := range users {
-			text, _ := rawjson.Marshal(u)
-			got = append(got, string(text))
+			got = append(got, string(hub.PlainJSON(u)))
 		}
 		want := []string{
 			`{"userId":"5","userName":"5","connections":1,"verified":false}`,

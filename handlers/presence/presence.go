@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
@@ -136,9 +135,9 @@ func (p *Presence) goOfflineLocked(c *person) {
 
 // disconnect tells a Socket.IO client to go, and reports whether the member is one.
 func disconnect(m *hub.Member, closeConnection bool) bool {
-	p, ok := m.Sink().(app.Peer)
+	d, ok := m.Sink().(interface{ Disconnect(closeConnection bool) })
 	if ok {
-		p.Disconnect(closeConnection)
+		d.Disconnect(closeConnection)
 	}
 	return ok
 }

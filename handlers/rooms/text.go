@@ -76,7 +76,7 @@ func (s *textClient) Text(data []byte) {
 		return
 	}
 	kind, _ := rawjson.Text(f[fieldType]) // what is no text is no type either
-	if kind == "join" || kind == "leave" || kind == "renew" {
+	if kind == "join" || kind == "leave" {
 		app.Charge(s.peer, app.WeightCostly)
 	}
 	var err error

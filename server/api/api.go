@@ -53,6 +53,7 @@ func New(cfg Config) *API {
 
 	r.Use(a.identify)
 	r.GET("/api/openapi.yaml", sendDescription)
+	r.GET("/api/hooks.schema.json", sendHooksSchema)
 	r.Use(a.guard)
 	r.POST("/api/publish/*channel", a.answer(a.publish))
 	r.POST("/api/emit", a.answer(a.emit))

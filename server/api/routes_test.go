@@ -28,8 +28,8 @@ func samples() map[string]sample {
 }
 
 func TestEveryRouteHasASample(t *testing.T) {
-	if got, want := len(samples())+1, len(newTestAPI(new(fake)).Routes()); got != want {
-		t.Errorf("%d samples with the description, %d routes", got, want)
+	if got, want := len(samples())+2, len(newTestAPI(new(fake)).Routes()); got != want {
+		t.Errorf("%d samples with the description and the schema, %d routes", got, want)
 	}
 }
 

@@ -154,7 +154,7 @@ func hasType(v any, t string) bool {
 	}
 }
 
-// number returns a whole number of the YAML parser, which has several types for them.
+// number returns a whole number of a parser, of which that for YAML has several types for them.
 func number(v any) int {
 	switch n := v.(type) {
 	case uint64:
@@ -163,6 +163,8 @@ func number(v any) int {
 		return int(n)
 	case int:
 		return n
+	case float64: // of a JSON document
+		return int(n)
 	default:
 		panic(fmt.Sprintf("%v is no whole number", v))
 	}

@@ -56,6 +56,8 @@ type Handshake struct {
 	// Query and Header give the first value of a name, or "" without one. The header Host is there too.
 	Query  func(name string) string
 	Header func(name string) string
+	// Queries returns the whole query; nil where the door does not keep it.
+	Queries func() map[string][]string
 	// RemoteAddr is the address of the client, behind trusted proxies the one they name.
 	RemoteAddr string
 	// Time is when the connection was opened.

@@ -66,6 +66,7 @@ func (c *conn) handshake(payload []byte) app.Handshake {
 	return app.Handshake{
 		Auth:       authObject(payload),
 		Query:      func(name string) string { return request.Query().Get(name) },
+		Queries:    func() map[string][]string { return request.Query() },
 		Header:     request.Header.Get,
 		RemoteAddr: c.session.RemoteAddr(),
 		Time:       request.Time,

@@ -1,0 +1,26 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHooksThatCannotBe(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"nowhere to send to":    {[]string{"HOOKS_EVENTS", "/game:*"}, "set HOOKS_URL"},
+		"nothing to send":       {[]string{"HOOKS_URL", "https://app.example"}, "set HOOKS_EVENTS"},
+		"no URL":                {[]string{"HOOKS_URL", "app.example", "HOOKS_EVENTS", "/game:*"}, "not a URL to post to"},
+		"another protocol":      {[]string{"HOOKS_URL", "ftp://app.example", "HOOKS_EVENTS", "/game:*"}, "not a URL to post to"},
+		"a notice of no kind":   {[]string{"HOOKS_URL", "https://app.example", "HOOKS_NOTIFY", "all"}, "HOOKS_NOTIFY"},
+		"a wait that is longer": {[]string{"HOOKS_URL", "https://app.example", "HOOKS_EVENTS", "/game:*", "CONNECT_TIMEOUT", "5s"}, "HOOKS_CONNECT_WAIT"},
+		"good":                  {[]string{"HOOKS_URL", "https://app.example", "HOOKS_EVENTS", "/game:*", "HOOKS_NOTIFY", "disconnect"}, ""},
+	} {
+		_, err := Load(env(tc.env...))
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+	}
+}
