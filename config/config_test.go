@@ -67,6 +67,12 @@ func TestLoadFault(t *testing.T) {
 		"commas alone":                  {"ALLOWED_ORIGINS", " , ", `ALLOWED_ORIGINS=",": no origin in it; write https://app.example.com, or * for all`},
 		"password in an origin":         {"ALLOWED_ORIGINS", "https://u:hush@a.example", `https://a.example is more than an origin; write https://a.example`},
 		"words for an origin":           {"ALLOWED_ORIGINS", "our web app", `ALLOWED_ORIGINS="our web app": our web app is not an origin; write scheme and host, such as https://app.example.com`},
+		"path without a slash":          {"SOCKETIO_PATHS", "realtime", `SOCKETIO_PATHS="realtime": "realtime" is no path for Socket.IO; write /realtime/socket.io`},
+		"path that is everything":       {"SOCKETIO_PATHS", "/", `"/" is no path for Socket.IO`},
+		"path of the API":               {"SOCKETIO_PATHS", "/api/socket.io", `"/api/socket.io" is no path for Socket.IO`},
+		"path that is escaped":          {"SOCKETIO_PATHS", "/a%20b", `"/a%20b" is no path for Socket.IO`},
+		"path with dots":                {"SOCKETIO_PATHS", "/a/../b", `"/a/../b" is no path for Socket.IO`},
+		"cookie with a space":           {"SESSION_COOKIE", "my io", `SESSION_COOKIE="my io": not the name of a cookie; write io`},
 		"two origins for the endpoint":  {"ENDPOINT", "https://a.example,https://b.example", `write one origin here, and lists into ALLOWED_ORIGINS`},
 		"proxy that is a name":          {"TRUSTED_PROXIES", "proxy.internal", `TRUSTED_PROXIES="proxy.internal": proxy.internal is neither an address nor a network; write 10.0.0.0/8, 10.1.2.3, a number of proxies, or heroku`},
 		"too many proxies":              {"TRUSTED_PROXIES", "1000", `TRUSTED_PROXIES="1000": write the number of proxies in front of the server, 0 to 16`},
@@ -131,6 +137,9 @@ func TestLoadValue(t *testing.T) {
 		"heroku":                     {"TRUSTED_PROXIES", "heroku", func(c Config) any { return c.TrustedProxies.Hops }, 1},
 		"proxies by network":         {"TRUSTED_PROXIES", "10.0.0.0/8, ::1", func(c Config) any { return len(c.TrustedProxies.Networks) }, 2},
 		"debug address":              {"DEBUG_ADDR", "127.0.0.1:6060", func(c Config) any { return c.DebugAddr }, "127.0.0.1:6060"},
+		"paths of Socket.IO":         {"SOCKETIO_PATHS", "/socket.io,/realtime/socket.io/, /a", func(c Config) any { return c.SocketIOPaths }, Paths{"/realtime/socket.io", "/a"}},
+		"path that everybody has":    {"SOCKETIO_PATHS", "/socket.io/", func(c Config) any { return c.SocketIOPaths }, Paths(nil)},
+		"session cookie":             {"SESSION_COOKIE", "io", func(c Config) any { return c.SessionCookie }, CookieName("io")},
 		"text stays as it was typed": {"CLIENT_DIST", "/srv/Client Dist", func(c Config) any { return c.ClientDist }, "/srv/Client Dist"},
 	}
 	for name, tt := range tests {

@@ -61,7 +61,7 @@ func unit(v reflect.Value, tag reflect.StructTag) string {
 		return "duration"
 	case Bytes:
 		return "bytes"
-	case Origins, Proxies, Transports, Openings, Namespaces, Addresses, Domains:
+	case Origins, Proxies, Transports, Openings, Namespaces, Addresses, Domains, Paths:
 		return "list"
 	case Secret:
 		return "secret"

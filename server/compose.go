@@ -48,6 +48,7 @@ func New(o Options) (*Server, error) {
 		Conn: connConfig(o.Config, o.Log),
 		Engine: engine.Config{
 			UpgradeTimeout:  o.Config.UpgradeTimeout,
+			SessionCookie:   string(o.Config.SessionCookie),
 			BodyReadTimeout: o.Config.BodyReadTimeout,
 			Transports:      o.Config.Transports,
 		},

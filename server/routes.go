@@ -9,13 +9,14 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/config"
 	"signalbox/server/auth"
 	"signalbox/server/console"
 )
 
 const (
 	// socketPath is where Socket.IO is served, and without its slash for clients with addTrailingSlash: false.
-	socketPath = "/socket.io/"
+	socketPath = config.SocketPath + "/"
 	// brokerText is what GET / answers, as the broker always did.
 	brokerText = "Real-Time Signal Broker"
 )
@@ -72,8 +73,8 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 		}
 		c.String(http.StatusNotFound, "not found")
 	})
-	s.routed = r
-	s.front.Store(newFront(s.cfg.Origins(), r))
+	s.routed = alsoAt(s.cfg.SocketIOPaths, r)
+	s.front.Store(newFront(s.cfg.Origins(), s.routed))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.Load().ServeHTTP(w, r) })
 }
 

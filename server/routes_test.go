@@ -60,6 +60,33 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestSocketPaths(t *testing.T) {
+	cfg := localConfig()
+	cfg.SocketIOPaths = config.Paths{"/realtime/socket.io", "/rt"}
+	s := runServer(t, cfg, &fakeDoor{})
+	for path, want := range map[string]string{
+		"/socket.io/?EIO=4":            "door GET /socket.io/",
+		"/realtime/socket.io/?EIO=4":   "door GET /socket.io/",
+		"/realtime/socket.io?EIO=4":    "door GET /socket.io",
+		"/rt/x":                        "door GET /socket.io/x",
+		"/rt":                          "door GET /socket.io",
+		"/rtx/":                        "not found",
+		"/realtime/":                   "not found",
+		"/realtime/%73ocket.io/?EIO=4": "not found",
+		"/r%74/":                       "not found",
+	} {
+		if _, body := s.get(t, path); body != want {
+			t.Errorf("GET %s = %q, want %q", path, body, want)
+		}
+	}
+	up := request(t, "GET", s.url("/rt/"))
+	up.Header.Set("Connection", "Upgrade")
+	up.Header.Set("Upgrade", "websocket")
+	if _, body := do(t, up); body != "door GET /socket.io/" {
+		t.Errorf("an upgrade of /rt/ is answered %q", body)
+	}
+}
+
 func TestTime(t *testing.T) {
 	s := runServer(t, localConfig(), &fakeDoor{})
 	for _, path := range []string{"/time", "/time/"} {

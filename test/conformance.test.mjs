@@ -17,7 +17,7 @@ import { long } from "./support/long.mjs";
 import { Server } from "./support/server.mjs";
 
 const AT_ONCE = 32;
-const hour = { PING_INTERVAL: "1h", PING_TIMEOUT: "1h", UPGRADE_TIMEOUT: "1h", CONNECT_TIMEOUT: "1h", BODY_READ_TIMEOUT: "10m", MAX_PAYLOAD_BYTES: "100000" };
+const hour = { PING_INTERVAL: "1h", PING_TIMEOUT: "1h", UPGRADE_TIMEOUT: "1h", CONNECT_TIMEOUT: "1h", BODY_READ_TIMEOUT: "10m", MAX_PAYLOAD_BYTES: "100000", SESSION_COOKIE: "io" };
 const soon = { PING_INTERVAL: "700ms", PING_TIMEOUT: "500ms", UPGRADE_TIMEOUT: "800ms", CONNECT_TIMEOUT: "900ms", BODY_READ_TIMEOUT: "600ms" };
 
 // The cases, with the settings that both servers have.

@@ -7,8 +7,10 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import zlib from "node:zlib";
+import { io } from "socket.io-client";
 import { WebSocket } from "ws";
 import { here, onReference } from "./support/build.mjs";
+import { happens } from "./support/deadline.mjs";
 import { RawPolling, RawSocket, request, upgradeStatus } from "./support/raw.mjs";
 import { useServer } from "./support/server.mjs";
 
@@ -283,4 +285,15 @@ test("without its files the browser client is built in, or at the Socket.IO proj
 
 test("health and readiness", async () => {
   for (const url of ["/healthz", "/readyz"]) assert.equal((await request(server, url)).status, 200, url);
+});
+
+test("Socket.IO at other paths, with the slash at the end and without", ownOnly, async (t) => {
+  const server = await useServer({ t, env: { SOCKETIO_PATHS: "/socket.io,/realtime/socket.io" } });
+  for (const path of ["/socket.io", "/realtime/socket.io/"]) {
+    for (const addTrailingSlash of [true, false]) {
+      const socket = io(server.url, { path, addTrailingSlash, forceNew: true, reconnection: false });
+      t.after(() => socket.disconnect());
+      await happens(socket.io.engine, "upgrade", `the upgrade at ${path}, addTrailingSlash: ${addTrailingSlash}`); // polling, then websocket
+    }
+  }
 });

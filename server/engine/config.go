@@ -11,6 +11,8 @@ type Config struct {
 	BodyReadTimeout time.Duration
 	// Transports lists those a client may use, by name. Default "polling", "websocket".
 	Transports []string
+	// SessionCookie is the name of a cookie with the session id, which the answer to a handshake by polling sets. "": none.
+	SessionCookie string
 }
 
 const kiB = 1 << 10

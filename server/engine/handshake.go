@@ -62,6 +62,8 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, quer
 }
 
 // handshakePolling begins a session with polling. The open packet is the response.
+//
+// Rule: the cookie has the attributes that the reference implementation's option "cookie" writes; a websocket gets none there.
 func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
 	place := s.admit(w, r, pollingDescriptors)
 	if place == nil {
@@ -77,6 +79,9 @@ func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query 
 	}
 	s.begin(session)
 	session.deliver.Unlock()
+	if name := s.cfg.SessionCookie; name != "" {
+		w.Header().Add("Set-Cookie", name+"="+session.id+"; Path=/; HttpOnly; SameSite=Lax")
+	}
 	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
 		session.c.Abort(writeReason(err))
 	}

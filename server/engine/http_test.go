@@ -284,6 +284,28 @@ func TestWire25_HeadersOfTheWrapperAreSent(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+func TestSessionCookie(t *testing.T) {
+	s := start(t, conn.Config{}, newApp(), Config{SessionCookie: "io"})
+	p := s.poller(t)
+	if res, _ := p.do(http.MethodPost, "4x", ""); res.Header["Set-Cookie"] != nil {
+		t.Errorf("a post sets %q", res.Header["Set-Cookie"])
+	}
+	p.sid = ""
+	res, open := p.do(http.MethodGet, "", "")
+	want := []string{"io=" + sidOf(t, open) + "; Path=/; HttpOnly; SameSite=Lax"}
+	if got := res.Header["Set-Cookie"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("the handshake sets %q, want %q", got, want)
+	}
+	c, res, err := websocket.Dial(t.Context(), s.url("EIO=4&transport=websocket"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if got := res.Header["Set-Cookie"]; got != nil {
+		t.Errorf("a websocket sets %q", got)
+	}
+}
+
 func TestWire26_Request(t *testing.T) {
 	a := newApp()
 	s := start(t, conn.Config{}, a)

@@ -32,7 +32,7 @@ export const meant = [
   {
     why: "Of a parameter that is there twice the first counts; for Node the two are a list, and not 4.",
     cases: ["handshakes: GET EIO=4&EIO=3&transport=polling"],
-    ours: [`GET: 200 | content-type: text/plain; charset=UTF-8 | cache-control: no-store | 0{"sid":"<id 1>","upgrades":["websocket"],${OPEN}`],
+    ours: [`GET: 200 | content-type: text/plain; charset=UTF-8 | set-cookie: io=<id 1>; Path=/; HttpOnly; SameSite=Lax | cache-control: no-store | 0{"sid":"<id 1>","upgrades":["websocket"],${OPEN}`],
     node: ['GET: 400 | content-type: application/json | {"code":5,"message":"Unsupported protocol version"}'],
   },
   {
