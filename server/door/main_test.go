@@ -64,23 +64,23 @@ func (p *place) dial(path string, o *websocket.DialOptions) (*websocket.Conn, *h
 	return websocket.Dial(ctx, p.http.URL+path, o)
 }
 
-// client is a plain WebSocket that was accepted.
-type client struct {
+// visitor is a plain WebSocket that was accepted.
+type visitor struct {
 	t  *testing.T
 	ws *websocket.Conn
 }
 
-func (p *place) client(path string) *client {
+func (p *place) client(path string) *visitor {
 	p.t.Helper()
 	ws, _, err := p.dial(path, nil)
 	if err != nil {
 		p.t.Fatalf("dial %s: %v", path, err)
 	}
 	p.t.Cleanup(func() { ws.CloseNow() })
-	return &client{p.t, ws}
+	return &visitor{p.t, ws}
 }
 
-func (c *client) write(kind websocket.MessageType, text string) {
+func (c *visitor) write(kind websocket.MessageType, text string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -89,16 +89,16 @@ func (c *client) write(kind websocket.MessageType, text string) {
 	}
 }
 
-func (c *client) send(text string) { c.t.Helper(); c.write(websocket.MessageText, text) }
+func (c *visitor) send(text string) { c.t.Helper(); c.write(websocket.MessageText, text) }
 
-func (c *client) read() (string, error) {
+func (c *visitor) read() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, data, err := c.ws.Read(ctx)
 	return string(data), err
 }
 
-func (c *client) want(lines ...string) {
+func (c *visitor) want(lines ...string) {
 	c.t.Helper()
 	for _, line := range lines {
 		got, err := c.read()
@@ -112,7 +112,7 @@ func (c *client) want(lines ...string) {
 }
 
 // wantClosed reads until the connection ends and checks the close code.
-func (c *client) wantClosed(code websocket.StatusCode) {
+func (c *visitor) wantClosed(code websocket.StatusCode) {
 	c.t.Helper()
 	for {
 		if _, err := c.read(); err != nil {

@@ -51,9 +51,9 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 
 // streamPeer is one client of a stream: a [app.StreamPeer] for its handler and a [hub.Sink] for the hub.
 type streamPeer struct {
-	guest
+	client
 	session app.StreamSession // set before the stream is opened
-	st      *conn.Stream      // set before the guest's state says that it is open
+	st      *conn.Stream      // set before the client's state says that it is open
 }
 
 var (
@@ -78,7 +78,7 @@ func (p *streamPeer) connect(h app.StreamHandler, v app.Visit) error {
 // open takes the stream, and sends what was held back for it.
 func (p *streamPeer) open(st *conn.Stream) {
 	p.st = st
-	p.guest.open(st)
+	p.client.open(st)
 }
 
 // Deliver implements [hub.Sink].

@@ -21,8 +21,8 @@ type socket interface {
 
 // textPeer is one client on a plain WebSocket: a [app.TextPeer] for its handler and a [hub.Sink] for the hub.
 type textPeer struct {
-	guest
-	ws socket // set before the guest's state says that it is open
+	client
+	ws socket // set before the client's state says that it is open
 
 	// Owned by the goroutine that reads.
 	session app.TextSession
@@ -52,7 +52,7 @@ func (p *textPeer) connect(h app.TextHandler, v app.Visit) error {
 // open takes the connection, and sends what was held back for it.
 func (p *textPeer) open(ws socket) {
 	p.ws = ws
-	p.guest.open(ws)
+	p.client.open(ws)
 }
 
 // Deliver implements [hub.Sink].

@@ -428,7 +428,7 @@ func TestWebSocketChurn(t *testing.T) {
 					t.Errorf("dial: %v", err)
 					return
 				}
-				c := &client{t, ws}
+				c := &visitor{t, ws}
 				last := ""
 				for range 20 {
 					text, err := c.read()

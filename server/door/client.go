@@ -22,15 +22,15 @@ const (
 	over                 // it has ended or is about to
 )
 
-// outlet is where messages to a guest go: an [conn.Stream] or an [conn.WebSocket].
+// outlet is where messages to a client go: an [conn.Stream] or an [conn.WebSocket].
 type outlet interface {
 	Send(m *wire.Message) error
 	SendVolatile(m *wire.Message) bool
 }
 
-// guest is the life of one client, whichever door it came in by: the handler is asked, the connection is opened, and the
+// client is the life of one client, whichever door it came in by: the handler is asked, the connection is opened, and the
 // handler is told once that the client has gone. The peers of this package embed it; init comes first.
-type guest struct {
+type client struct {
 	// Static after init.
 	server *Server
 	id     string
@@ -48,101 +48,101 @@ type guest struct {
 	released bool
 }
 
-// init makes g a client to which the hub delivers through sink.
-func (g *guest) init(s *Server, sink hub.Sink) {
-	g.server, g.id = s, uuid.NewString()
-	g.member = hub.NewMember(g.id, sink)
+// init makes c a client to which the hub delivers through sink.
+func (c *client) init(s *Server, sink hub.Sink) {
+	c.server, c.id = s, uuid.NewString()
+	c.member = hub.NewMember(c.id, sink)
 }
 
-func (g *guest) status() status { return status(g.state.Load()) }
+func (c *client) status() status { return status(c.state.Load()) }
 
-func (g *guest) ID() string          { return g.id }
-func (g *guest) Member() *hub.Member { return g.member }
+func (c *client) ID() string          { return c.id }
+func (c *client) Member() *hub.Member { return c.member }
 
 // Names implements [conn.Named].
-func (g *guest) Names() (id, user string) { return g.id, g.member.User() }
-func (g *guest) Closed() bool             { return g.status() == over }
+func (c *client) Names() (id, user string) { return c.id, c.member.User() }
+func (c *client) Closed() bool             { return c.status() == over }
 
 // admit asks the handler with ask, whose error means that the client may not come in.
-func (g *guest) admit(ask func() error) error {
-	err := g.server.guard(g.id, ask)
+func (c *client) admit(ask func() error) error {
+	err := c.server.guard(c.id, ask)
 	if err != nil {
-		g.state.Store(uint32(over))
-		g.server.cfg.Hub.Remove(g.member)
+		c.state.Store(uint32(over))
+		c.server.cfg.Hub.Remove(c.member)
 	}
 	return err
 }
 
 // open takes the connection, and sends what was held back for it.
-func (g *guest) open(out outlet) {
-	g.mu.Lock()
-	for _, m := range g.early {
+func (c *client) open(out outlet) {
+	c.mu.Lock()
+	for _, m := range c.early {
 		_ = out.Send(m) // an ended connection is told through release
 	}
-	g.early = nil
-	g.out = out
-	g.state.CompareAndSwap(uint32(asked), uint32(opened))
-	parting := g.parting
-	g.mu.Unlock()
+	c.early = nil
+	c.out = out
+	c.state.CompareAndSwap(uint32(asked), uint32(opened))
+	parting := c.parting
+	c.mu.Unlock()
 	if parting != nil {
 		parting()
 	}
 }
 
 // deliver sends a message, or keeps it for the connection. It reports whether it did.
-func (g *guest) deliver(m *wire.Message, volatile bool) bool {
+func (c *client) deliver(m *wire.Message, volatile bool) bool {
 	switch {
-	case g.status() != opened:
-		return g.hold(m)
+	case c.status() != opened:
+		return c.hold(m)
 	case volatile:
-		return g.out.SendVolatile(m)
+		return c.out.SendVolatile(m)
 	default:
-		return g.out.Send(m) == nil
+		return c.out.Send(m) == nil
 	}
 }
 
 // hold keeps a message for a connection that is not open yet.
-func (g *guest) hold(m *wire.Message) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch g.status() {
+func (c *client) hold(m *wire.Message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.status() {
 	case opened: // it just was
-		return g.out.Send(m) == nil
+		return c.out.Send(m) == nil
 	case over:
 		return false
 	}
-	if len(g.early) >= maxEarly {
+	if len(c.early) >= maxEarly {
 		return false
 	}
-	g.early = append(g.early, m)
+	c.early = append(c.early, m)
 	return true
 }
 
 // leave ends the connection with parting, now or as soon as it is opened. Only the first call counts, and none does once
 // the connection has ended.
-func (g *guest) leave(parting func()) {
-	g.mu.Lock()
-	before := status(g.state.Swap(uint32(over)))
+func (c *client) leave(parting func()) {
+	c.mu.Lock()
+	before := status(c.state.Swap(uint32(over)))
 	if before == asked {
-		g.parting = parting
+		c.parting = parting
 	}
-	g.mu.Unlock()
+	c.mu.Unlock()
 	if before == opened {
 		parting()
 	}
 }
 
 // release tells the handler's session once that the client has gone.
-func (g *guest) release(session interface{ Close(reason string) }, reason string) {
-	g.mu.Lock()
-	g.state.Store(uint32(over))
-	again := g.released
-	g.released = true
-	g.early = nil
-	g.mu.Unlock()
+func (c *client) release(session interface{ Close(reason string) }, reason string) {
+	c.mu.Lock()
+	c.state.Store(uint32(over))
+	again := c.released
+	c.released = true
+	c.early = nil
+	c.mu.Unlock()
 	if again {
 		return
 	}
-	_ = g.server.guard(g.id, func() error { session.Close(reason); return nil }) // counted there, and over anyway
-	g.server.cfg.Hub.Remove(g.member)
+	_ = c.server.guard(c.id, func() error { session.Close(reason); return nil }) // counted there, and over anyway
+	c.server.cfg.Hub.Remove(c.member)
 }
