@@ -65,17 +65,18 @@ type Conn struct {
 	// Guarded by flusher.mu.
 	nextDirty *Conn
 
-	// Guarded by Server.mu, once the connection is registered.
-	descriptors int // that it may take
-
 	mu sync.Mutex
 	// mu guards the following.
-	nc       net.Conn        // nil while a session is polling
-	raw      syscall.RawConn // nil when nc is not a kernel socket
-	ready    chan struct{}   // wakes the poll that waits, nil: none does
-	queue    queue
-	pong     *wire.Message // the answer to the last websocket ping; goes out before the queue
-	bytes    int           // queued or being written
+	nc     net.Conn        // nil while a session is polling
+	raw    syscall.RawConn // nil when nc is not a kernel socket
+	ready  chan struct{}   // wakes the poll that waits, nil: none does
+	queue  queue
+	pong   *wire.Message // the answer to the last websocket ping; goes out before the queue
+	bytes  int           // queued or being written
+	resume chan struct{} // closed when a reader that waits in awaitDrain or Pause should look again, nil: none does
+
+	heartbeat *Heartbeat // nil: none
+
 	phase    phase
 	reason   Reason
 	queued   bool // on the flusher's list
@@ -86,16 +87,16 @@ type Conn struct {
 	peerDone bool // the client has closed its side, or there is no close handshake
 	endWrite bool // the reader waits for the end of writing to close this side
 	wroteEnd bool // this side is closed
+	pausing  bool // the reader is in Pause
 
-	resume  chan struct{} // closed when a reader that waits in awaitDrain or Pause should look again, nil: none does
-	pausing bool          // the reader is in Pause
+	unanswered bool // a ping is
+	extended   bool // and its timeout has begun again
 
-	heartbeat  *Heartbeat // nil: none
-	unanswered bool       // a ping is
-	extended   bool       // and its timeout has begun again
+	// Guarded by Server.mu, once the connection is registered.
+	descriptors uint8 // that it may take
 }
 
-func (c *Conn) init(s *Server, o Owner, addr string, descriptors int) {
+func (c *Conn) init(s *Server, o Owner, addr string, descriptors uint8) {
 	c.srv, c.owner, c.flusher, c.addr, c.descriptors = s, o, s.nextFlusher(), addr, descriptors
 }
 

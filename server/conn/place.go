@@ -69,7 +69,7 @@ func (p *Place) Open(c *Conn, o Owner, first *wire.Message, maxPayload int64) (*
 // to the caller, unless there is an error: then it was answered.
 func (p *Place) OpenPolled(c *Conn, o Owner) error {
 	p.mustTake()
-	c.init(p.srv, o, p.addr, p.descriptors)
+	c.init(p.srv, o, p.addr, uint8(p.descriptors))
 	if !p.srv.add(c) {
 		p.srv.Refuse(p.w, refuseShutdown)
 		return refuseShutdown
@@ -87,7 +87,7 @@ func (p *Place) open(c *Conn, o Owner, maxPayload int64, takeOver func() (taken,
 		return nil, errors.Join(ErrRefused, err)
 	}
 	c.mu.Lock() // its owner may know c already
-	c.init(p.srv, o, p.addr, p.descriptors)
+	c.init(p.srv, o, p.addr, uint8(p.descriptors))
 	c.attachLocked(t.nc)
 	c.writing = true
 	c.mu.Unlock()

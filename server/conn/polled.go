@@ -107,7 +107,7 @@ func (c *Conn) Switched() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.conns[c]; ok {
-		s.descriptors -= c.descriptors - 1
+		s.descriptors -= int(c.descriptors) - 1
 		c.descriptors = 1
 	}
 }

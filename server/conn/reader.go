@@ -20,7 +20,7 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
-// reader reads websocket messages from a connection. While it waits for the first byte of a frame it holds no buffer.
+// Reader reads websocket messages from a connection. While it waits for the first byte of a frame it holds no buffer.
 type Reader struct {
 	// Static after construction.
 	nc      net.Conn
@@ -34,13 +34,16 @@ type Reader struct {
 	start, end int
 	need       int // what the frame at start takes, as far as it is known
 	err        error
-	begun      bool // a first batch has been handled
-	busy       int  // reads since the last that had to wait
+	begun      bool       // a first batch has been handled
+	busy       int        // reads since the last that had to wait
+	fragments  *fragments // of the message that comes in several frames, nil: none has begun
+}
 
-	// A message that comes in several frames.
+// fragments are what has come of a message.
+type fragments struct {
+	op      opcode
 	message []byte
-	op      opcode // 0: none has begun
-	empties int    // empty frames in it
+	empties int // empty frames in it
 }
 
 // newReader returns a reader that begins with the bytes in early, which it copies.
@@ -157,7 +160,11 @@ func (r *Reader) release() {
 func (r *Reader) next() (op opcode, payload []byte, ok bool, err error) {
 	for {
 		b := r.buf[r.start:r.end]
-		h, ok, err := parseHeader(b, r.limit-int64(len(r.message)))
+		limit := r.limit
+		if r.fragments != nil {
+			limit -= int64(len(r.fragments.message))
+		}
+		h, ok, err := parseHeader(b, limit)
 		if err != nil {
 			return 0, nil, false, err
 		}
@@ -177,19 +184,19 @@ func (r *Reader) next() (op opcode, payload []byte, ok bool, err error) {
 		if h.op != opContinuation && h.fin {
 			return r.whole(h.op, payload)
 		}
+		if h.op != opContinuation {
+			r.fragments = &fragments{op: h.op}
+		}
+		f := r.fragments
 		if len(payload) == 0 {
-			if r.empties++; r.empties > maxEmptyFragments {
+			if f.empties++; f.empties > maxEmptyFragments {
 				return 0, nil, false, &Fault{closeTooBig, ReasonPayloadTooLarge, "too many empty fragments"}
 			}
 		}
-		if h.op != opContinuation {
-			r.op = h.op
-		}
-		r.message = append(r.message, payload...)
+		f.message = append(f.message, payload...)
 		if h.fin {
-			op, payload = r.op, r.message
-			r.op, r.message, r.empties = 0, nil, 0
-			return r.whole(op, payload)
+			r.fragments = nil
+			return r.whole(f.op, f.message)
 		}
 	}
 }
@@ -200,9 +207,9 @@ func (r *Reader) checkOrder(h *header, got int) error {
 	switch {
 	case got < 2 || h.op.control():
 		return nil
-	case h.op == opContinuation && r.op == 0:
+	case h.op == opContinuation && r.fragments == nil:
 		return protocolError("continuation of nothing")
-	case h.op != opContinuation && r.op != 0:
+	case h.op != opContinuation && r.fragments != nil:
 		return protocolError("message inside a fragmented one")
 	}
 	return nil
@@ -231,7 +238,7 @@ func (r *Reader) discard(wellFormed *bool) (closed bool, err error) {
 		}
 	}
 	if !*wellFormed {
-		r.start, r.end, r.message = 0, 0, nil
+		r.start, r.end, r.fragments = 0, 0, nil
 		r.release()
 	}
 	return false, r.fill()

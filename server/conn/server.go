@@ -139,7 +139,7 @@ func (s *Server) add(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.cancelLocked(c.addr, c.descriptors)
+		s.cancelLocked(c.addr, int(c.descriptors))
 		return false
 	}
 	s.reserved--
@@ -176,7 +176,7 @@ func (s *Server) forgetLocked(c *Conn) bool {
 		return false
 	}
 	delete(s.conns, c)
-	s.descriptors -= c.descriptors
+	s.descriptors -= int(c.descriptors)
 	c.owner.Removed()
 	s.peers.leave(c.addr)
 	s.checkEmptyLocked()

@@ -42,10 +42,9 @@ type Session struct {
 	// the goroutine that reads.
 	deliver sync.Mutex
 
+	// The lock of c guards the following, but textOnly.
+	polling  *polling    // of a session that polls, nil once it goes on by websocket
 	textOnly atomic.Bool // the client takes no binary frames
-
-	// The lock of c guards the following.
-	polling  *polling // of a session that polls, nil once it goes on by websocket
 	upgraded bool
 	told     bool // the receiver knows, or is about to, that the session has ended
 }
