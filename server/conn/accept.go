@@ -94,7 +94,7 @@ func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first [
 	if protocol := firstToken(r.Header["Sec-Websocket-Protocol"]); protocol != "" {
 		head.WriteString("Sec-WebSocket-Protocol: " + protocol + "\r\n")
 	}
-	return s.takeOver(w, &head, nil, first)
+	return s.takeOver(w, &head, first)
 }
 
 // notInTakenOver are the headers of w that say nothing about a connection that was taken over.
@@ -104,13 +104,9 @@ var notInTakenOver = map[string]bool{
 	"Content-Length":         true, "Transfer-Encoding": true, "Trailer": true,
 }
 
-// takeOver hijacks w's connection. The greeting is head, the headers of w and extra, and first.
-func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, extra http.Header, first []byte) (t taken, err error) {
-	header := w.Header()
-	for name, values := range extra {
-		header[name] = values
-	}
-	if err := header.WriteSubset(head, notInTakenOver); err != nil { // values are made safe by it
+// takeOver hijacks w's connection. The greeting is head, the headers of w, and first.
+func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, first []byte) (t taken, err error) {
+	if err := w.Header().WriteSubset(head, notInTakenOver); err != nil { // values are made safe by it
 		return t, err
 	}
 	head.WriteString("\r\n")

@@ -80,8 +80,8 @@ func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
+		w.Header().Set("Content-Type", "text/event-stream")
 		st, err := place.Stream(StreamOptions{
-			Header:            http.Header{"Content-Type": {"text/event-stream"}},
 			KeepAlive:         wire.Raw([]byte(":\n\n")),
 			KeepAliveInterval: 15 * time.Second,
 		}, closedTo(d.closed))

@@ -13,8 +13,6 @@ import (
 // StreamOptions are the choices for one stream. A program uses a few fixed durations and messages, not one for each
 // connection.
 type StreamOptions struct {
-	// Header goes out with the response head, beside the headers of w. Content-Type belongs here.
-	Header http.Header
 	// KeepAlive is sent whenever KeepAliveInterval has passed. Nil or 0: nothing is.
 	KeepAlive         *wire.Message
 	KeepAliveInterval time.Duration
@@ -41,10 +39,7 @@ func (st *Stream) SendVolatile(m *wire.Message) bool { return st.c.SendVolatile(
 // Close ends the stream after what is queued.
 func (st *Stream) Close(reason Reason) { st.c.Shut(reason, nil) }
 
-// RemoteAddr returns the client's address as [Config.ClientIP] told it.
-func (st *Stream) RemoteAddr() string { return st.c.addr }
-
-// Stream answers a request with 200 and a body that has no end: it takes the connection over, so that a stream costs what a
+// Stream answers a request with 200, the headers of w and a body that has no end: it takes the connection over, so that a stream costs what a
 // websocket costs. The receiver is told once, when the stream has ended; it may be [Named]. Once Stream has returned
 // without an error the request is over, and neither the response writer nor the request's context may be used. An error
 // wraps [ErrRefused] and means that the request was answered with an error status, or that the client is gone.
@@ -54,7 +49,7 @@ func (p *Place) Stream(o StreamOptions, receiver interface{ Closed(reason Reason
 	st.c.peerDone = true // HTTP has no close handshake
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
 	head.WriteString(time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	takeOver := func() (taken, error) { return s.takeOver(p.w, head, o.Header, nil) }
+	takeOver := func() (taken, error) { return s.takeOver(p.w, head, nil) }
 	reader, err := p.open(&st.c, (*streamOwner)(st), maxStreamInput, takeOver)
 	if err != nil {
 		return nil, err

@@ -54,9 +54,6 @@ func (ws *WebSocket) CloseWith(reason Reason, code uint16, text string) {
 	ws.c.Shut(reason, CloseFrame(code, text))
 }
 
-// RemoteAddr returns the client's address as [Config.ClientIP] told it.
-func (ws *WebSocket) RemoteAddr() string { return ws.c.addr }
-
 // closeCode returns what tells a client of a plain websocket best why it was closed.
 func closeCode(reason Reason) uint16 {
 	switch reason {

@@ -20,12 +20,6 @@ var keepAlive = wire.Raw([]byte(": keep-alive\n\n"))
 // [WHATWG HTML, server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 func (s *Server) Stream(h app.StreamHandler) http.Handler {
 	options := conn.StreamOptions{
-		Header: http.Header{
-			"Content-Type":  {"text/event-stream"},
-			"Cache-Control": {"no-cache"},
-			// nginx buffers what a server behind it sends, unless told not to.
-			"X-Accel-Buffering": {"no"},
-		},
 		KeepAlive:         keepAlive,
 		KeepAliveInterval: s.cfg.KeepAlive,
 	}
@@ -40,6 +34,10 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 			Refuse(w, err)
 			return
 		}
+		header := w.Header()
+		header.Set("Content-Type", "text/event-stream")
+		header.Set("Cache-Control", "no-cache")
+		header.Set("X-Accel-Buffering", "no") // nginx buffers what a server behind it sends, unless told not to
 		st, err := place.Stream(options, streamReceiver{p})
 		if err != nil { // it has been answered
 			p.release(p.session, app.ReasonNotOpened)

@@ -37,7 +37,6 @@ func FuzzPayload(f *testing.F) {
 		}
 		var again []byte
 		for i, p := range packets {
-			judge([]byte(p.data))
 			m := wire.Text([]byte(p.data))
 			if p.binary {
 				m = wire.Binary([]byte(p.data))

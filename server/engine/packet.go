@@ -26,42 +26,6 @@ const (
 	separator = 0x1e
 )
 
-// verdict is what a packet means to a session.
-type verdict uint8
-
-const (
-	isInvalid verdict = iota
-	isMessage
-	isPong
-	isClose
-	isBinary   // in base64
-	isWrongWay // a ping: only the server pings
-	isIgnored  // open, upgrade and noop say nothing to an open session
-)
-
-// judge looks at the first byte of a text packet.
-func judge(packet []byte) verdict {
-	if len(packet) == 0 {
-		return isInvalid
-	}
-	switch packet[0] {
-	case packetMessage:
-		return isMessage
-	case packetPong:
-		return isPong
-	case packetBinary:
-		return isBinary
-	case packetClose:
-		return isClose
-	case packetPing:
-		return isWrongWay
-	case packetOpen, packetUpgrade, packetNoop:
-		return isIgnored
-	default:
-		return isInvalid
-	}
-}
-
 // newID returns a session id of 120 random bits. Knowing it is all that a request needs to speak for the session.
 func newID() string {
 	var b [15]byte

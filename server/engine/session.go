@@ -110,24 +110,27 @@ func (s *Session) Request() *Request { return s.request }
 
 // packet takes one text packet, from either transport.
 func (s *Session) packet(data []byte) error {
-	switch judge(data) {
-	case isMessage:
+	if len(data) == 0 {
+		return errPacket
+	}
+	switch data[0] {
+	case packetMessage:
 		return refused(s.receiver.Text(data[1:]))
-	case isBinary:
+	case packetBinary:
 		content, err := decodeBinary(nil, data[1:])
 		if err != nil {
 			return errPacket
 		}
 		return refused(s.receiver.Binary(content))
-	case isPong:
+	case packetPong:
 		s.c.GotPong()
 		return nil
-	case isClose:
+	case packetClose:
 		return errClosing
-	case isWrongWay:
+	case packetPing:
 		return errWrongWay
-	case isIgnored:
-		return nil
+	case packetOpen, packetUpgrade, packetNoop:
+		return nil // they say nothing to an open session
 	default:
 		return errPacket
 	}
