@@ -132,6 +132,9 @@ func (c *pollClient) sendLoop() {
 		body := c.out
 		c.out = nil
 		c.mu.Unlock()
+		if len(body) == 0 {
+			continue // it went with what was sent before it
+		}
 		if _, err := c.post.Do(c.ctx, "POST", c.eio, body); err != nil {
 			c.Cut()
 			return
