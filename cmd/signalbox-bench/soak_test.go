@@ -17,15 +17,18 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	args := []string{"soak", "--signalbox", server(t), "--seed", "1", "--minutes", "0.15", "--round", "9s"}
+	runs := [][]string{{"--seed", "1", "--minutes", "0.15", "--round", "9s"}}
 	if os.Getenv("LONG") == "1" {
-		args = []string{"soak", "--signalbox", server(t), "--seed", "2", "--minutes", "4"}
+		runs = [][]string{{"--seed", "2", "--minutes", "3"}, {"--seed", "3", "--minutes", "3", "--recovery"}}
 	}
-	var out, progress bytes.Buffer
-	if err := run(t.Context(), args, &out, &progress); err != nil {
-		t.Fatalf("run = %v\n%s%s", err, out.Bytes(), progress.Bytes())
+	for _, args := range runs {
+		var out, progress bytes.Buffer
+		args = append([]string{"soak", "--signalbox", server(t)}, args...)
+		if err := run(t.Context(), args, &out, &progress); err != nil {
+			t.Fatalf("run = %v\n%s%s", err, out.Bytes(), progress.Bytes())
+		}
+		t.Log(out.String())
 	}
-	t.Log(out.String())
 }
 
 // TestSoakFindsFaults plants faults between servers and clients, and has the checker find each.

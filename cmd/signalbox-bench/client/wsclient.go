@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -110,15 +111,18 @@ func (c *wsClient) connect(t Target, token string, back *Return) error {
 		return fmt.Errorf("open packet is %.40q", open)
 	}
 	hello := "40" + c.namespace()
+	var auth []string
 	if token != "" {
-		hello += `{"token":"` + token + `"}`
+		auth = append(auth, `"token":"`+token+`"`)
 	}
 	if back != nil && back.PID != "" {
-		hello += `{"pid":"` + back.PID + `"`
+		auth = append(auth, `"pid":"`+back.PID+`"`)
 		if back.Offset != "" {
-			hello += `,"offset":"` + back.Offset + `"`
+			auth = append(auth, `"offset":"`+back.Offset+`"`)
 		}
-		hello += "}"
+	}
+	if len(auth) > 0 {
+		hello += "{" + strings.Join(auth, ",") + "}"
 	}
 	if err := c.Send([]byte(hello)); err != nil {
 		return err

@@ -50,6 +50,8 @@ type actor struct {
 	place   string // its user, or its room
 	polling bool
 	link    *link
+	back    *client.Return // what it comes back with; nil: as a new one
+	process time.Time      // when the server began that it was connected to as last
 	r       *rand.Rand
 
 	// mu guards the following.
@@ -79,10 +81,18 @@ func (a *actor) run(ctx context.Context) {
 	}
 }
 
-// dial connects to a server by chance.
+// dial connects to a server by chance; who may come back as who it was connects to the one where it was, as long as
+// that lives.
 func (a *actor) dial(ctx context.Context, number int) (*session, error) {
 	w := a.world
 	n := a.r.IntN(len(w.town.nodes))
+	before := a.current()
+	returns := a.back != nil && a.back.PID != "" && before != nil && !w.stopping(before.node) &&
+		w.town.nodes[before.node].run().Equal(a.process)
+	if returns {
+		n = before.node
+	}
+	run := w.town.nodes[n].run()
 	a.link.aim(w.town.nodes[n].addr())
 	s := &session{
 		name: fmt.Sprintf("%d.%d", a.number, number), actor: a, node: n, dialed: time.Now(),
@@ -92,7 +102,7 @@ func (a *actor) dial(ctx context.Context, number int) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := client.Options{Door: a.kind.door(), Polling: a.polling, Room: a.place}
+	o := client.Options{Door: a.kind.door(), Polling: a.polling, Room: a.place, Return: a.back}
 	if a.kind == room || a.kind == watch {
 		if o.Token, err = client.Mint(secret, a.user()); err != nil {
 			return nil, err
@@ -105,17 +115,42 @@ func (a *actor) dial(ctx context.Context, number int) (*session, error) {
 	if w.stopping(n) {
 		s.hit("the server stops", false)
 	}
-	s.client, err = client.Dial(ctx, target, w.clock, o, client.Callbacks{Event: s.event, Ack: s.ack, End: s.end})
-	if err != nil {
+	is := func() *session { // whose the events are
+		if a.back != nil && a.back.Recovered {
+			return before
+		}
+		return s
+	}
+	c, err := client.Dial(ctx, target, w.clock, o, client.Callbacks{
+		Event: func(at int64, event []byte) { is().event(at, event) },
+		Ack:   func(at int64, id uint64, arg []byte) { is().ack(at, id, arg) },
+		End:   func(err error) { is().end(err) },
+	})
+	recovered := err == nil && a.back != nil && a.back.Recovered
+	if err != nil || recovered {
 		a.mu.Lock()
 		a.sessions = a.sessions[:len(a.sessions)-1]
 		a.mu.Unlock()
-		return nil, err
 	}
+	switch {
+	case err != nil:
+		return nil, err
+	case recovered:
+		w.recovered.Add(1)
+		hit, lossy, why := s.passOn()
+		s = before
+		s.revive(c)
+		if hit {
+			s.hit(why, lossy)
+		}
+	case returns && s.view().fault.IsZero() && w.town.nodes[n].run().Equal(a.process):
+		w.blame("not recovered: %s; before it %s", s, before)
+	}
+	a.process = run
 	s.mu.Lock()
-	s.socket = s.client.SocketID()
+	s.client, s.socket = c, c.SocketID()
 	s.mu.Unlock()
-	s.client.Start()
+	c.Start()
 	return s, nil
 }
 
@@ -139,7 +174,7 @@ func (a *actor) live(ctx context.Context, s *session) {
 		s.client.Leave()
 		<-s.client.Done()
 	}()
-	for !a.enter(s) {
+	for s.outside() && !a.enter(s) {
 		select {
 		case <-ctx.Done():
 			return
@@ -163,6 +198,20 @@ func (a *actor) live(ctx context.Context, s *session) {
 			return
 		}
 	}
+}
+
+// outside reports whether the session is not in what its client is there for; who came back as who it was is.
+func (s *session) outside() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.since.IsZero()
+}
+
+// passOn returns what was done to a connection while it was made.
+func (s *session) passOn() (hit, lossy bool, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.fault.IsZero(), s.lossy, s.why
 }
 
 // enter joins what the client is there for, and reports whether it is in.

@@ -6,7 +6,8 @@ import (
 )
 
 // The rules of messages. A session is one connection from the moment everything is for it until something is done
-// to it.
+// to it. One that comes back as who it was, with --recovery, is as if nothing had been done to it, but that what it
+// said meanwhile may be lost: it is one session, to which everything is delivered once and in order.
 //
 //   - Nobody gets a message twice, or two of one connection in another order than they were sent: told by
 //     session.event.
@@ -122,7 +123,7 @@ func (w *world) judgeMessage(m *message, all map[kind]map[string][]*session) {
 		w.partial++
 	}
 	switch {
-	case m.kind.answers() && !answered && from.fault.IsZero():
+	case m.kind.answers() && !answered && from.fault.IsZero() && !m.from.hitSince(m.sent):
 		w.blame("never answered: %s", m)
 	case answered && !m.ok:
 		w.refused++
@@ -154,7 +155,7 @@ func (w *world) judgeMessage(m *message, all map[kind]map[string][]*session) {
 	if m.counted > got+doubtful {
 		w.blame("counted for more than got it: %s; %d got it, %d were cut: %v", m, got, doubtful, whose(m, all))
 	}
-	if m.counted < certain {
+	if m.counted+m.held < certain {
 		w.blame("counted for fewer than were there: %s; %d were there: %v", m, certain, whose(m, all))
 	}
 }
@@ -168,7 +169,7 @@ func (w *world) owed(m *message, to *session, from view) bool {
 		if m.kind == broker {
 			return !m.partial || m.from.node == to.node
 		}
-	} else if !from.fault.IsZero() && from.fault.Before(m.sent.Add(flight)) {
+	} else if !from.fault.IsZero() && from.fault.Before(m.sent.Add(flight)) || m.from.hitSince(m.sent) {
 		return false // it may never have come to the server
 	}
 	if m.from.node == to.node {

@@ -55,7 +55,7 @@ func (w *world) remaining(ctx context.Context) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("server %d: %d files, at first %d", n.number, c.descriptors, base.descriptors))
 		}
 		if c.HeapBytes > base.HeapBytes+heapSpare {
-			wrong = append(wrong, fmt.Sprintf("server %d: %d bytes on the heap, at first %d", n.number, c.HeapBytes, base.HeapBytes))
+			wrong = append(wrong, fmt.Sprintf("server %d: a heap of %d, at first %d", n.number, c.HeapBytes, base.HeapBytes))
 		}
 	}
 	if w.town.redis == nil {

@@ -73,7 +73,8 @@ func (w *world) unsettled(ctx context.Context) (wrong []string) {
 		raw := s.users
 		s.mu.Unlock()
 		var list []member
-		if err := json.Unmarshal(raw, &list); err != nil {
+		event := []any{nil, &list} // and perhaps an offset
+		if err := json.Unmarshal(raw, &event); err != nil {
 			wrong = append(wrong, fmt.Sprintf("%s has no list", s))
 			continue
 		}

@@ -24,10 +24,11 @@ type session struct {
 	// mu guards the following.
 	mu      sync.Mutex
 	dialed  time.Time
-	since   time.Time // from here on everything is for it; zero: not ready yet
-	ended   time.Time // the client has seen the end
-	fault   time.Time // the first thing that was done to it; zero: nothing
-	lossy   bool      // what was on its way to it then may be lost
+	since   time.Time   // from here on everything is for it; zero: not ready yet
+	ended   time.Time   // the client has seen the end
+	fault   time.Time   // the first thing that was done to it; zero: nothing
+	hits    []time.Time // all that was done to it, where it came back each time
+	lossy   bool        // what was on its way to it then may be lost
 	why     string
 	next    int
 	count   int        // of all messages sent
@@ -56,6 +57,7 @@ type message struct {
 	acked   time.Time // zero: no answer
 	ok      bool
 	counted int // delivered; -1: the answer says no number
+	held    int // for how many that are away
 	partial bool
 }
 
@@ -92,15 +94,35 @@ func (s *session) hit(why string, lossy bool) {
 		s.fault, s.why = time.Now(), why
 	}
 	s.lossy = s.lossy || lossy
+	s.hits = append(s.hits, time.Now())
+}
+
+// revive notes that a client has come back as who it was: all that was sent meanwhile is for it.
+func (s *session) revive(c client.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client, s.fault, s.lossy, s.ended = c, time.Time{}, false, time.Time{}
+}
+
+// hitSince reports whether anything was done to the session after a moment.
+func (s *session) hitSince(at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.hits) > 0 && s.hits[len(s.hits)-1].After(at)
 }
 
 // event takes what the client received.
 func (s *session) event(_ int64, event []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if back := s.actor.back; back != nil {
+		if offset := client.LastText(event); offset != "" {
+			back.Offset = offset
+		}
+	}
 	switch {
 	case bytes.HasPrefix(event, []byte(`["users",`)):
-		s.users = bytes.Clone(event[len(`["users",`) : len(event)-1])
+		s.users = bytes.Clone(event)
 		return
 	case bytes.HasPrefix(event, []byte(`["room_history"`)):
 		return
@@ -170,6 +192,7 @@ func (s *session) expect() (uint64, chan []byte) {
 type answer struct {
 	OK        bool            `json:"ok"`
 	Delivered *int            `json:"delivered"`
+	Held      int             `json:"held"`
 	Partial   bool            `json:"partial"`
 	Error     string          `json:"error"`
 	User      json.RawMessage `json:"user"`
@@ -202,17 +225,18 @@ func (s *session) post(k kind, to, format string) error {
 		packet = fmt.Sprintf(format, to, body)
 	}
 	if answered != nil {
-		s.actor.world.waiting.Go(func() { s.await(m, answered) })
+		done := s.client.Done()
+		s.actor.world.waiting.Go(func() { s.await(m, answered, done) })
 	}
 	return s.client.Send([]byte(packet))
 }
 
 // await notes the answer to a message.
-func (s *session) await(m *message, answered chan []byte) {
+func (s *session) await(m *message, answered chan []byte, done <-chan struct{}) {
 	var raw []byte
 	select {
 	case raw = <-answered:
-	case <-s.client.Done():
+	case <-done:
 		select {
 		case raw = <-answered:
 		default:
@@ -229,7 +253,7 @@ func (s *session) await(m *message, answered chan []byte) {
 	}
 	m.acked, m.ok, m.partial = now, a.OK, a.Partial
 	if a.Delivered != nil {
-		m.counted = *a.Delivered
+		m.counted, m.held = *a.Delivered, a.Held
 	}
 }
 

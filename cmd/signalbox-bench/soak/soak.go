@@ -27,6 +27,7 @@ type options struct {
 	redis     string // "": none
 	env       []string
 	patience  time.Duration // a server that died is missed within 10 seconds, so lists may be wrong for longer
+	recovery  bool
 	plant     string
 	plan      bool
 	verbose   bool
@@ -55,6 +56,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.redis, "redis-server", "redis-server", "redis-server binary; empty: one server without Redis")
 	fs.StringVar(&env, "env", "", "more settings of the servers: NAME=value, separated by commas")
 	fs.DurationVar(&o.patience, "patience", 25*time.Second, "how long lists may be wrong, and something be left")
+	fs.BoolVar(&o.recovery, "recovery", false, "with RECOVERY: who is cut comes back and has missed nothing")
 	fs.StringVar(&o.plant, "plant", "", "make a fault, to see that it is found: "+strings.Join(plants, ", "))
 	fs.BoolVar(&o.plan, "plan", false, "print the schedule of the first round and end")
 	fs.BoolVar(&o.verbose, "v", false, "tell each fault when it is made")
@@ -139,13 +141,18 @@ func clients() (n int) {
 
 // report prints what was found.
 func (w *world) report(out io.Writer) error {
-	fmt.Fprintf(out, "seed %d: %d rounds on %d servers: %d messages delivered %d times, %d answers partial, %d refused\n",
-		w.options.seed, w.round, len(w.town.nodes), w.messages, w.deliveries, w.partial, w.refused)
+	fmt.Fprintf(out, "seed %d: %d rounds on %d servers: %d messages delivered %d times, %d answers partial, %d refused, "+
+		"%d clients came back as they were\n",
+		w.options.seed, w.round, len(w.town.nodes), w.messages, w.deliveries, w.partial, w.refused, w.recovered.Load())
 	if w.wrong == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "%d promises not kept at seed %d; to repeat it: signalbox-bench soak --seed %d %s\n",
-		w.wrong, w.options.seed, w.options.seed, strings.Join(w.options.args, " "))
+	again := strings.Join(w.options.args, " ")
+	if !strings.Contains(again, "-seed") {
+		again += fmt.Sprintf(" --seed %d", w.options.seed)
+	}
+	fmt.Fprintf(out, "%d promises not kept at seed %d; to repeat it: signalbox-bench soak %s\n",
+		w.wrong, w.options.seed, again)
 	for _, e := range w.evidence {
 		fmt.Fprintln(out, "-", e)
 	}

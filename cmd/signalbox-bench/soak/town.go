@@ -25,6 +25,7 @@ import (
 const (
 	pingInterval = 3 * time.Second
 	pingTimeout  = 4 * time.Second
+	recoveryTime = 8 * time.Second
 	stopGrace    = 15 * time.Second
 	prefix       = "soak"
 	secret       = "the secret of the checker, for nobody else"
@@ -33,12 +34,20 @@ const (
 
 // town is the servers and the Redis they share.
 type town struct {
-	binary string
-	dir    string
-	env    []string // more settings of the servers
-	redis  *rig.Server
-	store  *goredis.Client
-	nodes  []*node
+	binary   string
+	dir      string
+	env      []string // more settings of the servers
+	recovery bool
+	redis    *rig.Server
+	store    *goredis.Client
+	nodes    []*node
+}
+
+// run tells the processes of a server apart.
+func (n *node) run() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.began
 }
 
 // node is one server, and what follows it at the same address after it has ended.
@@ -66,7 +75,7 @@ type counts struct {
 
 // newTown starts Redis, unless binary is empty, and the servers.
 func newTown(ctx context.Context, o options, dir string) (*town, error) {
-	t := &town{binary: o.signalbox, dir: dir, env: o.env}
+	t := &town{binary: o.signalbox, dir: dir, env: o.env, recovery: o.recovery}
 	if o.redis != "" {
 		if err := t.startRedis(ctx, o.redis); err != nil {
 			t.close()
@@ -161,6 +170,9 @@ func (n *node) start(ctx context.Context) error {
 		"HANDOVER_GRACE=2s", "DRAIN_SPREAD=500ms", "GORACE=atexit_sleep_ms=0", "REDIS_URL=", "REDIS_PREFIX="+prefix)
 	if n.redis != nil {
 		cmd.Env = append(cmd.Env, "REDIS_URL=redis://"+n.redis.addr())
+	}
+	if n.town.recovery {
+		cmd.Env = append(cmd.Env, "RECOVERY=true", "RECOVERY_TIME="+recoveryTime.String())
 	}
 	cmd.Env = append(cmd.Env, n.town.env...)
 	srv, err := rig.Launch(fmt.Sprintf("server %d", n.number), "http://"+n.addr(), cmd, -1)

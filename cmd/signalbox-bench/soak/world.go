@@ -15,16 +15,17 @@ import (
 
 // world is a run: the servers, the clients, and what is known of both.
 type world struct {
-	options options
-	town    *town
-	clock   client.Clock
-	actors  []*actor
-	places  map[kind][]string
-	plant   *plant
-	log     io.Writer
-	paused  atomic.Bool
-	waiting sync.WaitGroup // for answers
-	large   sync.Mutex     // held while something is done to servers or Redis: one at a time
+	options   options
+	town      *town
+	clock     client.Clock
+	actors    []*actor
+	places    map[kind][]string
+	plant     *plant
+	log       io.Writer
+	paused    atomic.Bool
+	recovered atomic.Int64
+	waiting   sync.WaitGroup // for answers
+	large     sync.Mutex     // held while something is done to servers or Redis: one at a time
 
 	// Owned by the goroutine of the run.
 	round                                  int
@@ -66,6 +67,9 @@ func (w *world) populate() error {
 			p := w.plant
 			if a.polling || c.kind == watch || c.kind == events {
 				p = nil // it knows WebSockets
+			}
+			if w.options.recovery && !a.polling && c.kind <= room {
+				a.back = &client.Return{}
 			}
 			var err error
 			if a.link, err = newLink("", p); err != nil {
