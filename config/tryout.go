@@ -26,6 +26,9 @@ func (c Config) ForOthers() []string {
 		"API_KEY":         c.APIKey != "",
 		"REDIS_URL":       c.RedisURL != "",
 		"METRICS_TOKEN":   c.MetricsToken != "",
+		"TLS_CERT_FILE":   c.TLSCertFile != "",
+		"TLS_DOMAINS":     len(c.TLSDomains) > 0,
+		"PROXY_PROTOCOL":  c.ProxyProtocol,
 	} {
 		if set {
 			names = append(names, name)

@@ -52,6 +52,11 @@ func TestForOthers(t *testing.T) {
 		t.Error("a server without settings is not one to try out")
 	}
 	const secret = "a secret of the tests, 32 bytes or more"
+	behind := Default()
+	behind.TLSCertFile, behind.TLSDomains, behind.ProxyProtocol = "cert.pem", Domains{"a.example"}, true
+	if got := strings.Join(behind.ForOthers(), " "); got != "PROXY_PROTOCOL TLS_CERT_FILE TLS_DOMAINS" {
+		t.Errorf("with TLS and a proxy: ForOthers = %s", got)
+	}
 	for setting, value := range map[string]string{
 		"JWT_SECRET": secret, "JWKS_URL": "https://id.example/keys", "JWT_ISSUER": "me", "JWT_AUDIENCE": "app", "ALLOWED_ORIGINS": "https://a.example",
 		"ENDPOINT": "https://a.example", "TRUSTED_PROXIES": "heroku", "API_KEY": secret, "REDIS_URL": "redis://127.0.0.1", "METRICS_TOKEN": secret,
