@@ -153,6 +153,8 @@ func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *c
 	}
 	last = !more && !s.c.OpenLocked()
 	switch {
+	case last && len(payload) > 0 && s.polling.missed && s.c.ReasonLocked() == conn.ReasonForcedClose:
+		last = false // the next poll hears of the close, as from the reference
 	case last && s.c.ReasonLocked() != conn.ReasonTransportClose:
 		if len(payload) == 0 && s.polling.missed {
 			payload = append(payload, packetNoop) // as from the reference, which answers the poll and then appends
