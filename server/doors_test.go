@@ -15,7 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"signalbox/config"
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 )
@@ -24,7 +24,7 @@ import (
 type building struct {
 	*running
 	t     *testing.T
-	doors *handlertest.House
+	doors *testkit.House
 }
 
 func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
@@ -33,7 +33,7 @@ func openBuilding(t *testing.T, change ...func(*config.Config)) *building {
 	for _, f := range change {
 		f(&cfg)
 	}
-	d := handlertest.New(t, func(o *handlertest.Options) {
+	d := testkit.New(t, func(o *testkit.Options) {
 		o.RequireAuth, o.PingInterval, o.Log = cfg.RequireAuth, cfg.AuthPingInterval, quiet
 	})
 	s, err := New(Options{
@@ -58,7 +58,7 @@ func (b *building) token(user string, change ...func(*auth.Claims)) string {
 	for _, f := range change {
 		f(&c)
 	}
-	token, err := auth.Mint(handlertest.HouseSecret, c, time.Hour)
+	token, err := auth.Mint(testkit.HouseSecret, c, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func (f *feed) want(pattern string) {
 
 func TestDoorsWhoMayComeIn(t *testing.T) {
 	open := openBuilding(t)
-	closed := openBuilding(t, func(c *config.Config) { c.RequireAuth, c.JWTSecret = true, handlertest.HouseSecret })
+	closed := openBuilding(t, func(c *config.Config) { c.RequireAuth, c.JWTSecret = true, testkit.HouseSecret })
 	plain, tap := open.token("ann"), open.token("ann", func(c *auth.Claims) { c.Scope = "tap" })
 	team := open.token("ann", func(c *auth.Claims) { c.Rooms = []string{"team/*"} })
 	for _, tt := range []struct {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 // BenchmarkRelay is one event to one receiver, encoding included.
@@ -18,13 +18,13 @@ func BenchmarkRelay(b *testing.B) {
 		"data=100KB":         `{"recipientUserId":1234,"senderUserId":5678,"l":[` + strings.Repeat(`{"a":[1,2,"xyz"]},`, 6000) + `0]}`,
 	} {
 		b.Run(name, func(b *testing.B) {
-			w := handlertest.NewWorld(b, handlertest.RootOptions{})
+			w := testkit.NewWorld(b, testkit.RootOptions{})
 			for i, id := range []string{`1234`, `"u-1234"`} {
 				_, receiver := w.Silent(b, fmt.Sprint("r", i))
-				receiver.Event(handlertest.Event("join", `{"senderUserId":`+id+`}`))
+				receiver.Event(testkit.Event("join", `{"senderUserId":`+id+`}`))
 			}
 			_, sender := w.Silent(b, "s")
-			e := handlertest.Event("signal", data)
+			e := testkit.Event("signal", data)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
@@ -36,12 +36,12 @@ func BenchmarkRelay(b *testing.B) {
 
 // TestRelayAllocatesTheMessageOnly: the message, and what encoding makes of it.
 func TestRelayAllocatesTheMessageOnly(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	_, receiver := w.Silent(t, "r")
-	receiver.Event(handlertest.Event("join", `{"senderUserId":"u-1"}`))
+	receiver.Event(testkit.Event("join", `{"senderUserId":"u-1"}`))
 	_, sender := w.Silent(t, "s")
 	for _, data := range []string{`{"recipientUserId":"u-1","x":1}`, `{"recipientUserId":"\u0075-1"}`, `{"recipientUserId":1.5}`} {
-		e := handlertest.Event("signal", data)
+		e := testkit.Event("signal", data)
 		want := 1.0
 		if strings.Contains(data, "u") && !strings.Contains(data, "1.5") {
 			want += 2 // encoded: the bytes and what holds them

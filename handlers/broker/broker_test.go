@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
 func TestJoinMakesASocketOfAUser(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Ask("join", `{"senderUserId":42,"recipientUserId":-1}`)
 	a.Want(t, `ack {"ok":true}`)
@@ -50,7 +50,7 @@ func TestIDsAreTextAsInJavaScript(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			a, b := w.Connect(t, "a"), w.Connect(t, "b")
 			a.Say("join", `{"senderUserId":`+c.join+`}`)
 			data := `{"recipientUserId":` + c.recipient + `}`
@@ -67,7 +67,7 @@ func TestIDsAreTextAsInJavaScript(t *testing.T) {
 }
 
 func TestRelayIsByteForByte(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Say("join", `{"senderUserId":"u"}`)
 	for _, data := range []string{
@@ -88,7 +88,7 @@ func TestRelayIsByteForByte(t *testing.T) {
 }
 
 func TestNameOfARelayedEventIsByteForByte(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Say("join", `{"senderUserId":1}`)
 	for raw, name := range map[string]string{`5`: "5", `"\u0061"`: "a", `""`: "", `"a b"`: "a b"} {
@@ -102,7 +102,7 @@ func TestNameOfARelayedEventIsByteForByte(t *testing.T) {
 }
 
 func TestWhoGetsARelayedEvent(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	phone, laptop, other, stranger := w.Connect(t, "p"), w.Connect(t, "l"), w.Connect(t, "o"), w.Connect(t, "s")
 	phone.Say("join", `{"senderUserId":1}`)
 	laptop.Say("join", `{"senderUserId":1}`)
@@ -192,7 +192,7 @@ func TestRelayWithMoreThanOneArgument(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			a, b := w.Connect(t, "a"), w.Connect(t, "b")
 			a.Say("join", `{"senderUserId":1}`)
 			b.Event(true, c.attachments, "e", c.args...)
@@ -204,7 +204,7 @@ func TestRelayWithMoreThanOneArgument(t *testing.T) {
 
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		a, b := w.Connect(t, "a"), w.Connect(t, "b")
 		now := func() string { return fmt.Sprint(time.Now().UnixMilli()) }
 		b.Say("join", `{"senderUserId":1}`)
@@ -227,7 +227,7 @@ func TestTime(t *testing.T) {
 }
 
 func TestEventsOfOneSenderStayInOrder(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Say("join", `{"senderUserId":1}`)
 	var want []string

@@ -6,23 +6,23 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 func TestRelayOverNodes(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	sites := handlertest.NewSites(t, c, 3, nil)
+	c := testkit.NewCloud(t)
+	sites := testkit.NewSites(t, c, 3, nil)
 	one, two, three := sites[0], sites[1], sites[2]
 	a, b := one.Connect(t, "a"), one.Connect(t, "b")
 	phone, laptop := two.Connect(t, "phone"), three.Connect(t, "laptop")
-	for _, s := range []*handlertest.Client{b, phone, laptop} {
+	for _, s := range []*testkit.Client{b, phone, laptop} {
 		s.Say("join", `{"senderUserId":42}`)
 	}
 	a.Ask("hello", `{"recipientUserId":"42","n":1.0}`)
 	a.Say("hello", `{"recipientUserId":42}`)
 	a.Ask("hello", `{"recipientUserId":"nobody"}`)
 	c.Settle()
-	for _, s := range []*handlertest.Client{b, phone, laptop} {
+	for _, s := range []*testkit.Client{b, phone, laptop} {
 		s.Want(t, `hello {"recipientUserId":"42","n":1.0}`, `hello {"recipientUserId":42}`)
 	}
 	got := a.Take()
@@ -39,8 +39,8 @@ func TestRelayOverNodes(t *testing.T) {
 }
 
 func TestRelayWhileTheOtherNodesAreAway(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	sites := handlertest.NewSites(t, c, 2, nil)
+	c := testkit.NewCloud(t)
+	sites := testkit.NewSites(t, c, 2, nil)
 	a, b, far := sites[0].Connect(t, "a"), sites[0].Connect(t, "b"), sites[1].Connect(t, "far")
 	b.Say("join", `{"senderUserId":1}`)
 	far.Say("join", `{"senderUserId":1}`)
@@ -60,9 +60,9 @@ func TestRelayWhileTheOtherNodesAreAway(t *testing.T) {
 // A counted event must not overtake, or be overtaken by, one that nobody counts.
 func TestRelayKeepsTheOrderWithAndWithoutAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = 5 * time.Millisecond
-		sites := handlertest.NewSites(t, c, 2, nil)
+		sites := testkit.NewSites(t, c, 2, nil)
 		a, near, far := sites[0].Connect(t, "a"), sites[0].Connect(t, "near"), sites[1].Connect(t, "far")
 		near.Say("join", `{"senderUserId":1}`)
 		far.Say("join", `{"senderUserId":1}`)

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"signalbox/handlers/broker"
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 // TestWhoOwnsAnEvent is the table of events on "/" that broker and chat both could take.
@@ -35,7 +35,7 @@ func TestWhoOwnsAnEvent(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			one, null, roommate, s := w.Connect(t, "1"), w.Connect(t, "n"), w.Connect(t, "m"), w.Connect(t, "s")
 			one.Say("join", `{"senderUserId":1}`)
 			null.Say("join", `{"senderUserId":null}`)
@@ -74,7 +74,7 @@ func TestWhoOwnsAnEvent(t *testing.T) {
 }
 
 func TestUserAndRoomOfOneNameAreDifferentAddresses(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	user42, room42, sender := w.Connect(t, "u"), w.Connect(t, "r"), w.Connect(t, "s")
 	user42.Say("join", `{"senderUserId":42}`)
 	room42.Login("Ann", "42")
@@ -91,7 +91,7 @@ func TestUserAndRoomOfOneNameAreDifferentAddresses(t *testing.T) {
 }
 
 func TestOneSocketInBrokerAndChat(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Say("join", `{"senderUserId":1}`)
 	a.Login("Ann", "r")

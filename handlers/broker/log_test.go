@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 func TestDebugLog(t *testing.T) {
@@ -20,7 +20,7 @@ func TestDebugLog(t *testing.T) {
 			return a
 		},
 	}))
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Log: log})
+	w := testkit.NewWorld(t, testkit.RootOptions{Log: log})
 	a := w.Connect(t, "a")
 	cases := map[string]struct {
 		event string

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"signalbox/handlers/broker"
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 func TestUndeliverable(t *testing.T) {
@@ -38,7 +38,7 @@ func TestUndeliverable(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			a, b := w.Connect(t, "a"), w.Connect(t, "b")
 			for _, id := range []string{`1`, `"undefined"`, `"null"`, `""`} {
 				a.Say("join", `{"senderUserId":`+id+`}`)
@@ -65,7 +65,7 @@ func TestUndeliverable(t *testing.T) {
 }
 
 func TestAnArgumentThatIsBytesHasNoAddress(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Say("join", `{"senderUserId":1}`)
 	const data = `{"_placeholder":true,"num":0,"recipientUserId":1,"senderUserId":1}`
@@ -79,7 +79,7 @@ func TestAnArgumentThatIsBytesHasNoAddress(t *testing.T) {
 }
 
 func TestWithAuthentication(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Gate: handlertest.Proven(t)})
+	w := testkit.NewWorld(t, testkit.RootOptions{Gate: testkit.Proven(t)})
 	five, six := w.Connect(t, "5"), w.Connect(t, "6")
 	const notOneself = `ack {"ok":false,"error":"senderUserId is not your own"}`
 
@@ -123,7 +123,7 @@ func TestWithAuthentication(t *testing.T) {
 }
 
 func TestASocketJoinsNoMoreRoomsThanTheHubAllows(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	w.Hub.MaxRoomsPerMember = 2
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	for _, step := range []struct{ id, want string }{

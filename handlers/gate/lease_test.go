@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
@@ -18,8 +18,8 @@ func (i inner) Close(string)                                         { *i.closed
 
 func TestLeasedNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t, handlertest.RequireAuth)
-		for _, bad := range []string{`{}`, `{"token":"x"}`, `{"token":"` + handlertest.Expired() + `"}`} {
+		h := testkit.New(t, testkit.RequireAuth)
+		for _, bad := range []string{`{}`, `{"token":"x"}`, `{"token":"` + testkit.Expired() + `"}`} {
 			if _, err := h.Leased(inner{}, bad); err == nil || err.Error() != "Authentication failed" {
 				t.Errorf("%s: %v", bad, err)
 			}
@@ -48,7 +48,7 @@ func TestLeasedNamespace(t *testing.T) {
 		bob.Take()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		handlertest.WantNothing(ann)
+		testkit.WantNothing(ann)
 		bob.Want("disconnect false")
 		ann.Leave()
 		bob.Leave()

@@ -19,8 +19,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/router"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -104,7 +104,7 @@ func serve(t testing.TB, o Options) (string, *Hooks, *hub.Hub) {
 		t.Fatal(err)
 	}
 	r.Route(router.RankHook, hooks, patterns...)
-	url := handlertest.Serve(t, h, func(cfg *socketio.Config) { cfg.Others = r.Others }, func() {
+	url := testkit.Serve(t, h, func(cfg *socketio.Config) { cfg.Others = r.Others }, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		r.Close(ctx)
@@ -122,7 +122,7 @@ func TestEventGoesToTheBackend(t *testing.T) {
 		same(w, r, `{"ack":[{"ok":1}],"emit":[{"to":"*","event":"moved","args":["e4"]}]}`)
 	})
 	url, _, _ := serve(t, Options{URL: b.web.URL, Headers: []string{"host"}})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	sid := c.Join("/game", `{"token":"t","pid":"secret","offset":"1"}`)
 	c.Send(`42/game,7["move","e4",[1.50]]`)
 	c.Want(`42/game,["moved","e4"]`, `43/game,7[{"ok":1}]`)
@@ -184,7 +184,7 @@ func TestAnswersThatCannotBe(t *testing.T) {
 		same(w, r, `{}`)
 	}
 	url, h, _ := serve(t, Options{URL: b.web.URL})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	for name := range answers {
 		c.Send(fmt.Sprintf(`42/game,1[%q]`, name), `42/game,2["fine"]`)
@@ -214,9 +214,9 @@ func TestEventsGather(t *testing.T) {
 	}
 	url, h, _ := serve(t, Options{URL: b.web.URL, Concurrency: 2, Timeout: patience})
 	const clients, each = 20, 5
-	var all []*handlertest.Wire
+	var all []*testkit.Wire
 	for range clients {
-		c := handlertest.Dial(t, url)
+		c := testkit.Dial(t, url)
 		c.Join("/game", "")
 		all = append(all, c)
 	}
@@ -256,7 +256,7 @@ func TestRetriedEventKeepsItsID(t *testing.T) {
 		same(w, r, `{"ack":["done"]}`)
 	}
 	url, _, _ := serve(t, Options{URL: b.web.URL, Retry: []string{"pay"}})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Send(`42/game,1["pay"]`, `42/game,2["say"]`)
 	c.Want(`43/game,1["done"]`, `43/game,2[{"ok":false,"error":"unavailable"}]`)
@@ -283,14 +283,14 @@ func TestConnectWhileTheBackendIsAway(t *testing.T) {
 		same(w, r, `{"refuse":{"message":"full","data":{"free":0}}}`)
 	}
 	url, _, _ := serve(t, Options{URL: b.web.URL, ConnectWait: patience})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Send("40/game,")
 	c.Want(`44/game,{"data":{"free":0},"message":"full"}`)
 	if ids := b.requests(); len(ids) != 3 || ids[0].ID != ids[2].ID {
 		t.Errorf("requests %v, want three with one id", ids)
 	}
 	url, _, _ = serve(t, Options{URL: "http://127.0.0.1:1/", ConnectWait: 200 * time.Millisecond})
-	c = handlertest.Dial(t, url)
+	c = testkit.Dial(t, url)
 	c.Send("40/game,")
 	if got, err := c.TryRead(); err == nil {
 		t.Errorf("read %q, want the end of the connection", got)
@@ -312,7 +312,7 @@ func TestAdmitWhileTheBackendIsAway(t *testing.T) {
 	}
 	url, h, _ := serve(t, Options{URL: b.web.URL, ConnectWait: 100 * time.Millisecond, Admit: true,
 		Notices: NewNotices(NoticeOptions{Log: quiet})})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Cut()
 	down.Lock()
@@ -357,7 +357,7 @@ func TestHookMayCallBack(t *testing.T) {
 	})
 	var url string
 	url, _, h = serve(t, Options{URL: b.web.URL})
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Send(`42/game,1["x"]`)
 	c.Want(`42/game,["meanwhile"]`, "41/game,")

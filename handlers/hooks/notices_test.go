@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 // memoryStore keeps notices as a file does.
@@ -68,7 +68,7 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 	})
 	store := &memoryStore{kept: make(map[string]Notice)}
 	url, h, _ := serve(t, Options{URL: b.web.URL, Notices: NewNotices(NoticeOptions{Store: store, Log: quiet})})
-	gone, stays, refused := handlertest.Dial(t, url), handlertest.Dial(t, url), handlertest.Dial(t, url)
+	gone, stays, refused := testkit.Dial(t, url), testkit.Dial(t, url), testkit.Dial(t, url)
 	goneID, staysID := gone.Join("/game", ""), stays.Join("/game", "")
 	refused.Send("40/shop-closed,")
 	refused.Read()

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/presence"
+	"signalbox/handlers/testkit"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
 
 func TestPresenceOverNodes(t *testing.T) {
-	w := handlertest.NewTown(t, 3)
+	w := testkit.NewTown(t, 3)
 	a, b, c := w.Houses[0], w.Houses[1], w.Houses[2]
 	chat, note, stream := a.Chat(a.Token("ann")), b.Proved(b.Notification, "ann"), c.UserEvents("ann")
 	chat.Say("join_room", `"tea"`)
@@ -40,7 +40,7 @@ func TestPresenceOverNodes(t *testing.T) {
 	if n != 3 || !complete {
 		t.Errorf("Disconnect = %d, %v, want 3: the sink of the fake broker socket cannot be told", n, complete)
 	}
-	for _, g := range []*handlertest.Guest{chat.Guest, note.Guest, stream.Guest} {
+	for _, g := range []*testkit.Guest{chat.Guest, note.Guest, stream.Guest} {
 		if !g.Closed() {
 			t.Errorf("%s is still there", g.ID())
 		}
@@ -49,10 +49,10 @@ func TestPresenceOverNodes(t *testing.T) {
 }
 
 func TestPresenceOfARoomOverNodes(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	b.Watch("tea", b.Token("cat"))
-	for _, c := range []*handlertest.Chatter{a.Chat(a.Token("ann")), b.Chat(b.Token("ann")), b.Chat(b.Token("bob"))} {
+	for _, c := range []*testkit.Chatter{a.Chat(a.Token("ann")), b.Chat(b.Token("ann")), b.Chat(b.Token("bob"))} {
 		c.Say("join_room", `"tea"`)
 	}
 	for _, userID := range []string{`5`, `"5"`, `null`, `"<"`} {
@@ -86,7 +86,7 @@ func TestPresenceOfARoomOverNodes(t *testing.T) {
 
 // A question about text that is no UTF-8 must not become one about somebody else.
 func TestPresenceTakesIDsAsTheyAre(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	odd, room := b.WS(""), `"\ud800"`
 	odd.Say(`{"type":"authenticate","userId":1}`)
@@ -110,7 +110,7 @@ func TestPresenceTakesIDsAsTheyAre(t *testing.T) {
 }
 
 func TestPresenceWithoutAllNodes(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	a.Chat(a.Token("ann")).Say("join_room", `"tea"`)
 	b.Chat(b.Token("ann")).Say("join_room", `"tea"`)
@@ -147,7 +147,7 @@ func TestPresenceWithoutAllNodes(t *testing.T) {
 }
 
 func TestQuestionsThatCannotBeRead(t *testing.T) {
-	w := handlertest.NewTown(t, 1)
+	w := testkit.NewTown(t, 1)
 	for topic, call := range w.Cloud.All()[0].Asks {
 		if !strings.HasPrefix(topic, "presence.") && topic != presence.TopicRooms {
 			continue
@@ -164,7 +164,7 @@ func TestQuestionsThatCannotBeRead(t *testing.T) {
 }
 
 func TestListRooms(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	for i, h := range w.Houses {
 		c := h.Chat(h.Token("ann"))
@@ -175,7 +175,7 @@ func TestListRooms(t *testing.T) {
 		h.Hub.Join(c.Member(), hub.NamespaceRoom("/chat", "tea"))
 		h.Hub.Join(c.Member(), hub.NamespaceRoom("/chat", "milk"))
 	}
-	list := func(h *handlertest.House, prefix string, kinds ...hub.Kind) string {
+	list := func(h *testkit.House, prefix string, kinds ...hub.Kind) string {
 		rooms, _, complete := h.Presence.ListRooms(t.Context(), kinds, prefix, nil, 1000)
 		if !complete {
 			t.Error("not complete")
@@ -186,7 +186,7 @@ func TestListRooms(t *testing.T) {
 		}
 		return strings.Join(got, ";")
 	}
-	for _, h := range []*handlertest.House{a, b} {
+	for _, h := range []*testkit.House{a, b} {
 		for _, tc := range []struct {
 			prefix string
 			kinds  []hub.Kind
@@ -207,7 +207,7 @@ func TestListRooms(t *testing.T) {
 
 // Whose token is limited to some rooms learns who is in them, and nothing of others.
 func TestPresenceForALimitedToken(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	for i, room := range []string{"tea", "teapot", "milk"} {
 		for _, h := range w.Houses {
@@ -232,7 +232,7 @@ func TestPresenceForALimitedToken(t *testing.T) {
 	} {
 		var change []func(*auth.Claims)
 		if tc.rooms != nil {
-			change = append(change, handlertest.OnlyRooms(tc.rooms...))
+			change = append(change, testkit.OnlyRooms(tc.rooms...))
 		}
 		asker := a.Chat(a.Token("asker", change...))
 		asker.Ask("presence", all)
@@ -242,7 +242,7 @@ func TestPresenceForALimitedToken(t *testing.T) {
 		asker.Leave()
 	}
 	w.Leave(1) // its people are still there
-	asker := a.Chat(a.Token("asker", handlertest.OnlyRooms("tea")))
+	asker := a.Chat(a.Token("asker", testkit.OnlyRooms("tea")))
 	asker.Ask("presence", all)
 	asker.Want(`ack {"ok":true,"online":["teaa","teaa-far","asker"]}`)
 }

@@ -11,13 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 )
 
 // watchAnswers notes how many answers nodes give, and how long the longest is.
-func watchAnswers(w *handlertest.Town) (answers, longest *atomic.Int64) {
+func watchAnswers(w *testkit.Town) (answers, longest *atomic.Int64) {
 	answers, longest = new(atomic.Int64), new(atomic.Int64)
 	for _, n := range w.Cloud.All() {
 		for topic, call := range n.Asks {
@@ -33,7 +33,7 @@ func watchAnswers(w *handlertest.Town) (answers, longest *atomic.Int64) {
 }
 
 // fill has n users come to each node's room; every tenth of a node is there at the next one too.
-func fill(w *handlertest.Town, room string, n int, name string) {
+func fill(w *testkit.Town, room string, n int, name string) {
 	for i, h := range w.Houses {
 		for u := range n {
 			user := fmt.Sprintf("%d-%04d", i, u)
@@ -48,7 +48,7 @@ func fill(w *handlertest.Town, room string, n int, name string) {
 }
 
 func TestPresenceOfALargeRoomComesInPages(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	fill(w, "hall", 600, strings.Repeat("<", 300))
 	w.Houses[1].WS("").Say(`{"type":"join","room":"hall"}`)
 	_, longest := watchAnswers(w)
@@ -102,7 +102,7 @@ func TestPresenceOfALargeRoomComesInPages(t *testing.T) {
 // Many who ask about a large room at once make one question in a second of it; small rooms are told as they are.
 func TestPresenceOfALargeRoomIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 2)
+		w := testkit.NewTown(t, 2)
 		fill(w, "hall", 600, "n")
 		answers, _ := watchAnswers(w)
 		a := w.Houses[0]
@@ -134,7 +134,7 @@ func TestPresenceOfALargeRoomIsShared(t *testing.T) {
 }
 
 func TestRoomsComeInPages(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	for i, h := range w.Houses {
 		c := h.WS("")
 		for r := range 700 {

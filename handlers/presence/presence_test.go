@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/presence"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
 func TestPresenceAcrossDoors(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	if places := h.Online("ann"); len(places) != 0 {
 		t.Errorf("Online = %v before anybody came", places)
 	}
@@ -43,7 +43,7 @@ func TestPresenceAcrossDoors(t *testing.T) {
 	if n, complete := h.Presence.Disconnect(t.Context(), "ann", true); n != 5 || !complete {
 		t.Errorf("Disconnect = %d, want 5: the sink of the fake broker socket cannot be told", n)
 	}
-	for _, g := range []*handlertest.Guest{chat.Guest, ws.Guest, note.Guest, demo.Guest, stream.Guest} {
+	for _, g := range []*testkit.Guest{chat.Guest, ws.Guest, note.Guest, demo.Guest, stream.Guest} {
 		if !g.Closed() {
 			t.Errorf("%s is still there", g.ID())
 		}
@@ -60,15 +60,15 @@ func TestPresenceAcrossDoors(t *testing.T) {
 }
 
 func TestPresenceOfARoom(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	one, two := h.Chat(h.Token("ann")), h.Chat(h.Token("ann"))
 	named, nameless := h.WS(""), h.WS("")
 	named.Say(`{"type":"authenticate","userId":5}`)
 	h.Watch("tea", h.Token("cat"))
-	for _, c := range []*handlertest.Chatter{one, two} {
+	for _, c := range []*testkit.Chatter{one, two} {
 		c.Say("join_room", `"tea"`)
 	}
-	for _, c := range []*handlertest.Texter{named, nameless} {
+	for _, c := range []*testkit.Texter{named, nameless} {
 		c.Say(`{"type":"join","room":"tea"}`)
 	}
 	asker := h.Chat(h.Token("asker"))
@@ -87,8 +87,8 @@ func TestPresenceOfARoom(t *testing.T) {
 }
 
 func TestPresenceOfManyConnectionsOfOneUser(t *testing.T) {
-	h := handlertest.New(t)
-	clients := make([]*handlertest.Chatter, 20)
+	h := testkit.New(t)
+	clients := make([]*testkit.Chatter, 20)
 	for i := range clients {
 		clients[i] = h.Chat(h.Token("ann"))
 	}
@@ -103,7 +103,7 @@ func TestPresenceOfManyConnectionsOfOneUser(t *testing.T) {
 // Somebody who goes is in a room as who it is, until it is not there any more.
 func TestPresenceOfARoomWhileSomebodyGoes(t *testing.T) {
 	for _, reason := range []string{"transport close", app.ReasonShutdown} {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		ann := h.Chat(h.Token("ann"))
 		ann.Say("join_room", `"tea"`)
 		for range 2 {

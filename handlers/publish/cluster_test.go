@@ -7,14 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/publish"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
 func TestPublishOverNodes(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, pipes := handlertest.NewHouses(t, c, 3)
+	c := testkit.NewCloud(t)
+	houses, pipes := testkit.NewHouses(t, c, 3)
 	near, far := houses[0].UserEvents("ann"), houses[1].UserEvents("ann")
 	note := houses[2].Proved(houses[2].Notification, "ann")
 	updates := houses[2].Events()
@@ -23,12 +23,12 @@ func TestPublishOverNodes(t *testing.T) {
 	if n != 3 || !complete || err != nil {
 		t.Errorf("Publish = %d, %v, %v, want 3, true, nil", n, complete, err)
 	}
-	handlertest.Scribble(payload)
+	testkit.Scribble(payload)
 	c.Settle()
 	near.Want(`event: order | data: {"n":1.0}`)
 	far.Want(`event: order | data: {"n":1.0}`)
 	note.Want(`{"type":"order","data":{"n":1.0}}`)
-	handlertest.WantNothing(updates)
+	testkit.WantNothing(updates)
 	if got := pipes[0].Heard; len(got) != 1 || got[0] != `user:ann {"type":"order","data":{"n":1.0}}` {
 		t.Errorf("other programs heard %q, want the payload once", got)
 	}
@@ -45,14 +45,14 @@ func TestPublishOverNodes(t *testing.T) {
 		t.Errorf("Publish without a type = %d, %v, %v, and others heard %d, want 0, false, app.ErrMessage, 1", n, complete, err, len(pipes[0].Heard))
 	}
 	c.Settle()
-	handlertest.WantNothing(near, far, note)
+	testkit.WantNothing(near, far, note)
 }
 
 // Those of Node servers are counted, where an event goes there.
 func TestPublishCountsTheClientsOfOtherServers(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, _ := handlertest.NewHouses(t, c, 2)
-	houses[0].Hub.Bus.(*handlertest.CloudNode).ForeignSockets = 2
+	c := testkit.NewCloud(t)
+	houses, _ := testkit.NewHouses(t, c, 2)
+	houses[0].Hub.Bus.(*testkit.CloudNode).ForeignSockets = 2
 	near := houses[0].UserEvents("ann")
 	if n, _, complete, err := houses[0].Publisher.Publish(t.Context(), "user:ann", []byte(`{"type":"a","data":1}`)); n != 3 || !complete || err != nil {
 		t.Errorf("Publish = %d, %v, %v, want 3, true, nil", n, complete, err)
@@ -65,8 +65,8 @@ func TestPublishCountsTheClientsOfOtherServers(t *testing.T) {
 
 func TestPublishThatDoesNotReachAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		houses, _ := handlertest.NewHouses(t, c, 3)
+		c := testkit.NewCloud(t)
+		houses, _ := testkit.NewHouses(t, c, 3)
 		near, far, gone := houses[0].UserEvents("ann"), houses[1].UserEvents("ann"), houses[2].UserEvents("ann")
 		publish := func(ctx context.Context, want int, complete bool) {
 			t.Helper()
@@ -78,20 +78,20 @@ func TestPublishThatDoesNotReachAll(t *testing.T) {
 		}
 		const got = "event: a | data: 1"
 
-		pipe := houses[0].Hub.Bus.(*handlertest.CloudNode)
+		pipe := houses[0].Hub.Bus.(*testkit.CloudNode)
 		pipe.SetAway(true)
 		publish(t.Context(), 1, false) // nobody is asked who could not be told
 		near.Want(got)
-		handlertest.WantNothing(far, gone)
+		testkit.WantNothing(far, gone)
 		pipe.SetAway(false)
 
 		// A node that is stuck is waited for, but not for long; one that writes nonsense is not counted.
-		houses[2].Hub.Bus.(*handlertest.CloudNode).Asks["publish.count"] = func(context.Context, []byte) []byte { return []byte("?") }
+		houses[2].Hub.Bus.(*testkit.CloudNode).Asks["publish.count"] = func(context.Context, []byte) []byte { return []byte("?") }
 		publish(t.Context(), 2, false)
 		near.Want(got)
 		far.Want(got)
 		gone.Want(got)
-		houses[2].Hub.Bus.(*handlertest.CloudNode).Asks["publish.count"] = func(ctx context.Context, _ []byte) []byte {
+		houses[2].Hub.Bus.(*testkit.CloudNode).Asks["publish.count"] = func(ctx context.Context, _ []byte) []byte {
 			time.Sleep(5 * time.Second)
 			return nil
 		}
@@ -108,15 +108,15 @@ func TestPublishThatDoesNotReachAll(t *testing.T) {
 			t.Errorf("Publish took %v, want as long as the caller waits", took)
 		}
 		time.Sleep(10 * time.Second)
-		for _, l := range []*handlertest.Listener{near, far, gone} {
+		for _, l := range []*testkit.Listener{near, far, gone} {
 			l.Leave()
 		}
 	})
 }
 
 func TestReceive(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, pipes := handlertest.NewHouses(t, c, 2)
+	c := testkit.NewCloud(t)
+	houses, pipes := testkit.NewHouses(t, c, 2)
 	near, far := houses[0].UserEvents("ann"), houses[1].UserEvents("ann")
 	room := houses[0].Watch("tea", houses[0].Token("ann"))
 	for name, tc := range map[string]struct {
@@ -135,23 +135,23 @@ func TestReceive(t *testing.T) {
 	} {
 		payload := []byte(tc.payload)
 		err := publish.Receive(houses[0].Hub, tc.channel, payload)
-		handlertest.Scribble(payload)
+		testkit.Scribble(payload)
 		if !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
 			t.Errorf("%s: %v, want %v", name, err, tc.err)
 		}
 		for _, l := range []struct {
-			listener *handlertest.Listener
+			listener *testkit.Listener
 			want     string
 		}{{near, tc.user}, {room, tc.room}} {
 			if l.want == "" {
-				handlertest.WantNothing(l.listener)
+				testkit.WantNothing(l.listener)
 			} else {
 				l.listener.Want(l.want)
 			}
 		}
 	}
 	c.Settle()
-	handlertest.WantNothing(far) // the other node has heard it itself
+	testkit.WantNothing(far) // the other node has heard it itself
 	if len(pipes[0].Heard) != 0 {
 		t.Errorf("it was published again: %q", pipes[0].Heard)
 	}
@@ -159,8 +159,8 @@ func TestReceive(t *testing.T) {
 
 func TestDemoBroadcastsStayOnTheirNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		houses, _ := handlertest.NewHouses(t, c, 2)
+		c := testkit.NewCloud(t)
+		houses, _ := testkit.NewHouses(t, c, 2)
 		ann := houses[0].Proved(houses[0].Demo, "ann")
 		time.Sleep(time.Second)
 		bob := houses[1].Proved(houses[1].Demo, "bob")

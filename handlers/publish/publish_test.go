@@ -5,13 +5,13 @@ import (
 	"errors"
 	"testing"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
 func TestPublishGoesWhereTheTableSays(t *testing.T) {
 	type doors struct{ chat, ws, events, user, room, notification, demo bool }
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	chat, ws := h.Chat(h.Token("ann")), h.WS("")
 	events, user, room := h.Events(), h.UserEvents("ann"), h.Watch("tea", h.Token("ann"))
 	other := h.UserEvents("bob")
@@ -19,7 +19,7 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 	demo := h.Proved(h.Demo, "ann")
 	chat.Say("join_room", `"tea"`)
 	ws.Say(`{"type":"join","room":"tea"}`)
-	for _, g := range []*handlertest.Guest{chat.Guest, ws.Guest, room.Guest} {
+	for _, g := range []*testkit.Guest{chat.Guest, ws.Guest, room.Guest} {
 		g.Take()
 	}
 	for channel, to := range map[string]doors{
@@ -36,7 +36,7 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 			t.Fatalf("%s: %v", channel, err)
 		}
 		want := 0
-		check := func(g *handlertest.Guest, gets bool, line string) {
+		check := func(g *testkit.Guest, gets bool, line string) {
 			t.Helper()
 			if gets {
 				want++
@@ -60,7 +60,7 @@ func TestPublishGoesWhereTheTableSays(t *testing.T) {
 }
 
 func TestPublishForms(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	user := h.UserEvents("ann")
 	events := h.Events()
 	publish := func(channel, payload string) error {
@@ -96,7 +96,7 @@ func TestPublishForms(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tc.err)
 		}
 		if tc.line == "" {
-			handlertest.WantNothing(user)
+			testkit.WantNothing(user)
 		} else {
 			user.Want(tc.line)
 		}
@@ -111,7 +111,7 @@ func FuzzPublish(f *testing.F) {
 	for _, seed := range []string{`{"type":"a","data":1}`, `{"type":"a"}`, "{\"type\":\"a\",\n\"data\":[\r1]}", `{"type":"a\n"}`, `[`} {
 		f.Add([]byte(seed))
 	}
-	h := handlertest.New(f)
+	h := testkit.New(f)
 	user, note := h.UserEvents("ann"), h.Proved(h.Notification, "ann")
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		n, _, _, err := h.Publisher.Publish(t.Context(), "user:ann", payload)

@@ -6,12 +6,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/message"
+	"signalbox/handlers/testkit"
 )
 
 func TestUserStreams(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	for name, tc := range map[string]struct {
 		user, token string
 		status      int
@@ -22,21 +22,21 @@ func TestUserStreams(t *testing.T) {
 		"of another user":   {"bob", h.Token("ann"), 403},
 		"of nobody":         {"", h.Token("ann"), 403},
 		"by case":           {"ANN", h.Token("ann"), 403},
-		"an expired token":  {"ann", handlertest.Expired(), 401},
+		"an expired token":  {"ann", testkit.Expired(), 401},
 		"a number as a sub": {"42", h.Token("42"), 0},
 	} {
 		c, err := h.UserStream(tc.user, tc.token)
-		if handlertest.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
+		if testkit.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
 			t.Errorf("%s: %v, want %d", name, err, tc.status)
 		}
-		handlertest.WantNothing(c) // and nothing before what is published
+		testkit.WantNothing(c) // and nothing before what is published
 		c.Leave()
 	}
 }
 
 func TestUserStreamEndsWithTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		c, err := h.UserStream("ann", h.TokenFor(time.Hour, "ann"))
 		if err != nil {
 			t.Fatal(err)

@@ -8,15 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/rooms"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
 
 func TestChatAsksForAToken(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	good := h.Token("ann")
 	for name, tc := range map[string]struct {
 		auth, header string
@@ -54,7 +54,7 @@ func TestChatAsksForAToken(t *testing.T) {
 }
 
 func TestChatJoinMessageLeave(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob := h.Chat(h.Token("ann")), h.Chat(h.Token("bob"))
 	ann.Say("join_room", `"tea"`)
 	ann.Want(`room_history {"roomId":"tea","messages":[]}`)
@@ -79,12 +79,12 @@ func TestChatJoinMessageLeave(t *testing.T) {
 	ann.Want(`user_left {"userId":"bob","userName":"Name-bob"}`)
 	ann.Leave()
 	cat.Want(`user_left {"userId":"ann","userName":"Name-ann"}`)
-	handlertest.WantNothing(bob)
+	testkit.WantNothing(bob)
 }
 
 // What a server without kinds has for the account 42 is called so.
 func TestNobodyJoinsARoomThatIsCalledLikeAnAccount(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.Chat(h.Token("42"))
 	ann.Ask("join_room", `"user:42"`)
 	ann.Want(`error {"message":"Access denied"}`, `ack {"ok":false,"error":"Access denied"}`)
@@ -97,7 +97,7 @@ func TestNobodyJoinsARoomThatIsCalledLikeAnAccount(t *testing.T) {
 }
 
 func TestChatJoiningAgainTellsNobodyAndGivesTheHistory(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob := h.Chat(h.Token("ann")), h.Chat(h.Token("bob"))
 	ann.Say("join_room", `"tea"`)
 	bob.Say("join_room", `"tea"`)
@@ -105,11 +105,11 @@ func TestChatJoiningAgainTellsNobodyAndGivesTheHistory(t *testing.T) {
 	bob.Take()
 	bob.Say("join_room", `"tea"`)
 	bob.Want(`room_history {"roomId":"tea","messages":[]}`)
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 }
 
 func TestChatRefusals(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	stranger := h.Chat(h.Token("stranger"))
 	stranger.Say("join_room", `"team-a"`)
 	stranger.Say("join_room", `"other"`)
@@ -143,13 +143,13 @@ func TestChatRefusals(t *testing.T) {
 		"a renewal as somebody else":       {"renew", []string{`{"token":"` + h.Token("mallory") + `"}`}, "Authentication failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ann := h.Chat(h.Token("ann", handlertest.OnlyRooms("team-*")))
+			ann := h.Chat(h.Token("ann", testkit.OnlyRooms("team-*")))
 			defer ann.Leave()
 			ann.Ask(tc.event, tc.args...)
 			ann.Want(`error {"message":"`+tc.error+`"}`, `ack {"ok":false,"error":"`+tc.error+`"}`)
 			ann.Say(tc.event, tc.args...)
 			ann.Want(`error {"message":"` + tc.error + `"}`)
-			handlertest.WantNothing(stranger)
+			testkit.WantNothing(stranger)
 		})
 	}
 	ann := h.Chat(h.Token("ann"))
@@ -160,7 +160,7 @@ func TestChatRefusals(t *testing.T) {
 }
 
 func TestChatRoomClaims(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	for name, tc := range map[string]struct {
 		claim []string
 		room  string
@@ -176,7 +176,7 @@ func TestChatRoomClaims(t *testing.T) {
 		"everything":        {[]string{"*"}, "any", true},
 		"by case":           {[]string{"Team"}, "team", false},
 	} {
-		c := h.Chat(h.Token("u", handlertest.OnlyRooms(tc.claim...)))
+		c := h.Chat(h.Token("u", testkit.OnlyRooms(tc.claim...)))
 		if tc.claim == nil {
 			c = h.Chat(h.Token("u"))
 		}
@@ -189,9 +189,9 @@ func TestChatRoomClaims(t *testing.T) {
 }
 
 func TestChatTyping(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob := h.Chat(h.Token("ann")), h.Chat(h.Token("bob"))
-	for _, c := range []*handlertest.Chatter{ann, bob} {
+	for _, c := range []*testkit.Chatter{ann, bob} {
 		c.Say("join_room", `"tea"`)
 	}
 	ann.Take()
@@ -203,18 +203,18 @@ func TestChatTyping(t *testing.T) {
 	ann.Want(`ack {"ok":true}`)
 	bob.Want(`user_stopped_typing {"userId":"ann"}`)
 	ann.Say("typing_stop", `"tea"`) // nobody thinks that she is
-	handlertest.WantNothing(ann, bob)
+	testkit.WantNothing(ann, bob)
 	ann.Say("typing_start", `"tea"`)
 	bob.Take()
 	ann.Leave()
 	bob.Want(`user_stopped_typing {"userId":"ann"}`, `user_left {"userId":"ann","userName":"Name-ann"}`)
 	bob.Say("typing_start", `"tea"`)
 	bob.Say("leave_room", `"tea"`)
-	handlertest.WantNothing(bob)
+	testkit.WantNothing(bob)
 }
 
 func TestChatContentStaysAsItCame(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"t\u0065a"`)
 	ann.Take()
@@ -230,7 +230,7 @@ func TestChatContentStaysAsItCame(t *testing.T) {
 }
 
 func TestChatHistoryHoldsTheLastFiftyOldestFirst(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	for i := range 120 {
@@ -283,7 +283,7 @@ type chatMessage struct {
 
 // A room full of long messages must not fill the outbox of everybody who joins it.
 func TestChatPagesOfLongMessagesAreShort(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	long := strings.Repeat("x", rooms.MaxPageBytes/3)
@@ -339,7 +339,7 @@ func wantContents(t *testing.T, got []chatMessage, from, to int) {
 }
 
 func TestChatTooManyRooms(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	h.Hub.MaxRoomsPerMember = 3 // the account and the broadcast are two
 	ann := h.Chat(h.Token("ann"))
 	ann.Ask("join_room", `"1"`)
@@ -350,8 +350,8 @@ func TestChatTooManyRooms(t *testing.T) {
 
 func TestChatEndsWithTheTokenUnlessRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
-		ann, bob := h.Chat(h.TokenFor(10*time.Minute, "ann")), h.Chat(h.TokenFor(10*time.Minute, "bob", handlertest.OnlyRooms("tea", "milk")))
+		h := testkit.New(t)
+		ann, bob := h.Chat(h.TokenFor(10*time.Minute, "ann")), h.Chat(h.TokenFor(10*time.Minute, "bob", testkit.OnlyRooms("tea", "milk")))
 		bob.Say("join_room", `"tea"`)
 		bob.Say("join_room", `"milk"`)
 		bob.Take()
@@ -360,12 +360,12 @@ func TestChatEndsWithTheTokenUnlessRenewed(t *testing.T) {
 		bob.Take()
 		time.Sleep(10*time.Minute - 31*time.Second)
 		synctest.Wait()
-		handlertest.WantNothing(ann, bob)
+		testkit.WantNothing(ann, bob)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		ann.Want(`token_expiring {"expiresAt":"ISO"}`)
 		bob.Want(`token_expiring {"expiresAt":"ISO"}`)
-		bob.Ask("renew", `{"token":"`+h.TokenFor(time.Hour, "bob", handlertest.OnlyRooms("tea"))+`"}`)
+		bob.Ask("renew", `{"token":"`+h.TokenFor(time.Hour, "bob", testkit.OnlyRooms("tea"))+`"}`)
 		bob.Want(`ack {"ok":true,"expiresAt":"ISO","left":["milk"]}`)
 		if h.Hub.Count(hub.Room{Kind: hub.KindRoom, Name: "milk"}) != 0 {
 			t.Error("bob stays in a room that the newer token does not open")
@@ -383,19 +383,19 @@ func TestChatEndsWithTheTokenUnlessRenewed(t *testing.T) {
 }
 
 func TestChatShutdownTellsNobody(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob := h.Chat(h.Token("ann")), h.Chat(h.Token("bob"))
 	ann.Say("join_room", `"tea"`)
 	bob.Say("join_room", `"tea"`)
 	ann.Take()
 	bob.Take()
 	bob.LeaveWith(app.ReasonShutdown)
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 }
 
 // TestCostlyEventsWeigh: what costs commands of Redis counts as more than a message.
 func TestCostlyEventsWeigh(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Text(h.Rooms.Text(), "")
 	c.Say(`{"type":"join","room":"tea"}`)
 	c.Say(`{"type":"message","room":"tea","content":1}`)

@@ -11,12 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/store"
 )
 
 func TestRoomsOverNodes(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	chat, text, watch := b.Chat(b.Token("ann")), b.WS(""), b.Watch("tea", b.Token("cat"))
 	chat.Say("join_room", `"tea"`)
@@ -52,7 +52,7 @@ func TestRoomsOverNodes(t *testing.T) {
 }
 
 func TestNotificationOverNodes(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	here, there := a.Proved(a.Notification, "ann"), b.Proved(b.Notification, "ann")
 	chat, stream, other := b.Chat(b.Token("ann")), b.UserEvents("ann"), b.Proved(b.Notification, "bob")
@@ -64,16 +64,16 @@ func TestNotificationOverNodes(t *testing.T) {
 	there.Want(`{"type":"event","data":{"a":1}}`)
 	chat.Want(`event {"a":1}`)
 	stream.Want(`event: event | data: {"a":1}`)
-	handlertest.WantNothing(here, other)
+	testkit.WantNothing(here, other)
 }
 
 // Each who joins, on whichever node, while others talk, on whichever node, gets every message once, and those of one
 // talker in order.
 func TestRoomsJoiningWhileOthersTalkOnOtherNodesLosesAndDoublesNothing(t *testing.T) {
 	const nodes, talkers, messages, joiners = 3, 6, 120, 12
-	w := handlertest.NewTown(t, nodes)
+	w := testkit.NewTown(t, nodes)
 	var wg sync.WaitGroup
-	speak, listen := make([]*handlertest.Chatter, talkers), make([]*handlertest.Chatter, joiners)
+	speak, listen := make([]*testkit.Chatter, talkers), make([]*testkit.Chatter, joiners)
 	for i := range speak {
 		h := w.Houses[i%nodes]
 		speak[i] = h.Chat(h.Token(fmt.Sprint("talker", i)))
@@ -113,7 +113,7 @@ func TestRoomsJoiningWhileOthersTalkOnOtherNodesLosesAndDoublesNothing(t *testin
 }
 
 // wantOnce fails unless a client got the end of a room's history, each message once and those of one talker in order.
-func wantOnce(t *testing.T, c *handlertest.Chatter, order []string) {
+func wantOnce(t *testing.T, c *testkit.Chatter, order []string) {
 	t.Helper()
 	var got []chatMessage
 	for _, line := range c.Take() {
@@ -167,8 +167,8 @@ func (h *slowHistory) Last(ctx context.Context, room string, n int) ([]store.Mes
 
 func TestRoomsASlowHistoryStopsNobodyElse(t *testing.T) {
 	slow := &slowHistory{reading: make(chan struct{}, 1), gate: make(chan struct{}, 1)}
-	h := handlertest.New(t, func(o *handlertest.Options) { slow.History, o.History = o.History, slow })
-	join := func(c *handlertest.Chatter, room string) {
+	h := testkit.New(t, func(o *testkit.Options) { slow.History, o.History = o.History, slow })
+	join := func(c *testkit.Chatter, room string) {
 		slow.gate <- struct{}{}
 		c.Say("join_room", room)
 		<-slow.reading
@@ -185,7 +185,7 @@ func TestRoomsASlowHistoryStopsNobodyElse(t *testing.T) {
 	ann.Say("typing_start", `"tea"`)
 	said := `{"id":"UUID","roomId":"tea","userId":"ann","userName":"Name-ann","content":1,"timestamp":"ISO"}`
 	ann.Want("message " + said)
-	handlertest.WantNothing(bob)
+	testkit.WantNothing(bob)
 	slow.gate <- struct{}{}
 	wg.Wait()
 	bob.Want(`room_history {"roomId":"tea","messages":[`+said+`]}`, `user_typing {"userId":"ann","userName":"Name-ann"}`)
@@ -208,7 +208,7 @@ func (h *busyHistory) Last(ctx context.Context, room string, n int) ([]store.Mes
 // More is said while somebody comes in than the history gives: what is older than the page must not come after it.
 func TestRoomsWhatIsOlderThanTheHistoryDoesNotComeAfterIt(t *testing.T) {
 	busy := new(busyHistory)
-	h := handlertest.New(t, func(o *handlertest.Options) { busy.History, o.History = o.History, busy })
+	h := testkit.New(t, func(o *testkit.Options) { busy.History, o.History = o.History, busy })
 	ann, bob := h.Chat(h.Token("ann")), h.Chat(h.Token("bob"))
 	ann.Say("join_room", `"tea"`)
 	busy.say = func() {
@@ -232,7 +232,7 @@ func TestRoomsWhatIsOlderThanTheHistoryDoesNotComeAfterIt(t *testing.T) {
 // The history that nodes share has a message before the message itself comes from the other node.
 func TestRoomsAMessageThatComesLateIsNotDoubled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 2)
+		w := testkit.NewTown(t, 2)
 		w.Delay = 300 * time.Millisecond
 		a, b := w.Houses[0], w.Houses[1]
 		ann, bob := a.Chat(a.Token("ann")), b.Chat(b.Token("bob"))
@@ -244,7 +244,7 @@ func TestRoomsAMessageThatComesLateIsNotDoubled(t *testing.T) {
 		said := `{"id":"UUID","roomId":"tea","userId":"ann","userName":"Name-ann","content":1,"timestamp":"ISO"}`
 		bob.Want(`room_history {"roomId":"tea","messages":[`+said+`]}`, `room_history {"roomId":"milk","messages":[]}`)
 		w.Settle()
-		handlertest.WantNothing(bob)
+		testkit.WantNothing(bob)
 		ann.Say("message", `{"roomId":"tea","content":2}`)
 		w.Settle()
 		bob.Want("message " + strings.Replace(said, `"content":1`, `"content":2`, 1))
@@ -254,7 +254,7 @@ func TestRoomsAMessageThatComesLateIsNotDoubled(t *testing.T) {
 }
 
 func TestRoomsSayThatTheyAreAlone(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	ann := w.Houses[0].Chat(w.Houses[0].Token("ann"))
 	w.Cloud.All()[0].SetAway(true)
 	ann.Ask("join_room", `"tea"`)

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/message"
 	"signalbox/handlers/rooms"
+	"signalbox/handlers/testkit"
 	"signalbox/server/hub"
 )
 
@@ -63,7 +63,7 @@ func TestTranslateForeign(t *testing.T) {
 			if json.Unmarshal(msg.Text, &now) != nil || now.Timestamp < start || now.Timestamp > time.Now().UnixMilli() {
 				t.Errorf("%s: %s is not now", name, got)
 			}
-			got = handlertest.MsPattern.ReplaceAllString(got, "NOW")
+			got = testkit.MsPattern.ReplaceAllString(got, "NOW")
 		}
 		if got != tc.text {
 			t.Errorf("%s: text %s, want %s", name, got, tc.text)
@@ -90,7 +90,7 @@ func TestTranslateForeign(t *testing.T) {
 
 // What a Node server says in a room is heard at every door of every node.
 func TestForeignMessagesAtEveryDoor(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	chat, text, watch := h.Chat(h.Token("ann")), h.WS(""), h.Watch("tea", h.Token("cat"))
 	text.Say(`{"type":"join","room":"tea"}`)
 	chat.Say("join_room", `"tea"`)

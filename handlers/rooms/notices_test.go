@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/rooms"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/store"
@@ -18,7 +18,7 @@ import (
 
 func TestMembershipsLeaveWills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 2)
+		w := testkit.NewTown(t, 2)
 		h := w.Houses[0]
 		ann, bob := h.Chat(h.TokenFor(time.Hour, "ann")), h.WS("")
 		ann.Say("join_room", `"tea"`)
@@ -50,7 +50,7 @@ func TestMembershipsLeaveWills(t *testing.T) {
 		bob.Leave()
 		ann.Say("renew", `{"token":"`+h.Token("ann", func(c *auth.Claims) { c.Name = "Anna" })+`"}`)
 		w.WantWills(0, strings.Replace(annInTea, "Name-ann", "Anna", 1))
-		ann.Say("renew", `{"token":"`+h.Token("ann", handlertest.OnlyRooms("milk"))+`"}`)
+		ann.Say("renew", `{"token":"`+h.Token("ann", testkit.OnlyRooms("milk"))+`"}`)
 		w.WantWills(0)
 		ann.Say("join_room", `"milk"`)
 		ann.Leave()
@@ -81,13 +81,13 @@ func TestWillKeysAreApart(t *testing.T) {
 }
 
 func TestANodeThatDiesIsSeenOffAtEveryDoor(t *testing.T) {
-	w := handlertest.NewTown(t, 3)
+	w := testkit.NewTown(t, 3)
 	a, b, c := w.Houses[0], w.Houses[1], w.Houses[2]
 	ann, text, gone := a.Chat(a.Token("ann")), b.WS(""), c.WS("")
 	watch := a.Watch("tea", a.Token("cat"))
 	ann.Say("join_room", `"tea"`)
 	text.Say(`{"type":"join","room":"tea"}`)
-	dead := []*handlertest.Chatter{c.Chat(c.Token("dan")), c.Chat(c.Token("dan"))}
+	dead := []*testkit.Chatter{c.Chat(c.Token("dan")), c.Chat(c.Token("dan"))}
 	for _, d := range dead {
 		d.Say("join_room", `"tea"`)
 	}
@@ -95,7 +95,7 @@ func TestANodeThatDiesIsSeenOffAtEveryDoor(t *testing.T) {
 	gone.Say(`{"type":"authenticate","userId":7}`)
 	gone.Say(`{"type":"join","room":"tea"}`)
 	w.Settle()
-	for _, g := range []*handlertest.Guest{ann.Guest, text.Guest, watch.Guest} {
+	for _, g := range []*testkit.Guest{ann.Guest, text.Guest, watch.Guest} {
 		g.Take()
 	}
 	w.Cloud.All()[2].SetAway(true)
@@ -115,7 +115,7 @@ func TestANodeThatDiesIsSeenOffAtEveryDoor(t *testing.T) {
 	nameless := c.WS("")
 	nameless.Say(`{"type":"join","room":"tea"}`)
 	w.Settle()
-	for _, g := range []*handlertest.Guest{ann.Guest, text.Guest, watch.Guest, gone.Guest, dead[0].Guest, dead[1].Guest} {
+	for _, g := range []*testkit.Guest{ann.Guest, text.Guest, watch.Guest, gone.Guest, dead[0].Guest, dead[1].Guest} {
 		g.Take()
 	}
 	c.Rooms.Returned(t.Context())
@@ -134,7 +134,7 @@ func TestANodeThatDiesIsSeenOffAtEveryDoor(t *testing.T) {
 
 func TestWhoOnlyChangesNodesIsNotNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 3)
+		w := testkit.NewTown(t, 3)
 		a, b, c := w.Houses[0], w.Houses[1], w.Houses[2]
 		see := a.Chat(a.Token("see"))
 		see.Say("join_room", `"tea"`)
@@ -175,7 +175,7 @@ func TestWhoOnlyChangesNodesIsNotNoticed(t *testing.T) {
 		bob.Say(`{"type":"join","room":"tea"}`)
 		ask(here)
 		w.Settle()
-		handlertest.WantNothing(see)
+		testkit.WantNothing(see)
 		if w.Notary.Claims != 2 {
 			t.Errorf("%d wills were claimed, want 2", w.Notary.Claims)
 		}
@@ -195,11 +195,11 @@ func TestWhoOnlyChangesNodesIsNotNoticed(t *testing.T) {
 
 // Somebody who goes while the node leaves does not come back.
 func TestWhoGoesWhileTheNodeLeavesIsGone(t *testing.T) {
-	w := handlertest.NewTown(t, 2)
+	w := testkit.NewTown(t, 2)
 	a, b := w.Houses[0], w.Houses[1]
 	see := a.Chat(a.Token("see"))
 	ann, bob := b.Chat(b.Token("ann")), b.Chat(b.Token("bob"))
-	for _, c := range []*handlertest.Chatter{see, ann, bob} {
+	for _, c := range []*testkit.Chatter{see, ann, bob} {
 		c.Say("join_room", `"tea"`)
 	}
 	w.Settle()
@@ -215,7 +215,7 @@ func TestWhoGoesWhileTheNodeLeavesIsGone(t *testing.T) {
 
 func TestWhoLeavesIsForgottenAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 2)
+		w := testkit.NewTown(t, 2)
 		a, b := w.Houses[0], w.Houses[1]
 		ann := b.Chat(b.Token("ann"))
 		ann.Say("join_room", `"tea"`)
@@ -246,7 +246,7 @@ func TestWhoLeavesIsForgottenAfterAWhile(t *testing.T) {
 // What a large node leaves behind must not fill the queue to the others at once.
 func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 1)
+		w := testkit.NewTown(t, 1)
 		h := w.Houses[0]
 		see := h.Chat(h.Token("see"))
 		see.Say("join_room", `"tea"`)
@@ -272,7 +272,7 @@ func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
 // A node that may not be alone any more with what another has left, as it was stopped meanwhile, does not go on with it.
 func TestCarryingOutEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewTown(t, 2)
+		w := testkit.NewTown(t, 2)
 		h, other := w.Houses[0], w.Houses[1]
 		see, dead := h.Chat(h.Token("see")), other.Chat(other.Token("dead"))
 		see.Say("join_room", `"tea"`)
@@ -295,7 +295,7 @@ func TestCarryingOutEndsWithItsContext(t *testing.T) {
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
 		h.Rooms.Returned(ctx)
-		handlertest.WantNothing(see)
+		testkit.WantNothing(see)
 		see2.Leave()
 		see.Leave()
 		dead.Leave()
@@ -303,7 +303,7 @@ func TestCarryingOutEndsWithItsContext(t *testing.T) {
 }
 
 func TestWillsThatCannotBeRead(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	ann.Take()
@@ -317,5 +317,5 @@ func TestWillsThatCannotBeRead(t *testing.T) {
 		t.Errorf("%d cannot be read, want all %d", n, len(bad))
 	}
 	h.CarryOut("x", nil)
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 }

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -26,10 +26,10 @@ func wantJSON(t *testing.T, text string) {
 }
 
 func TestRoomsMeetAtEveryDoor(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	chat, text := h.Chat(h.Token("ann")), h.WS("")
 	watch := h.Watch("tea", h.Token("cat"))
-	handlertest.WantNothing(watch)
+	testkit.WantNothing(watch)
 	chat.Say("join_room", `"tea"`)
 	chat.Take()
 	watch.Want(`event: user_joined | data: {"userId":"ann","userName":"Name-ann"}`)
@@ -42,7 +42,7 @@ func TestRoomsMeetAtEveryDoor(t *testing.T) {
 	said := `{"id":"UUID","roomId":"tea","userId":7,"userName":"7","content":{"a":` + "\n" + `1},"timestamp":"ISO"}`
 	chat.Want("message " + said)
 	watch.Want(`event: message | data: ` + strings.ReplaceAll(said, "\n", ""))
-	handlertest.WantNothing(text)
+	testkit.WantNothing(text)
 
 	chat.Say("message", `{"roomId":"tea","content":"hello"}`)
 	text.Want(`{"type":"message","from":"ann","content":"hello","timestamp":MS}`)
@@ -50,7 +50,7 @@ func TestRoomsMeetAtEveryDoor(t *testing.T) {
 	chat.Take()
 
 	chat.Say("typing_start", `"tea"`)
-	handlertest.WantNothing(text, watch, chat)
+	testkit.WantNothing(text, watch, chat)
 	chat.Leave()
 	text.Want(`{"type":"user_left","userId":"ann","room":"tea"}`)
 	text.Leave()
@@ -65,7 +65,7 @@ func TestRoomsMeetAtEveryDoor(t *testing.T) {
 }
 
 func TestRoomsOfDifferentKindsDoNotMeet(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	other := h.Hub
 	lobby := h.WS("")
 	for _, kind := range []hub.Kind{hub.KindUser, hub.KindLobby, hub.KindAccount, hub.KindTopic} {
@@ -74,11 +74,11 @@ func TestRoomsOfDifferentKindsDoNotMeet(t *testing.T) {
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	ann.Say("message", `{"roomId":"tea","content":1}`)
-	handlertest.WantNothing(lobby)
+	testkit.WantNothing(lobby)
 }
 
 func TestWatchingARoom(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	tea := map[string]string{"room": "tea"}
 	for name, tc := range map[string]struct {
 		token  string
@@ -87,23 +87,23 @@ func TestWatchingARoom(t *testing.T) {
 	}{
 		"no token":                   {"", tea, 401},
 		"a bad token":                {"x", tea, 401},
-		"a token of other rooms":     {h.Token("ann", handlertest.OnlyRooms("milk")), tea, 403},
-		"a token of no room":         {h.Token("ann", handlertest.OnlyRooms()), tea, 403},
+		"a token of other rooms":     {h.Token("ann", testkit.OnlyRooms("milk")), tea, 403},
+		"a token of no room":         {h.Token("ann", testkit.OnlyRooms()), tea, 403},
 		"no room":                    {h.Token("ann"), nil, 403},
 		"one called like an account": {h.Token("ann"), map[string]string{"room": "user:ann"}, 403},
 		"a long name":                {h.Token("ann"), map[string]string{"room": strings.Repeat("x", 511)}, 403},
 		"the longest name":           {h.Token("ann"), map[string]string{"room": strings.Repeat("x", 510)}, 0},
-		"a token that opens it":      {h.Token("ann", handlertest.OnlyRooms("t*")), tea, 0},
+		"a token that opens it":      {h.Token("ann", testkit.OnlyRooms("t*")), tea, 0},
 		"a token that opens any one": {h.Token("ann"), tea, 0},
 	} {
-		c, err := h.TryStream(h.Rooms.Watch(), handlertest.Visit(tc.token, tc.params, nil))
-		if handlertest.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
+		c, err := h.TryStream(h.Rooms.Watch(), testkit.Visit(tc.token, tc.params, nil))
+		if testkit.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
 			t.Errorf("%s: %v, want %d", name, err, tc.status)
 		}
 		c.Leave()
 	}
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		c := h.Watch("tea", h.TokenFor(10*time.Second, "ann"))
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
@@ -117,15 +117,15 @@ func TestWatchingARoom(t *testing.T) {
 
 // Each who joins while others talk gets every message once: in the history or after it.
 func TestRoomsJoiningWhileOthersTalkLosesAndDoublesNothing(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	const talkers, messages, joiners = 4, 200, 20
 	var wg sync.WaitGroup
-	speak := make([]*handlertest.Chatter, talkers)
+	speak := make([]*testkit.Chatter, talkers)
 	for i := range speak {
 		speak[i] = h.Chat(h.Token(fmt.Sprint("talker", i)))
 		speak[i].Say("join_room", `"tea"`)
 	}
-	listen := make([]*handlertest.Chatter, joiners)
+	listen := make([]*testkit.Chatter, joiners)
 	for i := range listen {
 		listen[i] = h.Chat(h.Token(fmt.Sprint("listener", i)))
 	}
@@ -153,7 +153,7 @@ func TestRoomsJoiningWhileOthersTalkLosesAndDoublesNothing(t *testing.T) {
 					ids = append(ids, m.ID)
 				}
 			} else if strings.HasPrefix(line, "message ") {
-				ids = append(ids, handlertest.UuidPattern.FindString(line))
+				ids = append(ids, testkit.UuidPattern.FindString(line))
 			}
 		}
 		unique := slices.Compact(slices.Sorted(slices.Values(ids)))
@@ -170,7 +170,7 @@ func TestRoomsJoiningWhileOthersTalkLosesAndDoublesNothing(t *testing.T) {
 func tail(s []string, n int) []string { return s[max(0, len(s)-n):] }
 
 func BenchmarkRoomsMessage(b *testing.B) {
-	h := handlertest.New(b)
+	h := testkit.New(b)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	e := &app.Event{Name: "message", Args: []json.RawMessage{json.RawMessage(`{"roomId":"tea","content":"some words that somebody says"}`)}}
@@ -185,7 +185,7 @@ func BenchmarkRoomsMessage(b *testing.B) {
 func TestFailuresOfTheHistoryAreLoggedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		h := handlertest.New(t, func(o *handlertest.Options) {
+		h := testkit.New(t, func(o *testkit.Options) {
 			var err error
 			if o.History, err = store.NewMemoryHistory(store.HistoryLimits{RoomBytes: 1000}); err != nil {
 				t.Fatal(err)

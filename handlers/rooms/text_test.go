@@ -7,20 +7,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/store"
 )
 
 func TestTextEveryRow(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob, out := h.WS(""), h.WS(""), h.WS("")
 	ann.Say(`{"type":"join","room":"tea"}`)
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 	bob.Say(`{"type":"join","room":"tea"}`)
 	ann.Want(`{"type":"user_joined","room":"tea"}`)
 	ann.Say(`{"type":"authenticate","userId":42}`)
 	bob.Say(`{"type":"authenticate","userId":"42"}`)
-	handlertest.WantNothing(ann, bob)
+	testkit.WantNothing(ann, bob)
 	ann.Say(`{"type":"message","room":"tea","content":"hi"}`)
 	bob.Want(`{"type":"message","from":42,"content":"hi","timestamp":MS}`)
 	bob.Say(`{"type":"message","room":"tea","content":{"a": [1.0]}}`)
@@ -49,7 +49,7 @@ func TestTextOneSenderDoesNotPushOutWhatOthersSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := handlertest.New(t, func(o *handlertest.Options) { o.History, o.Limits = history, limits })
+	h := testkit.New(t, func(o *testkit.Options) { o.History, o.Limits = history, limits })
 	ann, mallory := h.Chat(h.Token("ann")), h.WS("")
 	ann.Say("join_room", `"tea"`)
 	ann.Say("message", `{"roomId":"tea","content":"what was said before"}`)
@@ -69,7 +69,7 @@ func TestTextOneSenderDoesNotPushOutWhatOthersSaid(t *testing.T) {
 }
 
 func TestTextBeforeAuthenticate(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann, bob := h.WS(""), h.WS("")
 	ann.Say(`{"type":"join","room":"tea"}`)
 	bob.Say(`{"type":"join","room":"tea"}`)
@@ -81,7 +81,7 @@ func TestTextBeforeAuthenticate(t *testing.T) {
 }
 
 func TestTextIgnoresWhatItDoesNotKnow(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	ann := h.WS("")
 	odd := []string{
 		``, `{`, `null`, `5`, `"ping"`, `["ping"]`, `{}`, `{"type":null}`, `{"type":5}`, `{"type":["ping"]}`, `{"type":"jump"}`,
@@ -90,7 +90,7 @@ func TestTextIgnoresWhatItDoesNotKnow(t *testing.T) {
 	for _, text := range odd {
 		ann.Say(text)
 	}
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 	if n := h.Rooms.Stats().Ignored; n != uint64(len(odd)) {
 		t.Errorf("TextIgnored = %d, want %d", n, len(odd))
 	}
@@ -99,7 +99,7 @@ func TestTextIgnoresWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestTextRefusals(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	out := h.WS("")
 	out.Say(`{"type":"join","room":"tea"}`)
 	for in, want := range map[string]string{
@@ -118,12 +118,12 @@ func TestTextRefusals(t *testing.T) {
 		ann.Say(in)
 		ann.Want(want)
 	}
-	handlertest.WantNothing(out)
+	testkit.WantNothing(out)
 }
 
 func TestTextWithAToken(t *testing.T) {
-	h := handlertest.New(t)
-	ann, bob := h.WS(h.Token("ann", handlertest.OnlyRooms("tea"))), h.WS("")
+	h := testkit.New(t)
+	ann, bob := h.WS(h.Token("ann", testkit.OnlyRooms("tea"))), h.WS("")
 	bob.Say(`{"type":"join","room":"tea"}`)
 	ann.Say(`{"type":"join","room":"milk"}`)
 	ann.Want(`{"type":"error","message":"Access denied","room":"milk"}`)
@@ -131,20 +131,20 @@ func TestTextWithAToken(t *testing.T) {
 	ann.Want(`{"type":"error","message":"The token says who you are"}`)
 	ann.Say(`{"type":"authenticate","userId":"ann"}`) // as a client that does not know better
 	ann.Say(`{"type":"join","room":"tea"}`)
-	handlertest.WantNothing(ann)
+	testkit.WantNothing(ann)
 	ann.Say(`{"type":"message","room":"tea","content":1,"from":"mallory"}`)
 	bob.Want(`{"type":"user_joined","userId":"ann","room":"tea"}`, `{"type":"message","from":"ann","content":1,"timestamp":MS}`)
 
-	for name, token := range map[string]string{"a bad token": "x", "an expired one": handlertest.Expired()} {
-		if _, err := h.TryText(h.Rooms.Text(), token); handlertest.Status(err) != 401 {
+	for name, token := range map[string]string{"a bad token": "x", "an expired one": testkit.Expired()} {
+		if _, err := h.TryText(h.Rooms.Text(), token); testkit.Status(err) != 401 {
 			t.Errorf("%s: %v, want 401", name, err)
 		}
 	}
 }
 
 func TestTextWhereTokensAreRequired(t *testing.T) {
-	h := handlertest.New(t, handlertest.RequireAuth)
-	if _, err := h.TryText(h.Rooms.Text(), ""); handlertest.Status(err) != 401 {
+	h := testkit.New(t, testkit.RequireAuth)
+	if _, err := h.TryText(h.Rooms.Text(), ""); testkit.Status(err) != 401 {
 		t.Errorf("no token: %v, want 401", err)
 	}
 	h.WS(h.Token("ann"))
@@ -152,7 +152,7 @@ func TestTextWhereTokensAreRequired(t *testing.T) {
 
 func TestTextEndsWithTheTokenUnlessRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		ann, bob := h.WS(h.TokenFor(10*time.Minute, "ann")), h.WS(h.TokenFor(10*time.Minute, "bob"))
 		time.Sleep(10*time.Minute - 30*time.Second)
 		synctest.Wait()
@@ -165,7 +165,7 @@ func TestTextEndsWithTheTokenUnlessRenewed(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		ann.Want("close 1008 token expired")
-		handlertest.WantNothing(bob)
+		testkit.WantNothing(bob)
 		ann.Leave()
 		bob.Leave()
 	})
@@ -178,7 +178,7 @@ func FuzzTextMessage(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	h := handlertest.New(f)
+	h := testkit.New(f)
 	ann, bob := h.WS(""), h.WS("")
 	bob.Say(`{"type":"join","room":"tea"}`)
 	f.Fuzz(func(t *testing.T, data []byte) {

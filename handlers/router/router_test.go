@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/router"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -75,7 +75,7 @@ func newRouter(h *hub.Hub) *router.Router {
 
 // serve serves a router with / built in.
 func serve(t testing.TB, h *hub.Hub, r *router.Router) string {
-	return handlertest.Serve(t, h, func(cfg *socketio.Config) {
+	return testkit.Serve(t, h, func(cfg *socketio.Config) {
 		cfg.Handlers = map[string]app.Handler{"/": r.Before("/", inner{}), "/chat": r.Before("/chat", inner{})}
 		cfg.Others = r.Others
 	}, func() { r.Close(context.Background()) })
@@ -98,7 +98,7 @@ func TestWhoOwnsAnEvent(t *testing.T) {
 		{"/game", "say", `["hook"]`}, {"/game", "move", `["worker"]`}, {"/game", "move-king", `["go"]`},
 		{"/shop-7", "buy", `["worker"]`}, {"/chat", "order", `["built in","order"]`},
 	} {
-		c := handlertest.Dial(t, url)
+		c := testkit.Dial(t, url)
 		c.Join(tc.namespace, "")
 		ns := ""
 		if tc.namespace != "/" {
@@ -108,7 +108,7 @@ func TestWhoOwnsAnEvent(t *testing.T) {
 		c.Want("43" + ns + "1" + tc.want)
 	}
 	for _, nobody := range []string{"/other", "/backend", "/admin"} {
-		c := handlertest.Dial(t, url)
+		c := testkit.Dial(t, url)
 		c.Send("40" + nobody + ",")
 		c.Want("44" + nobody + `,{"message":"Invalid namespace"}`)
 	}
@@ -139,7 +139,7 @@ func TestConnectIsAsked(t *testing.T) {
 		return nil, &app.ConnectError{Message: "no", Data: json.RawMessage(`{"code":1}`)}
 	}}, patterns(t, "/game:move,/:*,/chat:connect")...)
 	url := serve(t, h, r)
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/", "")
 	for _, namespace := range []string{"/game", "/chat"} {
 		c.Send("40" + namespace + ",")
@@ -172,7 +172,7 @@ func TestResultIsCarriedOut(t *testing.T) {
 		},
 	}, patterns(t, "/game:*")...)
 	url := serve(t, h, r)
-	a, b := handlertest.Dial(t, url), handlertest.Dial(t, url)
+	a, b := testkit.Dial(t, url), testkit.Dial(t, url)
 	sid := a.Join("/game", "")
 	a.Want(`42/game,["first"]`)
 	b.Join("/game", "")
@@ -206,7 +206,7 @@ func TestQueueHoldsTheReaderOnlyWhenItIsFull(t *testing.T) {
 		return &router.Result{Ack: e.Args}, nil
 	}}, patterns(t, "/game:*")...)
 	url := serve(t, h, r)
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/", "")
 	c.Join("/game", "")
 	const events = 64 + 1 // one is with the backend
@@ -258,7 +258,7 @@ func TestLeftComesBehindTheLastEvent(t *testing.T) {
 		},
 	}, patterns(t, "/game:*")...)
 	url := serve(t, h, r)
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	for range 200 {
 		c.Send(`42/game,["x"]`)
@@ -296,13 +296,13 @@ func TestBackendThatIsAway(t *testing.T) {
 		},
 	}, patterns(t, "/game:*")...)
 	url := serve(t, h, r)
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Send("40/game,")
 	if got, err := c.TryRead(); err == nil {
 		t.Errorf("read %q, want the end of the connection", got)
 	}
 	away = false
-	c = handlertest.Dial(t, url)
+	c = testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Send(`42/game,1["x"]`, `42/game,2["panic"]`)
 	c.Want(`43/game,1[{"ok":false,"error":"unavailable"}]`, `43/game,2[{"ok":false,"error":"internal error"}]`)
@@ -326,9 +326,9 @@ func TestHandlerMayWaitForItsOwnClient(t *testing.T) {
 		return &router.Result{Ack: []json.RawMessage{slices.Clone(answer)}}, nil
 	}}, patterns(t, "/game:*")...)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	url := handlertest.Serve(t, h, func(cfg *socketio.Config) { cfg.Others, cfg.Log = r.Others, log },
+	url := testkit.Serve(t, h, func(cfg *socketio.Config) { cfg.Others, cfg.Log = r.Others, log },
 		func() { r.Close(context.Background()) }, func(made *socketio.Server) { s = made })
-	c := handlertest.Dial(t, url)
+	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Send(`42/game,1["buy"]`)
 	ask := c.Read()

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/tap"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/store"
 )
@@ -56,10 +56,10 @@ func data(lines []string) []string {
 }
 
 func TestTapReachesTheStreamsOfEveryNode(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, _ := handlertest.NewHouses(t, c, 3)
-	taps := make([]*handlertest.Texter, 3)
-	streams := make([]*handlertest.Listener, 3)
+	c := testkit.NewCloud(t)
+	houses, _ := testkit.NewHouses(t, c, 3)
+	taps := make([]*testkit.Texter, 3)
+	streams := make([]*testkit.Listener, 3)
 	for i, h := range houses {
 		taps[i], streams[i] = h.Text(h.Tap.Text(), ""), h.Events()
 	}
@@ -94,8 +94,8 @@ func TestTapReachesTheStreamsOfEveryNode(t *testing.T) {
 }
 
 func TestTapReplayOnAnotherNode(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, _ := handlertest.NewHouses(t, c, 2)
+	c := testkit.NewCloud(t)
+	houses, _ := testkit.NewHouses(t, c, 2)
 	one, two := houses[0], houses[1]
 	in, stream := one.Text(one.Tap.Text(), ""), one.Events()
 	other := two.Text(two.Tap.Text(), "")
@@ -128,8 +128,8 @@ func TestTapReplayOnAnotherNode(t *testing.T) {
 }
 
 func TestTapReplayOfIDsThatAreNotKept(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, _ := handlertest.NewHouses(t, c, 2)
+	c := testkit.NewCloud(t)
+	houses, _ := testkit.NewHouses(t, c, 2)
 	one, two := houses[0], houses[1]
 	in, other := one.Text(one.Tap.Text(), ""), two.Text(two.Tap.Text(), "")
 	stream := two.Events()
@@ -166,11 +166,11 @@ func TestTapReplayOfIDsThatAreNotKept(t *testing.T) {
 // order in which messages came.
 func TestTapReplayIsExactBetweenNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = 40 * time.Millisecond
-		houses, _ := handlertest.NewHouses(t, c, 3)
+		houses, _ := testkit.NewHouses(t, c, 3)
 		var sent []string
-		var taps []*handlertest.Texter
+		var taps []*testkit.Texter
 		for _, h := range houses {
 			taps = append(taps, h.Text(h.Tap.Text(), ""))
 		}
@@ -250,9 +250,9 @@ func TestTapReplayIsExactBetweenNodes(t *testing.T) {
 }
 
 func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
-	c := handlertest.NewCloud(t)
+	c := testkit.NewCloud(t)
 	left := new(wills)
-	houses, _ := handlertest.NewHouses(t, c, 2, func(o *handlertest.Options) { o.Notices = left })
+	houses, _ := testkit.NewHouses(t, c, 2, func(o *testkit.Options) { o.Notices = left })
 	one, two := houses[0], houses[1]
 	stream, near := two.Events(), one.Events()
 	gone, stays, silent := one.Text(one.Tap.Text(), ""), one.Text(one.Tap.Text(), ""), one.Text(one.Tap.Text(), "")
@@ -292,15 +292,15 @@ func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
 }
 
 func TestTapDropsWhatNoNodeSays(t *testing.T) {
-	c := handlertest.NewCloud(t)
-	houses, _ := handlertest.NewHouses(t, c, 2)
+	c := testkit.NewCloud(t)
+	houses, _ := testkit.NewHouses(t, c, 2)
 	stream := houses[0].Events()
 	for _, body := range []string{"", "1-1", "1-1\n", "x\n{}", "1-1\n{}\n\ndata: 1", "1-1\n{\r}", "1.-1\n{}", "-1\n{}"} {
-		houses[1].Hub.Bus.(*handlertest.CloudNode).Tell(tap.TellTap, []byte(body))
+		houses[1].Hub.Bus.(*testkit.CloudNode).Tell(tap.TellTap, []byte(body))
 	}
 	c.Settle()
-	handlertest.WantNothing(stream)
-	houses[1].Hub.Bus.(*handlertest.CloudNode).Tell(tap.TellTap, []byte("1.a-1\n{}"))
+	testkit.WantNothing(stream)
+	houses[1].Hub.Bus.(*testkit.CloudNode).Tell(tap.TellTap, []byte("1.a-1\n{}"))
 	c.Settle()
 	if got := data(stream.Take()); len(got) != 1 {
 		t.Errorf("the stream got %q, want what is well written", got)
@@ -311,7 +311,7 @@ func TestTapDropsWhatNoNodeSays(t *testing.T) {
 func TestTapNoticesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := new(wills)
-		h := handlertest.New(t, func(o *handlertest.Options) { o.Notices = left })
+		h := testkit.New(t, func(o *testkit.Options) { o.Notices = left })
 		in := h.Text(h.Tap.Text(), "")
 		say := func(n int) {
 			for i := range n {

@@ -8,13 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
 	"signalbox/handlers/tap"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
 func TestTapReachesEveryStream(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	one, two := h.Events(), h.Events()
 	in := h.Text(h.Tap.Text(), "")
 	in.Say(`{"connectionId":"17", "message": {"b":1.0,"a":"\u00e4"}}`)
@@ -27,13 +27,13 @@ func TestTapReachesEveryStream(t *testing.T) {
 	}
 	one.Want(want...)
 	two.Want(want...)
-	handlertest.WantNothing(in)
+	testkit.WantNothing(in)
 	late := h.Events()
-	handlertest.WantNothing(late)
+	testkit.WantNothing(late)
 }
 
 func TestTapCloseOfOneThatNeverSpoke(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Events()
 	in := h.Text(h.Tap.Text(), "")
 	in.Say(`{"connectionId":0}`)
@@ -43,14 +43,14 @@ func TestTapCloseOfOneThatNeverSpoke(t *testing.T) {
 
 // Who may come in and then is refused for its origin or a limit never was there: nobody hears of it.
 func TestTapIsQuietAboutOneThatNeverCame(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Events()
 	h.Text(h.Tap.Text(), "").LeaveWith(app.ReasonNotOpened)
-	handlertest.WantNothing(c)
+	testkit.WantNothing(c)
 }
 
 func TestTapConnectionID(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Events()
 	in := h.Text(h.Tap.Text(), "")
 	dropped := 0
@@ -78,7 +78,7 @@ func TestTapConnectionID(t *testing.T) {
 
 // TestNewConnectionIDsCost: each is a leave notice taken back and one written, which are commands of Redis.
 func TestNewConnectionIDsCost(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	in := h.Text(h.Tap.Text(), "")
 	for _, id := range []string{"a", "a", "b", "b", "b"} {
 		in.Say(`{"connectionId":"` + id + `"}`)
@@ -89,7 +89,7 @@ func TestNewConnectionIDsCost(t *testing.T) {
 }
 
 func TestTapReplay(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	first := h.Events()
 	in := h.Text(h.Tap.Text(), "")
 	for i := 1; i <= 3; i++ {
@@ -116,7 +116,7 @@ func TestTapReplay(t *testing.T) {
 		"not an id of ours":        {"5", 0},
 		"nothing that makes sense": {"-", 0},
 	} {
-		c := h.Stream(h.Tap.Stream(), handlertest.Visit("", nil, map[string]string{"Last-Event-ID": tc.last}))
+		c := h.Stream(h.Tap.Stream(), testkit.Visit("", nil, map[string]string{"Last-Event-ID": tc.last}))
 		got := c.Take()[1:]
 		if len(got) != tc.want || strings.Join(got, "\n") != strings.Join(lines[3-tc.want:], "\n") {
 			t.Errorf("%s: %d messages are replayed, want %d", name, len(got), tc.want)
@@ -125,10 +125,10 @@ func TestTapReplay(t *testing.T) {
 }
 
 func TestTapReplayIsBounded(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	in := h.Text(h.Tap.Text(), "")
 	count := func() int {
-		c := h.Stream(h.Tap.Stream(), handlertest.Visit("", nil, map[string]string{"Last-Event-ID": "1-1"}))
+		c := h.Stream(h.Tap.Stream(), testkit.Visit("", nil, map[string]string{"Last-Event-ID": "1-1"}))
 		defer c.Leave()
 		return len(c.Take()) - 1
 	}
@@ -152,7 +152,7 @@ func TestTapReplayIsBounded(t *testing.T) {
 }
 
 func TestTapAndEventsWhereTokensAreRequired(t *testing.T) {
-	h := handlertest.New(t, handlertest.RequireAuth)
+	h := testkit.New(t, testkit.RequireAuth)
 	for name, tc := range map[string]struct {
 		token  string
 		status int
@@ -160,25 +160,25 @@ func TestTapAndEventsWhereTokensAreRequired(t *testing.T) {
 		"no token":              {"", 401},
 		"a bad token":           {"x", 401},
 		"a token without scope": {h.Token("ann"), 403},
-		"another scope":         {h.Token("ann", handlertest.Scope("taps tapped")), 403},
-		"the scope":             {h.Token("ann", handlertest.Scope("read tap")), 0},
+		"another scope":         {h.Token("ann", testkit.Scope("taps tapped")), 403},
+		"the scope":             {h.Token("ann", testkit.Scope("read tap")), 0},
 	} {
 		c, err := h.TryText(h.Tap.Text(), tc.token)
-		if handlertest.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
+		if testkit.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
 			t.Errorf("/tap, %s: %v, want %d", name, err, tc.status)
 		}
 		c.Leave()
-		e, err := h.TryStream(h.Tap.Stream(), handlertest.Visit(tc.token, nil, nil))
-		if handlertest.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
+		e, err := h.TryStream(h.Tap.Stream(), testkit.Visit(tc.token, nil, nil))
+		if testkit.Status(err) != tc.status || (tc.status == 0) != (err == nil) {
 			t.Errorf("/events, %s: %v, want %d", name, err, tc.status)
 		}
 		e.Leave()
 	}
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t, handlertest.RequireAuth)
-		token := h.TokenFor(time.Minute, "ann", handlertest.Scope("tap"))
+		h := testkit.New(t, testkit.RequireAuth)
+		token := h.TokenFor(time.Minute, "ann", testkit.Scope("tap"))
 		in := h.Text(h.Tap.Text(), token)
-		c := h.Stream(h.Tap.Stream(), handlertest.Visit(token, nil, nil))
+		c := h.Stream(h.Tap.Stream(), testkit.Visit(token, nil, nil))
 		c.Take()
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -193,7 +193,7 @@ func FuzzTap(f *testing.F) {
 	for _, seed := range []string{`{"connectionId":1}`, "{\"connectionId\":\"a\",\n\"x\":[1,\r\n2]}", `{"connectionId":0}`, `{`, "\xff"} {
 		f.Add([]byte(seed))
 	}
-	h := handlertest.New(f)
+	h := testkit.New(f)
 	c := h.Events()
 	in := h.Text(h.Tap.Text(), "")
 	f.Fuzz(func(t *testing.T, data []byte) {

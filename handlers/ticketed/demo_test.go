@@ -10,20 +10,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 	"signalbox/store"
 )
 
 func TestTicketRoutesAskForATicket(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	good := h.Ticket("ann")
 	for _, d := range []app.TextHandler{h.Demo, h.Notification} {
 		for name, ticket := range map[string]string{
 			"none": "", "a wrong one": "0123456789abcdef01234567", "a token": h.Token("ann"), "in upper case": "ABCDEF" + good[6:],
 			"too short": good[1:], "with a space": good + " ",
 		} {
-			if _, err := h.TryText(d, ticket); handlertest.Status(err) != 401 {
+			if _, err := h.TryText(d, ticket); testkit.Status(err) != 401 {
 				t.Errorf("%s: %v, want 401", name, err)
 			}
 		}
@@ -37,10 +37,10 @@ func TestTicketRoutesAskForATicket(t *testing.T) {
 
 func TestTicketRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		ticket := h.Ticket("ann")
 		time.Sleep(15*time.Minute + time.Second)
-		if _, err := h.TryText(h.Demo, ticket); handlertest.Status(err) != 401 {
+		if _, err := h.TryText(h.Demo, ticket); testkit.Status(err) != 401 {
 			t.Errorf("after 15 minutes: %v, want 401", err)
 		}
 	})
@@ -53,20 +53,20 @@ func (brokenTickets) User(context.Context, string) (string, error) {
 }
 
 func TestTicketStoreAway(t *testing.T) {
-	h := handlertest.New(t, func(o *handlertest.Options) { o.Tickets = brokenTickets{} })
-	if _, err := h.TryText(h.Demo, "0123456789abcdef01234567"); handlertest.Status(err) != 503 {
+	h := testkit.New(t, func(o *testkit.Options) { o.Tickets = brokenTickets{} })
+	if _, err := h.TryText(h.Demo, "0123456789abcdef01234567"); testkit.Status(err) != 503 {
 		t.Errorf("%v, want 503", err)
 	}
 }
 
 func TestTicketRoutesFirstMessage(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	for name, first := range map[string]string{
 		"a bad token":         `{"type":"jwt","token":"x"}`,
 		"no token":            `{"type":"jwt"}`,
 		"a token of a number": `{"type":"jwt","token":5}`,
 		"another user's":      `{"type":"jwt","token":"` + h.Token("bob") + `"}`,
-		"an expired one":      `{"type":"jwt","token":"` + handlertest.Expired() + `"}`,
+		"an expired one":      `{"type":"jwt","token":"` + testkit.Expired() + `"}`,
 	} {
 		for _, d := range []app.TextHandler{h.Demo, h.Notification} {
 			c := h.Text(d, h.Ticket("ann"))
@@ -82,7 +82,7 @@ func TestTicketRoutesFirstMessage(t *testing.T) {
 
 func TestTicketRoutesCutWhoDoesNotAuthenticate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		early := h.Text(h.Demo, h.Ticket("ann"))
 		time.Sleep(2 * time.Second)
 		late := h.Text(h.Notification, h.Ticket("ann"))
@@ -96,15 +96,15 @@ func TestTicketRoutesCutWhoDoesNotAuthenticate(t *testing.T) {
 		late.Want("close 1008 not authenticated")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		handlertest.WantNothing(good)
-		for _, c := range []*handlertest.Texter{early, late, good} {
+		testkit.WantNothing(good)
+		for _, c := range []*testkit.Texter{early, late, good} {
 			c.Leave()
 		}
 	})
 }
 
 func TestDemoEchoes(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Proved(h.Demo, "ann")
 	for _, text := range []string{"hello", "", `{"type":"jwt","token":"x"}`, `{"type":"renewal"}`, "\u00e4 \u2028"} {
 		c.Say(text)
@@ -114,7 +114,7 @@ func TestDemoEchoes(t *testing.T) {
 
 func TestDemoTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		wait := h.Text(h.Demo, h.Ticket("bob"))
 		ann := h.Proved(h.Demo, "ann")
 		time.Sleep(2 * time.Second)
@@ -129,7 +129,7 @@ func TestDemoTimers(t *testing.T) {
 		wait.Leave()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		handlertest.WantNothing(ann, bob)
+		testkit.WantNothing(ann, bob)
 		cat := h.Proved(h.Demo, "cat") // it goes on when somebody comes
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
@@ -139,7 +139,7 @@ func TestDemoTimers(t *testing.T) {
 }
 
 // wantSaid is Want without the numbered texts.
-func wantSaid(t *testing.T, c *handlertest.Texter, want ...string) {
+func wantSaid(t *testing.T, c *testkit.Texter, want ...string) {
 	t.Helper()
 	got := slices.DeleteFunc(c.Take(), func(line string) bool { return strings.Contains(line, " message ") })
 	if !slices.Equal(got, want) {
@@ -149,8 +149,8 @@ func wantSaid(t *testing.T, c *handlertest.Texter, want ...string) {
 
 func TestDemoTokenEndsAndRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
-		enter := func(user string) *handlertest.Texter {
+		h := testkit.New(t)
+		enter := func(user string) *testkit.Texter {
 			c := h.Text(h.Demo, h.Ticket(user))
 			c.Say(`{"type":"jwt","token":"` + h.TokenFor(time.Hour, user) + `"}`)
 			c.Take()
@@ -181,10 +181,10 @@ func TestTicketRoutesIgnoreWhatComesBeforeTheToken(t *testing.T) {
 		"null": `null`, "nothing": ``, "a number": `5`, "a list": `["jwt"]`, "a type that is no text": `{"type":{},"token":"x"}`,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			h := handlertest.New(t)
+			h := testkit.New(t)
 			for _, d := range []app.TextHandler{h.Demo, h.Notification} {
 				c, silent := h.Text(d, h.Ticket("ann")), h.Text(d, h.Ticket("ann"))
-				for _, client := range []*handlertest.Texter{c, silent} {
+				for _, client := range []*testkit.Texter{c, silent} {
 					client.Say(first)
 					client.Want("connection established")
 				}
@@ -207,7 +207,7 @@ func FuzzFirstMessage(f *testing.F) {
 	for _, seed := range []string{`{"type":"jwt","token":"a.b.c"}`, `{"type":"jwt"}`, `null`, `{`, "\xff"} {
 		f.Add([]byte(seed))
 	}
-	h := handlertest.New(f)
+	h := testkit.New(f)
 	ticket := h.Ticket("ann")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := h.TryText(h.Notification, ticket)

@@ -5,11 +5,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 )
 
 func TestNotificationBothWays(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	one, two := h.Proved(h.Notification, "ann"), h.Proved(h.Notification, "ann")
 	bob := h.Proved(h.Notification, "bob")
 	chat, stream := h.Chat(h.Token("ann")), h.UserEvents("ann")
@@ -19,21 +19,21 @@ func TestNotificationBothWays(t *testing.T) {
 		two.Want(sent)
 		chat.Want(kind + ` {"a": 1.0}`)
 		stream.Want("event: " + kind + ` | data: {"a": 1.0}`)
-		handlertest.WantNothing(one, bob)
+		testkit.WantNothing(one, bob)
 	}
 	ignored := []string{``, `hello`, `null`, `{}`, `{"type":"event"}`, `{"type":"event","data":1}`, `{"type":"event","data":[]}`,
 		`{"type":"disconnect","data":{}}`, `{"type":5,"data":{}}`, `{"data":{}}`}
 	for _, text := range ignored {
 		one.Say(text)
 	}
-	handlertest.WantNothing(one, two, bob, chat, stream)
+	testkit.WantNothing(one, two, bob, chat, stream)
 	if n := h.Notification.Ignored(); n != uint64(len(ignored)) {
 		t.Errorf("TextIgnored = %d, want %d", n, len(ignored))
 	}
 }
 
 func TestNotificationHearsNothingBeforeItHasProvedWhoItIs(t *testing.T) {
-	h := handlertest.New(t)
+	h := testkit.New(t)
 	c := h.Text(h.Notification, h.Ticket("ann"))
 	for _, channel := range []string{"user:ann", "broadcast"} {
 		if n, _, _, err := h.Publisher.Publish(t.Context(), channel, []byte(`{"type":"event","data":{}}`)); n != 0 || err != nil {
@@ -45,7 +45,7 @@ func TestNotificationHearsNothingBeforeItHasProvedWhoItIs(t *testing.T) {
 
 func TestNotificationTokenEndsAndRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := handlertest.New(t)
+		h := testkit.New(t)
 		ann, bob := h.Proved(h.Notification, "ann"), h.Proved(h.Notification, "bob") // for an hour
 		time.Sleep(time.Hour - 30*time.Second)
 		synctest.Wait()
@@ -58,7 +58,7 @@ func TestNotificationTokenEndsAndRenewal(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		ann.Want("close 1008 token expired")
-		handlertest.WantNothing(bob)
+		testkit.WantNothing(bob)
 		ann.Leave()
 		bob.Leave()
 	})

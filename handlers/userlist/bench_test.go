@@ -6,23 +6,23 @@ import (
 	"sync"
 	"testing"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/app"
 )
 
 func BenchmarkRoomMessage(b *testing.B) {
 	for _, users := range []int{1, 300} {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
-			w := handlertest.NewWorld(b, handlertest.RootOptions{})
+			w := testkit.NewWorld(b, testkit.RootOptions{})
 			var sender app.Session
 			for i := range users {
-				var s *handlertest.Silent
+				var s *testkit.Silent
 				s, sender = w.Silent(b, fmt.Sprint("s", i))
-				login := handlertest.Event("login", `{"name":"n","room":"r"}`)
+				login := testkit.Event("login", `{"name":"n","room":"r"}`)
 				login.Ack = app.NewAcker(s, "1")
 				sender.Event(login)
 			}
-			e := handlertest.Event("roomMessage", `"`+strings.Repeat("x", 200)+`"`)
+			e := testkit.Event("roomMessage", `"`+strings.Repeat("x", 200)+`"`)
 			b.ReportAllocs()
 			for b.Loop() {
 				sender.Event(e)
@@ -37,11 +37,11 @@ func BenchmarkLoginStorm(b *testing.B) {
 	b.ReportAllocs()
 	var lists uint64
 	for b.Loop() {
-		w := handlertest.NewWorld(b, handlertest.RootOptions{})
+		w := testkit.NewWorld(b, testkit.RootOptions{})
 		var wg sync.WaitGroup
 		for i := range clients {
 			s, session := w.Silent(b, fmt.Sprintf("abcdefghijklmnop%04d", i))
-			e := handlertest.Event("login", fmt.Sprintf(`{"name":"name%d","room":"room"}`, i))
+			e := testkit.Event("login", fmt.Sprintf(`{"name":"name%d","room":"room"}`, i))
 			e.Ack = app.NewAcker(s, "1")
 			wg.Go(func() { session.Event(e) })
 		}

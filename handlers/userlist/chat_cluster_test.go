@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/handlers/userlist"
 	"signalbox/server/app"
 	"signalbox/store"
@@ -18,8 +18,8 @@ import (
 
 func TestLoginAndLogoutOverNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		sites := handlertest.NewSites(t, c, 2, nil)
+		c := testkit.NewCloud(t)
+		sites := testkit.NewSites(t, c, 2, nil)
 		a, b, other := sites[0].Connect(t, "a"), sites[1].Connect(t, "b"), sites[1].Connect(t, "o")
 		ann, bob := user("a", "Ann", "r"), user("b", "Bob", "r")
 		other.Login("Zoe", "elsewhere")
@@ -48,8 +48,8 @@ func TestLoginAndLogoutOverNodes(t *testing.T) {
 // TestAServerThatEndsLeavesItsUsers to the cluster; without one they have left.
 func TestAServerThatEndsLeavesItsUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		sites := handlertest.NewSites(t, c, 2, nil)
+		c := testkit.NewCloud(t)
+		sites := testkit.NewSites(t, c, 2, nil)
 		a, b := sites[0].Connect(t, "a"), sites[1].Connect(t, "b")
 		a.Login("Ann", "r")
 		synctest.Wait()
@@ -68,7 +68,7 @@ func TestAServerThatEndsLeavesItsUsers(t *testing.T) {
 			t.Errorf("%d lobbies are left, want 0", n)
 		}
 	})
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Login("Ann", "r")
 	b.Login("Bob", "r")
@@ -113,9 +113,9 @@ func (s *graceStore) SaveUserBack(ctx context.Context, u store.User) (added, bac
 
 func TestWhoComesBackFromANodeThatLeavesIsNotNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		users := &graceStore{Memory: store.NewMemory()}
-		sites := handlertest.NewSites(t, c, 2, users)
+		sites := testkit.NewSites(t, c, 2, users)
 		a, b := sites[0].Connect(t, "a"), sites[1].Connect(t, "b")
 		a.Login("Ann", "r")
 		synctest.Wait()
@@ -154,9 +154,9 @@ func TestWhoComesBackFromANodeThatLeavesIsNotNoticed(t *testing.T) {
 
 func TestReleaseTellsTheRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = time.Millisecond
-		sites := handlertest.NewSites(t, c, 3, nil)
+		sites := testkit.NewSites(t, c, 3, nil)
 		a, b, other := sites[0].Connect(t, "a"), sites[1].Connect(t, "b"), sites[1].Connect(t, "o")
 		a.Login("Ann", "r")
 		b.Login("Bob", "r")
@@ -177,7 +177,7 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		both := `users [` + user("a", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
-		for _, c := range []*handlertest.Client{a, b} {
+		for _, c := range []*testkit.Client{a, b} {
 			c.Want(t, left("Xen"), left(`Y\"`), both)
 		}
 		zoe := `users [` + user("o", "Zoe", "q") + `]`
@@ -187,7 +187,7 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		if want := []string{`lobby empty: users []`, `lobby q: ` + zoe, `lobby r: ` + both}; !slices.Equal(got, want) {
 			t.Errorf("servers of other kinds got %q, want %q", got, want)
 		}
-		handlertest.WantForeign(t, sites[0])
+		testkit.WantForeign(t, sites[0])
 		if n := sites[2].Chat.Lists(); n != 0 {
 			t.Errorf("%d lobbies are left, want 0", n)
 		}
@@ -201,11 +201,11 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 // A large node dies: its rooms, many or large, have their lists soon.
 func TestReleaseOfManyUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		far := &farStore{Memory: store.NewMemory(), late: always(0)}
-		sites := handlertest.NewSites(t, c, 2, far)
+		sites := testkit.NewSites(t, c, 2, far)
 		var gone []store.User
-		var stay []*handlertest.Client
+		var stay []*testkit.Client
 		for i := range 400 {
 			room := fmt.Sprint("r", i)
 			s := sites[i%2].Connect(t, fmt.Sprint("c", i))
@@ -242,9 +242,9 @@ func TestReleaseOfManyUsers(t *testing.T) {
 // A room hears what the store has learnt of it late, also from a node that has nobody there any more.
 func TestRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		users := &failingStore{Memory: store.NewMemory()}
-		sites := handlertest.NewSites(t, c, 2, users)
+		sites := testkit.NewSites(t, c, 2, users)
 		ghost := store.User{ID: "ghost", Name: "Ghost", Room: "r"}
 		if _, err := users.SaveUser(t.Context(), ghost); err != nil {
 			t.Fatal(err)
@@ -264,9 +264,9 @@ func TestRepaired(t *testing.T) {
 
 func TestReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		users := &failingStore{Memory: store.NewMemory()}
-		sites := handlertest.NewSites(t, c, 2, users)
+		sites := testkit.NewSites(t, c, 2, users)
 		a, b, far := sites[0].Connect(t, "a"), sites[0].Connect(t, "b"), sites[1].Connect(t, "far")
 		lone := sites[0].Connect(t, "lone")
 		far.Login("Far", "r")
@@ -275,7 +275,7 @@ func TestReturned(t *testing.T) {
 		b.Login("Bob", "r")
 		lone.Login("Lou", "q")
 		synctest.Wait()
-		all := []*handlertest.Client{a, b, far, lone}
+		all := []*testkit.Client{a, b, far, lone}
 		forget := func() {
 			for _, c := range all {
 				c.Take()

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/handlers/userlist"
 	"signalbox/store"
 )
@@ -28,7 +28,7 @@ func left(name string) string {
 }
 
 func TestLoginAndLogout(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b, other := w.Connect(t, "a"), w.Connect(t, "b"), w.Connect(t, "o")
 	other.Login("Zoe", "elsewhere")
 	ann, bob := user("a", "Ann", "r"), user("b", "Bob", "r")
@@ -99,7 +99,7 @@ func TestLoginIsChecked(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			s, witness := w.Connect(t, "s"), w.Connect(t, "w")
 			witness.Login("w", "r")
 			s.Ask("login", c.args...)
@@ -119,7 +119,7 @@ func TestLoginIsChecked(t *testing.T) {
 }
 
 func TestNameAsLongAsAllowed(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a := w.Connect(t, "a")
 	name := strings.Repeat("a", userlist.MaxNameBytes)
 	a.Ask("login", `{"name":" `+name+` ","room":"r"}`)
@@ -127,7 +127,7 @@ func TestNameAsLongAsAllowed(t *testing.T) {
 }
 
 func TestOneSocketIsOneUser(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	a.Login("Ann", "r")
 	for _, again := range []string{`{"name":"Ann","room":"r"}`, `{"name":"Bob","room":"r"}`, `{"name":"Ann","room":"q"}`} {
@@ -150,7 +150,7 @@ func TestOneSocketIsOneUser(t *testing.T) {
 func TestEventsThatNeedACallback(t *testing.T) {
 	for _, event := range []string{"login", "logout", "ping"} {
 		t.Run(event, func(t *testing.T) {
-			w := handlertest.NewWorld(t, handlertest.RootOptions{})
+			w := testkit.NewWorld(t, testkit.RootOptions{})
 			a, b := w.Connect(t, "a"), w.Connect(t, "b")
 			a.Login("Ann", "r")
 			b.Login("Bob", "r")
@@ -170,7 +170,7 @@ func TestEventsThatNeedACallback(t *testing.T) {
 		})
 	}
 	t.Run("login by a stranger", func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		a := w.Connect(t, "a")
 		a.Say("login", `{"name":"Ann","room":"r"}`)
 		a.Want(t, "disconnect")
@@ -181,7 +181,7 @@ func TestEventsThatNeedACallback(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a := w.Connect(t, "a")
 	a.Ask("ping")
 	a.Want(t, `ack "a"`)
@@ -190,7 +190,7 @@ func TestPing(t *testing.T) {
 }
 
 func TestRoomMessage(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b, other, stranger := w.Connect(t, "a"), w.Connect(t, "b"), w.Connect(t, "o"), w.Connect(t, "s")
 	a.Login("Ann", "r")
 	b.Login("Bob", "r")
@@ -215,7 +215,7 @@ func TestRoomMessage(t *testing.T) {
 	everybody(t, `roomMessage {"message":{"file":{"_placeholder":true,"num":0}},"from":"Bob"} <01>`)
 
 	stranger.Say("roomMessage", `1`)
-	for _, c := range []*handlertest.Client{a, b, other, stranger} {
+	for _, c := range []*testkit.Client{a, b, other, stranger} {
 		c.Want(t)
 	}
 	stranger.Ask("roomMessage", `1`)
@@ -230,7 +230,7 @@ func TestRoomMessage(t *testing.T) {
 }
 
 func TestDisconnectIsLogout(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	a, b, stranger := w.Connect(t, "a"), w.Connect(t, "b"), w.Connect(t, "s")
 	a.Login("Ann", "r")
 	b.Login("Bob", "r")
@@ -282,9 +282,9 @@ func (s *failingStore) GetRoomUsers(ctx context.Context, room string) ([]store.U
 	return s.Memory.GetRoomUsers(ctx, room)
 }
 
-func newFailingWorld(t *testing.T) (*handlertest.World, *failingStore) {
+func newFailingWorld(t *testing.T) (*testkit.World, *failingStore) {
 	users := &failingStore{Memory: store.NewMemory()}
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Users: users})
+	w := testkit.NewWorld(t, testkit.RootOptions{Users: users})
 	w.Users = users.Memory
 	return w, users
 }
@@ -310,7 +310,7 @@ func TestLoginWhileTheStoreFails(t *testing.T) {
 }
 
 func TestTheSameIDInTheStoreAlready(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{})
+	w := testkit.NewWorld(t, testkit.RootOptions{})
 	if _, err := w.Users.SaveUser(t.Context(), store.User{ID: "a", Name: "Ann", Room: "q"}); err != nil {
 		t.Fatal(err)
 	}

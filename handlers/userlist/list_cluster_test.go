@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/handlers/userlist"
 	"signalbox/store"
 )
@@ -54,8 +54,8 @@ func always(d time.Duration) func() time.Duration { return func() time.Duration 
 
 func TestASmallRoomOverNodesGetsAListForEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		sites := handlertest.NewSites(t, c, 2, nil)
+		c := testkit.NewCloud(t)
+		sites := testkit.NewSites(t, c, 2, nil)
 		first := sites[0].Connect(t, "first")
 		first.Login("f", "r")
 		for i := range userlist.PromptUsers - 1 {
@@ -70,11 +70,11 @@ func TestASmallRoomOverNodesGetsAListForEachChange(t *testing.T) {
 
 func TestNobodyOnAnotherNodeWaitsLongerThan100msForAList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = 2 * time.Millisecond
 		far := &farStore{Memory: store.NewMemory(), late: always(time.Millisecond)}
-		sites := handlertest.NewSites(t, c, 3, far)
-		clients := handlertest.CrowdOver(t, sites, 60, "r")
+		sites := testkit.NewSites(t, c, 3, far)
+		clients := testkit.CrowdOver(t, sites, 60, "r")
 		watchers := clients[:3]
 		came := make(map[string]time.Time)
 		listed := make([]map[string]time.Time, len(watchers))
@@ -142,12 +142,12 @@ func TestNobodyOnAnotherNodeWaitsLongerThan100msForAList(t *testing.T) {
 // somebody vanish who is there.
 func TestListsNeverGoBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = time.Millisecond
 		far := &farStore{Memory: store.NewMemory(), late: func() time.Duration { return rand.N(15 * time.Millisecond) }}
-		sites := handlertest.NewSites(t, c, 3, far)
+		sites := testkit.NewSites(t, c, 3, far)
 		const clients, rooms = 360, 40 // small rooms, in which every list counts
-		all := make([]*handlertest.Client, clients)
+		all := make([]*testkit.Client, clients)
 		var wg sync.WaitGroup
 		for i := range all {
 			all[i] = sites[i%3].Connect(t, fmt.Sprint("c", i))
@@ -178,11 +178,11 @@ func TestListsNeverGoBack(t *testing.T) {
 func TestEverybodyOnEveryNodeEndsWithTheSameList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients, rounds = 150, 4
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		c.Delay = 3 * time.Millisecond
 		far := &farStore{Memory: store.NewMemory(), late: func() time.Duration { return rand.N(4 * time.Millisecond) }}
-		sites := handlertest.NewSites(t, c, 3, far)
-		all := make([]*handlertest.Client, clients)
+		sites := testkit.NewSites(t, c, 3, far)
+		all := make([]*testkit.Client, clients)
 		var wg sync.WaitGroup
 		for i := range all {
 			s := sites[i%3]
@@ -235,9 +235,9 @@ func TestEverybodyOnEveryNodeEndsWithTheSameList(t *testing.T) {
 // What another node tells is not waited for, and however much it is, one reads.
 func TestWhatOtherNodesTellIsFolded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		far := &farStore{Memory: store.NewMemory(), late: always(0)}
-		sites := handlertest.NewSites(t, c, 2, far)
+		sites := testkit.NewSites(t, c, 2, far)
 		a := sites[0].Connect(t, "a")
 		a.Login("Ann", "r")
 		far.late = always(time.Second)
@@ -268,9 +268,9 @@ func TestWhatOtherNodesTellIsFolded(t *testing.T) {
 // Closing does not wait for a store that hangs, and leaves nobody behind.
 func TestCloseWhileAListIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
+		c := testkit.NewCloud(t)
 		hang := &hangingStore{Memory: store.NewMemory()}
-		sites := handlertest.NewSites(t, c, 2, hang)
+		sites := testkit.NewSites(t, c, 2, hang)
 		a := sites[0].Connect(t, "a")
 		a.Login("Ann", "r")
 		hang.on.Store(true)
@@ -305,20 +305,20 @@ func (s *hangingStore) GetRoomUsers(ctx context.Context, room string) ([]store.U
 
 func TestServersOfOtherKindsGetTheListOfWhoLeftLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		sites := handlertest.NewSites(t, c, 2, nil)
+		c := testkit.NewCloud(t)
+		sites := testkit.NewSites(t, c, 2, nil)
 		ann, bob := user("a", "Ann", "r"), user("b", "Bob", "r")
 		a, b := sites[0].Connect(t, "a"), sites[1].Connect(t, "b")
 		a.Login("Ann", "r")
 		synctest.Wait()
 		b.Login("Bob", "r")
 		synctest.Wait()
-		handlertest.WantForeign(t, sites[0], `lobby r: users [`+ann+`]`)
-		handlertest.WantForeign(t, sites[1], `lobby r: users [`+ann+`,`+bob+`]`)
+		testkit.WantForeign(t, sites[0], `lobby r: users [`+ann+`]`)
+		testkit.WantForeign(t, sites[1], `lobby r: users [`+ann+`,`+bob+`]`)
 		sites[0].End(a)
 		synctest.Wait()
-		handlertest.WantForeign(t, sites[0], `lobby r: users [`+bob+`]`)
-		handlertest.WantForeign(t, sites[1])
+		testkit.WantForeign(t, sites[0], `lobby r: users [`+bob+`]`)
+		testkit.WantForeign(t, sites[1])
 		if n := sites[0].Chat.Lists(); n != 0 {
 			t.Errorf("%d lobbies are left, want 0", n)
 		}
@@ -328,8 +328,8 @@ func TestServersOfOtherKindsGetTheListOfWhoLeftLast(t *testing.T) {
 // In a large room a list may have to wait; the lobby waits with it, though nobody is in it any more.
 func TestALobbyThatOwesAListWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := handlertest.NewCloud(t)
-		sites := handlertest.NewSites(t, c, 2, nil)
+		c := testkit.NewCloud(t)
+		sites := testkit.NewSites(t, c, 2, nil)
 		for i := range 20 {
 			sites[1].Connect(t, fmt.Sprint("c", i)).Login("n", "r")
 		}

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/handlers/userlist"
 	"signalbox/server/app"
 	"signalbox/store"
@@ -30,7 +30,7 @@ func lists(lines []string) []string {
 
 func TestASmallRoomGetsAListForEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		first := w.Connect(t, "first")
 		first.Login("f", "r")
 		for i := range userlist.PromptUsers - 1 {
@@ -44,7 +44,7 @@ func TestASmallRoomGetsAListForEachChange(t *testing.T) {
 
 func TestALargeRoomAtRestGetsTheListAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		clients := w.Crowd(t, 50, "r")
 		late := w.Connect(t, "late")
 		late.Login("late", "r")
@@ -63,7 +63,7 @@ func TestALargeRoomAtRestGetsTheListAtOnce(t *testing.T) {
 
 func TestNobodyWaitsLongerThan100msForAList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		clients := w.Crowd(t, 50, "r")
 		watcher := clients[0]
 		start := time.Now()
@@ -116,7 +116,7 @@ func TestNobodyWaitsLongerThan100msForAList(t *testing.T) {
 
 func TestAMassLogoutEndsWithOneList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		clients := w.Crowd(t, 300, "r")
 		stay := clients[150]
 		for _, c := range clients {
@@ -142,7 +142,7 @@ func TestAMassLogoutEndsWithOneList(t *testing.T) {
 
 func TestCloseStopsTheTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		clients := w.Crowd(t, 20, "r")
 		w.Connect(t, "a").Login("a", "r")
 		w.Connect(t, "b").Login("b", "r") // its list has to wait
@@ -160,7 +160,7 @@ func TestCloseStopsTheTimers(t *testing.T) {
 
 func TestAnEmptyRoomKeepsNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		clients := w.Crowd(t, 20, "r")
 		for _, c := range clients {
 			w.End(c)
@@ -225,8 +225,8 @@ func TestAChangeDoesNotWaitForARetry(t *testing.T) {
 func TestEverybodyEndsWithTheSameList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients, rounds = 200, 5
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
-		all := make([]*handlertest.Client, clients)
+		w := testkit.NewWorld(t, testkit.RootOptions{})
+		all := make([]*testkit.Client, clients)
 		var wg sync.WaitGroup
 		for i := range all {
 			all[i] = w.Connect(t, fmt.Sprint("c", i))
@@ -288,7 +288,7 @@ func (s *slowStore) GetRoomUsers(ctx context.Context, room string) ([]store.User
 
 func TestAListThatWasReadEarlierIsNotSentLater(t *testing.T) {
 	users := &slowStore{Memory: store.NewMemory(), waiting: make(chan struct{}), release: make(chan struct{})}
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Users: users})
+	w := testkit.NewWorld(t, testkit.RootOptions{Users: users})
 	a, b := w.Connect(t, "a"), w.Connect(t, "b")
 	users.slow.Store(true)
 	var wg sync.WaitGroup
@@ -305,10 +305,10 @@ func TestAListThatWasReadEarlierIsNotSentLater(t *testing.T) {
 // One client that logs in and out of a large room makes the server send a bounded number of bytes.
 func TestListsOfALargeRoomAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := handlertest.NewWorld(t, handlertest.RootOptions{})
+		w := testkit.NewWorld(t, testkit.RootOptions{})
 		login := func(i int) (app.Session, *app.Event) {
 			s, session := w.Silent(t, fmt.Sprintf("abcdefghijklmnop%04d", i))
-			e := handlertest.Event("login", fmt.Sprintf(`{"name":"name%04d","room":"room"}`, i))
+			e := testkit.Event("login", fmt.Sprintf(`{"name":"name%04d","room":"room"}`, i))
 			e.Ack = app.NewAcker(s, "1")
 			return session, e
 		}
@@ -319,7 +319,7 @@ func TestListsOfALargeRoomAreBounded(t *testing.T) {
 		}
 		const size = users * len(`{"id":"abcdefghijklmnop0000","name":"name0000","room":"room"},`)
 		session, in := login(users)
-		out := handlertest.Event("logout")
+		out := testkit.Event("logout")
 		out.Ack = in.Ack
 		before, start := w.Chat.Stats().UserLists, time.Now()
 		for range 1000 {

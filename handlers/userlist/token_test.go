@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/handlers/handlertest"
+	"signalbox/handlers/testkit"
 	"signalbox/server/auth"
 )
 
 // Where tokens are required a client speaks under the name of its token, in the rooms that it opens.
 func TestTheTokenSaysNameAndRooms(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Gate: handlertest.Proven(t)})
+	w := testkit.NewWorld(t, testkit.RootOptions{Gate: testkit.Proven(t)})
 	ada := w.ConnectAs(t, "a", `{"user":"1","name":"Ada \u003cL\u003e","rooms":["tea","b*"]}`)
 	eve := w.ConnectAs(t, "e", `{"user":"7","name":"Eve"}`)
 	bob := w.ConnectAs(t, "b", `{"user":"8"}`)
@@ -43,18 +43,18 @@ func TestTheTokenSaysNameAndRooms(t *testing.T) {
 
 // A newer token that does not open the room ends the login.
 func TestARenewedTokenThatDoesNotOpenTheRoom(t *testing.T) {
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Gate: handlertest.Proven(t)})
+	w := testkit.NewWorld(t, testkit.RootOptions{Gate: testkit.Proven(t)})
 	a, b := w.ConnectAs(t, "a", `{"user":"1","name":"Ann"}`), w.ConnectAs(t, "b", `{"user":"2","name":"Bob"}`)
 	a.Login("Ann", "tea")
 	b.Login("Bob", "tea")
 	a.Take()
 	renew := func(rooms ...string) []string {
-		v, err := auth.New(auth.Config{Secret: handlertest.HouseSecret})
+		v, err := auth.New(auth.Config{Secret: testkit.HouseSecret})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		token, err := auth.Mint(handlertest.HouseSecret, auth.Claims{UserID: "1", Rooms: rooms}, time.Hour)
+		token, err := auth.Mint(testkit.HouseSecret, auth.Claims{UserID: "1", Rooms: rooms}, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestARenewedTokenThatDoesNotOpenTheRoom(t *testing.T) {
 func TestWhoIsCutIsInTheLog(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w := handlertest.NewWorld(t, handlertest.RootOptions{Gate: handlertest.Proven(t), Log: log})
+	w := testkit.NewWorld(t, testkit.RootOptions{Gate: testkit.Proven(t), Log: log})
 	a := w.Connect(t, "a")
 	a.Say("ping")
 	a.Want(t, "disconnect")

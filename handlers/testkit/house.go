@@ -1,6 +1,6 @@
-// Package handlertest stands in for doors, other nodes and Redis in tests of handlers: clients without connections, and nodes
+// Package testkit stands in for doors, other nodes and Redis in tests of handlers: clients without connections, and nodes
 // without a network.
-package handlertest
+package testkit
 
 import (
 	"context"
