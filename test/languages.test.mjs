@@ -73,8 +73,8 @@ const clients = onReference
   : {
       "python-socketio with requests and websocket-client": python("python_sync.py", "requests", "websocket"),
       "python-socketio with aiohttp": python("python_aiohttp.py", "aiohttp"),
-      "socket.io-client 4.8.3 on Bun": runtime("bun"),
-      "socket.io-client 4.8.3 on Deno": runtime("deno", "run", "--allow-all", "--node-modules-dir=manual"),
+      "socket.io-client 4.8.4 on Bun": runtime("bun"),
+      "socket.io-client 4.8.4 on Deno": runtime("deno", "run", "--allow-all", "--node-modules-dir=manual"),
       [inGoName]: inGo(),
     };
 
