@@ -100,8 +100,11 @@ func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted fu
 func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tell func(delivered int, complete bool)) {
 	delivered := 0
 	id := c.questions.ask(c.patience(), func(body []byte) {
-		n, _, _ := cutNumber(body) // checked by control
+		n, rest, _ := cutNumber(body) // checked by control
 		delivered += int(min(n, 1<<40))
+		if held, _, err := cutNumber(rest); err == nil {
+			msg.HoldElsewhere(int(min(held, 1<<30)))
+		}
 	}, func(complete bool) { tell(delivered, complete) })
 	count := strconv.FormatUint(id, 16)
 	if msg.Foreign {

@@ -138,6 +138,12 @@ func TestCountsOverTheCluster(t *testing.T) {
 				t.Fatalf("delivered to %d, complete %v, want 4 and true", n, complete)
 			}
 		}
+		there := b.join("b3", user42)
+		there.away.Store(true)
+		m := event("/", "x")
+		if n, complete := sum(t, a, user42, m); n != 4 || !complete || m.Held() != 1 {
+			t.Errorf("with one that is away: delivered to %d, held for %d, complete %v, want 4, 1 and true", n, m.Held(), complete)
+		}
 		if n, complete := sum(t, a, hub.Room{Kind: hub.KindUser, Name: "nobody"}, event("/", "x")); n != 0 || !complete {
 			t.Errorf("delivered to %d, complete %v, want 0 and true", n, complete)
 		}

@@ -17,7 +17,7 @@ const (
 	controlAsk    = 'A' // id, topic, body
 	controlAnswer = 'Y' // id, body
 	controlRefuse = 'N' // id: there will be no answer
-	controlCount  = 'C' // id, count
+	controlCount  = 'C' // id, count, and how many are away where some are
 
 	// older are what versions before these say: they tell each other what they want, and beat.
 	older = "HSDKBR"

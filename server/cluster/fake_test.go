@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,10 +24,15 @@ type client struct {
 	*hub.Member
 	namespace string
 	got       chan string
+	away      atomic.Bool
 }
 
 func (c *client) Deliver(m *hub.Message) bool {
 	if m.Event != "" && c.namespace != "" && m.Namespace != c.namespace {
+		return false
+	}
+	if c.away.Load() {
+		m.Hold()
 		return false
 	}
 	line := string(m.Event)

@@ -92,7 +92,7 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 	if !ok {
 		return errKinds
 	}
-	delivered := 0
+	delivered, held := 0, 0
 	if c.mayReach(sel) {
 		msg, err := c.message(s, p)
 		if err != nil {
@@ -102,11 +102,12 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 			c.translate(sel.Rooms[0], msg)
 		}
 		delivered = c.hub.SendSelectionHere(sel, msg)
+		held = msg.Held()
 	} else {
 		c.stats.passed.Add(1)
 	}
 	if p.Ext != nil && p.Ext.CountID != "" && len(p.Ext.Node) == nodeIDLength {
-		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered)
+		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered, held)
 	}
 	return nil
 }
@@ -164,14 +165,18 @@ func (c *Cluster) message(s *space, p *format.Peeked) (*hub.Message, error) {
 	return msg, nil
 }
 
-// tellCount answers a counted message.
-func (c *Cluster) tellCount(node, id string, n int) {
+// tellCount answers a counted message: for how many it was queued, and for how many that are away it is kept.
+func (c *Cluster) tellCount(node, id string, n, held int) {
 	number, err := strconv.ParseUint(id, 16, 64)
 	if err != nil {
 		return
 	}
 	b := binary.BigEndian.AppendUint64(c.appendControl(controlCount), number)
-	c.tellOne(node, binary.BigEndian.AppendUint64(b, uint64(n)))
+	b = binary.BigEndian.AppendUint64(b, uint64(n))
+	if held > 0 { // versions before this one read no further than the first
+		b = binary.BigEndian.AppendUint64(b, uint64(held))
+	}
+	c.tellOne(node, b)
 }
 
 // takeSharded handles a message on a channel of the sharded mode.

@@ -88,7 +88,11 @@ func (m *Message) To() (Room, bool) {
 // Hold counts a member on this node that is away and gets the message if it comes back. It is called by sinks.
 func (m *Message) Hold() { m.held.Add(1) }
 
-// Held returns how many members on this node are away and get the message if they come back.
+// HoldElsewhere counts such members on another node. The bus calls it.
+func (m *Message) HoldElsewhere(members int) { m.held.Add(int32(members)) }
+
+// Held returns how many members are away and get the message if they come back: on this node, and for a counted message
+// on those that answered.
 func (m *Message) Held() int { return int(m.held.Load()) }
 
 // EncodeText writes FormText down.
