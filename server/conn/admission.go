@@ -7,8 +7,8 @@ import (
 	"signalbox/server/remote"
 )
 
-// maxPeers bounds the table of client addresses. Those with open connections are bounded by the connections.
-const maxPeers = 1 << 16
+// maxAddrs bounds the table of client addresses. Those with open connections are bounded by the connections.
+const maxAddrs = 1 << 16
 
 // admission limits how many connections, and how many new ones per second, a client address may have. It is guarded by
 // Server.mu.
@@ -16,17 +16,17 @@ type admission struct {
 	limit     int     // connections, 0: any number
 	perSecond float64 // handshakes, 0: any number
 
-	peers map[netip.Prefix]*peer
+	addrs map[netip.Prefix]*counted
 	swept time.Time // when evict last ran
 }
 
-type peer struct {
+type counted struct {
 	connections int
 	handshakes  Bucket
 }
 
 func newAdmission(limit int, perSecond float64) *admission {
-	return &admission{limit: limit, perSecond: perSecond, peers: make(map[netip.Prefix]*peer)}
+	return &admission{limit: limit, perSecond: perSecond, addrs: make(map[netip.Prefix]*counted)}
 }
 
 func (a *admission) off() bool { return a.limit <= 0 && a.perSecond <= 0 }
@@ -37,13 +37,13 @@ func (a *admission) enter(addr string) *Refusal {
 		return nil
 	}
 	key, now := remote.Network(addr), time.Now()
-	p := a.peers[key]
+	p := a.addrs[key]
 	if p == nil {
-		if len(a.peers) >= maxPeers {
+		if len(a.addrs) >= maxAddrs {
 			a.evict(now)
 		}
-		p = new(peer)
-		a.peers[key] = p
+		p = new(counted)
+		a.addrs[key] = p
 	}
 	if a.limit > 0 && p.connections >= a.limit {
 		return refuseLimit
@@ -57,7 +57,7 @@ func (a *admission) enter(addr string) *Refusal {
 
 // connectionsOf returns how many connections addr has. Where they are not limited, they are not counted.
 func (a *admission) connectionsOf(addr string) int {
-	if p := a.peers[remote.Network(addr)]; p != nil {
+	if p := a.addrs[remote.Network(addr)]; p != nil {
 		return p.connections
 	}
 	return 0
@@ -66,10 +66,10 @@ func (a *admission) connectionsOf(addr string) int {
 // count counts a connection that was there before anybody counted.
 func (a *admission) count(addr string) {
 	key := remote.Network(addr)
-	if a.peers[key] == nil {
-		a.peers[key] = new(peer)
+	if a.addrs[key] == nil {
+		a.addrs[key] = new(counted)
 	}
-	a.peers[key].connections++
+	a.addrs[key].connections++
 }
 
 // leave takes a connection of addr off the count.
@@ -78,13 +78,13 @@ func (a *admission) leave(addr string) {
 		return
 	}
 	key := remote.Network(addr)
-	p := a.peers[key]
+	p := a.addrs[key]
 	if p == nil {
 		return
 	}
 	p.connections--
 	if p.connections <= 0 && a.perSecond <= 0 {
-		delete(a.peers, key)
+		delete(a.addrs, key)
 	}
 }
 
@@ -96,21 +96,21 @@ func (a *admission) evict(now time.Time) {
 	}
 	a.swept = now
 	var spare []netip.Prefix
-	for key, p := range a.peers {
+	for key, p := range a.addrs {
 		if p.connections > 0 {
 			continue
 		}
 		if p.handshakes.Empty(now, a.perSecond) {
-			delete(a.peers, key)
-		} else if len(spare) < maxPeers/16 {
+			delete(a.addrs, key)
+		} else if len(spare) < maxAddrs/16 {
 			spare = append(spare, key)
 		}
 	}
-	if len(a.peers) < maxPeers {
+	if len(a.addrs) < maxAddrs {
 		return
 	}
 	for _, key := range spare {
-		delete(a.peers, key)
+		delete(a.addrs, key)
 	}
 }
 

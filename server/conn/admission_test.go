@@ -7,15 +7,15 @@ import (
 
 func TestAdmissionIsBounded(t *testing.T) {
 	a := newAdmission(0, 0.0001)
-	for i := range maxPeers + 1000 {
+	for i := range maxAddrs + 1000 {
 		addr := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
 		if refused := a.enter(addr); refused != nil {
 			t.Fatalf("address %d: %v", i, refused)
 		}
 		a.leave(addr)
 	}
-	if len(a.peers) > maxPeers {
-		t.Errorf("%d addresses are remembered", len(a.peers))
+	if len(a.addrs) > maxAddrs {
+		t.Errorf("%d addresses are remembered", len(a.addrs))
 	}
 }
 
@@ -29,7 +29,7 @@ func TestAdmissionForgets(t *testing.T) {
 		}
 		a.leave("10.0.0.1")
 		a.leave("10.0.0.1")
-		if got := len(a.peers); got != 0 {
+		if got := len(a.addrs); got != 0 {
 			t.Errorf("%d addresses are remembered", got)
 		}
 	}

@@ -77,17 +77,17 @@ type Conn struct {
 
 	heartbeat *Heartbeat // nil: none
 
-	phase    phase
-	reason   Reason
-	queued   bool // on the flusher's list
-	writing  bool // somebody writes
-	blocked  bool // and found the kernel's buffer full
-	reading  bool // the reader is in a batch of packets, and flushes after it
-	broken   bool // a write failed
-	peerDone bool // the client has closed its side, or there is no close handshake
-	endWrite bool // the reader waits for the end of writing to close this side
-	wroteEnd bool // this side is closed
-	pausing  bool // the reader is in Pause
+	phase      phase
+	reason     Reason
+	queued     bool // on the flusher's list
+	writing    bool // somebody writes
+	blocked    bool // and found the kernel's buffer full
+	reading    bool // the reader is in a batch of packets, and flushes after it
+	broken     bool // a write failed
+	clientDone bool // the client has closed its side, or there is no close handshake
+	endWrite   bool // the reader waits for the end of writing to close this side
+	wroteEnd   bool // this side is closed
+	pausing    bool // the reader is in Pause
 
 	unanswered bool // a ping is
 	extended   bool // and its timeout has begun again

@@ -53,7 +53,7 @@ func (c *Conn) expired(now time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.dueLocked(now) {
-		c.beatLocked(now)
+		c.fireLocked(now)
 	}
 }
 
@@ -62,7 +62,8 @@ func (c *Conn) dueLocked(now time.Duration) bool {
 	return c.waiting.due != 0 && c.waiting.due <= now
 }
 
-func (c *Conn) beatLocked(now time.Duration) {
+// fireLocked does what is due.
+func (c *Conn) fireLocked(now time.Duration) {
 	due := c.waiting.due
 	c.srv.clock.stopLocked(c) // a request that comes before the clock finds c still in its queue
 	switch {

@@ -63,11 +63,11 @@ func (p *Pending) Write(frame []byte) error {
 func (p *Pending) Refuse(err error) {
 	defer p.nc.Close()
 	var fault *Fault
-	var peer *peerClose
+	var closed *clientClose
 	code, answered := uint16(CloseNoCode), false
 	switch {
-	case errors.As(err, &peer):
-		code, answered = peer.code, true
+	case errors.As(err, &closed):
+		code, answered = closed.code, true
 	case errors.As(err, &fault):
 		code = fault.Code
 	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):

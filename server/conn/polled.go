@@ -80,7 +80,7 @@ func (c *Conn) ExpireLocked(q *Deadlines) { c.srv.clock.startLocked(c, q, c.srv.
 // CheckPongLocked does what the clock is about to do: a ping timeout may be over already.
 func (c *Conn) CheckPongLocked() {
 	if now := c.srv.clock.now(); c.unanswered && c.dueLocked(now) {
-		c.beatLocked(now)
+		c.fireLocked(now)
 	}
 }
 

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// peerClose is the end of a connection by a close frame from the client.
-type peerClose struct{ code uint16 }
+// clientClose is the end of a connection by a close frame from the client.
+type clientClose struct{ code uint16 }
 
-func (*peerClose) Error() string { return "closed by the client" }
+func (*clientClose) Error() string { return "closed by the client" }
 
 // closedBy returns the end that the payload of a close frame means.
 func closedBy(payload []byte) error {
@@ -17,7 +17,7 @@ func closedBy(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	return &peerClose{code}
+	return &clientClose{code}
 }
 
 // Serve reads messages until the connection ends, and ends it. It is the body of the goroutine that owns nc.
@@ -142,14 +142,14 @@ func (c *Conn) settle(err error) (reason Reason, done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var fault *Fault
-	var peer *peerClose
+	var closed *clientClose
 	switch {
-	case errors.As(err, &peer):
-		c.peerDone = true
+	case errors.As(err, &closed):
+		c.clientDone = true
 		if c.phase == phaseOpen { // else our close frame is on its way, and is the answer
 			c.bytes -= c.queue.drop()
 		}
-		c.ShutLocked(ReasonTransportClose, CloseFrame(peer.code, ""))
+		c.ShutLocked(ReasonTransportClose, CloseFrame(closed.code, ""))
 	case errors.As(err, &fault):
 		c.ShutLocked(fault.Reason, CloseFrame(fault.Code, ""))
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.broken:
@@ -172,7 +172,7 @@ func (c *Conn) linger(r *Reader, wellFormed bool) {
 		closed, err := r.discard(&wellFormed)
 		if closed {
 			c.mu.Lock()
-			c.peerDone = true
+			c.clientDone = true
 			c.mu.Unlock()
 			continue
 		}
@@ -194,7 +194,7 @@ func (c *Conn) waitEnd(deadline time.Time, wellFormed bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	drained := c.drainedLocked()
-	if c.phase == phaseDone || c.broken || (c.peerDone && drained) {
+	if c.phase == phaseDone || c.broken || (c.clientDone && drained) {
 		return false
 	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !wellFormed {

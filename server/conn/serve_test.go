@@ -19,7 +19,7 @@ func TestBothSidesCloseAtOnce(t *testing.T) {
 	c.init(srv, (*webSocketOwner)(ws), "", 1)
 	c.attachLocked(theirs)
 	ws.Close(ReasonForcedClose)
-	reason, done := c.settle(&peerClose{closeNormal})
+	reason, done := c.settle(&clientClose{closeNormal})
 	if reason != ReasonForcedClose || done {
 		t.Errorf("settle() = %v, %v, want %v and something left to write", reason, done, ReasonForcedClose)
 	}

@@ -14,10 +14,10 @@ import (
 // Server is what all connections share: limits, flushers, clock, counters, and the list of those that are open.
 type Server struct {
 	// Static after construction.
-	cfg      Config
-	flushers []*flusher
-	clock    *clock
-	peers    *admission
+	cfg       Config
+	flushers  []*flusher
+	clock     *clock
+	admission *admission
 
 	backpressureBytes int           // from which a client's own answers hold up its reader
 	stop              chan struct{} // ends flushers and clock
@@ -52,9 +52,9 @@ type tally struct {
 func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		cfg:   cfg,
-		clock: newClock(min(cfg.PingInterval, cfg.PingTimeout)),
-		peers: newAdmission(cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond),
+		cfg:       cfg,
+		clock:     newClock(min(cfg.PingInterval, cfg.PingTimeout)),
+		admission: newAdmission(cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond),
 
 		backpressureBytes: cfg.OutboxBytes / 4,
 
@@ -96,7 +96,7 @@ func (s *Server) reserve(addr string, descriptors int) *Refusal {
 		s.cfg.MaxDescriptors > 0 && s.descriptors+descriptors > s.cfg.MaxDescriptors:
 		return refuseLimit
 	}
-	if refused := s.peers.enter(addr); refused != nil {
+	if refused := s.admission.enter(addr); refused != nil {
 		return refused
 	}
 	s.reserved++
@@ -109,14 +109,14 @@ func (s *Server) reserve(addr string, descriptors int) *Refusal {
 func (s *Server) SetLimits(connections, perIP int, handshakes float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counted := !s.peers.off()
-	s.cfg.MaxConnections, s.peers.limit, s.peers.perSecond = connections, perIP, handshakes
+	counted := !s.admission.off()
+	s.cfg.MaxConnections, s.admission.limit, s.admission.perSecond = connections, perIP, handshakes
 	if counted {
 		return
 	}
-	clear(s.peers.peers)
+	clear(s.admission.addrs)
 	for c := range s.conns {
-		s.peers.count(c.addr)
+		s.admission.count(c.addr)
 	}
 }
 
@@ -129,7 +129,7 @@ func (s *Server) cancel(addr string, descriptors int) {
 func (s *Server) cancelLocked(addr string, descriptors int) {
 	s.reserved--
 	s.descriptors -= descriptors
-	s.peers.leave(addr)
+	s.admission.leave(addr)
 	s.checkEmptyLocked()
 }
 
@@ -178,7 +178,7 @@ func (s *Server) forgetLocked(c *Conn) bool {
 	delete(s.conns, c)
 	s.descriptors -= int(c.descriptors)
 	c.owner.Removed()
-	s.peers.leave(c.addr)
+	s.admission.leave(c.addr)
 	s.checkEmptyLocked()
 	return true
 }
@@ -211,7 +211,7 @@ func (s *Server) Release() {
 func (s *Server) ConnectionsFrom(addr string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.peers.connectionsOf(addr)
+	return s.admission.connectionsOf(addr)
 }
 
 func (s *Server) all() []*Conn {

@@ -46,7 +46,7 @@ func (st *Stream) Close(reason Reason) { st.c.Shut(reason, nil) }
 func (p *Place) Stream(o StreamOptions, receiver interface{ Closed(reason Reason) }) (*Stream, error) {
 	s := p.srv
 	st := &Stream{receiver: receiver}
-	st.c.peerDone = true // HTTP has no close handshake
+	st.c.clientDone = true // HTTP has no close handshake
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
 	head.WriteString(time.Now().UTC().Format(http.TimeFormat) + "\r\n")
 	takeOver := func() (taken, error) { return s.takeOver(p.w, head, nil) }

@@ -100,7 +100,7 @@ func (c *Conn) wroteLocked(bytes int) {
 
 // drainingLocked wakes the reader if it waits for nothing but the end of writing.
 func (c *Conn) drainingLocked() {
-	if c.phase == phaseClosing && (c.peerDone || c.endWrite) {
+	if c.phase == phaseClosing && (c.clientDone || c.endWrite) {
 		c.wakeReaderLocked()
 	}
 }
