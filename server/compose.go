@@ -88,7 +88,7 @@ func New(o Options) (*Server, error) {
 	metrics := NewMetrics()
 	describeEngine(metrics, door.Engine().Stats)
 	describeSocketIO(metrics, door.Stats)
-	describeRecovery(metrics, door.RecoveryStats)
+	describeRecovery(metrics, door.RecoveryStore())
 	describeHub(metrics, o.Hub)
 	s, err = newServer(o.Config, o.Log, o.Version, metrics, door)
 	if err != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"signalbox/server/engine"
 	"signalbox/server/hub"
+	"signalbox/server/recovery"
 	"signalbox/server/socketio"
 )
 
@@ -65,26 +66,31 @@ func describeSocketIO(m *Metrics, stats func() socketio.Stats) {
 }
 
 // describeRecovery shows what came of clients that were cut.
-func describeRecovery(m *Metrics, stats func() (socketio.RecoveryStats, bool)) {
-	gauge := func(name, help string, value func(socketio.RecoveryStats) int64) {
-		m.Gauge(name, help, func() float64 { s, _ := stats(); return float64(value(s)) })
+func describeRecovery(m *Metrics, store *recovery.Store) {
+	stats := func() recovery.Stats {
+		if store == nil {
+			return recovery.Stats{}
+		}
+		return store.Stats()
 	}
-	each := func(name, label, help string, value func(socketio.RecoveryStats) map[string]uint64) {
+	gauge := func(name, help string, value func(recovery.Stats) int64) {
+		m.Gauge(name, help, func() float64 { return float64(value(stats())) })
+	}
+	each := func(name, label, help string, value func(recovery.Stats) map[string]uint64) {
 		m.Counters(name, label, help, func(yield func(string, float64)) {
-			s, _ := stats()
-			for reason, n := range value(s) {
+			for reason, n := range value(stats()) {
 				yield(reason, float64(n))
 			}
 		})
 	}
-	m.Counter("signalbox_recoveries_total", "Clients that came back as they were after a cut.", func() float64 { s, _ := stats(); return float64(s.Recovered) })
+	m.Counter("signalbox_recoveries_total", "Clients that came back as they were after a cut.", func() float64 { return float64(stats().Recovered) })
 	each("signalbox_recoveries_failed_total", "reason", "Clients that wanted to come back and are new ones: unknown (the session has ended, or is not here), token, position (what they got last is not known), trimmed (what they missed is not kept any more), too much (more than MAX_OUTBOX_BYTES).",
-		func(s socketio.RecoveryStats) map[string]uint64 { return s.Failed })
+		func(s recovery.Stats) map[string]uint64 { return s.Failed })
 	each("signalbox_recovery_sessions_ended_total", "reason", "Sessions that ended while their client was away: time (RECOVERY_TIME), bytes (RECOVERY_BYTES), address (MAX_CONNECTIONS_PER_IP), closed (the server stopped).",
-		func(s socketio.RecoveryStats) map[string]uint64 { return s.Ended })
-	gauge("signalbox_recovery_sessions_away", "Sessions whose client is away now.", func(s socketio.RecoveryStats) int64 { return int64(s.Away) })
-	gauge("signalbox_recovery_messages", "Messages kept for clients that come back.", func(s socketio.RecoveryStats) int64 { return int64(s.Messages) })
-	gauge("signalbox_recovery_bytes", "What sessions and messages kept for them take, of RECOVERY_BYTES.", func(s socketio.RecoveryStats) int64 { return s.Bytes })
+		func(s recovery.Stats) map[string]uint64 { return s.Ended })
+	gauge("signalbox_recovery_sessions_away", "Sessions whose client is away now.", func(s recovery.Stats) int64 { return int64(s.Away) })
+	gauge("signalbox_recovery_messages", "Messages kept for clients that come back.", func(s recovery.Stats) int64 { return int64(s.Messages) })
+	gauge("signalbox_recovery_bytes", "What sessions and messages kept for them take, of RECOVERY_BYTES.", func(s recovery.Stats) int64 { return s.Bytes })
 }
 
 // describeHub shows how many rooms there are.

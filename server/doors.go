@@ -54,6 +54,8 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 	s := door.New(door.Config{
 		Conns:                realtime.Conns(),
 		Hub:                  o.Hub,
+		Recovery:             realtime.RecoveryStore(),
+		OutboxBytes:          int(o.Config.MaxOutboxBytes),
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
 		Log:                  o.Log,
 	})
@@ -62,8 +64,12 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 	var usual conn.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
 	tickets := authenticatedOptions(o.Config.AuthPingInterval)
 	d := o.Doors
+	rooms := s.WebSocket(d.Rooms, usual)
+	if o.Config.Recovery.Has(roomsPath) {
+		rooms = s.Returning(d.Rooms, usual)
+	}
 	return doorSet{
-		roomsPath:        s.WebSocket(d.Rooms, usual),
+		roomsPath:        rooms,
 		tapPath:          s.WebSocket(d.Tap, usual),
 		demoPath:         s.WebSocket(d.Demo, tickets),
 		notificationPath: s.WebSocket(d.Notification, tickets),

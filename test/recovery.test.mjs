@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import WebSocket from "ws";
 import { connect, eachClient, fresh, newest } from "./support/clients.mjs";
 import { Cuttable } from "./support/cuttable.mjs";
+import { within } from "./support/deadline.mjs";
 import { useServer } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
 
@@ -202,5 +204,80 @@ describe("one client", () => {
     await blink(ann);
     assert.ok(server.output.includes("session recovered"));
     assert.ok(!server.output.includes(pid));
+  });
+});
+
+describe("/ws", () => {
+  /** A plain WebSocket over a way that can be cut; messages are parsed. */
+  async function plain(t, way, session, query = "") {
+    const ws = new WebSocket(`${way.url.replace("http", "ws")}/ws${query}`);
+    t.after(() => ws.close());
+    const got = [];
+    let look = () => {};
+    ws.onmessage = (e) => {
+      got.push(JSON.parse(e.data));
+      look();
+    };
+    const until = (suits) =>
+      within(new Promise((resolve) => (look = () => got.some(suits) && resolve(got.find(suits)))(look())), () => JSON.stringify(got));
+    const closed = new Promise((resolve) => (ws.onclose = resolve));
+    await within(new Promise((resolve) => (ws.onopen = resolve)), "open");
+    const client = { ws, got, until, closed, say: (m) => ws.send(JSON.stringify(m)) };
+    client.session = (await until((m) => m.type === "connected")).session;
+    if (session) {
+      client.say({ type: "resume", ...session });
+      client.recovered = (await until((m) => m.type === "resumed")).recovered;
+    }
+    return client;
+  }
+  const contents = (c) => c.got.filter((m) => m.type === "message").map((m) => m.content);
+
+  test("what was missed comes once, the room stays joined, and nobody hears of it", async (t) => {
+    const room = fresh("room");
+    const way = await Cuttable.open(t, server);
+    const ann = await plain(t, way);
+    assert.equal(ann.session.length, 20);
+    const bob = await plain(t, server);
+    ann.say({ type: "join", room });
+    ann.say({ type: "ping" });
+    await ann.until((m) => m.type === "pong");
+    bob.say({ type: "join", room });
+    await ann.until((m) => m.type === "user_joined");
+    bob.say({ type: "message", room, content: 1 });
+    const { offset } = await ann.until((m) => m.content === 1);
+    way.cut();
+    await ann.closed;
+    bob.say({ type: "message", room, content: 2 });
+    bob.say({ type: "message", room, content: 3 });
+    bob.say({ type: "ping" });
+    await bob.until((m) => m.type === "pong");
+    const back = await plain(t, way, { session: ann.session, offset });
+    assert.equal(back.recovered, true);
+    assert.deepEqual(contents(back), [2, 3]);
+    assert.equal(back.got.at(-1).type, "resumed");
+    back.say({ type: "message", room, content: 4 });
+    await bob.until((m) => m.content === 4);
+    bob.say({ type: "message", room, content: 5 });
+    await back.until((m) => m.content === 5);
+    assert.deepEqual(bob.got.filter((m) => m.type === "user_left"), []);
+    const again = await plain(t, server, { session: ann.session, offset: back.got.at(-1).offset }); // the other is still open
+    assert.equal(again.recovered, true);
+    await within(back.closed, "the end of the connection that was taken over");
+    assert.deepEqual(contents(again), []);
+    again.ws.close();
+    await bob.until((m) => m.type === "user_left");
+    assert.equal((await plain(t, server, { session: ann.session })).recovered, false);
+  });
+
+  test("somebody else's token does not resume, one's own does", async (t) => {
+    const user = fresh();
+    const way = await Cuttable.open(t, server);
+    const ann = await plain(t, way, null, `?token=${tokenOf(user)}`);
+    const { session } = ann;
+    way.cut();
+    await ann.closed;
+    assert.equal((await plain(t, way, { session })).recovered, false);
+    assert.equal((await plain(t, way, { session }, `?token=${tokenOf(fresh())}`)).recovered, false);
+    assert.equal((await plain(t, way, { session }, `?token=${tokenOf(user)}`)).recovered, true);
   });
 });

@@ -39,7 +39,11 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
 			func() { p.Close(app.ClosePolicy, "token expired") })
 	}
-	p.Send([]byte(`{"type":"connected","clientId":"` + p.ID() + `"}`))
+	greeting := `{"type":"connected","clientId":"` + p.ID() + `"`
+	if returning, ok := p.(interface{ PID() string }); ok && returning.PID() != "" {
+		greeting += `,"session":"` + returning.PID() + `"`
+	}
+	p.Send([]byte(greeting + "}"))
 	return s, nil
 }
 
@@ -99,6 +103,23 @@ func (s *textClient) Text(data []byte) {
 	if err != nil {
 		s.refuse(err, f[fieldRoom])
 	}
+}
+
+// Return implements [app.TextReturner]: who has proved who it is has to prove it again.
+func (s *textClient) Return(anew app.TextSession) error {
+	n, ok := anew.(*textClient)
+	switch {
+	case !ok || (s.identity == nil) != (n.identity == nil):
+		return gate.ErrAuthentication
+	case s.identity == nil:
+		return nil
+	}
+	if err := s.lease.Renew(n.identity); err != nil {
+		return err
+	}
+	s.proveAgain(n.identity)
+	s.leaveAll(n.identity.CanJoin)
+	return nil
 }
 
 // Close implements [app.TextSession].

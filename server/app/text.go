@@ -51,6 +51,14 @@ type TextHandler interface {
 	Connect(p TextPeer, v Visit) (TextSession, error)
 }
 
+// TextReturner is a [TextSession] that goes on with a client that comes back after a cut, with RECOVERY.
+type TextReturner interface {
+	TextSession
+	// Return is called between two messages with the session that the client has begun to come back, which ends then. An error
+	// means that it is not let in as who it was.
+	Return(anew TextSession) error
+}
+
 // TextSession is what a handler keeps for one client.
 type TextSession interface {
 	// Text handles one message; one that came in binary frames counts as text, with U+FFFD for what is no UTF-8. Calls

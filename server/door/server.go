@@ -14,6 +14,7 @@ import (
 	"signalbox/server/auth"
 	"signalbox/server/conn"
 	"signalbox/server/hub"
+	"signalbox/server/recovery"
 )
 
 // Config is what doors stand on. Conns, Hub and Log are needed.
@@ -23,6 +24,10 @@ type Config struct {
 	// MaxMessagesPerSecond bounds the messages of one plain WebSocket; twice as many may come at once. One that sends
 	// more is read from more slowly, and loses nothing. 0: no limit.
 	MaxMessagesPerSecond float64
+	// Recovery is what [Server.Returning] keeps clients in that were cut, and OutboxBytes how much of what such a client
+	// missed it is sent at once; nil: none come back.
+	Recovery    *recovery.Store
+	OutboxBytes int
 	// KeepAlive is the time between two comments on a stream, so that proxies keep it open. 0 means 30 s.
 	KeepAlive time.Duration
 	Log       *slog.Logger

@@ -22,7 +22,8 @@ type socket interface {
 // textPeer is one client on a plain WebSocket: a [app.TextPeer] for its handler and a [hub.Sink] for the hub.
 type textPeer struct {
 	client
-	ws socket // set before the client's state says that it is open
+	ws   socket    // set before the client's state says that it is open; changes, with client.mu, where stay is there
+	stay *textStay // static; nil where clients that are cut do not come back
 
 	// Owned by the goroutine that reads.
 	session app.TextSession
@@ -51,18 +52,26 @@ func (p *textPeer) connect(h app.TextHandler, v app.Visit) error {
 
 // open takes the connection, and sends what was held back for it.
 func (p *textPeer) open(ws socket) {
+	p.mu.Lock()
 	p.ws = ws
+	p.mu.Unlock()
 	p.client.open(ws)
 }
 
 // Deliver implements [hub.Sink].
 func (p *textPeer) Deliver(m *hub.Message) bool {
+	if p.stay != nil {
+		return p.stay.deliver(p, m)
+	}
 	encoded := m.Encoded(hub.FormText, hub.EncodeText)
 	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
 
 // Send implements [app.TextPeer].
 func (p *textPeer) Send(text []byte) bool {
+	if p.stay != nil {
+		return p.stay.send(p, text)
+	}
 	m := wire.Text(text)
 	if p.status() != opened {
 		return p.hold(m)
@@ -72,7 +81,10 @@ func (p *textPeer) Send(text []byte) bool {
 
 // Close implements [app.TextPeer].
 func (p *textPeer) Close(code app.CloseCode, reason string) {
-	p.leave(func() { p.ws.CloseWith(conn.ReasonForcedClose, uint16(code), reason) })
+	p.leave(func() { p.socket().CloseWith(conn.ReasonForcedClose, uint16(code), reason) })
+	if p.stay != nil {
+		p.stay.close(p, reason)
+	}
 }
 
 // receive gives one message to the handler.
@@ -104,7 +116,7 @@ func (p *textPeer) throttle() bool {
 		return true
 	}
 	p.server.throttled.Add(1)
-	return p.ws.Pause(wait)
+	return p.socket().Pause(wait)
 }
 
 // Charge implements [app.Charger].
@@ -124,11 +136,15 @@ func (r textReceiver) Text(data []byte) error {
 // Binary implements [conn.Receiver]: the programs that clients were written for took bytes for text, as Node's
 // Buffer.toString does.
 func (r textReceiver) Binary(data []byte) error {
-	if !utf8.Valid(data) {
-		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
-	}
-	r.peer.receive(data)
+	r.peer.receive(validText(data))
 	return nil
+}
+
+func validText(data []byte) []byte {
+	if utf8.Valid(data) {
+		return data
+	}
+	return bytes.ToValidUTF8(data, []byte("\uFFFD"))
 }
 
 // Names implements [conn.Named].

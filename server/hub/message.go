@@ -51,12 +51,9 @@ type Message struct {
 	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
 	Foreign bool
 
-	// Logged is where the message stands in a log of what was sent, for who comes back after a cut. The encoder of
-	// FormSocketIO sets it; nil: nowhere.
-	Logged *recovery.Entry
-
+	logged  *Places
 	held    atomic.Int32
-	to      *Room // where it was sent first
+	to      atomic.Pointer[Room] // where it was sent first
 	encoded [forms]atomic.Pointer[wire.Message]
 	mu      sync.Mutex // held while encoding
 }
@@ -79,10 +76,23 @@ func (m *Message) Encoded(form Form, encode func(*Message) *wire.Message) *wire.
 
 // To returns the room that the message was sent to first; false: there is no single one.
 func (m *Message) To() (Room, bool) {
-	if m.to == nil {
+	r := m.to.Load()
+	if r == nil {
 		return Room{}, false
 	}
-	return *m.to, true
+	return *r, true
+}
+
+// Places is where a message stands in the logs of what was sent, for who comes back after a cut. The encoder of a form sets
+// its own; nil: nowhere.
+type Places struct{ SocketIO, Text *recovery.Entry }
+
+// Logged returns the message's places. It is called by encoders, and by sinks behind them.
+func (m *Message) Logged() *Places {
+	if m.logged == nil {
+		m.logged = new(Places)
+	}
+	return m.logged
 }
 
 // Hold counts a member on this node that is away and gets the message if it comes back. It is called by sinks.

@@ -50,8 +50,8 @@ func (h *Hub) SendHere(r Room, msg *Message, except ...*Member) int {
 	if rm == nil {
 		return 0
 	}
-	if msg.to == nil {
-		msg.to = &rm.address
+	if msg.to.Load() == nil {
+		msg.to.Store(&rm.address)
 	}
 	rm.mu.RLock()
 	defer rm.mu.RUnlock()

@@ -100,6 +100,7 @@ func (s *Store) forgetLocked(session *Session) {
 // endLocked ends a session that is away.
 func (s *Store) endLocked(session *Session, reason Ended) end {
 	e := end{session.ended, reason}
+	s.ended[string(reason)]++
 	s.backLocked(session)
 	s.forgetLocked(session)
 	return e

@@ -12,6 +12,10 @@ import (
 
 // Why a session cannot go on.
 var (
+	// ErrUnknown: it has ended, or was never here.
+	ErrUnknown = errors.New("unknown")
+	// ErrToken: the client's token does not let it in as who it was.
+	ErrToken = errors.New("token")
 	// ErrPosition: what the client got last is not known here.
 	ErrPosition = errors.New("position")
 	// ErrTrimmed: something that it missed is not kept any more.

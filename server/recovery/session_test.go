@@ -171,7 +171,7 @@ func TestBytesComeBack(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if stats := s.Stats(); stats != (Stats{}) || len(ended) != 200 || ended[199] != EndedTime || ended[0] != EndedAddress {
+		if stats := s.Stats(); stats.Away != 0 || stats.Bytes != 0 || stats.Messages != 0 || len(ended) != 200 || ended[199] != EndedTime || ended[0] != EndedAddress {
 			t.Errorf("stats = %+v, %d ended", stats, len(ended))
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -53,6 +54,9 @@ type Store struct {
 	timer    *time.Timer
 	due      time.Time // when the timer is; zero: it is not set
 	closed   bool
+
+	recovered     uint64
+	failed, ended map[string]uint64
 }
 
 // Room names a log.
@@ -64,7 +68,8 @@ type Room struct {
 // New returns an empty store. Close ends its timer.
 func New(cfg Config) *Store {
 	return &Store{cfg: cfg, node: random(nodeLength), seed: maphash.MakeSeed(), since: time.Now(),
-		logs: make(map[Room]*Log), sessions: make(map[uint64]*Session), from: make(map[string][]*Session)}
+		logs: make(map[Room]*Log), sessions: make(map[uint64]*Session), from: make(map[string][]*Session),
+		failed: make(map[string]uint64), ended: make(map[string]uint64)}
 }
 
 // random returns so many characters, a multiple of four, that nobody can guess.
@@ -74,11 +79,26 @@ func random(characters int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// Stats are figures of now.
+// Stats are figures of now, and counters since the start.
 type Stats struct {
 	Away     int   // sessions
 	Bytes    int64 // of logs and sessions
 	Messages int   // in logs
+
+	Recovered uint64            // clients that came back as they were
+	Failed    map[string]uint64 // clients that wanted to, by why they could not
+	Ended     map[string]uint64 // sessions that ended while they were away, by why
+}
+
+// Count counts a client that came back, or, with an error, wanted to.
+func (s *Store) Count(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.recovered++
+	} else {
+		s.failed[err.Error()]++
+	}
 }
 
 // Stats returns the figures of now.
@@ -89,7 +109,8 @@ func (s *Store) Stats() Stats {
 	for _, l := range s.logs {
 		messages += len(l.entries)
 	}
-	return Stats{Away: s.away.Len(), Bytes: s.bytes, Messages: messages}
+	return Stats{Away: s.away.Len(), Bytes: s.bytes, Messages: messages,
+		Recovered: s.recovered, Failed: maps.Clone(s.failed), Ended: maps.Clone(s.ended)}
 }
 
 // Append adds a message to the log of a room. Its offset, [OffsetLength] characters, is written to place, a part of the

@@ -2,9 +2,7 @@ package socketio
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"maps"
 	"sync"
 
 	"signalbox/server/app"
@@ -29,27 +27,15 @@ type Recovery struct {
 	In func(namespace string) bool
 }
 
-// Why a client that wants to come back is a new one; beside what recovery.Session says.
-var (
-	errUnknown  = errors.New("unknown") // no such session: it has ended, or was never here
-	errNotToken = errors.New("token")   // the token does not let it in as who it was
-)
-
 // recoveries is what a server with recovery keeps.
 type recoveries struct {
 	store  *recovery.Store
 	in     func(namespace string) bool
 	encode func(*hub.Message) *wire.Message // method value, made once
-
-	mu sync.Mutex
-	// mu guards the following.
-	recovered uint64
-	failed    map[string]uint64
-	ended     map[string]uint64
 }
 
 func newRecoveries(cfg *Recovery) *recoveries {
-	r := &recoveries{store: recovery.New(cfg.Config), in: cfg.In, failed: make(map[string]uint64), ended: make(map[string]uint64)}
+	r := &recoveries{store: recovery.New(cfg.Config), in: cfg.In}
 	r.encode = func(m *hub.Message) *wire.Message {
 		room, _ := m.To()
 		return r.log(room, m)
@@ -70,7 +56,7 @@ func (r *recoveries) log(room hub.Room, m *hub.Message) *wire.Message {
 	w.Buf = append(w.Buf, `"]`...)
 	offset := w.Buf[place:][:recovery.OffsetLength]
 	encoded := w.Message(m.Attachments...)
-	m.Logged = r.store.Append(recovery.Room{Kind: uint8(room.Kind), Name: room.Name}, encoded, offset)
+	m.Logged().SocketIO = r.store.Append(recovery.Room{Kind: uint8(room.Kind), Name: room.Name}, encoded, offset)
 	return encoded
 }
 
@@ -90,29 +76,12 @@ func (r *recoveries) tail(m *hub.Message) uint64 {
 	return r.store.Hash(text)
 }
 
-func (r *recoveries) count(of map[string]uint64, reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	of[reason]++
-}
-
-// RecoveryStats are figures of recovery since the start.
-type RecoveryStats struct {
-	recovery.Stats
-	Recovered uint64            // clients that came back as they were
-	Failed    map[string]uint64 // clients that wanted to, by why they could not
-	Ended     map[string]uint64 // sessions that ended while they were away, by why
-}
-
-// RecoveryStats returns the figures of now, and whether there is recovery at all.
-func (s *Server) RecoveryStats() (stats RecoveryStats, on bool) {
-	r := s.recoveries
-	if r == nil {
-		return RecoveryStats{}, false
+// RecoveryStore returns what is kept for clients that were cut, whichever door they came in by; nil: nothing is.
+func (s *Server) RecoveryStore() *recovery.Store {
+	if s.recoveries == nil {
+		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return RecoveryStats{Stats: r.store.Stats(), Recovered: r.recovered, Failed: maps.Clone(r.failed), Ended: maps.Clone(r.ended)}, true
+	return s.recoveries.store
 }
 
 // recovers reports whether clients of a namespace may come back.
@@ -179,7 +148,7 @@ func (s *stay) deliver(p *peer, m *hub.Message) bool {
 		}
 		p.mu.Lock()
 		if p.status() == connected && p.deferred == nil && !s.away {
-			s.session.Note(m.Logged)
+			s.session.Note(m.Logged().SocketIO)
 			queued := p.conn().session.Send(encoded) == nil
 			p.mu.Unlock()
 			if !queued {
@@ -194,7 +163,7 @@ func (s *stay) deliver(p *peer, m *hub.Message) bool {
 		o.message, o.tail = m.Encoded(hub.FormSocketIO, encodeMessage), s.tail(m)
 	} else {
 		o.message = m.Encoded(hub.FormSocketIO, s.encode)
-		o.entry = m.Logged
+		o.entry = m.Logged().SocketIO
 	}
 	if o.message == nil {
 		return false
@@ -231,14 +200,14 @@ func (s *stay) emit(p *peer, m *hub.Message) error {
 	defer p.mu.Unlock()
 	switch p.status() {
 	case connected:
-		s.session.Note(m.Logged)
+		s.session.Note(m.Logged().SocketIO)
 		if !s.away {
 			_ = p.conn().session.Reply(encoded) // who is cut by now gets it when it is back
 		}
 		return nil
 	case attached, opening:
 		if len(p.early) < maxEarly {
-			p.early = append(p.early, outgoing{message: encoded, entry: m.Logged})
+			p.early = append(p.early, outgoing{message: encoded, entry: m.Logged().SocketIO})
 			return nil
 		}
 	}
@@ -320,7 +289,6 @@ func (p *peer) expired(absence int, why recovery.Ended) {
 	if why == recovery.EndedClosed {
 		reason = app.ReasonShutdown
 	}
-	s.count(s.ended, string(why))
 	p.server().log.LogAttrs(context.Background(), slog.LevelDebug, "session ended while away",
 		slog.String("namespace", p.name), slog.String("sid", p.ID()), slog.String("reason", string(why)))
 	p.detach(reason)
@@ -342,17 +310,13 @@ func (c *conn) restore(namespace string, payload []byte) (open []byte, back bool
 		return payload, false
 	}
 	offset, _ := rawjson.Text(f[1]) // what is no text is none
-	r := c.server.recoveries
 	p, missed, err := c.takeOver(namespace, pid, offset, payload)
+	c.server.recoveries.store.Count(err)
 	if err != nil {
-		r.count(r.failed, err.Error())
 		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session not recovered",
 			slog.String("namespace", namespace), slog.String("reason", err.Error()))
 		return payload, false
 	}
-	r.mu.Lock()
-	r.recovered++
-	r.mu.Unlock()
 	c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session recovered",
 		slog.String("namespace", namespace), slog.String("sid", p.ID()), slog.Int("missed", missed))
 	return payload, true
@@ -363,18 +327,18 @@ func (c *conn) restore(namespace string, payload []byte) (open []byte, back bool
 func (c *conn) takeOver(namespace, pid, offset string, payload []byte) (p *peer, missed int, err error) {
 	p, _ = c.server.recoveries.store.Find(pid).(*peer)
 	if p == nil || p.name != namespace {
-		return nil, 0, errUnknown
+		return nil, 0, recovery.ErrUnknown
 	}
 	s := p.stay
 	s.handling.Lock()
 	defer s.handling.Unlock()
 	s.reader = c
 	if !p.accepts(c.handshake(payload)) {
-		return nil, 0, errNotToken // the one that has another may still come
+		return nil, 0, recovery.ErrToken // the one that has another may still come
 	}
 	old := p.conn()
 	missed, err = s.moveLocked(p, c, offset)
-	if err == errUnknown {
+	if err == recovery.ErrUnknown {
 		return nil, 0, err
 	}
 	if err != nil {
@@ -408,14 +372,14 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.status() != connected {
-		return 0, errUnknown
+		return 0, recovery.ErrUnknown
 	}
 	messages, err := s.session.Missed(offset, c.server.outboxBytes)
 	if err != nil {
 		return 0, err
 	}
 	if !s.session.Back() {
-		return 0, errUnknown // its time is over at this moment
+		return 0, recovery.ErrUnknown // its time is over at this moment
 	}
 	s.away = false
 	p.link.Store(c)

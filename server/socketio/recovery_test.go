@@ -183,7 +183,7 @@ func TestRecoveryOfACut(t *testing.T) {
 		if r.recovered || r.sid == sid {
 			t.Error("came back after its time")
 		}
-		if stats, _ := s.RecoveryStats(); stats.Recovered != 3 || stats.Failed["unknown"] != 1 || stats.Ended["time"] != 1 {
+		if stats := s.RecoveryStore().Stats(); stats.Recovered != 3 || stats.Failed["unknown"] != 1 || stats.Ended["time"] != 1 {
 			t.Errorf("stats = %+v", stats)
 		}
 	})
@@ -442,7 +442,7 @@ func TestRecoveryBounds(t *testing.T) {
 						s.hub.Send(recoveryRoom, &hub.Message{Namespace: "/", Event: "n", Args: []json.RawMessage{long}})
 					}
 					first.open(dial())
-					stats, _ := s.RecoveryStats()
+					stats := s.RecoveryStore().Stats()
 					if first.recovered || stats.Failed[c.failed] != 1 || stats.Bytes > c.recovery.Bytes+2000 {
 						t.Errorf("recovered %v, stats %+v", first.recovered, stats)
 					}
