@@ -52,6 +52,7 @@ func addressOf(e *app.Event) address {
 // join makes the socket a socket of the user in senderUserId, beside those it joined as before. It relays nothing.
 func (s *session) join(e *app.Event) {
 	s.logEvent(e)
+	app.Charge(s.peer, app.WeightCostly)
 	sender := addressOf(e).sender
 	if sender == nil {
 		reason := ReasonNoSender

@@ -23,6 +23,16 @@ func TestJoinMakesASocketOfAUser(t *testing.T) {
 	b.Want(t, `ack {"ok":true,"delivered":1}`)
 }
 
+// TestJoinWeighs: a join may cost a command of Redis, and counts as more than a message.
+func TestJoinWeighs(t *testing.T) {
+	a := testkit.NewWorld(t, testkit.RootOptions{}).Connect(t, "a")
+	a.Ask("join", `{"senderUserId":42}`)
+	a.Ask("hello", `{"recipientUserId":42}`)
+	if a.Charged != app.WeightCostly {
+		t.Errorf("a join and a message cost %v, want %d", a.Charged, app.WeightCostly)
+	}
+}
+
 func TestIDsAreTextAsInJavaScript(t *testing.T) {
 	cases := map[string]struct {
 		join, recipient string

@@ -36,7 +36,7 @@ func (l required) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &requiredSession{inner: inner, gate: l.gate, lease: l.gate.WatchPeer(p, hs.RemoteAddr, id)}, nil
+	return &requiredSession{inner: inner, gate: l.gate, peer: p, lease: l.gate.WatchPeer(p, hs.RemoteAddr, id)}, nil
 }
 
 // WatchPeer ends a client's stay in a namespace with its token.
@@ -52,6 +52,7 @@ func (g *Gate) WatchPeer(p app.Peer, addr string, id *auth.Identity) *auth.Lease
 type requiredSession struct {
 	inner app.Session
 	gate  *Gate
+	peer  app.Peer
 	lease *auth.Lease
 }
 
@@ -66,6 +67,7 @@ func (s *requiredSession) Event(e *app.Event) {
 		s.inner.Event(e)
 		return
 	}
+	app.Charge(s.peer, app.WeightCostly)
 	token, _ := rawjson.Text(f[0]) // no text is no token
 	id, err := s.gate.Renew(s.lease, token)
 	if err != nil {

@@ -68,7 +68,8 @@ func TestPresenceOfARoomOverNodes(t *testing.T) {
 		users, nameless, complete := h.Presence.RoomUsers(t.Context(), "tea")
 		var got []string
 		for _, u := range users {
-			got = append(got, string(hub.PlainJSON(u)))
+			text, _ := rawjson.Marshal(u)
+			got = append(got, string(text))
 		}
 		want := []string{
 			`{"userId":"5","userName":"5","connections":1,"verified":false}`,

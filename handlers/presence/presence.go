@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
@@ -135,9 +136,9 @@ func (p *Presence) goOfflineLocked(c *person) {
 
 // disconnect tells a Socket.IO client to go, and reports whether the member is one.
 func disconnect(m *hub.Member, closeConnection bool) bool {
-	d, ok := m.Sink().(interface{ Disconnect(closeConnection bool) })
+	p, ok := m.Sink().(app.Peer)
 	if ok {
-		d.Disconnect(closeConnection)
+		p.Disconnect(closeConnection)
 	}
 	return ok
 }

@@ -141,7 +141,8 @@ func (p *Presence) roomHere(q roomQuestion) roomReport {
 	}
 	size := 0
 	for i, u := range all.Users[first:] {
-		size += len(hub.PlainJSON(u)) + 1
+		text, _ := rawjson.Marshal(u) // of texts and numbers
+		size += len(text) + 1
 		if i == q.Limit || i > 0 && size > pageBytes {
 			r.Next = userKey(r.Users[i-1])
 			break

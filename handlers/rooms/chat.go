@@ -53,7 +53,7 @@ type chatClient struct {
 func (s *chatClient) Event(e *app.Event) {
 	var answer json.RawMessage
 	switch e.Name {
-	case "join_room", "leave_room", "room_history_before", "presence":
+	case "join_room", "leave_room", "room_history_before", "presence", "renew":
 		app.Charge(s.peer, app.WeightCostly)
 	}
 	var err error

@@ -400,7 +400,8 @@ func TestCostlyEventsWeigh(t *testing.T) {
 	c.Say(`{"type":"join","room":"tea"}`)
 	c.Say(`{"type":"message","room":"tea","content":1}`)
 	c.Say(`{"type":"leave","room":"tea"}`)
-	if c.Charged != 2*app.WeightCostly {
-		t.Errorf("a join, a message and a leave cost %v, want %d", c.Charged, 2*app.WeightCostly)
+	c.Say(`{"type":"renew","token":"x"}`)
+	if c.Charged != 3*app.WeightCostly {
+		t.Errorf("a join, a message, a leave and a renewal cost %v, want %d", c.Charged, 3*app.WeightCostly)
 	}
 }

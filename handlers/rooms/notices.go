@@ -79,9 +79,10 @@ func (o *occupant) withdrawNotice(room string) {
 }
 
 func (r *Rooms) notice(who *noticed, room string) {
-	r.notices.Will(store.Will{Key: who.key(room), Topic: presence.TopicMembership, Body: hub.PlainJSON(presence.Membership{
+	body, _ := rawjson.Marshal(presence.Membership{ // of texts and JSON
 		Run: r.presence.Run(), Room: []byte(room), UserID: who.userID, UserName: who.userName, Verified: who.verified,
-	})})
+	})
+	r.notices.Will(store.Will{Key: who.key(room), Topic: presence.TopicMembership, Body: body})
 }
 
 // rewrite has the leave notices of a client say who it is now. A client that changes that all the time is not followed at

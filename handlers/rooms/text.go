@@ -80,7 +80,7 @@ func (s *textClient) Text(data []byte) {
 		return
 	}
 	kind, _ := rawjson.Text(f[fieldType]) // what is no text is no type either
-	if kind == "join" || kind == "leave" {
+	if kind == "join" || kind == "leave" || kind == "renew" {
 		app.Charge(s.peer, app.WeightCostly)
 	}
 	var err error

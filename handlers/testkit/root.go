@@ -34,7 +34,12 @@ type Client struct {
 	mu    sync.Mutex
 	lines []string
 	gone  bool
+
+	Charged float64 // what the client's events cost beside the 1 of each
 }
+
+// Charge implements [app.Charger].
+func (c *Client) Charge(weight float64) { c.Charged += weight }
 
 func (c *Client) ID() string          { return c.id }
 func (c *Client) Namespace() string   { return "/" }

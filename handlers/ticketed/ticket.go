@@ -146,6 +146,7 @@ func (c *client) renew(data []byte) (id *auth.Identity, was bool) {
 	if kind != "renew" || !ok {
 		return nil, false
 	}
+	app.Charge(c.peer, app.WeightCostly)
 	id, err := c.entrance.Gate.Renew(c.lease, token)
 	if err != nil {
 		return nil, true

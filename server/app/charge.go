@@ -2,10 +2,11 @@ package app
 
 // Weights of what a client sends, in events that are passed on: MAX_EVENTS_PER_SECOND counts in these.
 const (
-	// WeightConnect is that of a CONNECT, answered or refused: it may check a token and runs a handler.
+	// WeightConnect is that of a CONNECT, answered or refused, and of the opening of a plain WebSocket: it may check a token
+	// and runs a handler.
 	WeightConnect = 10
-	// WeightCostly is what a message weighs more that costs commands of Redis, or a list that a whole room is sent: a join, a
-	// login.
+	// WeightCostly is what a message weighs more that costs commands of Redis, a list that a whole room is sent, or the check of
+	// a token: a join, a login, a renewal.
 	WeightCostly = 9
 	// WeightAsked is what an event weighs more that is handed to the application's own backend, and WeightConnectAsked what
 	// a CONNECT does.

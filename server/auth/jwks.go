@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"signalbox/config"
 	"signalbox/internal/backoff"
 )
 
@@ -50,16 +50,11 @@ func CheckJWKSURL(raw string) error {
 		return errors.New("the JWKS URL holds a user name or password, leave it out: keys to verify with are public")
 	case u.Fragment != "":
 		return errors.New("the JWKS URL has a part behind #, leave it out")
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && config.LoopbackHost(u.Host):
 		return nil
 	}
 	return errors.New("the JWKS URL must be https (http only on a loopback address): who can change the keys on their" +
 		" way can sign any token")
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // keySet holds the keys of one JWKS URL and keeps them up to date. It is our own rather than the client that comes with

@@ -78,6 +78,9 @@ type quickConn struct {
 	prev, next   *quickConn
 }
 
+// endOfHeader ends a request that has no body.
+var endOfHeader = []byte("\r\n\r\n")
+
 // Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends the
 // wait: Node's server handles it at once.
 func (c *quickConn) Read(p []byte) (int, error) {
@@ -91,7 +94,7 @@ func (c *quickConn) Read(p []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
-	c.behind.Store(!bytes.HasSuffix(p[:n], []byte("\r\n\r\n")))
+	c.behind.Store(bytes.Index(p[:n], endOfHeader) != n-len(endOfHeader))
 	if wake := c.poll.Load(); wake != nil {
 		select {
 		case *wake <- struct{}{}:

@@ -42,8 +42,11 @@ func newTextPeer(s *Server) *textPeer {
 	return p
 }
 
-// connect asks the handler.
+// connect asks the handler, which weighs against what the client may send.
 func (p *textPeer) connect(h app.TextHandler, v app.Visit) error {
+	if limit := p.server.cfg.MaxMessagesPerSecond; limit > 0 {
+		p.bucket.Fill(time.Now(), app.WeightConnect, limit, 2*limit)
+	}
 	return p.admit(func() (err error) {
 		p.session, err = h.Connect(p, v)
 		return err

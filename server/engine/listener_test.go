@@ -87,9 +87,10 @@ func TestPostBehindAPoll(t *testing.T) {
 	session := a.next(t)
 	get, head, content := []byte("GET"+path+"\r\n"), []byte("POST"+path+"Content-Length: 2\r\n\r\n"), []byte("4x")
 	for name, parts := range map[string][][]byte{
-		"together": {bytes.Join([][]byte{get, head, content}, nil)},
-		"later":    {get, append(head[:len(head):len(head)], content...)},
-		"in parts": {append(get[:len(get):len(get)], head...), content},
+		"together":                   {bytes.Join([][]byte{get, head, content}, nil)},
+		"later":                      {get, append(head[:len(head):len(head)], content...)},
+		"together, and another poll": {bytes.Join([][]byte{get, head, content, get}, nil)},
+		"in parts":                   {append(get[:len(get):len(get)], head...), content},
 	} {
 		r := dial()
 		for i, part := range parts {
@@ -104,7 +105,9 @@ func TestPostBehindAPoll(t *testing.T) {
 		if got := body(r); got != "ok" {
 			t.Errorf("%s: the post is answered %q", name, got)
 		}
-		r.Send(get)
+		if name != "together, and another poll" {
+			r.Send(get)
+		}
 		if got := body(r); got != "4x" {
 			t.Errorf("%s: the next poll is answered %q", name, got)
 		}

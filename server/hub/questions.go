@@ -1,9 +1,10 @@
 package hub
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+
+	"signalbox/server/rawjson"
 )
 
 // MaxAnswerBytes bounds what a node answers to one question: answers share the queue to other nodes with what clients
@@ -13,7 +14,8 @@ const MaxAnswerBytes = 256 << 10
 // Ask asks the other nodes a question, as JSON, and has each answer read, one at a time. It reports whether all have
 // answered something that can be read, of at most [MaxAnswerBytes].
 func Ask[A any](ctx context.Context, nodes Nodes, topic string, question any, read func(answer A)) (complete bool) {
-	answers, complete := nodes.Ask(ctx, topic, PlainJSON(question))
+	body, _ := rawjson.Marshal(question) // a question that cannot be written is none
+	answers, complete := nodes.Ask(ctx, topic, body)
 	for _, text := range answers {
 		var a A
 		if len(text) > MaxAnswerBytes || json.Unmarshal(text, &a) != nil {
@@ -33,22 +35,10 @@ func Answer[Q any](nodes Nodes, topic string, call func(question Q) any) {
 		if json.Unmarshal(body, &q) != nil {
 			return nil
 		}
-		answer := PlainJSON(call(q))
-		if len(answer) > MaxAnswerBytes {
+		answer, err := rawjson.Marshal(call(q))
+		if err != nil || len(answer) > MaxAnswerBytes {
 			return nil
 		}
 		return answer
 	})
-}
-
-// PlainJSON returns v as JSON in which raw JSON stays as it is: json.Marshal writes < in another way. What cannot be
-// written is nil.
-func PlainJSON(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil {
-		return nil
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

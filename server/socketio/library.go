@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"signalbox/server/app"
 	"signalbox/server/engine"
@@ -80,6 +81,9 @@ func (d libraryDoor) Connect(p app.Peer, _ app.Handshake) (app.Session, error) {
 	c.library = d.library.Session(c)
 	return c.library, nil
 }
+
+// ConnectTimeout is how long a connection may be in no namespace.
+func (s *Server) ConnectTimeout() time.Duration { return s.cfg.ConnectTimeout }
 
 // Hub returns the hub that the clients are in.
 func (s *Server) Hub() *hub.Hub { return s.hub }

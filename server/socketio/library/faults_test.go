@@ -53,6 +53,40 @@ func TestRoomsWhileDisconnecting(t *testing.T) {
 	}
 }
 
+// A middleware that never answers keeps neither the client nor what is known of it for longer than the connect timeout,
+// whether the client stays, in another namespace, or goes.
+func TestMiddlewareThatNeverAnswers(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	s, url := newTestServer(t, echo(), func(c *socketio.Config) { c.ConnectTimeout = timeout })
+	nsp := s.Library().Of("/stuck", nil)
+	late := make(chan func(*sio.ExtendedError), 2)
+	nsp.Use(func(_ *sio.Socket, next func(*sio.ExtendedError)) { late <- next })
+	connections := make(chan any, 2)
+	_ = nsp.On("connection", func(args ...any) { connections <- args[0] })
+	stays, goes := dial(t, url), dial(t, url)
+	for _, c := range []*client{stays, goes} {
+		c.join("/")
+		c.send("40/stuck,")
+	}
+	nexts := []func(*sio.ExtendedError){receive(t, late), receive(t, late)}
+	goes.ws.CloseNow()
+	stays.want(`44/stuck,{"message":"Connect timeout"}`)
+	asked := &s.lib.namespace("/stuck").asked
+	waitFor(t, func() bool {
+		n := 0
+		asked.Range(func(any, any) bool { n++; return true })
+		return n == 0
+	})
+	for _, next := range nexts {
+		next(nil)
+	}
+	stays.send(`421["still"]`)
+	stays.want(`431["still"]`)
+	if n := nsp.Sockets().Len(); n != 0 || len(connections) != 0 {
+		t.Errorf("%d sockets, %d connections after all", n, len(connections))
+	}
+}
+
 // What a middleware joins is kept, unless a later one refuses the client.
 func TestRoomsJoinedInMiddleware(t *testing.T) {
 	s, nsp, url, sockets := newLibraryServer(t)

@@ -65,8 +65,8 @@ func New(s *socketio.Server, log *slog.Logger) (*Library, error) {
 // Server returns the library's server.
 func (l *Library) Server() *sio.Server { return l.io }
 
-// connectTimeout is how long the library has to connect one client to one namespace: a middleware may take its time.
-// What a connection without a namespace has is socketio's to say.
+// connectTimeout is the library's own bound for a client to be connected. [session.Connect] sets a shorter one, which also frees
+// what is kept of a client that a middleware never answers.
 const connectTimeout = time.Hour
 
 // options are the library's, without what it cannot do here.

@@ -23,6 +23,7 @@ type session struct {
 	client socketio.Client
 	conn   *clientConn
 
+	limit     *time.Timer   // for the program to answer; set by Connect
 	heard     chan struct{} // closed when the "connection" listeners have returned, or are waited for no longer
 	heardOnce sync.Once
 
@@ -55,7 +56,7 @@ func (s *session) setSocket(sock *sio.Socket) {
 	s.sock = sock
 }
 
-// Connect implements [socketio.LibrarySession].
+// Connect implements [socketio.LibrarySession]. A middleware that has not answered within the connect timeout is not waited for.
 func (s *session) Connect(payload json.RawMessage) error {
 	auth := map[string]any{}
 	if payload != nil {
@@ -63,6 +64,7 @@ func (s *session) Connect(payload json.RawMessage) error {
 			return err
 		}
 	}
+	s.limit = time.AfterFunc(s.lib.server.ConnectTimeout(), s.giveUp)
 	defer s.recover()
 	s.lib.find(s.client.Namespace(), auth, func(ok bool) {
 		if ok {
@@ -81,6 +83,17 @@ func (s *session) start(auth any) {
 	s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: s.client.Namespace(), Data: auth})
 }
 
+// giveUp refuses a client that the program has not let in, or forgets one that has left meanwhile.
+func (s *session) giveUp() {
+	if s.isConnected() {
+		return
+	}
+	if !s.client.Closed() {
+		s.client.Refuse("Connect timeout", nil)
+	}
+	s.forget()
+}
+
 // recover is deferred around what a program does before its socket is connected.
 func (s *session) recover() {
 	if r := recover(); r != nil {
@@ -94,6 +107,7 @@ func (s *session) accept() {
 	s.mu.Lock()
 	s.connected = true
 	s.mu.Unlock()
+	s.limit.Stop()
 	s.client.Accept()
 }
 
