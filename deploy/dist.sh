@@ -50,6 +50,7 @@ for platform in $platforms; do
 	mkdir "$stage"
 	echo "$name"
 	GOOS=$os GOARCH=$arch go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$version" -o "$stage/$exe" ./cmd/signalbox
+	GOOS=$os GOARCH=$arch go build -buildvcs=false -trimpath -ldflags "-s -w" -o "$stage/${exe/signalbox/signalbox-top}" ./cmd/signalbox-top
 	cp README.md CHANGELOG.md deploy/signalbox.1 "$stage"
 	cp deploy/signalbox.yaml "$stage/signalbox.yaml"
 	licences "$stage/$exe" >"$stage/THIRD-PARTY-LICENSES"

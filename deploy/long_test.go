@@ -96,7 +96,7 @@ func checkRelease(t *testing.T, dir string) {
 			if out := command(t, to, []string{"CONFIG=root/etc/signalbox.yaml"}, "root/usr/bin/signalbox", "check"); !strings.Contains(out, "would start") {
 				t.Errorf("with the settings of the package: %s", out)
 			}
-			for _, path := range []string{"usr/lib/systemd/system/signalbox.service", "usr/share/man/man1/signalbox.1.gz", "usr/lib/sysusers.d/signalbox.conf"} {
+			for _, path := range []string{"usr/bin/signalbox-top", "usr/lib/systemd/system/signalbox.service", "usr/share/man/man1/signalbox.1.gz", "usr/lib/sysusers.d/signalbox.conf"} {
 				if _, err := os.Stat(filepath.Join(to, "root", path)); err != nil {
 					t.Error(err)
 				}

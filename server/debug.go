@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -8,9 +10,11 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"runtime"
+	"strconv"
 	"time"
 
 	"signalbox/config"
+	"signalbox/server/conn"
 )
 
 // debugServer answers on an address of its own, so that a public port never shows it: Go's profiles under /debug/pprof/,
@@ -20,6 +24,8 @@ type debugServer struct {
 	http     *http.Server
 	served   chan struct{}
 	counts   []func(add func(name string, n int64))
+	// busiest returns the clients that cost the most, who are watched for so long; nil: nobody can know.
+	busiest func(ctx context.Context, watch time.Duration, n int) []conn.Load
 }
 
 func newDebugServer(addr string, log *slog.Logger) (*debugServer, error) {
@@ -35,6 +41,7 @@ func newDebugServer(addr string, log *slog.Logger) (*debugServer, error) {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/counts", d.sendCounts)
+	mux.HandleFunc("GET /debug/clients", d.sendClients)
 	d.http = &http.Server{
 		Handler:           ownHost(addr, mux),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -77,6 +84,21 @@ func (d *debugServer) close() {
 
 // count adds figures to /debug/counts. It must be used before start.
 func (d *debugServer) count(f func(add func(name string, n int64))) { d.counts = append(d.counts, f) }
+
+// sendClients answers the clients that cost the most: ?n= of them, watched ?for= so long.
+func (d *debugServer) sendClients(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("n"), "20"))
+	watch, watchErr := time.ParseDuration(cmp.Or(r.URL.Query().Get("for"), "1s"))
+	if err != nil || watchErr != nil || n < 1 || n > 1000 || watch < 0 || watch > maxWatch || d.busiest == nil {
+		http.Error(w, "write n=1 to 1000 and for=0s to 1m", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(append([]conn.Load{}, d.busiest(r.Context(), watch, n)...)) // fails only where the reader has gone
+}
+
+// maxWatch bounds how long clients are watched for one answer.
+const maxWatch = time.Minute
 
 // sendCounts answers goroutines, heap and whatever was added. A ?gc=1 collects garbage first, for leak checks.
 func (d *debugServer) sendCounts(w http.ResponseWriter, r *http.Request) {

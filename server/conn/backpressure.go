@@ -18,7 +18,7 @@ func (c *Conn) AwaitDrain() {
 }
 
 func (c *Conn) awaitDrain() {
-	c.endBatch()
+	c.endBatch(0, 0)
 	timeout := time.NewTimer(drainWait)
 	defer timeout.Stop()
 	for waiting := true; waiting; {

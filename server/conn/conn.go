@@ -73,6 +73,7 @@ type Conn struct {
 	queue  queue
 	pong   *wire.Message // the answer to the last websocket ping; goes out before the queue
 	bytes  int           // queued or being written
+	got    received
 	resume chan struct{} // closed when a reader that waits in awaitDrain or Pause should look again, nil: none does
 
 	heartbeat *Heartbeat // nil: none
@@ -201,13 +202,15 @@ func (c *Conn) EndBatch(packets, bytes int, panicked any, err error) error {
 	counters := &c.flusher.counters
 	counters.packetsIn.Add(uint64(packets))
 	counters.bytesIn.Add(uint64(bytes))
-	c.endBatch()
+	c.endBatch(packets, bytes)
 	return err
 }
 
-// endBatch writes what the handlers of a batch have queued, on the goroutine of the reader.
-func (c *Conn) endBatch() {
+// endBatch counts what was received and writes what the handlers of a batch have queued, on the goroutine of the reader.
+func (c *Conn) endBatch(packets, bytes int) {
 	c.mu.Lock()
+	c.got.packets += uint32(packets)
+	c.got.bytes += uint32(bytes)
 	c.reading = false
 	switch {
 	case c.queue.empty() && c.pong == nil:

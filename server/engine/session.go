@@ -148,6 +148,14 @@ func (s *Session) tellClosed(reason conn.Reason) {
 	s.c.TellClosed(s.receiver, reason, slog.String("sid", s.id))
 }
 
+// Names implements [conn.Named].
+func (o *owner) Names() (id, user string) {
+	if named, ok := o.receiver.(conn.Named); ok {
+		return named.Names()
+	}
+	return "", ""
+}
+
 // owner is a [Session] as its connection sees it: once it has a websocket, what comes is delivered here.
 type owner Session
 
