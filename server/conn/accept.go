@@ -83,9 +83,9 @@ type taken struct {
 	greeting []byte // what it has to be sent before anything else
 }
 
-// switchProtocols takes the connection over for a websocket. The greeting is the 101 response, with the headers that were
-// set on w, and first, a frame or nothing, right behind it. Of the subprotocols that the client offers the first is taken,
-// as the reference implementation does: a client that gets none of those it has offered fails.
+// switchProtocols takes the connection over for a websocket. The greeting is the 101 response, with the headers that
+// were set on w, and first, a frame or nothing, right behind it. Of the subprotocols that the client offers the first
+// is taken, as the reference implementation does: a client that gets none of those it has offered fails.
 func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (taken, error) {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
@@ -123,8 +123,8 @@ func (s *Server) takeOver(w http.ResponseWriter, head *bytes.Buffer, first []byt
 	return t, nil
 }
 
-// greet sends the greeting on a connection that nobody else writes to yet. A deadline is set only where the kernel does not
-// take it at once. The connection is closed if that fails.
+// greet sends the greeting on a connection that nobody else writes to yet. A deadline is set only where the kernel
+// does not take it at once. The connection is closed if that fails.
 func (s *Server) greet(t taken) error {
 	n, err := quickWrite(rawConn(t.nc), t.greeting)
 	if err == nil && n < len(t.greeting) {

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// drainWait bounds how long one message holds up the next. The client is served on even if others keep its outbox full.
+// drainWait bounds how long one message holds up the next. The client is served on even if others keep its outbox
+// full.
 const drainWait = time.Second
 
-// AwaitDrain is called by the reader, between two messages of a batch. Where the outbox has filled, it waits: the answers to
-// what has been read must leave before more are made. So a client that asks for much at once is held up and not cut for
-// being slow, which it had no chance not to be.
+// AwaitDrain is called by the reader, between two messages of a batch. Where the outbox has filled, it waits: the
+// answers to what has been read must leave before more are made. So a client that asks for much at once is held up and
+// not cut for being slow, which it had no chance not to be.
 func (c *Conn) AwaitDrain() {
 	if c.backpressure.Load() {
 		c.awaitDrain()
@@ -42,9 +43,9 @@ func (c *Conn) awaitDrain() {
 	c.BeginBatch()
 }
 
-// Pause holds the reader up for d, for a client that sends more than it may. What it was answered leaves meanwhile. A client
-// that has gone does not stay until all it has sent is worked off: the ping timeout counts meanwhile, and a write that
-// fails or gone, which may be nil, ends the connection. It reports whether the connection is still open.
+// Pause holds the reader up for d, for a client that sends more than it may. What it was answered leaves meanwhile. A
+// client that has gone does not stay until all it has sent is worked off: the ping timeout counts meanwhile, and a
+// write that fails or gone, which may be nil, ends the connection. It reports whether the connection is still open.
 func (c *Conn) Pause(d time.Duration, gone <-chan struct{}) bool {
 	timeout := time.NewTimer(d)
 	defer timeout.Stop()
@@ -88,8 +89,8 @@ func (c *Conn) resumeLocked() {
 // yieldBatches is how many batches a reader handles without waiting before it lets the flusher run.
 const yieldBatches = 8
 
-// yield lets the flusher run if it shares the only processor with a reader whose client keeps sending. Such a reader never
-// waits, and what it relays would pile up in the outboxes of others.
+// yield lets the flusher run if it shares the only processor with a reader whose client keeps sending. Such a reader
+// never waits, and what it relays would pile up in the outboxes of others.
 func (r *Reader) yield(s *Server) {
 	if r.busy >= yieldBatches && len(s.flushers) == 1 && s.flushers[0].waiting() > 0 {
 		r.busy = 0

@@ -14,9 +14,9 @@ type Bucket struct {
 	at    time.Time // of level
 }
 
-// Fill counts a message that came at now and weighs as much as weight ordinary ones, and returns how long it has to wait:
-// burst ordinary messages may come at once, and perSecond, which is above 0, in each second after them. A message that
-// waits is counted like any other, so those behind it wait longer.
+// Fill counts a message that came at now and weighs as much as weight ordinary ones, and returns how long it has to
+// wait: burst ordinary messages may come at once, and perSecond, which is above 0, in each second after them. A
+// message that waits is counted like any other, so those behind it wait longer.
 func (b *Bucket) Fill(now time.Time, weight, perSecond, burst float64) time.Duration {
 	b.level, b.at = b.left(now, perSecond)+weight, now
 	if over := b.level - burst; over > 0 {

@@ -22,8 +22,8 @@ type Load struct {
 // received is what a connection has received; both wrap.
 type received struct{ packets, bytes uint32 }
 
-// Busiest watches all connections for a while and returns n of them, in falling order: those that sent the most, and behind
-// them those for which the most waits. Such as did neither are left out.
+// Busiest watches all connections for a while and returns n of them, in falling order: those that sent the most, and
+// behind them those for which the most waits. Such as did neither are left out.
 func (s *Server) Busiest(ctx context.Context, watch time.Duration, n int) []Load {
 	before, start := make(map[*Conn]received), time.Now()
 	s.each(func(c *Conn) {

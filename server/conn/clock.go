@@ -6,8 +6,8 @@ import (
 )
 
 // clock runs the deadlines of all connections on one goroutine. Connections wait for a handful of durations (ping
-// interval, ping timeout, close timeout), so there is one queue for each: whoever starts last is due last, starting and
-// stopping cost the same however many wait, and nothing runs while nothing is due.
+// interval, ping timeout, close timeout), so there is one queue for each: whoever starts last is due last, starting
+// and stopping cost the same however many wait, and nothing runs while nothing is due.
 //
 // A connection waits for one deadline at a time. Locks are taken in the order Conn.mu, clock.mu.
 type clock struct {

@@ -30,8 +30,8 @@ type Config struct {
 	OutboxBytes int
 	// MaxConnections bounds sessions, websockets and streams together. 0: no limit.
 	MaxConnections int
-	// MaxDescriptors bounds the file descriptors of all of them: one that polls may take three at the same time, until it has
-	// upgraded. 0: no limit.
+	// MaxDescriptors bounds the file descriptors of all of them: one that polls may take three at the same time, until
+	// it has upgraded. 0: no limit.
 	MaxDescriptors int
 	// MaxConnectionsPerIP is the same for one client address. 0: no limit.
 	MaxConnectionsPerIP int

@@ -11,8 +11,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// volatileBytes is how much may be queued for a client that is still called ready for volatile messages: about what one
-// write takes.
+// volatileBytes is how much may be queued for a client that is still called ready for volatile messages: about what
+// one write takes.
 const volatileBytes = 16 * kiB
 
 // longAgo is a deadline that wakes whoever reads or writes a connection.
@@ -29,14 +29,15 @@ const (
 
 // Owner is what a connection belongs to and delivers to: an Engine.IO session, a [WebSocket], a [Stream].
 type Owner interface {
-	// Message takes a text or binary message, valid until it returns. The error, usually a [*Fault], ends the connection.
+	// Message takes a text or binary message, valid until it returns. The error, usually a [*Fault], ends the
+	// connection.
 	Message(binary bool, data []byte) error
 	// Pong takes a websocket pong frame.
 	Pong()
 	// Closed is called once, on the goroutine that reads, after the last message.
 	Closed(reason Reason)
-	// EndedLocked is called when the connection takes no more messages, and again if later nothing is written any more.
-	// The connection is locked.
+	// EndedLocked is called when the connection takes no more messages, and again if later nothing is written any
+	// more. The connection is locked.
 	EndedLocked()
 	// Removed is called when the connection is not counted any more. The server is locked.
 	Removed()
@@ -44,11 +45,12 @@ type Owner interface {
 	Close(reason Reason)
 }
 
-// Conn is the outgoing side of a connection and its state: part of every [WebSocket], [Stream] and Engine.IO session. Its lock
-// may guard fields of its owner as well.
+// Conn is the outgoing side of a connection and its state: part of every [WebSocket], [Stream] and Engine.IO session.
+// Its lock may guard fields of its owner as well.
 //
-// Whoever writes to nc has set writing: a flusher, the reader, or the goroutine that finishes a blocked write. So there
-// is one of them at a time. What is appended meanwhile is written by the same one, or goes to the flusher afterwards.
+// Whoever writes to nc has set writing: a flusher, the reader, or the goroutine that finishes a blocked write. So
+// there is one of them at a time. What is appended meanwhile is written by the same one, or goes to the flusher
+// afterwards.
 type Conn struct {
 	// Static after construction.
 	srv     *Server
@@ -101,7 +103,8 @@ func (c *Conn) init(s *Server, o Owner, addr string, descriptors uint8) {
 	c.srv, c.owner, c.flusher, c.addr, c.descriptors = s, o, s.nextFlusher(), addr, descriptors
 }
 
-// Lock locks the connection, and what of its owner is guarded with it. No method without Locked in its name may be called then.
+// Lock locks the connection, and what of its owner is guarded with it. No method without Locked in its name may be
+// called then.
 func (c *Conn) Lock() { c.mu.Lock() }
 
 // Unlock ends Lock.
@@ -184,7 +187,8 @@ func (c *Conn) wakeWriterLocked(batched bool) {
 // Ended reports whether the connection takes no more messages.
 func (c *Conn) Ended() bool { return c.ended.Load() }
 
-// BeginBatch tells that the reader starts to handle packets. What they are answered with waits for EndBatch, as far as it is sent batched.
+// BeginBatch tells that the reader starts to handle packets. What they are answered with waits for EndBatch, as far as
+// it is sent batched.
 func (c *Conn) BeginBatch() {
 	c.mu.Lock()
 	c.reading = true
@@ -192,8 +196,9 @@ func (c *Conn) BeginBatch() {
 	c.mu.Unlock()
 }
 
-// EndBatch ends a batch of so many packets and bytes and writes the answers, on this goroutine. panicked is what the reader has
-// recovered: it is logged, and ends the connection. EndBatch returns err, or the fault that stands for the panic.
+// EndBatch ends a batch of so many packets and bytes and writes the answers, on this goroutine. panicked is what the
+// reader has recovered: it is logged, and ends the connection. EndBatch returns err, or the fault that stands for the
+// panic.
 func (c *Conn) EndBatch(packets, bytes int, panicked any, err error) error {
 	if panicked != nil {
 		c.srv.cfg.Log.Error("panic while handling a message", "panic", panicked, "stack", string(debug.Stack()))
@@ -206,7 +211,8 @@ func (c *Conn) EndBatch(packets, bytes int, panicked any, err error) error {
 	return err
 }
 
-// endBatch counts what was received and writes what the handlers of a batch have queued, on the goroutine of the reader.
+// endBatch counts what was received and writes what the handlers of a batch have queued, on the goroutine of the
+// reader.
 func (c *Conn) endBatch(packets, bytes int) {
 	c.mu.Lock()
 	c.got.packets += uint32(packets)

@@ -19,7 +19,8 @@ var (
 
 // Refusal is an answer to a request that cannot be served. It is an error that wraps [ErrRefused].
 //
-// Rule: code and message are those of the reference implementation of Engine.IO, which clients show in their connect error.
+// Rule: code and message are those of the reference implementation of Engine.IO, which clients show in their connect
+// error.
 type Refusal struct {
 	Status  int
 	Code    int // or NoBody

@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// flusher writes for the connections that were assigned to it. One that has something to write stands on its list once.
+// flusher writes for the connections that were assigned to it. One that has something to write stands on its list
+// once.
 type flusher struct {
 	// Static after construction.
 	wake     chan struct{}
@@ -18,9 +19,9 @@ type flusher struct {
 	length     int
 }
 
-// crowd is the length of a list from which a flusher lets others run before it writes: whoever has sent something to so
-// many is likely not alone, and what the next ones send leaves in the same writes. 300 users that log in to one room at
-// once, each of whom is announced to all others, cost a third of the CPU with it.
+// crowd is the length of a list from which a flusher lets others run before it writes: whoever has sent something to
+// so many is likely not alone, and what the next ones send leaves in the same writes. 300 users that log in to one
+// room at once, each of whom is announced to all others, cost a third of the CPU with it.
 const crowd = 32
 
 // counters are the parts of [Stats] that busy goroutines write: each flusher has its own, so that they do not share

@@ -6,8 +6,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// HeartbeatOptions are the choices for the heartbeat of connections of one kind. A program uses a few, not one for each
-// connection.
+// HeartbeatOptions are the choices for the heartbeat of connections of one kind. A program uses a few, not one for
+// each connection.
 //
 // Rule: the server pings, and ends a connection whose pong does not come in time ([heartbeat]).
 //
@@ -71,8 +71,8 @@ func (c *Conn) fireLocked(now time.Duration) {
 		c.AbortLocked(c.reason) // a client that polls did not fetch what was left for it
 	case c.phase == phaseDone:
 	case c.unanswered && c.reading && !c.pausing:
-		// The pong may be behind the packet that is with the receiver: a slow receiver is not a client that has gone. One
-		// that sends so much more than it may that the pong is far behind it is.
+		// The pong may be behind the packet that is with the receiver: a slow receiver is not a client that has gone.
+		// One that sends so much more than it may that the pong is far behind it is.
 		c.srv.clock.startLocked(c, c.heartbeat.timeout, now)
 	case c.unanswered:
 		c.ShutLocked(ReasonPingTimeout, c.heartbeat.Last)

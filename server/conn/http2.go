@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// OverHTTP2 lets [Place.Stream] take over requests that came over HTTP/2, where there is no connection to take: the request
-// goes on until the stream is closed, and what is written to the connection that next gets is written to the response.
+// OverHTTP2 lets [Place.Stream] take over requests that came over HTTP/2, where there is no connection to take: the
+// request goes on until the stream is closed, and what is written to the connection that next gets is written to the
+// response.
 func OverHTTP2(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 || r.Method != http.MethodGet {
@@ -59,8 +60,8 @@ func (h *http2Writer) wait() {
 	}
 }
 
-// http2Conn is a connection of which only the end can be read, and which begins with the head of a response as HTTP/1.1
-// writes it.
+// http2Conn is a connection of which only the end can be read, and which begins with the head of a response as
+// HTTP/1.1 writes it.
 type http2Conn struct {
 	net.Conn // one end of a pipe: reading ends with the request
 	end      func()

@@ -25,25 +25,26 @@ const (
 type ListenerOptions struct {
 	// WriteTimeout is how long a write may make no progress until it fails.
 	WriteTimeout time.Duration
-	// MaxOpen bounds the connections that are open at the same time, websockets among them. From nine tenths of it on, those
-	// that have waited longest for a request are closed to make room. 0: no limit.
+	// MaxOpen bounds the connections that are open at the same time, websockets among them. From nine tenths of it on,
+	// those that have waited longest for a request are closed to make room. 0: no limit.
 	MaxOpen int
-	// MaxPerAddr bounds those of one address, of IPv6 those of one /64 network. From two thirds of it on they are not kept
-	// for another request. 0: no limit.
+	// MaxPerAddr bounds those of one address, of IPv6 those of one /64 network. From two thirds of it on they are not
+	// kept for another request. 0: no limit.
 	MaxPerAddr int
-	// Preface reads what a proxy in front writes on a connection before its client's own bytes, not one byte of these, and
-	// returns the address of the client; nil: that of the connection. It sets its own deadline, and none is left. After an
-	// error nothing more is read. nil: there is none.
+	// Preface reads what a proxy in front writes on a connection before its client's own bytes, not one byte of these,
+	// and returns the address of the client; nil: that of the connection. It sets its own deadline, and none is left.
+	// After an error nothing more is read. nil: there is none.
 	Preface func(nc net.Conn) (client net.Addr, err error)
 	// Log gets a warning, once a minute at most, where connections are refused or closed. Default: nobody is told.
 	Log *slog.Logger
 }
 
 // Listener accepts connections for the http.Server and knows all that are open. Its connections write
-// as a [Conn] does: a write that the kernel takes at once costs the scheduler nothing, so a poll or a handshake takes less
-// CPU; and a write, of whatever answer, may take as long as it makes progress. After that it fails, and net/http closes the
-// connection: one whose client sends requests and does not read the answers would stay for ever. A write deadline that is
-// set on a connection counts until its next blocked write. Connections that are no sockets are accepted as they are.
+// as a [Conn] does: a write that the kernel takes at once costs the scheduler nothing, so a poll or a handshake takes
+// less CPU; and a write, of whatever answer, may take as long as it makes progress. After that it fails, and net/http
+// closes the connection: one whose client sends requests and does not read the answers would stay for ever. A write
+// deadline that is set on a connection counts until its next blocked write. Connections that are no sockets are
+// accepted as they are.
 type Listener struct {
 	net.Listener
 	o ListenerOptions
@@ -195,7 +196,8 @@ func (l *Listener) Follow(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// SetMaxPerAddr sets [ListenerOptions.MaxPerAddr] anew, where there was one from the beginning: otherwise nobody has counted.
+// SetMaxPerAddr sets [ListenerOptions.MaxPerAddr] anew, where there was one from the beginning: otherwise nobody has
+// counted.
 func (l *Listener) SetMaxPerAddr(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Pending is a websocket that belongs to no [Conn] yet. It is read from and written to by one goroutine, and has no outbox.
+// Pending is a websocket that belongs to no [Conn] yet. It is read from and written to by one goroutine, and has no
+// outbox.
 type Pending struct {
 	*Reader
 	closeTimeout time.Duration

@@ -7,8 +7,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// Place is room for one connection. It is taken before anything else is done for a stranger, and used once: by one of its
-// other methods, or by [Place.Cancel].
+// Place is room for one connection. It is taken before anything else is done for a stranger, and used once: by one of
+// its other methods, or by [Place.Cancel].
 type Place struct {
 	srv         *Server
 	w           http.ResponseWriter
@@ -18,9 +18,9 @@ type Place struct {
 	used        bool
 }
 
-// Reserve decides whether a request may open a connection that takes so many file descriptors at the same time: by its Origin,
-// by its handshake where it asks for a websocket, and by the limits on connections. One that may not is answered, and the
-// error wraps [ErrRefused].
+// Reserve decides whether a request may open a connection that takes so many file descriptors at the same time: by its
+// Origin, by its handshake where it asks for a websocket, and by the limits on connections. One that may not is
+// answered, and the error wraps [ErrRefused].
 func (s *Server) Reserve(w http.ResponseWriter, r *http.Request, descriptors int) (*Place, error) {
 	p := &Place{srv: s, w: w, r: r, addr: s.cfg.ClientIP(r), descriptors: descriptors}
 	refused := s.CheckOrigin(r)
@@ -54,9 +54,9 @@ func (p *Place) take() bool {
 	return free
 }
 
-// Open answers a websocket handshake and makes c, which is o's, the connection. first, which may be nil, leaves with the
-// response; more that is sent leaves behind it. What comes is for [Conn.Serve]. An error wraps [ErrRefused] and means that the
-// request was answered with an error status, or that the client is gone.
+// Open answers a websocket handshake and makes c, which is o's, the connection. first, which may be nil, leaves with
+// the response; more that is sent leaves behind it. What comes is for [Conn.Serve]. An error wraps [ErrRefused] and
+// means that the request was answered with an error status, or that the client is gone.
 func (p *Place) Open(c *Conn, o Owner, first *wire.Message, maxPayload int64) (*Reader, error) {
 	var frame []byte
 	if first != nil {
@@ -65,8 +65,8 @@ func (p *Place) Open(c *Conn, o Owner, first *wire.Message, maxPayload int64) (*
 	return p.open(c, o, maxPayload, func() (taken, error) { return p.srv.switchProtocols(p.w, p.r, frame) })
 }
 
-// OpenPolled makes c, which is o's, a connection whose client fetches what is queued, see [Conn.AwaitLocked]. The request is left
-// to the caller, unless there is an error: then it was answered.
+// OpenPolled makes c, which is o's, a connection whose client fetches what is queued, see [Conn.AwaitLocked]. The
+// request is left to the caller, unless there is an error: then it was answered.
 func (p *Place) OpenPolled(c *Conn, o Owner) error {
 	p.mustTake()
 	c.init(p.srv, o, p.addr, uint8(p.descriptors))
@@ -77,8 +77,8 @@ func (p *Place) OpenPolled(c *Conn, o Owner) error {
 	return nil
 }
 
-// open takes the connection over for c, registers it, so that what its client does next finds it, and sends the greeting. Until
-// that has left it is c's only writer.
+// open takes the connection over for c, registers it, so that what its client does next finds it, and sends the
+// greeting. Until that has left it is c's only writer.
 func (p *Place) open(c *Conn, o Owner, maxPayload int64, takeOver func() (taken, error)) (*Reader, error) {
 	p.mustTake()
 	t, err := takeOver()

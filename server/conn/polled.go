@@ -6,8 +6,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// This file is for an owner whose client fetches what is queued by request, until it goes on by websocket: its connection has
-// no net.Conn meanwhile.
+// This file is for an owner whose client fetches what is queued by request, until it goes on by websocket: its
+// connection has no net.Conn meanwhile.
 
 // AwaitLocked registers a request that waits for messages, and returns what wakes it. nil: another one waits already.
 func (c *Conn) AwaitLocked() chan struct{} {
@@ -35,7 +35,8 @@ func (c *Conn) WakeLocked() {
 // StopWaitingLocked ends AwaitLocked.
 func (c *Conn) StopWaitingLocked() { c.ready = nil }
 
-// NextLocked takes the first message of those that are queued; nil: there is none. Its size counts as queued until Fetched.
+// NextLocked takes the first message of those that are queued; nil: there is none. Its size counts as queued until
+// Fetched.
 func (c *Conn) NextLocked() *wire.Message {
 	if c.queue.empty() {
 		return nil
@@ -84,8 +85,8 @@ func (c *Conn) CheckPongLocked() {
 	}
 }
 
-// SwitchLocked gives the connection a websocket, by which everything leaves from now on. The request that waits is woken. Where the
-// connection is ending, last goes out behind what is queued.
+// SwitchLocked gives the connection a websocket, by which everything leaves from now on. The request that waits is
+// woken. Where the connection is ending, last goes out behind what is queued.
 func (c *Conn) SwitchLocked(p *Pending, last *wire.Message) {
 	p.SetDeadline(time.Time{})
 	c.attachLocked(p.nc)

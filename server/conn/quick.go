@@ -52,8 +52,8 @@ type socket interface {
 	CloseWrite() error
 }
 
-// ResponseChunk is what is written of a response between two looks at the clock: a slow client may take as long as it makes
-// progress.
+// ResponseChunk is what is written of a response between two looks at the clock: a slow client may take as long as it
+// makes progress.
 const ResponseChunk = 32 * kiB
 
 // quickConn is a connection of a [Listener] until it is taken over from net/http.
@@ -81,8 +81,8 @@ type quickConn struct {
 // endOfHeader ends a request that has no body.
 var endOfHeader = []byte("\r\n\r\n")
 
-// Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends the
-// wait: Node's server handles it at once.
+// Read implements [net.Conn]. A request that comes behind a poll is not served before the poll is answered, so it ends
+// the wait: Node's server handles it at once.
 func (c *quickConn) Read(p []byte) (int, error) {
 	if c.non != nil {
 		return c.non.read(p)
@@ -104,7 +104,8 @@ func (c *quickConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// AwaitBehind has wake signalled when something comes behind the request of a poll, until the function it returns is called.
+// AwaitBehind has wake signalled when something comes behind the request of a poll, until the function it returns is
+// called.
 func AwaitBehind(r *http.Request, wake chan struct{}) (end func()) {
 	c, ok := r.Context().Value(connKey{}).(*quickConn)
 	if !ok {
@@ -171,8 +172,8 @@ func (c ownConn) Close() error {
 // SetLinger gives up what a client does not read.
 func (c ownConn) SetLinger(seconds int) error { return setLinger(c.socket, seconds) }
 
-// Write implements [net.Conn]. What does not fit into the kernel's buffer is written in pieces that have the write timeout
-// each.
+// Write implements [net.Conn]. What does not fit into the kernel's buffer is written in pieces that have the write
+// timeout each.
 func (c *quickConn) Write(p []byte) (int, error) {
 	if c.non != nil {
 		return c.non.write(c, p)

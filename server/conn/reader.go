@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// readBytes is the size of a borrowed read buffer: a burst of small messages. Larger frames get a buffer that grows
-	// as they arrive, so that announcing a length costs the server nothing.
+	// readBytes is the size of a borrowed read buffer: a burst of small messages. Larger frames get a buffer that
+	// grows as they arrive, so that announcing a length costs the server nothing.
 	readBytes = 8 * kiB
 
 	// maxEmptyFragments bounds the empty frames of one message. The others are bounded by the message's own limit, and

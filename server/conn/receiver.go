@@ -9,8 +9,8 @@ import (
 // Receiver is what a connection delivers to. Calls come one at a time and in order, on the goroutine that reads: the
 // next message waits until the call returns.
 type Receiver interface {
-	// Text takes one message. data is valid until Text returns. An error ends the connection, with [ReasonParseError] where
-	// it is a [WebSocket].
+	// Text takes one message. data is valid until Text returns. An error ends the connection, with [ReasonParseError]
+	// where it is a [WebSocket].
 	Text(data []byte) error
 	// Binary takes one binary message, under the same conditions.
 	Binary(data []byte) error
@@ -20,8 +20,8 @@ type Receiver interface {
 
 // Named may be implemented by a [Receiver]: the log then names its client where the connection is cut.
 type Named interface {
-	// Names returns the id by which the client knows itself, and its user; "" for what is not known. It is called before
-	// Closed.
+	// Names returns the id by which the client knows itself, and its user; "" for what is not known. It is called
+	// before Closed.
 	Names() (id, user string)
 }
 
@@ -35,7 +35,8 @@ func (Nobody) Closed(Reason)       {}
 // closer is the part of a [Receiver] that is told the end.
 type closer interface{ Closed(reason Reason) }
 
-// TellClosed calls a receiver's Closed. A panic in it ends nothing more. Where the connection was cut it is logged, with attrs.
+// TellClosed calls a receiver's Closed. A panic in it ends nothing more. Where the connection was cut it is logged,
+// with attrs.
 func (c *Conn) TellClosed(r closer, reason Reason, attrs ...slog.Attr) {
 	log := c.srv.cfg.Log
 	defer func() {

@@ -11,8 +11,8 @@ import (
 )
 
 // secureConn is a connection with TLS that a [Conn] has. It behaves like one without: while its reader waits
-// there is no buffer, and a write of a flusher never waits for the client. That works from below: the connection under the
-// TLS does not block any more, see [nonBlocking].
+// there is no buffer, and a write of a flusher never waits for the client. That works from below: the connection under
+// the TLS does not block any more, see [nonBlocking].
 type secureConn struct {
 	*tls.Conn
 	quick *quickConn
@@ -26,8 +26,8 @@ type nonBlocking struct {
 	held []byte // what the kernel has not taken, guarded by mu
 }
 
-// errAgain tells TLS that nothing is there to read yet. It keeps what it has of a record, as after a deadline, and goes on
-// with it at the next call.
+// errAgain tells TLS that nothing is there to read yet. It keeps what it has of a record, as after a deadline, and
+// goes on with it at the next call.
 var errAgain net.Error = again{}
 
 type again struct{}
@@ -83,8 +83,8 @@ func (b *nonBlocking) write(c *quickConn, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tryWrite writes p, scratchBytes of it at most, without waiting, and returns how much it has taken and whether the kernel
-// has not: what is held goes out with drain.
+// tryWrite writes p, scratchBytes of it at most, without waiting, and returns how much it has taken and whether the
+// kernel has not: what is held goes out with drain.
 func (s *secureConn) tryWrite(p []byte) (n int, blocked bool, err error) {
 	n, err = s.Conn.Write(p[:min(len(p), scratchBytes)])
 	s.quick.non.mu.Lock()

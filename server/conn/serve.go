@@ -32,12 +32,12 @@ func (c *Conn) Serve(r *Reader) {
 
 // errRest is returned by read to go on waiting on a goroutine with a new stack. Handling a message makes a stack grow,
 // and the runtime does not shrink one below 4 KiB as long as the goroutine lives, where 2 are enough for waiting. So a
-// connection that seems to become quiet takes a new goroutine: after its first messages, and after a pong. That is about
-// a microsecond in a ping interval.
+// connection that seems to become quiet takes a new goroutine: after its first messages, and after a pong. That is
+// about a microsecond in a ping interval.
 var errRest = errors.New("wait on a new goroutine")
 
-// conclude ends a connection of which err is the end of reading. frames tells whether what may still come are websocket
-// frames.
+// conclude ends a connection of which err is the end of reading. frames tells whether what may still come are
+// websocket frames.
 func (c *Conn) conclude(r *Reader, err error, frames bool) {
 	reason, done := c.settle(err)
 	if done {
@@ -164,8 +164,8 @@ func (c *Conn) settle(err error) (reason Reason, done bool) {
 
 // linger waits until what is queued has left and the client has answered the close frame, within the close timeout.
 //
-// Rule: RFC 6455 section 7.1.1: what the client still sends is read, since closing a socket with unread data resets the
-// connection, and the close frame with its code would be lost.
+// Rule: RFC 6455 section 7.1.1: what the client still sends is read, since closing a socket with unread data resets
+// the connection, and the close frame with its code would be lost.
 func (c *Conn) linger(r *Reader, wellFormed bool) {
 	deadline := time.Now().Add(c.srv.cfg.CloseTimeout)
 	for c.waitEnd(deadline, wellFormed) {

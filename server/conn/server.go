@@ -84,8 +84,8 @@ func (s *Server) nextFlusher() *flusher {
 	return s.flushers[int(s.robin.Add(1))%len(s.flushers)]
 }
 
-// reserve takes a place for a new connection of the client at addr, which may take so many file descriptors. It must be
-// given back, with cancel if the connection does not come about, else with remove.
+// reserve takes a place for a new connection of the client at addr, which may take so many file descriptors. It must
+// be given back, with cancel if the connection does not come about, else with remove.
 func (s *Server) reserve(addr string, descriptors int) *Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,8 @@ func (s *Server) Release() {
 	s.checkEmptyLocked()
 }
 
-// ConnectionsFrom returns how many connections a client address has, where [Config.MaxConnectionsPerIP] has them counted.
+// ConnectionsFrom returns how many connections a client address has, where [Config.MaxConnectionsPerIP] has them
+// counted.
 func (s *Server) ConnectionsFrom(addr string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,13 +221,14 @@ func (s *Server) all() []*Conn {
 	return slices.Collect(maps.Keys(s.conns))
 }
 
-// cutWait is how long Shutdown waits for connections that it has cut: their receivers may take their time, or for ever.
+// cutWait is how long Shutdown waits for connections that it has cut: their receivers may take their time, or for
+// ever.
 const cutWait = 100 * time.Millisecond
 
-// Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, in waves where
-// [Config.ShutdownSpread] says so, and returns when all goroutines of the server have ended. Once ctx is done it cuts the
-// connections and returns ctx's error, a moment later at most: receivers that have not returned by then are not waited
-// for, and their goroutines end when they do. Calling it again waits as well.
+// Shutdown refuses new connections, ends every one with [ReasonServerShutdown] after what is queued for it, in waves
+// where [Config.ShutdownSpread] says so, and returns when all goroutines of the server have ended. Once ctx is done it
+// cuts the connections and returns ctx's error, a moment later at most: receivers that have not returned by then are
+// not waited for, and their goroutines end when they do. Calling it again waits as well.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
@@ -264,9 +266,9 @@ func (s *Server) finish() {
 // waveInterval is the mean time between two waves of a shutdown.
 const waveInterval = 100 * time.Millisecond
 
-// endAll ends every connection: at once, or in waves spread over spread, each in random order and at a time that varies by
-// half an interval, so that those who come back elsewhere do not come together. It returns when the last wave has gone, all
-// connections have ended, or ctx is done.
+// endAll ends every connection: at once, or in waves spread over spread, each in random order and at a time that
+// varies by half an interval, so that those who come back elsewhere do not come together. It returns when the last
+// wave has gone, all connections have ended, or ctx is done.
 func (s *Server) endAll(ctx context.Context, spread time.Duration) {
 	conns := s.all()
 	waves := max(1, int(spread/waveInterval))

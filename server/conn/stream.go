@@ -39,10 +39,11 @@ func (st *Stream) SendVolatile(m *wire.Message) bool { return st.c.SendVolatile(
 // Close ends the stream after what is queued.
 func (st *Stream) Close(reason Reason) { st.c.Shut(reason, nil) }
 
-// Stream answers a request with 200, the headers of w and a body that has no end: it takes the connection over, so that a stream costs what a
-// websocket costs. The receiver is told once, when the stream has ended; it may be [Named]. Once Stream has returned
-// without an error the request is over, and neither the response writer nor the request's context may be used. An error
-// wraps [ErrRefused] and means that the request was answered with an error status, or that the client is gone.
+// Stream answers a request with 200, the headers of w and a body that has no end: it takes the connection over, so
+// that a stream costs what a websocket costs. The receiver is told once, when the stream has ended; it may be [Named].
+// Once Stream has returned without an error the request is over, and neither the response writer nor the request's
+// context may be used. An error wraps [ErrRefused] and means that the request was answered with an error status, or
+// that the client is gone.
 func (p *Place) Stream(o StreamOptions, receiver interface{ Closed(reason Reason) }) (*Stream, error) {
 	s := p.srv
 	st := &Stream{receiver: receiver}

@@ -31,12 +31,12 @@ var (
 )
 
 // Send queues a message. It never blocks and never writes. It returns [ErrClosed] once the connection has ended, and
-// [ErrSlowClient] if this message does not fit the outbox, which ends the connection. A message larger than the outbox is
-// taken when nothing else is queued.
+// [ErrSlowClient] if this message does not fit the outbox, which ends the connection. A message larger than the outbox
+// is taken when nothing else is queued.
 func (ws *WebSocket) Send(m *wire.Message) error { return ws.c.Send(m, false) }
 
-// Reply is Send for an answer to the message being handled: if the reader is at work, it waits until that has handled what
-// has arrived, and leaves with the other answers in one write.
+// Reply is Send for an answer to the message being handled: if the reader is at work, it waits until that has handled
+// what has arrived, and leaves with the other answers in one write.
 func (ws *WebSocket) Reply(m *wire.Message) error { return ws.c.Send(m, true) }
 
 // Pause is for a receiver whose client sends more than it may, see [Conn.Pause].
@@ -48,8 +48,8 @@ func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.c.SendVolati
 // Close ends the connection after what is queued, with the close code that goes with the reason.
 func (ws *WebSocket) Close(reason Reason) { ws.CloseWith(reason, closeCode(reason), "") }
 
-// CloseWith is Close with a close code and a text of the caller's. The text is cut to 123 bytes. RFC 6455 section 7.4.2
-// leaves codes from 4000 to applications.
+// CloseWith is Close with a close code and a text of the caller's. The text is cut to 123 bytes. RFC 6455 section
+// 7.4.2 leaves codes from 4000 to applications.
 func (ws *WebSocket) CloseWith(reason Reason, code uint16, text string) {
 	ws.c.Shut(reason, CloseFrame(code, text))
 }
@@ -70,10 +70,10 @@ func closeCode(reason Reason) uint16 {
 	}
 }
 
-// WebSocket answers a websocket handshake and calls open for the connection, on this goroutine. What open returns receives
-// its messages. Headers set on the response writer go out with the response. Once WebSocket has returned nil the request is
-// over, and neither the writer nor the request's context may be used. An error wraps [ErrRefused] and means that the
-// request was answered with an error status, or that the client is gone.
+// WebSocket answers a websocket handshake and calls open for the connection, on this goroutine. What open returns
+// receives its messages. Headers set on the response writer go out with the response. Once WebSocket has returned nil
+// the request is over, and neither the writer nor the request's context may be used. An error wraps [ErrRefused] and
+// means that the request was answered with an error status, or that the client is gone.
 func (p *Place) WebSocket(o WebSocketOptions, open func(*WebSocket) Receiver) error {
 	s := p.srv
 	setDefault(&o.PingInterval, s.cfg.PingInterval)

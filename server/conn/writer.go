@@ -29,8 +29,8 @@ func newWriter() *writer {
 	return w
 }
 
-// flush writes w.cursor, which the caller has taken from l after setting l.writing. On return that is clear again, or a
-// goroutine goes on.
+// flush writes w.cursor, which the caller has taken from l after setting l.writing. On return that is clear again, or
+// a goroutine goes on.
 func (w *writer) flush(l *Conn) {
 	c := &w.cursor
 	raw := l.raw // it and nc do not change once there is something to write
@@ -105,8 +105,8 @@ func (c *Conn) drainingLocked() {
 	}
 }
 
-// writeFailedLocked ends writing for good. The reader is left to find the end of the connection itself: what the client
-// sent before it left may still be unread.
+// writeFailedLocked ends writing for good. The reader is left to find the end of the connection itself: what the
+// client sent before it left may still be unread.
 func (c *Conn) writeFailedLocked(cur *cursor, err error) {
 	cur.drop()
 	c.queue.drop()

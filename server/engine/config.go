@@ -2,8 +2,8 @@ package engine
 
 import "time"
 
-// Config is what sessions need beside what is set for connections of all kinds, see [conn.Config]: that of the heartbeat, of
-// payloads and of outboxes is there. The zero value of each field means its default.
+// Config is what sessions need beside what is set for connections of all kinds, see [conn.Config]: that of the
+// heartbeat, of payloads and of outboxes is there. The zero value of each field means its default.
 type Config struct {
 	// UpgradeTimeout is how long a client may take to complete an upgrade. Default 10s.
 	UpgradeTimeout time.Duration
@@ -11,7 +11,8 @@ type Config struct {
 	BodyReadTimeout time.Duration
 	// Transports lists those a client may use, by name. Default "polling", "websocket".
 	Transports []string
-	// SessionCookie is the name of a cookie with the session id, which the answer to a handshake by polling sets. "": none.
+	// SessionCookie is the name of a cookie with the session id, which the answer to a handshake by polling sets. "":
+	// none.
 	SessionCookie string
 }
 

@@ -1,9 +1,9 @@
 // Package engine is signalbox's Engine.IO v4 server.
 //
-// It owns handshakes, the two transports (HTTP long-polling and WebSocket), the upgrade from one to the other, and what
-// packets mean. Outbox, frames, heartbeat and limits are those of [signalbox/server/conn], on which each [Session] stands. It
-// knows nobody above it: messages go to a [conn.Receiver], and come in as bytes that all receivers share
-// ([signalbox/server/wire]).
+// It owns handshakes, the two transports (HTTP long-polling and WebSocket), the upgrade from one to the other, and
+// what packets mean. Outbox, frames, heartbeat and limits are those of [signalbox/server/conn], on which each
+// [Session] stands. It knows nobody above it: messages go to a [conn.Receiver], and come in as bytes that all
+// receivers share ([signalbox/server/wire]).
 //
 // # Protocol
 //

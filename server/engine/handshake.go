@@ -8,8 +8,8 @@ import (
 	"signalbox/server/wire"
 )
 
-// pollingDescriptors is how many file descriptors a session that polls may take at the same time: for a poll, a post, and the
-// websocket of an upgrade. Everybody else takes one.
+// pollingDescriptors is how many file descriptors a session that polls may take at the same time: for a poll, a post,
+// and the websocket of an upgrade. Everybody else takes one.
 const pollingDescriptors = 3
 
 // admit applies what decides who may begin a session, and takes a place for it. nil: the request has been answered.
@@ -25,7 +25,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, descriptors int) 
 	return place
 }
 
-// newSession returns a session that requests find already: its client may know its id before the handshake has returned.
+// newSession returns a session that requests find already: its client may know its id before the handshake has
+// returned.
 func (s *Server) newSession(r *http.Request, query url.Values) *Session {
 	session := &Session{srv: s, id: newID(), request: s.newRequest(r)}
 	session.textOnly.Store(query.Get("b64") != "")
@@ -63,7 +64,8 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, quer
 
 // handshakePolling begins a session with polling. The open packet is the response.
 //
-// Rule: the cookie has the attributes that the reference implementation's option "cookie" writes; a websocket gets none there.
+// Rule: the cookie has the attributes that the reference implementation's option "cookie" writes; a websocket gets
+// none there.
 func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query url.Values) {
 	place := s.admit(w, r, pollingDescriptors)
 	if place == nil {

@@ -80,8 +80,8 @@ func (p *payload) next() (packet []byte, binary, ok bool, err error) {
 	return p.decoded, true, true, nil
 }
 
-// decodeBinary decodes base64, padded or not, in one line or in several: clients of all kinds exist. The client for Java
-// and Android breaks lines after 76 characters.
+// decodeBinary decodes base64, padded or not, in one line or in several: clients of all kinds exist. The client for
+// Java and Android breaks lines after 76 characters.
 func decodeBinary(dst, src []byte) ([]byte, error) {
 	return base64.RawStdEncoding.AppendDecode(dst, bytes.TrimRight(src, "=\r\n")) // which skips line breaks
 }

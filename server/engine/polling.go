@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// probedPollWait is how long a poll waits for messages while an upgrade is under way. It must end for the client to
-	// go on, and it should not make the client poll again at once.
+	// probedPollWait is how long a poll waits for messages while an upgrade is under way. It must end for the client
+	// to go on, and it should not make the client poll again at once.
 	probedPollWait = 20 * time.Millisecond
 
 	// partingWait is how long a session that its client has closed is kept for a poll that may be on its way.
@@ -81,8 +81,8 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// skipBody reads what came with a request that needs no body, within the time and size of one that does. net/http reads
-// it before it answers, then without a deadline, and it does not notice before that the client has gone.
+// skipBody reads what came with a request that needs no body, within the time and size of one that does. net/http
+// reads it before it answers, then without a deadline, and it does not notice before that the client has gone.
 func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength == 0 {
 		return nil
@@ -92,8 +92,8 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// beginPoll registers a poll. ready is signalled when there is something to take; hold is set if the poll must not wait
-// for long.
+// beginPoll registers a poll. ready is signalled when there is something to take; hold is set if the poll must not
+// wait for long.
 func (s *Session) beginPoll() (ready chan struct{}, hold bool, refused *conn.Refusal) {
 	s.c.Lock()
 	defer s.c.Unlock()
@@ -132,9 +132,9 @@ func (s *Session) cancelPoll() {
 	}
 }
 
-// takePoll appends to body what the poll is answered with: what is queued up to about the largest payload, else a noop.
-// It returns the size of what it took, and whether nothing can follow. A poll that still waits when the websocket takes
-// over is refused like one that comes later.
+// takePoll appends to body what the poll is answered with: what is queued up to about the largest payload, else a
+// noop. It returns the size of what it took, and whether nothing can follow. A poll that still waits when the
+// websocket takes over is refused like one that comes later.
 func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *conn.Refusal) {
 	s.c.Lock()
 	defer s.c.Unlock()

@@ -69,8 +69,8 @@ func (s *Session) endPost(done chan struct{}) {
 
 // readBody reads the body of a post, which has to arrive in time and within the limit.
 //
-// Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408; binary
-// bodies were a part of EIO=3.
+// Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408;
+// binary bodies were a part of EIO=3.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *conn.Refusal {
 	limit := s.srv.conns.Config().MaxPayloadBytes
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {

@@ -13,7 +13,8 @@ import (
 	"signalbox/server/conn"
 )
 
-// Request is what is kept of the request that opened a session. Its header is shared by sessions and must not be changed.
+// Request is what is kept of the request that opened a session. Its header is shared by sessions and must not be
+// changed.
 type Request struct {
 	// Header holds the request's headers, Host included, without those of the websocket handshake.
 	Header http.Header
@@ -25,8 +26,8 @@ type Request struct {
 	Time time.Time
 }
 
-// handshakeHeaders are the headers that belong to one websocket handshake. Everything else about two clients of the same
-// program is often the same, so without these they can share a copy.
+// handshakeHeaders are the headers that belong to one websocket handshake. Everything else about two clients of the
+// same program is often the same, so without these they can share a copy.
 var handshakeHeaders = map[string]bool{
 	"Sec-Websocket-Key":        true,
 	"Sec-Websocket-Version":    true,
@@ -34,7 +35,8 @@ var handshakeHeaders = map[string]bool{
 	"Sec-Websocket-Protocol":   true,
 }
 
-// Query returns the parsed query. It is parsed at each call: few ask, and kept as it was sent it takes the least memory.
+// Query returns the parsed query. It is parsed at each call: few ask, and kept as it was sent it takes the least
+// memory.
 func (r *Request) Query() url.Values {
 	_, raw, _ := strings.Cut(r.URL, "?")
 	query, _ := url.ParseQuery(raw) // what can be read, as [url.URL.Query] does
@@ -42,11 +44,11 @@ func (r *Request) Query() url.Values {
 }
 
 const (
-	// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what the
-	// reference implementation's HTTP server allows.
+	// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what
+	// the reference implementation's HTTP server allows.
 	maxRequestBytes = 16 * kiB
-	// maxRequestFields bounds the headers of a handshake, and the parameters of its query. A header takes about 100 bytes
-	// beside its text.
+	// maxRequestFields bounds the headers of a handshake, and the parameters of its query. A header takes about 100
+	// bytes beside its text.
 	maxRequestFields = 100
 )
 

@@ -28,7 +28,8 @@ type Server struct {
 	sessions map[string]*Session // guarded by mu
 }
 
-// Stats is a reading of the counters, those of connections of all kinds included. Totals count from the start of the server.
+// Stats is a reading of the counters, those of connections of all kinds included. Totals count from the start of the
+// server.
 type Stats struct {
 	conn.Stats
 

@@ -53,17 +53,17 @@ type Session struct {
 func (s *Session) ID() string { return s.id }
 
 // Send queues a message. Its text parts begin with the packet type, "4". It never blocks and never writes. It returns
-// [conn.ErrClosed] once the session has ended, and [conn.ErrSlowClient] if this message does not fit the outbox, which ends the
-// session. A message larger than the outbox is taken when nothing else is queued.
+// [conn.ErrClosed] once the session has ended, and [conn.ErrSlowClient] if this message does not fit the outbox, which
+// ends the session. A message larger than the outbox is taken when nothing else is queued.
 func (s *Session) Send(m *wire.Message) error { return s.c.Send(s.inText(m), false) }
 
 // Reply is Send for an answer to the packet being handled: if the reader is at work, the message waits until it has
 // handled what has arrived, and leaves with the other answers in one write.
 func (s *Session) Reply(m *wire.Message) error { return s.c.Send(s.inText(m), true) }
 
-// Pause is for a receiver whose client sends more than it may: it takes d, or less if the session ends, and lets what Reply
-// holds back leave. The receiver is not taken to be busy meanwhile: a pong that is not read within the ping timeout is
-// missing. It reports whether the session is still open.
+// Pause is for a receiver whose client sends more than it may: it takes d, or less if the session ends, and lets what
+// Reply holds back leave. The receiver is not taken to be busy meanwhile: a pong that is not read within the ping
+// timeout is missing. It reports whether the session is still open.
 func (s *Session) Pause(d time.Duration) bool {
 	s.c.Lock()
 	var gone <-chan struct{}
@@ -74,15 +74,15 @@ func (s *Session) Pause(d time.Duration) bool {
 	return s.c.Pause(d, gone)
 }
 
-// SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a poll
-// waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
+// SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a
+// poll waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
 func (s *Session) SendVolatile(m *wire.Message) bool { return s.c.SendVolatile(s.inText(m)) }
 
 // Writable reports whether [Session.SendVolatile] would take a message now.
 func (s *Session) Writable() bool { return s.c.Writable() }
 
-// Close ends the session. What is queued still leaves, within [conn.Config.CloseTimeout]. It returns at once; closing twice
-// is harmless.
+// Close ends the session. What is queued still leaves, within [conn.Config.CloseTimeout]. It returns at once; closing
+// twice is harmless.
 func (s *Session) Close(reason conn.Reason) { s.c.Shut(reason, lastFrame) }
 
 // Transport returns how packets travel now.

@@ -10,9 +10,9 @@ import (
 
 // probe is a websocket that wants to take a session over from polling.
 //
-// Rule: [upgrade]: the client sends "2probe" and gets "3probe"; polls are released meanwhile; when the last has ended the
-// client sends "5", and from then on the websocket alone is used. Until then nothing is sent on it but the answer, so
-// whatever goes wrong leaves polling as it was.
+// Rule: [upgrade]: the client sends "2probe" and gets "3probe"; polls are released meanwhile; when the last has ended
+// the client sends "5", and from then on the websocket alone is used. Until then nothing is sent on it but the answer,
+// so whatever goes wrong leaves polling as it was.
 //
 // [upgrade]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#upgrade
 type probe struct {
@@ -27,15 +27,16 @@ var (
 	probeAnswer = wire.Text([]byte{packetPong}, []byte("probe")).Parts()[0].Frame()
 )
 
-// wake makes the goroutine of the probe look whether the session has ended. The session's connection is locked; p may be nil.
+// wake makes the goroutine of the probe look whether the session has ended. The session's connection is locked; p may
+// be nil.
 func (p *probe) wake() {
 	if p != nil && p.ws != nil {
 		p.ws.Wake()
 	}
 }
 
-// upgradeSession answers the websocket handshake of a session that polls. textOnly says that the websocket will not take
-// binary frames.
+// upgradeSession answers the websocket handshake of a session that polls. textOnly says that the websocket will not
+// take binary frames.
 func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session *Session, textOnly bool) {
 	refused := conn.CheckUpgrade(r)
 	if refused == nil {
