@@ -147,18 +147,18 @@ func (m *membership) follow() {
 }
 
 // takeOver carries out what a node has left behind: it died, or the time is over in which its users could come back.
-func (m *membership) takeOver(ctx context.Context, node string, wills []store.Will) {
+func (m *membership) takeOver(ctx context.Context, node string, notices []store.LeaveNotice) {
 	m.cluster.Forget(node)
 	m.cluster.Tell(topicGone, []byte(node)) // the others would wait for its answers a while longer
 	users, err := m.users.Release(ctx, node)
 	if err != nil {
 		m.log.Warn("users of a server that is gone could not be taken out", "error", err)
 	}
-	if len(users)+len(wills) > 0 {
-		m.log.Info("another server is gone", "users", len(users), "memberships", len(wills))
+	if len(users)+len(notices) > 0 {
+		m.log.Info("another server is gone", "users", len(users), "memberships", len(notices))
 	}
 	m.handlers.chat.Release(ctx, users)
-	m.handlers.carryOut(ctx, node, wills)
+	m.handlers.carryOut(ctx, node, notices)
 }
 
 // returned is called when Redis is back, and when it knows this node again, which it had forgotten or the others had declared
@@ -173,9 +173,9 @@ func (m *membership) returned(ctx context.Context, declaredDead bool) {
 	}
 }
 
-func (m *membership) leaving(node string, wills []store.Will) {
-	m.log.Debug("people of a server that leaves", "server", node, "notices", len(wills))
-	m.handlers.presence.Leaving(node, wills)
+func (m *membership) leaving(node string, notices []store.LeaveNotice) {
+	m.log.Debug("people of a server that leaves", "server", node, "notices", len(notices))
+	m.handlers.presence.Leaving(node, notices)
 }
 
 // drain hands this server's users over: they stay in lists until they come back elsewhere, or the grace is over.

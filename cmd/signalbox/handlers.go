@@ -24,7 +24,7 @@ type stores struct {
 	users   store.UserStore
 	history store.History
 	tickets store.Tickets
-	notices store.Wills // nil: there is nobody to read them
+	notices store.LeaveNotices // nil: there is nobody to read them
 }
 
 // handlerSet is what signalbox does with the events of its clients: one handler, or more, behind each door.
@@ -83,7 +83,7 @@ func (s *handlerSet) doors(v gate.Verifier, tickets store.Tickets) *server.Doors
 }
 
 // carryOut does what a node has left behind that is gone for good.
-func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.Will) {
+func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.LeaveNotice) {
 	bad := s.presence.CarryOut(ctx, node, notices, map[string]func(body []byte) bool{
 		presence.TopicMembership: s.rooms.CarryOut, tap.TopicNotice: s.tap.CarryOut,
 	})

@@ -18,8 +18,8 @@ const (
 	topicWhichIn    = "presence.which.in"
 	topicRoomPage   = "presence.page"
 	topicDisconnect = "presence.disconnect"
-	// topicClaimed tells the key of a notice that was claimed from a node that leaves.
-	topicClaimed = "claimed"
+	// topicTakenOver tells the key of a notice that was taken over from a node that leaves.
+	topicTakenOver = "claimed"
 	// topicExecuted tells the node whose notices were carried out.
 	topicExecuted = "executed"
 )
@@ -38,7 +38,7 @@ func (p *Presence) answer() {
 	hub.Answer(p.nodes, topicRoomPage, func(q roomQuestion) any { return p.roomHere(q) })
 	hub.Answer(p.nodes, topicDisconnect, func(q userQuestion) any { return p.disconnectHere(string(q.UserID), q.Close) })
 	hub.Answer(p.nodes, topicRooms, func(q roomsQuestion) any { return p.roomsHere(q) })
-	p.nodes.OnTell(topicClaimed, func(key []byte) { p.leaving.claimed(string(key)) })
+	p.nodes.OnTell(topicTakenOver, func(key []byte) { p.leaving.takenOver(string(key)) })
 	p.nodes.OnTell(topicExecuted, func(node []byte) { p.leaving.executed(string(node)) })
 }
 
@@ -174,10 +174,10 @@ func (p *Presence) disconnectHere(userID string, closeConnection bool) int {
 	return n
 }
 
-// Claimed takes one of those at a node that leaves out of the lists of all nodes: it has come back to this one.
-func (p *Presence) Claimed(key string) {
-	p.leaving.claimed(key)
-	p.nodes.Tell(topicClaimed, []byte(key))
+// TakenOver takes one of those at a node that leaves out of the lists of all nodes: it has come back to this one.
+func (p *Presence) TakenOver(key string) {
+	p.leaving.takenOver(key)
+	p.nodes.Tell(topicTakenOver, []byte(key))
 }
 
 // executed takes everybody who was at a node out of the lists of all nodes.
@@ -188,12 +188,12 @@ func (p *Presence) executed(node string) {
 
 // Leaving takes in the memberships that a node leaves behind which leaves on purpose: its people stay in lists until they have
 // come back to another node or CarryOut is called for their node, at most for [leavingTime].
-func (p *Presence) Leaving(node string, notices []store.Will) { p.leaving.add(node, notices) }
+func (p *Presence) Leaving(node string, notices []store.LeaveNotice) { p.leaving.add(node, notices) }
 
 // CarryOut does what a node has left behind that is gone for good, by the topic of each notice: the rooms on all nodes are
 // told that its people have left them. It is called on one node of those that are there, takes its time where much is left,
 // see [hub.Pace], and stops when ctx is over. It returns how many notices could not be read.
-func (p *Presence) CarryOut(ctx context.Context, node string, notices []store.Will, do map[string]func(body []byte) bool) (bad int) {
+func (p *Presence) CarryOut(ctx context.Context, node string, notices []store.LeaveNotice, do map[string]func(body []byte) bool) (bad int) {
 	var pace hub.Pace
 	for _, n := range notices {
 		if pace.Step(ctx) != nil {

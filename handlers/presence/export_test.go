@@ -2,7 +2,7 @@ package presence
 
 const (
 	TopicRooms    = topicRooms
-	TopicClaimed  = topicClaimed
+	TopicClaimed  = topicTakenOver
 	TopicExecuted = topicExecuted
 	LeavingTime   = leavingTime
 )

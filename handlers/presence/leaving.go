@@ -53,7 +53,7 @@ func newLeaving() *leaving {
 }
 
 // add takes in the notices of a node for a while, in place of those it had left before.
-func (l *leaving) add(node string, notices []store.Will) {
+func (l *leaving) add(node string, notices []store.LeaveNotice) {
 	list := make([]*leaver, 0, len(notices))
 	for _, w := range notices {
 		var body Membership
@@ -86,8 +86,8 @@ func (l *leaving) add(node string, notices []store.Will) {
 	time.AfterFunc(leavingTime, func() { l.forget(list) })
 }
 
-// claimed forgets one of those with a key: it is back.
-func (l *leaving) claimed(key string) {
+// takenOver forgets one of those with a key: it is back.
+func (l *leaving) takenOver(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if list := l.keys[key]; len(list) > 0 {

@@ -71,9 +71,9 @@ func (o *occupant) withdrawNotice(room string) {
 		return
 	}
 	key := o.noticed.key(room)
-	r.notices.Unwill(key)
+	r.notices.WithdrawNotice(key)
 	if r.draining.Load() {
-		r.presence.Claimed(key)
+		r.presence.TakenOver(key)
 	}
 	o.rewrite()
 }
@@ -82,7 +82,7 @@ func (r *Rooms) notice(who *noticed, room string) {
 	body, _ := rawjson.Marshal(presence.Membership{ // of texts and JSON
 		Run: r.presence.Run(), Room: []byte(room), UserID: who.userID, UserName: who.userName, Verified: who.verified,
 	})
-	r.notices.Will(store.Will{Key: who.key(room), Topic: presence.TopicMembership, Body: body})
+	r.notices.AddNotice(store.LeaveNotice{Key: who.key(room), Topic: presence.TopicMembership, Body: body})
 }
 
 // rewrite has the leave notices of a client say who it is now. A client that changes that all the time is not followed at
@@ -103,7 +103,7 @@ func (o *occupant) rewrite() {
 		o.rewritten = time.Now()
 	}
 	for _, room := range in {
-		o.rooms.notices.Unwill(o.noticed.key(room))
+		o.rooms.notices.WithdrawNotice(o.noticed.key(room))
 		o.rooms.notice(now, room)
 	}
 	o.noticed = now
@@ -119,10 +119,10 @@ func (o *occupant) returns(room string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
 	key := o.now().key(room)
-	if !r.notices.Claim(ctx, key) {
+	if !r.notices.TakeOver(ctx, key) {
 		return false
 	}
-	r.presence.Claimed(key)
+	r.presence.TakenOver(key)
 	return true
 }
 

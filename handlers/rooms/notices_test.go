@@ -16,7 +16,7 @@ import (
 	"signalbox/store"
 )
 
-func TestMembershipsLeaveWills(t *testing.T) {
+func TestMembershipsLeaveNotices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewTown(t, 2)
 		h := w.Houses[0]
@@ -24,44 +24,44 @@ func TestMembershipsLeaveWills(t *testing.T) {
 		ann.Say("join_room", `"tea"`)
 		ann.Say("join_room", `"tea"`)
 		annInTea := `room room 3 tea +"ann" "room":"dGVh","userId":"ann","userName":"Name-ann","verified":true}`
-		w.WantWills(0, annInTea)
+		w.WantNotices(0, annInTea)
 		bob.Say(`{"type":"join","room":"tea"}`)
-		w.WantWills(0, annInTea, `room room 3 tea  "room":"dGVh"}`)
+		w.WantNotices(0, annInTea, `room room 3 tea  "room":"dGVh"}`)
 		bob.Say(`{"type":"authenticate","userId":7}`)
 		bob.Say(`{"type":"join","room":"a b"}`)
 		as7 := []string{annInTea, `room room 3 tea 7 "room":"dGVh","userId":7,"userName":"7"}`,
 			`room room 3 a b 7 "room":"YSBi","userId":7,"userName":"7"}`}
-		w.WantWills(0, as7...)
+		w.WantNotices(0, as7...)
 
 		// Who changes its id all the time is followed now and then.
 		for i := range 1000 {
 			bob.Say(fmt.Sprintf(`{"type":"authenticate","userId":%d}`, i))
 		}
 		bob.Say(`{"type":"authenticate","userId":"<\u00e9>"}`)
-		w.WantWills(0, as7...)
+		w.WantNotices(0, as7...)
 		bob.Say(`{"type":"join","room":"x"}`)
-		w.WantWills(0, append(as7, `room room 1 x 7 "room":"eA==","userId":7,"userName":"7"}`)...)
+		w.WantNotices(0, append(as7, `room room 1 x 7 "room":"eA==","userId":7,"userName":"7"}`)...)
 		time.Sleep(rooms.RewritePause)
 		bob.Say(`{"type":"leave","room":"x"}`)
-		w.WantWills(0, annInTea, `room room 3 tea "<\u00e9>" "room":"dGVh","userId":"<\u00e9>","userName":"<é>"}`,
+		w.WantNotices(0, annInTea, `room room 3 tea "<\u00e9>" "room":"dGVh","userId":"<\u00e9>","userName":"<é>"}`,
 			`room room 3 a b "<\u00e9>" "room":"YSBi","userId":"<\u00e9>","userName":"<é>"}`)
 
 		bob.Say(`{"type":"leave","room":"tea"}`)
 		bob.Leave()
 		ann.Say("renew", `{"token":"`+h.Token("ann", func(c *auth.Claims) { c.Name = "Anna" })+`"}`)
-		w.WantWills(0, strings.Replace(annInTea, "Name-ann", "Anna", 1))
+		w.WantNotices(0, strings.Replace(annInTea, "Name-ann", "Anna", 1))
 		ann.Say("renew", `{"token":"`+h.Token("ann", testkit.OnlyRooms("milk"))+`"}`)
-		w.WantWills(0)
+		w.WantNotices(0)
 		ann.Say("join_room", `"milk"`)
 		ann.Leave()
-		w.WantWills(0)
-		w.WantWills(1)
+		w.WantNotices(0)
+		w.WantNotices(1)
 	})
 }
 
-// The wills of people who only say who they are are not those of people with a token, and a name cannot make one room's
+// The notices of people who only say who they are are not those of people with a token, and a name cannot make one room's
 // look like another's.
-func TestWillKeysAreApart(t *testing.T) {
+func TestNoticeKeysAreApart(t *testing.T) {
 	keys := make(map[string]string)
 	for _, room := range []string{"a", "a ", "a +", "a 1", "1 a", ""} {
 		for _, user := range []string{`"u"`, `+"u"`, `1`, ``} {
@@ -177,9 +177,9 @@ func TestWhoOnlyChangesNodesIsNotNoticed(t *testing.T) {
 		w.Settle()
 		testkit.WantNothing(see)
 		if w.Notary.Claims != 2 {
-			t.Errorf("%d wills were claimed, want 2", w.Notary.Claims)
+			t.Errorf("%d notices were claimed, want 2", w.Notary.Claims)
 		}
-		w.WantWills(1, `room room 3 tea +"ann" "room":"dGVh","userId":"ann","userName":"Name-ann","verified":true}`)
+		w.WantNotices(1, `room room 3 tea +"ann" "room":"dGVh","userId":"ann","userName":"Name-ann","verified":true}`)
 
 		// The others do not.
 		w.Die(2, 1)
@@ -244,7 +244,7 @@ func TestWhoLeavesIsForgottenAfterAWhile(t *testing.T) {
 }
 
 // What a large node leaves behind must not fill the queue to the others at once.
-func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
+func TestManyNoticesAreNotCarriedOutAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewTown(t, 1)
 		h := w.Houses[0]
@@ -257,7 +257,7 @@ func TestManyWillsAreNotCarriedOutAtOnce(t *testing.T) {
 		const burst, breath = 256, 4 * time.Millisecond
 		will := w.Notary.Take(0)[1]
 		start := time.Now()
-		h.CarryOut("node0", slices.Repeat([]store.Will{will}, 4*burst))
+		h.CarryOut("node0", slices.Repeat([]store.LeaveNotice{will}, 4*burst))
 		if d := time.Since(start); d != 3*breath {
 			t.Errorf("it took %v, want %v", d, 3*breath)
 		}
@@ -302,12 +302,12 @@ func TestCarryingOutEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestWillsThatCannotBeRead(t *testing.T) {
+func TestNoticesThatCannotBeRead(t *testing.T) {
 	h := testkit.New(t)
 	ann := h.Chat(h.Token("ann"))
 	ann.Say("join_room", `"tea"`)
 	ann.Take()
-	bad := []store.Will{
+	bad := []store.LeaveNotice{
 		{Topic: "room"}, {Topic: "room", Body: []byte(`5`)}, {Topic: "room", Body: []byte(`{"room":5}`)}, {Topic: "moon", Body: []byte(`{}`)},
 		{Topic: "", Key: "x"}, {Topic: "room", Body: []byte(`{"room":"dGVh","userId":{`)},
 	}

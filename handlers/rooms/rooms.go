@@ -64,7 +64,7 @@ type Rooms struct {
 	hub      *hub.Hub
 	history  store.History
 	presence *presence.Presence
-	notices  store.Wills // nil: nobody reads them
+	notices  store.LeaveNotices // nil: nobody reads them
 	nodes    hub.Nodes
 	gate     *gate.Gate
 	log      *slog.Logger
@@ -96,7 +96,7 @@ type Options struct {
 	// Nodes are the other nodes of a cluster; nil: there are none.
 	Nodes hub.Nodes
 	// Notices keeps what the others are to tell when this node dies; nil: nobody does.
-	Notices store.Wills
+	Notices store.LeaveNotices
 }
 
 // New returns rooms without anybody in them.

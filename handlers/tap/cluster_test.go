@@ -17,29 +17,29 @@ import (
 	"signalbox/store"
 )
 
-// wills is a [store.Wills] in memory.
-type wills struct {
+// notices is a [store.LeaveNotices] in memory.
+type notices struct {
 	mu     sync.Mutex
-	list   []store.Will
+	list   []store.LeaveNotice
 	writes int
 }
 
-func (w *wills) Will(one store.Will) {
+func (w *notices) AddNotice(one store.LeaveNotice) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.list = append(w.list, one)
 	w.writes++
 }
 
-func (w *wills) Unwill(key string) {
+func (w *notices) WithdrawNotice(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if i := slices.IndexFunc(w.list, func(o store.Will) bool { return o.Key == key }); i >= 0 {
+	if i := slices.IndexFunc(w.list, func(o store.LeaveNotice) bool { return o.Key == key }); i >= 0 {
 		w.list = slices.Delete(w.list, i, i+1)
 	}
 }
 
-func (w *wills) Claim(context.Context, string) bool { return false }
+func (w *notices) TakeOver(context.Context, string) bool { return false }
 
 // record returns the id and the data of a line.
 func record(line string) (id, data string) {
@@ -251,7 +251,7 @@ func TestTapReplayIsExactBetweenNodes(t *testing.T) {
 
 func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
 	c := testkit.NewCloud(t)
-	left := new(wills)
+	left := new(notices)
 	houses, _ := testkit.NewHouses(t, c, 2, func(o *testkit.Options) { o.Notices = left })
 	one, two := houses[0], houses[1]
 	stream, near := two.Events(), one.Events()
@@ -271,9 +271,9 @@ func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
 	}
 	near.Take()
 	if len(left.list) != 2 {
-		t.Fatalf("%d wills are left behind, want 2", len(left.list))
+		t.Fatalf("%d notices are left behind, want 2", len(left.list))
 	}
-	two.CarryOut("node0", append(slices.Clone(left.list), store.Will{Topic: tap.TopicNotice, Body: []byte("{")}))
+	two.CarryOut("node0", append(slices.Clone(left.list), store.LeaveNotice{Topic: tap.TopicNotice, Body: []byte("{")}))
 	c.Settle()
 	got := data(stream.Take())
 	slices.Sort(got)
@@ -287,7 +287,7 @@ func TestTapTellsOfClientsWhoseNodeDies(t *testing.T) {
 	silent.Leave()
 	c.Settle()
 	if got := data(stream.Take()); len(got) != 2 || len(left.list) != 0 {
-		t.Errorf("the stream got %q and %d wills are left, want two ends and none", got, len(left.list))
+		t.Errorf("the stream got %q and %d notices are left, want two ends and none", got, len(left.list))
 	}
 }
 
@@ -310,7 +310,7 @@ func TestTapDropsWhatNoNodeSays(t *testing.T) {
 // A client that calls itself another with each frame does not write to Redis with each.
 func TestTapNoticesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left := new(wills)
+		left := new(notices)
 		h := testkit.New(t, func(o *testkit.Options) { o.Notices = left })
 		in := h.Text(h.Tap.Text(), "")
 		say := func(n int) {

@@ -41,7 +41,7 @@ type Tap struct {
 	// Static after construction.
 	hub     *hub.Hub
 	nodes   hub.Nodes
-	notices store.Wills // nil: nobody reads them
+	notices store.LeaveNotices // nil: nobody reads them
 	gate    *gate.Gate
 	log     *slog.Logger
 
@@ -62,7 +62,7 @@ type Options struct {
 	// Nodes are the other nodes of a cluster; nil: there are none.
 	Nodes hub.Nodes
 	// Notices keeps what the others are to tell when this node dies; nil: nobody does.
-	Notices store.Wills
+	Notices store.LeaveNotices
 }
 
 // New returns a tap to which nothing was sent yet.
@@ -118,13 +118,13 @@ type client struct {
 // leaveNotice has another node tell that the client has gone, should this one die. withdrawNotice undoes it.
 func (c *client) leaveNotice() {
 	if w := c.tap.notices; w != nil {
-		w.Will(store.Will{Key: c.notice, Topic: TopicNotice, Body: c.end()})
+		w.AddNotice(store.LeaveNotice{Key: c.notice, Topic: TopicNotice, Body: c.end()})
 	}
 }
 
 func (c *client) withdrawNotice() {
 	if w := c.tap.notices; w != nil {
-		w.Unwill(c.notice)
+		w.WithdrawNotice(c.notice)
 	}
 }
 

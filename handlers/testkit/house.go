@@ -62,7 +62,7 @@ type Options struct {
 	PingInterval time.Duration
 	Nodes        hub.Nodes
 	Run          string
-	Notices      store.Wills
+	Notices      store.LeaveNotices
 	Channels     publish.Channels
 	Log          *slog.Logger
 }
@@ -103,7 +103,7 @@ func New(t testing.TB, change ...func(*Options)) *House {
 }
 
 // CarryOut does what a node has left behind, and returns how much of it could not be read.
-func (h *House) CarryOut(node string, notices []store.Will) int {
+func (h *House) CarryOut(node string, notices []store.LeaveNotice) int {
 	return h.Presence.CarryOut(context.Background(), node, notices, map[string]func(body []byte) bool{
 		presence.TopicMembership: h.Rooms.CarryOut, tap.TopicNotice: h.Tap.CarryOut,
 	})

@@ -13,7 +13,7 @@ import (
 	"signalbox/store"
 )
 
-// Town is a cluster of houses with one history and one place for wills.
+// Town is a cluster of houses with one history and one place for notices.
 type Town struct {
 	*Cloud
 	Notary *Notary
@@ -39,10 +39,10 @@ func NewTown(t testing.TB, houses int, change ...func(*Options)) *Town {
 
 // Leave has a node leave on purpose: its clients are cut, and nobody is told.
 func (w *Town) Leave(node int, clients ...interface{ LeaveWith(string) }) {
-	wills := w.Notary.leave(node)
+	notices := w.Notary.leave(node)
 	for i, h := range w.Houses {
 		if i != node {
-			h.Presence.Leaving(fmt.Sprint("node", node), wills)
+			h.Presence.Leaving(fmt.Sprint("node", node), notices)
 		}
 	}
 	for _, c := range clients {
@@ -56,43 +56,43 @@ func (w *Town) Die(node, heir int) {
 	w.Settle()
 }
 
-// Notary keeps the wills of nodes.
+// Notary keeps the notices of nodes.
 type Notary struct {
 	mu sync.Mutex
 	// mu guards the following.
-	wills   map[int][]store.Will
+	notices map[int][]store.LeaveNotice
 	leaving map[int]bool
 	Claims  int
 }
 
 func newNotary() *Notary {
-	return &Notary{wills: make(map[int][]store.Will), leaving: make(map[int]bool)}
+	return &Notary{notices: make(map[int][]store.LeaveNotice), leaving: make(map[int]bool)}
 }
 
-func (n *Notary) of(node int) store.Wills { return &notaryNode{n, node} }
+func (n *Notary) of(node int) store.LeaveNotices { return &notaryNode{n, node} }
 
-func (n *Notary) leave(node int) []store.Will {
+func (n *Notary) leave(node int) []store.LeaveNotice {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.leaving[node] = true
-	return slices.Clone(n.wills[node])
+	return slices.Clone(n.notices[node])
 }
 
-func (n *Notary) Take(node int) []store.Will {
+func (n *Notary) Take(node int) []store.LeaveNotice {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	wills := n.wills[node]
-	delete(n.wills, node)
+	notices := n.notices[node]
+	delete(n.notices, node)
 	delete(n.leaving, node)
-	return wills
+	return notices
 }
 
-// list returns the wills of a node that are about rooms, one line each.
+// list returns the notices of a node that are about rooms, one line each.
 func (n *Notary) list(node int) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var list []string
-	for _, w := range n.wills[node] {
+	for _, w := range n.notices[node] {
 		body := string(w.Body)
 		list = append(list, w.Topic+" "+w.Key+" "+body[strings.Index(body, `"room"`):])
 	}
@@ -105,28 +105,28 @@ type notaryNode struct {
 	node int
 }
 
-func (n *notaryNode) Will(w store.Will) {
+func (n *notaryNode) AddNotice(w store.LeaveNotice) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.wills[n.node] = append(n.wills[n.node], w)
+	n.notices[n.node] = append(n.notices[n.node], w)
 }
 
-func (n *notaryNode) Unwill(key string) {
+func (n *notaryNode) WithdrawNotice(key string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.removeLocked(n.node, key)
 }
 
 func (n *Notary) removeLocked(node int, key string) bool {
-	i := slices.IndexFunc(n.wills[node], func(w store.Will) bool { return w.Key == key })
+	i := slices.IndexFunc(n.notices[node], func(w store.LeaveNotice) bool { return w.Key == key })
 	if i < 0 {
 		return false
 	}
-	n.wills[node] = slices.Delete(slices.Clone(n.wills[node]), i, i+1)
+	n.notices[node] = slices.Delete(slices.Clone(n.notices[node]), i, i+1)
 	return true
 }
 
-func (n *notaryNode) Claim(ctx context.Context, key string) bool {
+func (n *notaryNode) TakeOver(ctx context.Context, key string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := ctx.Deadline(); !ok {
@@ -141,12 +141,12 @@ func (n *notaryNode) Claim(ctx context.Context, key string) bool {
 	return false
 }
 
-// WantWills fails unless a node has left these wills.
-func (w *Town) WantWills(node int, want ...string) {
+// WantNotices fails unless a node has left these notices.
+func (w *Town) WantNotices(node int, want ...string) {
 	w.t.Helper()
 	slices.Sort(want)
 	if got := w.Notary.list(node); !slices.Equal(got, want) {
-		w.t.Errorf("node %d has the wills\n\t%s\nwant\n\t%s", node, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		w.t.Errorf("node %d has the notices\n\t%s\nwant\n\t%s", node, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }
 

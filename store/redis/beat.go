@@ -24,8 +24,8 @@ const (
 	beatLost
 )
 
-// willsPutOff is the time between two commands that keep the wills from expiring.
-const willsPutOff = keyLife / 24
+// noticesPutOff is the time between two commands that keep the notices from expiring.
+const noticesPutOff = keyLife / 24
 
 // beatLoop registers the node and renews its lease until the node ends or leaves.
 func (n *Node) beatLoop() {
@@ -50,9 +50,9 @@ func (n *Node) beatLoop() {
 			}
 		} else {
 			said = ""
-			if start.Sub(putOff) > willsPutOff {
+			if start.Sub(putOff) > noticesPutOff {
 				putOff = start
-				n.wills.putOff()
+				n.notices.putOff()
 			}
 		}
 		timer.Reset(max(next-time.Since(start), n.o.Beat/8))
@@ -126,7 +126,7 @@ func (n *Node) register(run string) error {
 	case n.arrived <- struct{}{}:
 	default: // it is about to look
 	}
-	n.wills.register(willKeysOf(n.o.Prefix, run))
+	n.notices.register(noticeKeysOf(n.o.Prefix, run))
 	n.wakeRestore()
 	return nil
 }

@@ -40,16 +40,16 @@ func TestOnACluster(t *testing.T) {
 		a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
 		ann, bob := store.User{ID: "1", Name: "Ann", Room: "r"}, store.User{ID: "2", Name: "Bob", Room: "r"}
 		save(t, a.users, ann, bob)
-		a.will("k", "k", "j")
+		a.notice("k", "k", "j")
 		if err := a.Leave(t.Context(), 2*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		wantDeath(t, receive(t, "b is told that a leaves", b.leavings), "a", "j", "k", "k")
-		if !b.Claim(t.Context(), "k") {
+		if !b.TakeOver(t.Context(), "k") {
 			t.Error("Claim = false, want true")
 		}
-		a.Unwill("k")
-		a.will("i")
+		a.WithdrawNotice("k")
+		a.notice("i")
 		back := store.User{ID: "3", Name: "Ann", Room: "r"}
 		wantBack(t, b.users, back, true)
 		wantDeath(t, receive(t, "b is told", b.dead), "a", "i", "j", "k")

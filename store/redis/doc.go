@@ -24,9 +24,9 @@
 //	{nodes}:rooms    sorted set   users by room, then by their place in the order of login    24 h
 //	{nodes}:owners   sorted set   users by node, room and name                                24 h
 //	{nodes}:seq      integer      the last place in the order of login                        24 h
-//	{INC}:wills      hash         wills of an incarnation: key -> count, topic and body       24 h
-//	{INC}:left       hash         wills of an incarnation that is leaving                     24 h
-//	{INC}:taken      hash         how often each of left was claimed, until its unwill comes  24 h
+//	{INC}:wills      hash         notices of an incarnation: key -> count, topic and body       24 h
+//	{INC}:left       hash         notices of an incarnation that is leaving                     24 h
+//	{INC}:taken      hash         how often each of left was taken over and not yet withdrawn  24 h
 //	{INC}:rest       hash         what was left when the grace was over                       24 h
 //	{tickets}:t:H    string       a ticket -> its user                                        15 min
 //	{tickets}:u:H    sorted set   the tickets of a user, by expiry                            15 min

@@ -32,13 +32,13 @@ func (k *keys) all() []string {
 	return []string{k.ids, k.rooms, k.owners, k.seq, k.lease, k.run, k.leaving, k.version, k.seen, k.dead, k.work, k.claim}
 }
 
-// willKeys are the names of the keys of one incarnation of a node. They have a hash tag of their own: nothing that is done
+// noticeKeys are the names of the keys of one incarnation of a node. They have a hash tag of their own: nothing that is done
 // to them must be atomic with the rest, and the nodes of a Redis Cluster share the load.
-type willKeys struct{ wills, left, taken, rest string }
+type noticeKeys struct{ notices, left, taken, rest string }
 
-func willKeysOf(prefix, run string) willKeys {
+func noticeKeysOf(prefix, run string) noticeKeys {
 	base := keyBase(prefix) + "{" + run + "}:"
-	return willKeys{wills: base + "wills", left: base + "left", taken: base + "taken", rest: base + "rest"}
+	return noticeKeys{notices: base + "wills", left: base + "left", taken: base + "taken", rest: base + "rest"}
 }
 
 func keyBase(prefix string) string { return prefix + "-signalbox:" }

@@ -80,11 +80,11 @@ func (n *Node) sawLeaving(w *watch, list []string) bool {
 	n.leaving.Store(&leaving)
 	for _, other := range leaving {
 		if _, is := w.told[other]; !is {
-			wills, err := readWills(n.ctx, n.o.Link, willKeysOf(n.o.Prefix, other.run).left)
+			notices, err := readNotices(n.ctx, n.o.Link, noticeKeysOf(n.o.Prefix, other.run).left)
 			if err != nil {
 				return false
 			}
-			n.calls.OnLeaving(other.node, wills)
+			n.calls.OnLeaving(other.node, notices)
 			w.told[other] = struct{}{}
 		}
 		told[other] = struct{}{}

@@ -42,20 +42,20 @@ type NodeOptions struct {
 // NodeCalls are what a node tells. All must be set. They are called on goroutines of the node, OnDead one at a time, OnReturn
 // one at a time.
 type NodeCalls struct {
-	// OnDead is told of a node that is dead. What is left of it was given to this node alone: the wills, each as often as it
+	// OnDead is told of a node that is dead. What is left of it was given to this node alone: the notices, each as often as it
 	// counts, and the users, who are to be taken with [Users.Release]. Should this node die in the middle, another one is given
-	// the same wills and the rest of the users. ctx is over when this node can no longer be sure to be alone with them, and
+	// the same notices and the rest of the users. ctx is over when this node can no longer be sure to be alone with them, and
 	// after a minute; OnDead returns then.
-	OnDead func(ctx context.Context, node string, wills []store.Will)
-	// OnReturn is told that this node was not registered, and is again, with its wills. declaredDead: the others had declared it
+	OnDead func(ctx context.Context, node string, notices []store.LeaveNotice)
+	// OnReturn is told that this node was not registered, and is again, with its notices. declaredDead: the others had declared it
 	// dead, and have carried out what it left; else Redis had forgotten it. [Users.Repair] is called from here.
 	OnReturn func(ctx context.Context, declaredDead bool)
-	// OnLeaving is told once of a node that is leaving, before its Leave returns: it has these wills, which may be claimed.
+	// OnLeaving is told once of a node that is leaving, before its Leave returns: it has these notices, which may be taken over.
 	// It must not wait.
-	OnLeaving func(node string, wills []store.Will)
+	OnLeaving func(node string, notices []store.LeaveNotice)
 }
 
-// Node is a node's place in the cluster: it lives while its lease is renewed, and leaves wills for when it is not. Make it with
+// Node is a node's place in the cluster: it lives while its lease is renewed, and leaves notices for when it is not. Make it with
 // [NewNode], then call Start; Close ends it. Its methods may be called from any goroutine.
 //
 // # What holds
@@ -68,32 +68,32 @@ type NodeCalls struct {
 // A node that was declared dead and lives comes back under a new incarnation: what others still carry out is what the old one
 // had left. OnReturn comes when they have ended, so what it tells is told last.
 //
-// Wills are carried out at least once: twice where the node that has carried them out dies before it has said so. A node's
+// Notices are carried out at least once: twice where the node that has carried them out dies before it has said so. A node's
 // last changes are lost with it if they were not yet written; that takes a millisecond.
 type Node struct {
 	// Static after construction.
-	o      NodeOptions
-	log    *slog.Logger
-	look   time.Duration // between two looks after the others
-	keys   keys
-	wills  *wills
-	ctx    context.Context // ends with the node, or when it leaves
-	cancel context.CancelFunc
+	o       NodeOptions
+	log     *slog.Logger
+	look    time.Duration // between two looks after the others
+	keys    keys
+	notices *notices
+	ctx     context.Context // ends with the node, or when it leaves
+	cancel  context.CancelFunc
 
 	calls NodeCalls // set by Start, before what calls them runs
 
 	contact contact
 	// leaving are the others that are leaving.
-	leaving  atomic.Pointer[[]incarnation]
-	claims   claims
-	restored chan struct{} // there is something for restoreLoop to do
-	back     chan struct{} // Redis can be reached: the beat need not wait
-	arrived  chan struct{} // it was registered: the look after the others need not wait
-	known    chan struct{} // closed by acquaint
-	acquaint sync.Once     // when the others know of it, and it of those who are leaving
-	work     chan string   // what this node was given, for workLoop
-	beats    sync.WaitGroup
-	others   sync.WaitGroup // the other loops
+	leaving   atomic.Pointer[[]incarnation]
+	takeovers takeovers
+	restored  chan struct{} // there is something for restoreLoop to do
+	back      chan struct{} // Redis can be reached: the beat need not wait
+	arrived   chan struct{} // it was registered: the look after the others need not wait
+	known     chan struct{} // closed by acquaint
+	acquaint  sync.Once     // when the others know of it, and it of those who are leaving
+	work      chan string   // what this node was given, for workLoop
+	beats     sync.WaitGroup
+	others    sync.WaitGroup // the other loops
 
 	// mu guards the following.
 	mu       sync.Mutex
@@ -114,7 +114,7 @@ type incarnation struct{ node, run string }
 // named is what work of an incarnation is called. It is also what those are called who carry it out.
 func (i incarnation) named() string { return i.run + " " + i.node }
 
-// NewNode returns a node that has not been started, to which wills may be given already. It is to be closed before the link is.
+// NewNode returns a node that has not been started, to which notices may be given already. It is to be closed before the link is.
 func NewNode(o NodeOptions) *Node {
 	if o.Lease <= 0 {
 		o.Lease = DefaultLease
@@ -128,7 +128,7 @@ func NewNode(o NodeOptions) *Node {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Node{
-		o: o, log: log.With("node", o.ID), look: o.Beat / 2, keys: keysOf(o.Prefix), wills: newWills(o.Link),
+		o: o, log: log.With("node", o.ID), look: o.Beat / 2, keys: keysOf(o.Prefix), notices: newNotices(o.Link),
 		ctx: ctx, cancel: cancel, contact: contact{gap: o.Lease / 2, lease: o.Lease},
 		restored: make(chan struct{}, 1), back: make(chan struct{}, 1), arrived: make(chan struct{}, 1),
 		known: make(chan struct{}), work: make(chan string, 1), next: newIncarnation(),
@@ -164,16 +164,16 @@ func newIncarnation() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Will implements [store.Wills].
-func (n *Node) Will(w store.Will) { n.wills.add(w) }
+// AddNotice implements [store.LeaveNotices].
+func (n *Node) AddNotice(w store.LeaveNotice) { n.notices.add(w) }
 
-// Unwill implements [store.Wills]. While this node is leaving, each claim of a key is taken to be of a membership whose Unwill
-// comes later, if it comes: that one changes nothing.
-func (n *Node) Unwill(key string) { n.wills.undo(key) }
+// WithdrawNotice implements [store.LeaveNotices]. While this node is leaving, others take notices over before it withdraws
+// them: a withdrawal of one that was taken over changes nothing.
+func (n *Node) WithdrawNotice(key string) { n.notices.withdraw(key) }
 
 // Leave says that this node drains: it gives no more signs, and what it leaves behind stays untouched for the time of grace,
-// or until others claim it. It returns when every other node knows, so whoever goes to one of them after that can be claimed; a
-// node that does not look is waited for two beats. After the grace this node is dead to the others. The wills may be changed
+// or until others take it over. It returns when every other node knows, so whoever goes to one of them after that can be taken over; a
+// node that does not look is waited for two beats. After the grace this node is dead to the others. The notices may be changed
 // until [Node.Close].
 //
 // With an error the others are not sure to know, and the lease of this node runs out by itself. [ErrNotRegistered]: there
@@ -192,7 +192,7 @@ func (n *Node) Leave(ctx context.Context, grace time.Duration) error {
 	n.cancel()
 	n.beats.Wait() // a beat that is under way might register again
 	me := n.me()
-	if err := n.wills.leave(ctx); err != nil {
+	if err := n.notices.leave(ctx); err != nil {
 		return err
 	}
 	version, err := runNumber(ctx, n.o.Link, scriptLeave, n.keys.all(), me.node, me.run, grace.Milliseconds())
@@ -225,7 +225,7 @@ func (n *Node) awaitSeen(ctx context.Context, version int64) error {
 }
 
 // Close ends the node. One that has left keeps what it left until the grace is over. Any other is taken off the register; where
-// it has wills or users still, another node is given them at once. It returns when none of its calls runs any more, or
+// it has notices or users still, another node is given them at once. It returns when none of its calls runs any more, or
 // when ctx is over.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
@@ -238,7 +238,7 @@ func (n *Node) Close(ctx context.Context) error {
 	if me := n.me(); first && !left && me.run != "" {
 		err = n.deregister(ctx, me)
 	}
-	n.wills.close()
+	n.notices.close()
 	ended := make(chan struct{})
 	go func() { // ends with the calls, which return when their ctx is over
 		n.others.Wait()
@@ -254,8 +254,8 @@ func (n *Node) Close(ctx context.Context) error {
 
 // deregister takes this node off the register.
 func (n *Node) deregister(ctx context.Context, me incarnation) error {
-	flushed := n.wills.settle(ctx)
-	_, err := n.o.Link.Run(ctx, scriptClose, n.keys.all(), me.node, me.run, flag(n.wills.some()))
+	flushed := n.notices.settle(ctx)
+	_, err := n.o.Link.Run(ctx, scriptClose, n.keys.all(), me.node, me.run, flag(n.notices.some()))
 	return errors.Join(flushed, err)
 }
 

@@ -55,8 +55,8 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	}
 	o := NodeOptions{Link: l, Prefix: "p", ID: id, Lease: testLease, Beat: testBeat}
 	calls := NodeCalls{
-		OnDead: func(ctx context.Context, node string, wills []store.Will) {
-			n.dead <- death{node, willKeyList(wills), ctx}
+		OnDead: func(ctx context.Context, node string, notices []store.LeaveNotice) {
+			n.dead <- death{node, noticeKeyList(notices), ctx}
 			if n.hold != nil {
 				select {
 				case <-n.hold:
@@ -65,7 +65,7 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 			}
 		},
 		OnReturn:  func(_ context.Context, declaredDead bool) { n.returns <- declaredDead },
-		OnLeaving: func(node string, wills []store.Will) { n.leavings <- death{node, willKeyList(wills), nil} },
+		OnLeaving: func(node string, notices []store.LeaveNotice) { n.leavings <- death{node, noticeKeyList(notices), nil} },
 	}
 	if change != nil {
 		change(&o)
@@ -81,9 +81,9 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	return n
 }
 
-func willKeyList(wills []store.Will) []string {
+func noticeKeyList(notices []store.LeaveNotice) []string {
 	var keys []string
-	for _, w := range wills {
+	for _, w := range notices {
 		keys = append(keys, w.Key)
 	}
 	slices.Sort(keys)
@@ -100,9 +100,9 @@ func (n *testNode) kill() {
 	n.others.Wait()
 }
 
-func (n *testNode) will(keys ...string) {
+func (n *testNode) notice(keys ...string) {
 	for _, key := range keys {
-		n.Will(store.Will{Key: key, Topic: "topic", Body: []byte("of " + key)})
+		n.AddNotice(store.LeaveNotice{Key: key, Topic: "topic", Body: []byte("of " + key)})
 	}
 }
 
@@ -156,10 +156,10 @@ func TestNodeDies(t *testing.T) {
 	}
 	save(t, a.users, users...)
 	save(t, b.users, store.User{ID: "x", Name: "n", Room: "r"})
-	a.will("k", "j", "k", "gone", "i")
-	a.Unwill("gone")
-	a.Unwill("never there")
-	b.will("mine")
+	a.notice("k", "j", "k", "gone", "i")
+	a.WithdrawNotice("gone")
+	a.WithdrawNotice("never there")
+	b.notice("mine")
 	a.settled(t)
 	steady(t, b, c)
 
@@ -197,8 +197,8 @@ func TestWholeClusterDies(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
-	a.will("ka")
-	b.will("kb")
+	a.notice("ka")
+	b.notice("kb")
 	a.settled(t)
 	b.settled(t)
 	a.kill()
@@ -217,7 +217,7 @@ func TestManyDieAtOnce(t *testing.T) {
 	var doomed []*testNode
 	for i := range 6 {
 		n := startNode(t, url, fmt.Sprint("n", i), nil)
-		n.will(fmt.Sprint("k", i))
+		n.notice(fmt.Sprint("k", i))
 		n.settled(t)
 		doomed = append(doomed, n)
 	}
@@ -250,7 +250,7 @@ func TestClaimerDies(t *testing.T) {
 	a := startNode(t, url, "a", nil)
 	b := startNode(t, url, "b", nil)
 	b.hold = make(chan struct{})
-	a.will("k")
+	a.notice("k")
 	a.settled(t)
 	steady(t, b)
 	a.kill()
@@ -273,7 +273,7 @@ func TestClaimerCloses(t *testing.T) {
 	a := startNode(t, url, "a", nil)
 	b := startNode(t, url, "b", nil)
 	b.hold = make(chan struct{})
-	a.will("k")
+	a.notice("k")
 	a.settled(t)
 	steady(t, b)
 	a.kill()
@@ -295,13 +295,13 @@ func TestNodeComesBack(t *testing.T) {
 	b.hold = make(chan struct{})
 	user := store.User{ID: "1", Name: "n", Room: "r"}
 	save(t, a.users, user)
-	a.will("k", "k", "j")
+	a.notice("k", "k", "j")
 	a.settled(t)
 	wantDeath(t, receive(t, "b is told", b.dead), "a", "j", "k", "k")
 
 	old := a.me().run
-	a.will("new")
-	a.Unwill("j")
+	a.notice("new")
+	a.WithdrawNotice("j")
 	a.contact.gap = testLease
 	if err := a.beatOnce(); err != nil {
 		t.Fatal(err)
@@ -310,9 +310,9 @@ func TestNodeComesBack(t *testing.T) {
 		t.Error("the incarnation is the same")
 	}
 	raw := client(t, url)
-	eventually(t, "its wills are written again", func() bool {
-		wills, err := readWills(t.Context(), a.link, willKeysOf("p", a.me().run).wills)
-		return err == nil && slices.Equal(willKeyList(wills), []string{"k", "k", "new"})
+	eventually(t, "its notices are written again", func() bool {
+		notices, err := readNotices(t.Context(), a.link, noticeKeysOf("p", a.me().run).notices)
+		return err == nil && slices.Equal(noticeKeyList(notices), []string{"k", "k", "new"})
 	})
 	if released, err := b.users.Release(t.Context(), "a"); len(released) != 0 || err != nil {
 		t.Errorf("Release = %v, %v, want nobody: the node is back", released, err)
@@ -327,8 +327,8 @@ func TestNodeComesBack(t *testing.T) {
 		t.Error("OnReturn(false), want true")
 	}
 	wantRoom(t, b.users, "r", user)
-	if n := raw.Exists(t.Context(), willKeysOf("p", old).wills).Val(); n != 0 {
-		t.Error("the wills of the old incarnation are there still")
+	if n := raw.Exists(t.Context(), noticeKeysOf("p", old).notices).Val(); n != 0 {
+		t.Error("the notices of the old incarnation are there still")
 	}
 	if err := a.beatOnce(); err != nil {
 		t.Fatal(err)
@@ -341,7 +341,7 @@ func TestNodeComesBackUnnoticed(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	a := startNode(t, url, "a", func(o *NodeOptions) { o.Beat = never })
-	a.will("k")
+	a.notice("k")
 	a.settled(t)
 	raw, k := client(t, url), keysOf("p")
 	if _, err := goredis.NewScript(scriptText("head", "registry")+"bury(ARGV[1], clock()) return 0").
@@ -365,7 +365,7 @@ func TestRedisForgets(t *testing.T) {
 	a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
 	user := store.User{ID: "1", Name: "n", Room: "r"}
 	save(t, a.users, user)
-	a.will("k")
+	a.notice("k")
 	a.settled(t)
 	if err := client(t, url).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -375,9 +375,9 @@ func TestRedisForgets(t *testing.T) {
 			t.Errorf("OnReturn(true) of %s, want false", n.o.ID)
 		}
 	}
-	wills, err := readWills(t.Context(), a.link, willKeysOf("p", a.me().run).wills)
-	if err != nil || !slices.Equal(willKeyList(wills), []string{"k"}) {
-		t.Errorf("wills = %v, %v, want k", wills, err)
+	notices, err := readNotices(t.Context(), a.link, noticeKeysOf("p", a.me().run).notices)
+	if err != nil || !slices.Equal(noticeKeyList(notices), []string{"k"}) {
+		t.Errorf("notices = %v, %v, want k", notices, err)
 	}
 	if err := a.users.Repair(t.Context()); err != nil {
 		t.Fatal(err)
@@ -391,15 +391,15 @@ func TestRedisRestarts(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	a, b := startNode(t, server.URL(), "a", nil), startNode(t, server.URL(), "b", nil)
-	a.will("before", "back")
+	a.notice("before", "back")
 	a.settled(t)
 	steady(t, a, b)
 	server.Stop()
 	eventually(t, "the links are down", func() bool { return !a.link.Up() && !b.link.Up() })
-	a.will("while", "never")
-	a.Unwill("never")
-	a.Unwill("back")
-	if a.Claim(t.Context(), "k") {
+	a.notice("while", "never")
+	a.WithdrawNotice("never")
+	a.WithdrawNotice("back")
+	if a.TakeOver(t.Context(), "k") {
 		t.Error("Claim = true without redis")
 	}
 	eventually(t, "a lease has passed", func() bool { return a.contact.lost(time.Now()) && b.contact.lost(time.Now()) })
@@ -409,9 +409,9 @@ func TestRedisRestarts(t *testing.T) {
 			t.Errorf("OnReturn(true) of %s, want false", n.o.ID)
 		}
 	}
-	wills, err := readWills(t.Context(), a.link, willKeysOf("p", a.me().run).wills)
-	if err != nil || !slices.Equal(willKeyList(wills), []string{"before", "while"}) {
-		t.Errorf("wills = %v, %v, want before and while", wills, err)
+	notices, err := readNotices(t.Context(), a.link, noticeKeysOf("p", a.me().run).notices)
+	if err != nil || !slices.Equal(noticeKeyList(notices), []string{"before", "while"}) {
+		t.Errorf("notices = %v, %v, want before and while", notices, err)
 	}
 	steady(t, a, b)
 	wantSilence(t, a, b)
@@ -427,19 +427,19 @@ func TestRedisPauses(t *testing.T) {
 		t.Skip("miniredis cannot be paused: this test needs redis-server in PATH")
 	}
 	a, b, c := startNode(t, server.URL(), "a", nil), startNode(t, server.URL(), "b", nil), startNode(t, server.URL(), "c", nil)
-	a.will("k")
+	a.notice("k")
 	a.settled(t)
 	steady(t, a, b, c)
 	server.Pause()
-	a.will("while")
+	a.notice("while")
 	eventually(t, "a lease has passed", func() bool {
 		return a.contact.lost(time.Now()) && b.contact.lost(time.Now()) && c.contact.lost(time.Now())
 	})
 	server.Resume()
 	steady(t, a, b, c)
-	eventually(t, "the wills are written", func() bool {
-		wills, err := readWills(t.Context(), a.link, willKeysOf("p", a.me().run).wills)
-		return err == nil && slices.Equal(willKeyList(wills), []string{"k", "while"})
+	eventually(t, "the notices are written", func() bool {
+		notices, err := readNotices(t.Context(), a.link, noticeKeysOf("p", a.me().run).notices)
+		return err == nil && slices.Equal(noticeKeyList(notices), []string{"k", "while"})
 	})
 	wantSilence(t, a, b, c)
 	for _, n := range []*testNode{a, b, c} {
@@ -457,8 +457,8 @@ func TestLeave(t *testing.T) {
 	a, b, c := startNode(t, url, "a", nil), startNode(t, url, "b", nil), startNode(t, url, "c", nil)
 	ann, bob := store.User{ID: "1", Name: "Ann", Room: "r"}, store.User{ID: "2", Name: "Bob", Room: "r"}
 	save(t, a.users, ann, bob)
-	a.will("k", "k", "k", "j", "i", "h")
-	if b.Claim(t.Context(), "k") {
+	a.notice("k", "k", "k", "j", "i", "h")
+	if b.TakeOver(t.Context(), "k") {
 		t.Error("Claim = true, and nobody is leaving")
 	}
 	steady(t, b, c)
@@ -478,19 +478,19 @@ func TestLeave(t *testing.T) {
 	}
 	claim := func(n *testNode, key string, want bool) {
 		t.Helper()
-		if got := n.Claim(t.Context(), key); got != want {
+		if got := n.TakeOver(t.Context(), key); got != want {
 			t.Errorf("Claim(%s) = %v, want %v", key, got, want)
 		}
 	}
 	claim(b, "nobody", false)
 	claim(b, "k", true)
 	claim(c, "k", true)
-	a.Unwill("k") // of the first claim
-	a.Unwill("k") // of the second
-	a.Unwill("i") // has left before anybody came
-	a.will("late")
-	a.Unwill("h")
-	a.will("h")
+	a.WithdrawNotice("k") // of the first claim
+	a.WithdrawNotice("k") // of the second
+	a.WithdrawNotice("i") // has left before anybody came
+	a.notice("late")
+	a.WithdrawNotice("h")
+	a.notice("h")
 	a.settled(t)
 	claim(b, "i", false)
 	back := store.User{ID: "3", Name: "Ann", Room: "r"}
@@ -534,9 +534,9 @@ func TestClaimOnce(t *testing.T) {
 	a, b, c := startNode(t, url, "a", nil), startNode(t, url, "b", nil), startNode(t, url, "c", nil)
 	const there, wanted = 20, 50
 	for range there {
-		a.will("k")
+		a.notice("k")
 	}
-	a.will("j")
+	a.notice("j")
 	if err := a.Leave(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -548,7 +548,7 @@ func TestClaimOnce(t *testing.T) {
 			if i%2 == 0 {
 				n = c
 			}
-			if n.Claim(t.Context(), "k") {
+			if n.TakeOver(t.Context(), "k") {
 				claimed.Add(1)
 			}
 		})
@@ -558,11 +558,11 @@ func TestClaimOnce(t *testing.T) {
 		t.Errorf("%d claims, want %d", claimed.Load(), there)
 	}
 	for range there {
-		a.Unwill("k")
+		a.WithdrawNotice("k")
 	}
 	a.settled(t)
-	left, err := readWills(t.Context(), a.link, willKeysOf("p", a.me().run).left)
-	if err != nil || !slices.Equal(willKeyList(left), []string{"j"}) {
+	left, err := readNotices(t.Context(), a.link, noticeKeysOf("p", a.me().run).left)
+	if err != nil || !slices.Equal(noticeKeyList(left), []string{"j"}) {
 		t.Errorf("left are %v, %v, want j", left, err)
 	}
 }
@@ -575,7 +575,7 @@ func TestManyClaim(t *testing.T) {
 	const clients = 3000
 	for i := range clients {
 		if i%3 != 0 {
-			a.will(fmt.Sprint("k ", i))
+			a.notice(fmt.Sprint("k ", i))
 		}
 	}
 	if err := a.Leave(t.Context(), time.Minute); err != nil {
@@ -586,7 +586,7 @@ func TestManyClaim(t *testing.T) {
 	var wrong atomic.Int64
 	for i := range clients {
 		wg.Go(func() {
-			if b.Claim(t.Context(), fmt.Sprint("k ", i)) != (i%3 != 0) {
+			if b.TakeOver(t.Context(), fmt.Sprint("k ", i)) != (i%3 != 0) {
 				wrong.Add(1)
 			}
 		})
@@ -623,7 +623,7 @@ func TestLeaveWithoutGrace(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
-	a.will("k")
+	a.notice("k")
 	if err := a.Leave(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -638,8 +638,8 @@ func TestClose(t *testing.T) {
 		told  bool
 	}{
 		"nothing is left":      {func(*testing.T, *testNode) {}, nil, false},
-		"what was, is no more": {func(_ *testing.T, n *testNode) { n.will("k"); n.Unwill("k") }, nil, false},
-		"a will is left":       {func(_ *testing.T, n *testNode) { n.will("k") }, []string{"k"}, true},
+		"what was, is no more": {func(_ *testing.T, n *testNode) { n.notice("k"); n.WithdrawNotice("k") }, nil, false},
+		"a notice is left":     {func(_ *testing.T, n *testNode) { n.notice("k") }, []string{"k"}, true},
 		"a user is left": {func(t *testing.T, n *testNode) {
 			save(t, n.users, store.User{ID: "1", Name: "n", Room: "r"})
 		}, nil, true},
@@ -667,8 +667,8 @@ func TestClose(t *testing.T) {
 			}
 			eventually(t, "nothing is to be carried out", func() bool { return raw.ZCard(t.Context(), k.work).Val() == 0 })
 			wantSilence(t, b)
-			a.will("after the end")
-			a.Unwill("after the end")
+			a.notice("after the end")
+			a.WithdrawNotice("after the end")
 		})
 	}
 }
@@ -703,16 +703,16 @@ func TestNodeOnMiniredis(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url, "a", nil), startNode(t, url, "b", nil)
-		a.will("k", "k", "j")
+		a.notice("k", "k", "j")
 		if err := a.Leave(t.Context(), time.Second); err != nil {
 			t.Fatal(err)
 		}
 		wantDeath(t, receive(t, "b is told that a leaves", b.leavings), "a", "j", "k", "k")
-		if !b.Claim(t.Context(), "k") {
+		if !b.TakeOver(t.Context(), "k") {
 			t.Error("Claim = false, want true")
 		}
-		a.Unwill("k")
-		a.will("i")
+		a.WithdrawNotice("k")
+		a.notice("i")
 		wantDeath(t, receive(t, "b is told", b.dead), "a", "i", "j", "k")
 	})
 }

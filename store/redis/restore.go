@@ -15,7 +15,7 @@ func (n *Node) pending() bool {
 	n.mu.Lock()
 	returned := n.returned
 	n.mu.Unlock()
-	return returned || n.wills.isDirty()
+	return returned || n.notices.isDirty()
 }
 
 func (n *Node) wakeRestore() {
@@ -25,7 +25,7 @@ func (n *Node) wakeRestore() {
 	}
 }
 
-// restoreLoop writes wills that are not in Redis, and tells when the node is back. Errors are left to the next beat.
+// restoreLoop writes notices that are not in Redis, and tells when the node is back. Errors are left to the next beat.
 func (n *Node) restoreLoop() {
 	for {
 		select {
@@ -33,7 +33,7 @@ func (n *Node) restoreLoop() {
 		case <-n.ctx.Done():
 			return
 		}
-		if n.wills.flush(n.ctx) != nil || !n.awaitOthers() {
+		if n.notices.flush(n.ctx) != nil || !n.awaitOthers() {
 			continue
 		}
 		if declaredDead, is := n.takeReturn(); is {
@@ -71,7 +71,7 @@ func (n *Node) awaitOthers() bool {
 		}
 	}
 	for _, run := range old {
-		if n.dropWills(n.ctx, run) != nil {
+		if n.dropNotices(n.ctx, run) != nil {
 			return false
 		}
 	}
@@ -81,10 +81,10 @@ func (n *Node) awaitOthers() bool {
 	return true
 }
 
-// dropWills removes the wills of an incarnation.
-func (n *Node) dropWills(ctx context.Context, run string) error {
-	k := willKeysOf(n.o.Prefix, run)
-	_, err := n.o.Link.Do(ctx, "unlink", k.wills, k.left, k.taken, k.rest)
+// dropNotices removes the notices of an incarnation.
+func (n *Node) dropNotices(ctx context.Context, run string) error {
+	k := noticeKeysOf(n.o.Prefix, run)
+	_, err := n.o.Link.Do(ctx, "unlink", k.notices, k.left, k.taken, k.rest)
 	return err
 }
 

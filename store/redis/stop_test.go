@@ -35,11 +35,11 @@ func init() {
 }
 
 var (
-	childUsers = []store.User{{ID: "c1", Name: "Ann", Room: "r"}, {ID: "c2", Name: "Bob", Room: "r"}}
-	childWills = []string{"k", "k", "j"}
+	childUsers   = []store.User{{ID: "c1", Name: "Ann", Room: "r"}, {ID: "c2", Name: "Bob", Room: "r"}}
+	childNotices = []string{"k", "k", "j"}
 )
 
-// child is a node with users and wills until its input ends. It writes a line for everything it is told.
+// child is a node with users and notices until its input ends. It writes a line for everything it is told.
 func child(url string) error {
 	l, err := redislink.Open(redislink.Options{URL: url, Beat: 20 * time.Millisecond})
 	if err != nil {
@@ -61,14 +61,14 @@ func child(url string) error {
 		Link: l, Prefix: "p", ID: "child", Lease: testLease, Beat: testBeat,
 	})
 	n.Start(NodeCalls{
-		OnDead: func(_ context.Context, node string, _ []store.Will) { fmt.Println("dead", node) },
+		OnDead: func(_ context.Context, node string, _ []store.LeaveNotice) { fmt.Println("dead", node) },
 		OnReturn: func(ctx context.Context, declaredDead bool) {
 			fmt.Println("returned", declaredDead, users.Repair(ctx))
 		},
 	})
 	defer n.Close(context.Background())
-	for _, key := range childWills {
-		n.Will(store.Will{Key: key})
+	for _, key := range childNotices {
+		n.AddNotice(store.LeaveNotice{Key: key})
 	}
 	for _, u := range childUsers {
 		if _, err := users.SaveUser(context.Background(), u); err != nil {
@@ -139,7 +139,7 @@ func TestProcessStops(t *testing.T) {
 	wantRoom(t, b.users, "r", want...)
 
 	signal(syscall.SIGSTOP)
-	wantDeath(t, receive(t, "b is told", b.dead), "child", childWills...)
+	wantDeath(t, receive(t, "b is told", b.dead), "child", childNotices...)
 	if got, err := b.users.Release(t.Context(), "child"); err != nil || !slices.Equal(got, childUsers) {
 		t.Errorf("Release = %v, %v, want %v", got, err, childUsers)
 	}
@@ -150,14 +150,14 @@ func TestProcessStops(t *testing.T) {
 	wantLine("returned true <nil>")
 	wantRoom(t, b.users, "r", want...)
 	raw := client(t, url)
-	wills, err := readWills(t.Context(), b.link, willKeysOf("p", raw.HGet(t.Context(), keysOf("p").run, "child").Val()).wills)
-	if err != nil || !slices.Equal(willKeyList(wills), slices.Sorted(slices.Values(childWills))) {
-		t.Errorf("wills = %v, %v, want %v", wills, err, childWills)
+	notices, err := readNotices(t.Context(), b.link, noticeKeysOf("p", raw.HGet(t.Context(), keysOf("p").run, "child").Val()).notices)
+	if err != nil || !slices.Equal(noticeKeyList(notices), slices.Sorted(slices.Values(childNotices))) {
+		t.Errorf("notices = %v, %v, want %v", notices, err, childNotices)
 	}
 
 	// It declares nobody dead, now or later, and is declared dead again when it is killed.
 	signal(syscall.SIGKILL)
-	wantDeath(t, receive(t, "b is told again", b.dead), "child", childWills...)
+	wantDeath(t, receive(t, "b is told again", b.dead), "child", childNotices...)
 	<-ended
 	select {
 	case line := <-lines:

@@ -10,7 +10,7 @@ import (
 
 var (
 	scriptDone = script("head", "registry", "done")
-	scriptSeal = script("will_rename")
+	scriptSeal = script("notice_rename")
 )
 
 // workTimeout is how long OnDead may take.
@@ -35,28 +35,28 @@ func (n *Node) carryOut(me incarnation, work string) {
 	ctx, cancel := context.WithTimeout(n.ctx, workTimeout)
 	defer cancel()
 	n.setWork(work, cancel)
-	wills, err := n.takeWills(ctx, run)
+	notices, err := n.takeNotices(ctx, run)
 	if err == nil {
-		n.log.Info("node is dead", "dead", node, "wills", len(wills))
-		n.calls.OnDead(ctx, node, wills)
+		n.log.Info("node is dead", "dead", node, "notices", len(notices))
+		n.calls.OnDead(ctx, node, notices)
 	}
 	// A ctx that is over means that it may be another's by now, or that OnDead may have ended early.
 	ended := err == nil && ctx.Err() == nil
 	if ended {
-		_ = n.dropWills(n.ctx, run) // they go by themselves
+		_ = n.dropNotices(n.ctx, run) // they go by themselves
 	}
 	if _, err := runNumber(context.WithoutCancel(ctx), n.o.Link, scriptDone, n.keys.all(), work, me.named(), flag(ended)); err != nil {
 		n.log.Warn("what a dead node left may be carried out twice", "dead", node, "error", err)
 	}
 }
 
-// takeWills returns the wills of an incarnation that is dead. Nobody can claim them any more.
-func (n *Node) takeWills(ctx context.Context, of string) ([]store.Will, error) {
-	k := willKeysOf(n.o.Prefix, of)
+// takeNotices returns the notices of an incarnation that is dead. Nobody can take them over any more.
+func (n *Node) takeNotices(ctx context.Context, of string) ([]store.LeaveNotice, error) {
+	k := noticeKeysOf(n.o.Prefix, of)
 	if _, err := n.o.Link.Run(ctx, scriptSeal, []string{k.left, k.rest}); err != nil {
 		return nil, err
 	}
-	return readWills(ctx, n.o.Link, k.rest, k.wills)
+	return readNotices(ctx, n.o.Link, k.rest, k.notices)
 }
 
 // idle reports whether this node has no work.

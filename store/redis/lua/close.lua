@@ -1,4 +1,4 @@
--- ARGV: node, incarnation, whether it has wills ("1"). Takes a node off the register; where it leaves anything behind, it is
+-- ARGV: node, incarnation, whether it has notices ("1"). Takes a node off the register; where it leaves anything behind, it is
 -- for the others to carry out at once.
 local node, incarnation = ARGV[1], ARGV[2]
 if redis.call('HGET', run, node) ~= incarnation then

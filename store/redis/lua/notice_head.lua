@@ -1,4 +1,4 @@
--- A will is a field of a hash, its key; the value is how many there are, a space, and the rest.
+-- A notice is a field of a hash, its key; the value is how many there are, a space, and the rest.
 local function counted(value)
   local space = string.find(value, ' ', 1, true)
   return tonumber(string.sub(value, 1, space - 1)), string.sub(value, space)

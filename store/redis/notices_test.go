@@ -15,21 +15,21 @@ import (
 	"signalbox/store/redislink"
 )
 
-// TestWillsInRedis changes wills at random while Redis comes and goes, loses its scripts and its data, and compares at times.
-func TestWillsInRedis(t *testing.T) {
+// TestNoticesInRedis changes notices at random while Redis comes and goes, loses its scripts and its data, and compares at times.
+func TestNoticesInRedis(t *testing.T) {
 	server := redistest.Start(t)
 	l, raw := dial(t, server.URL()), client(t, server.URL())
-	w := newWills(l)
+	w := newNotices(l)
 	random := rand.New(rand.NewPCG(1, 2))
 	truth := make(map[string]int)
 	change := func() {
 		key := fmt.Sprint("k", random.IntN(30))
 		if random.IntN(3) > 0 {
-			w.add(store.Will{Key: key, Topic: "t", Body: []byte(key)})
+			w.add(store.LeaveNotice{Key: key, Topic: "t", Body: []byte(key)})
 			truth[key]++
 			return
 		}
-		w.undo(key)
+		w.withdraw(key)
 		if truth[key]--; truth[key] <= 0 {
 			delete(truth, key)
 		}
@@ -37,7 +37,7 @@ func TestWillsInRedis(t *testing.T) {
 	run := 0
 	register := func() {
 		run++
-		w.register(willKeysOf("p", fmt.Sprint(run)))
+		w.register(noticeKeysOf("p", fmt.Sprint(run)))
 	}
 	for range 50 {
 		change()
@@ -70,48 +70,48 @@ func TestWillsInRedis(t *testing.T) {
 			return err == nil && !w.isDirty()
 		})
 		got := make(map[string]int)
-		wills, err := readWills(t.Context(), l, willKeysOf("p", fmt.Sprint(run)).wills)
+		notices, err := readNotices(t.Context(), l, noticeKeysOf("p", fmt.Sprint(run)).notices)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, one := range wills {
+		for _, one := range notices {
 			got[one.Key]++
 			if one.Topic != "t" || string(one.Body) != one.Key {
 				t.Fatalf("will = %+v, want topic t and the key as its body", one)
 			}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(truth) {
-			t.Fatalf("round %d: wills in redis = %v, want %v", round, got, truth)
+			t.Fatalf("round %d: notices in redis = %v, want %v", round, got, truth)
 		}
 	}
 	wantKeysBounded(t, raw)
 }
 
-// TestWillsAway: what came and went while Redis was away is not remembered.
-func TestWillsAway(t *testing.T) {
+// TestNoticesAway: what came and went while Redis was away is not remembered.
+func TestNoticesAway(t *testing.T) {
 	server := redistest.Start(t)
 	l := dial(t, server.URL())
-	w := newWills(l)
+	w := newNotices(l)
 	for i := range 100 {
-		w.add(store.Will{Key: fmt.Sprint("early", i)})
-		w.undo(fmt.Sprint("early", i))
+		w.add(store.LeaveNotice{Key: fmt.Sprint("early", i)})
+		w.withdraw(fmt.Sprint("early", i))
 	}
-	w.register(willKeysOf("p", "1"))
-	w.add(store.Will{Key: "kept"})
-	w.add(store.Will{Key: "gone"})
+	w.register(noticeKeysOf("p", "1"))
+	w.add(store.LeaveNotice{Key: "kept"})
+	w.add(store.LeaveNotice{Key: "gone"})
 	if err := w.settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Stop()
 	eventually(t, "the link takes nothing", func() bool { return !l.Enqueue(redislink.Command{Args: []any{"ping"}}) })
 	for i := range 100 {
-		w.add(store.Will{Key: fmt.Sprint("late", i)})
-		w.add(store.Will{Key: fmt.Sprint("late", i)})
-		w.undo(fmt.Sprint("late", i))
-		w.undo(fmt.Sprint("late", i))
+		w.add(store.LeaveNotice{Key: fmt.Sprint("late", i)})
+		w.add(store.LeaveNotice{Key: fmt.Sprint("late", i)})
+		w.withdraw(fmt.Sprint("late", i))
+		w.withdraw(fmt.Sprint("late", i))
 	}
-	w.add(store.Will{Key: "new"})
-	w.undo("gone")
+	w.add(store.LeaveNotice{Key: "new"})
+	w.withdraw("gone")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.kept) != 2 || len(w.dirty) != 2 {
@@ -119,29 +119,29 @@ func TestWillsAway(t *testing.T) {
 	}
 }
 
-func TestManyWills(t *testing.T) {
+func TestManyNotices(t *testing.T) {
 	server := redistest.Start(t)
 	l := dial(t, server.URL())
-	w := newWills(l)
+	w := newNotices(l)
 	const n = 5000
 	want := make(map[string]int)
 	for i := range n {
 		key := fmt.Sprint("k", i)
-		w.add(store.Will{Key: key, Topic: "t", Body: bytes.Repeat([]byte("b"), 1000)})
+		w.add(store.LeaveNotice{Key: key, Topic: "t", Body: bytes.Repeat([]byte("b"), 1000)})
 		want[key] = 1
 	}
-	w.register(willKeysOf("p", "1"))
+	w.register(noticeKeysOf("p", "1"))
 	if err := w.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wills, err := readWills(t.Context(), l, willKeysOf("p", "1").left, willKeysOf("p", "1").wills)
-	if err != nil || len(wills) != n {
-		t.Fatalf("readWills = %d, %v, want %d", len(wills), err, n)
+	notices, err := readNotices(t.Context(), l, noticeKeysOf("p", "1").left, noticeKeysOf("p", "1").notices)
+	if err != nil || len(notices) != n {
+		t.Fatalf("readNotices = %d, %v, want %d", len(notices), err, n)
 	}
-	for _, one := range wills {
+	for _, one := range notices {
 		delete(want, one.Key)
 	}
 	if len(want) > 0 {
@@ -149,7 +149,7 @@ func TestManyWills(t *testing.T) {
 	}
 }
 
-func TestReadWill(t *testing.T) {
+func TestReadNotice(t *testing.T) {
 	for value, want := range map[string]struct {
 		topic, body string
 		n           int
@@ -159,7 +159,7 @@ func TestReadWill(t *testing.T) {
 		"3 0:":                 {"", "", 3, true},
 		"1 4:room":             {"room", "", 1, true},
 		"2 1:a b c 1:":         {"a", " b c 1:", 2, true},
-		"99999999 1:ab":        {"a", "b", maxWillsOfKey, true},
+		"99999999 1:ab":        {"a", "b", maxNoticesOfKey, true},
 		"":                     {},
 		"1":                    {},
 		"1 ":                   {},
@@ -170,9 +170,9 @@ func TestReadWill(t *testing.T) {
 		"1 -1:ab":              {},
 		"1 99999999999999999:": {},
 	} {
-		one, n, ok := readWill("k", value)
+		one, n, ok := readNotice("k", value)
 		if ok != want.ok || ok && (one.Topic != want.topic || string(one.Body) != want.body || n != want.n || one.Key != "k") {
-			t.Errorf("readWill(%q) = %+v, %d, %v, want %+v", value, one, n, ok, want)
+			t.Errorf("readNotice(%q) = %+v, %d, %v, want %+v", value, one, n, ok, want)
 		}
 	}
 }
@@ -183,8 +183,8 @@ func FuzzStored(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if one, n, ok := readWill("k", text); ok && (n < 1 || n > maxWillsOfKey || len(one.Topic)+len(one.Body) > len(text)) {
-			t.Errorf("readWill(%q) = %+v, %d", text, one, n)
+		if one, n, ok := readNotice("k", text); ok && (n < 1 || n > maxNoticesOfKey || len(one.Topic)+len(one.Body) > len(text)) {
+			t.Errorf("readNotice(%q) = %+v, %d", text, one, n)
 		}
 		placeOf("r", text)
 		ownedOf(text)
@@ -196,13 +196,13 @@ func FuzzStored(f *testing.F) {
 	})
 }
 
-func BenchmarkWillMemory(b *testing.B) {
+func BenchmarkNoticeMemory(b *testing.B) {
 	const n = 100_000
 	for b.Loop() {
 		before := heap()
-		w := newWills(nil)
+		w := newNotices(nil)
 		for i := range n {
-			w.add(store.Will{Key: fmt.Sprintf("room 4 room %06d", i), Topic: "room", Body: []byte(`{"run":"x","room":"cm9vbQ==","userId":"42"}`)})
+			w.add(store.LeaveNotice{Key: fmt.Sprintf("room 4 room %06d", i), Topic: "room", Body: []byte(`{"run":"x","room":"cm9vbQ==","userId":"42"}`)})
 		}
 		b.ReportMetric(float64(heap()-before)/n, "B/will")
 		runtime.KeepAlive(w)

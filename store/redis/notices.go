@@ -9,78 +9,78 @@ import (
 	"signalbox/store/redislink"
 )
 
-// The scripts that change wills go through the queue of the link: nobody waits for them who could send the text after Redis
+// The scripts that change notices go through the queue of the link: nobody waits for them who could send the text after Redis
 // has said that it does not know the name.
 var (
-	textWillWrite  = scriptText("will_write")
-	textWillAdd    = scriptText("will_head", "will_add")
-	textWillUndo   = scriptText("will_head", "will_undo")
-	textWillRename = scriptText("will_rename")
+	textNoticeWrite    = scriptText("notice_write")
+	textNoticeAdd      = scriptText("notice_head", "notice_add")
+	textNoticeWithdraw = scriptText("notice_head", "notice_withdraw")
+	textNoticeRename   = scriptText("notice_rename")
 
-	nameWillWrite = redislink.NewScript(textWillWrite).Name()
+	nameNoticeWrite = redislink.NewScript(textNoticeWrite).Name()
 )
 
-// Bounds of one command that writes many wills.
+// Bounds of one command that writes many notices.
 const (
-	willsPerWrite     = 200
-	willBytesPerWrite = 256 << 10
+	noticesPerWrite     = 200
+	noticeBytesPerWrite = 256 << 10
 )
 
-// wills are the wills of one node: in memory, and in the order of their changes in Redis.
+// notices are the notices of one node: in memory, and in the order of their changes in Redis.
 //
-// The node alone writes its wills, so each write says how many there are of one key, and doing it twice does no harm. A key
+// The node alone writes its notices, so each write says how many there are of one key, and doing it twice does no harm. A key
 // whose write was lost is written again with what is true then. That ends when the node leaves: from then on the others may
-// claim, and each write says by how much to change.
-type wills struct {
+// take over, and each write says by how much to change.
+type notices struct {
 	link *redislink.Link
 
 	// mu guards the following. It is held while commands are queued, so their order is that of the changes.
 	mu    sync.Mutex
-	kept  map[string]will
-	dirty map[string]bool // keys that Redis knows wrongly; true: it may have a will, so one that is gone must be told
+	kept  map[string]notice
+	dirty map[string]bool // keys that Redis knows wrongly; true: it may have a notice, so one that is gone must be told
 	load  bool            // Redis is to be told the text of the script
-	keys  willKeys
-	phase willPhase
+	keys  noticeKeys
+	phase noticePhase
 }
 
-type willPhase uint8
+type noticePhase uint8
 
 const (
-	willsUnregistered willPhase = iota // there is nowhere to write to
-	willsOpen                          // the node writes what is true
-	willsLeft                          // the node is leaving: others write too
-	willsClosed                        // nothing is written any more
+	noticesUnregistered noticePhase = iota // there is nowhere to write to
+	noticesOpen                            // the node writes what is true
+	noticesLeft                            // the node is leaving: others write too
+	noticesClosed                          // nothing is written any more
 )
 
-// will is what is kept of the wills with one key.
-type will struct {
+// notice is what is kept of the notices with one key.
+type notice struct {
 	rest string // as in Redis: " topicLength:topicBody"
 	n    int
 }
 
-func newWills(l *redislink.Link) *wills {
-	return &wills{link: l, kept: make(map[string]will), dirty: make(map[string]bool)}
+func newNotices(l *redislink.Link) *notices {
+	return &notices{link: l, kept: make(map[string]notice), dirty: make(map[string]bool)}
 }
 
-// add adds a will. The body of the newest with a key is that of all.
-func (w *wills) add(added store.Will) {
+// add adds a notice. The body of the newest with a key is that of all.
+func (w *notices) add(added store.LeaveNotice) {
 	rest := " " + sized(added.Topic) + string(added.Body)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.phase == willsClosed {
+	if w.phase == noticesClosed {
 		return
 	}
 	k := w.kept[added.Key]
-	w.kept[added.Key] = will{rest: rest, n: k.n + 1}
-	if w.phase == willsLeft {
-		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textWillAdd, 1, w.keys.left, added.Key, rest}})
+	w.kept[added.Key] = notice{rest: rest, n: k.n + 1}
+	if w.phase == noticesLeft {
+		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textNoticeAdd, 1, w.keys.left, added.Key, rest}})
 		return
 	}
 	w.writeLocked(added.Key, k.n > 0)
 }
 
-// undo takes a will back.
-func (w *wills) undo(key string) {
+// withdraw takes a notice back.
+func (w *notices) withdraw(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	k, ok := w.kept[key]
@@ -92,21 +92,21 @@ func (w *wills) undo(key string) {
 	} else {
 		delete(w.kept, key)
 	}
-	if w.phase == willsLeft {
-		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textWillUndo, 2, w.keys.left, w.keys.taken, key}})
+	if w.phase == noticesLeft {
+		w.link.Enqueue(redislink.Command{Args: []any{"EVAL", textNoticeWithdraw, 2, w.keys.left, w.keys.taken, key}})
 		return
 	}
 	w.writeLocked(key, true)
 }
 
 // register begins to write: under keys that nobody has written to before.
-func (w *wills) register(keys willKeys) {
+func (w *notices) register(keys noticeKeys) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.phase > willsOpen {
+	if w.phase > noticesOpen {
 		return
 	}
-	w.phase, w.keys, w.load = willsOpen, keys, true
+	w.phase, w.keys, w.load = noticesOpen, keys, true
 	clear(w.dirty)
 	for key := range w.kept {
 		w.dirty[key] = false
@@ -114,25 +114,25 @@ func (w *wills) register(keys willKeys) {
 }
 
 // isDirty reports whether flush has anything to do.
-func (w *wills) isDirty() bool {
+func (w *notices) isDirty() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.phase == willsOpen && (w.load || len(w.dirty) > 0)
+	return w.phase == noticesOpen && (w.load || len(w.dirty) > 0)
 }
 
-// some reports whether there are wills.
-func (w *wills) some() bool {
+// some reports whether there are notices.
+func (w *notices) some() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.kept) > 0
 }
 
 // flush writes what is dirty and waits until Redis has it. It never has more than one command in the queue.
-func (w *wills) flush(ctx context.Context) error {
+func (w *notices) flush(ctx context.Context) error {
 	for {
 		done := make(chan error, 1)
 		w.mu.Lock()
-		if w.phase != willsOpen || !w.load && len(w.dirty) == 0 {
+		if w.phase != noticesOpen || !w.load && len(w.dirty) == 0 {
 			w.mu.Unlock()
 			return nil
 		}
@@ -155,7 +155,7 @@ func (w *wills) flush(ctx context.Context) error {
 }
 
 // settle waits until Redis has all that was queued before, and all that is dirty.
-func (w *wills) settle(ctx context.Context) error {
+func (w *notices) settle(ctx context.Context) error {
 	w.mu.Lock()
 	w.load = true // there is something to write, and to wait for, in any case
 	w.mu.Unlock()
@@ -163,11 +163,11 @@ func (w *wills) settle(ctx context.Context) error {
 }
 
 // takeLocked takes some of what is dirty and returns the command that writes it.
-func (w *wills) takeLocked() (keys []string, args []any) {
-	args = []any{"EVAL", textWillWrite, 1, w.keys.wills}
+func (w *notices) takeLocked() (keys []string, args []any) {
+	args = []any{"EVAL", textNoticeWrite, 1, w.keys.notices}
 	bytes := 0
 	for key := range w.dirty {
-		if len(keys) == willsPerWrite || bytes > willBytesPerWrite {
+		if len(keys) == noticesPerWrite || bytes > noticeBytesPerWrite {
 			break
 		}
 		value := w.valueLocked(key)
@@ -181,20 +181,20 @@ func (w *wills) takeLocked() (keys []string, args []any) {
 	return keys, args
 }
 
-// writeLocked queues what is true of one key; had says whether Redis may have had a will with it before. A key that is dirty
+// writeLocked queues what is true of one key; had says whether Redis may have had a notice with it before. A key that is dirty
 // is left to flush, and all are until the node is registered.
-func (w *wills) writeLocked(key string, had bool) {
+func (w *notices) writeLocked(key string, had bool) {
 	if had, is := w.dirty[key]; is {
 		if _, kept := w.kept[key]; !kept && !had {
 			delete(w.dirty, key)
 		}
 		return
 	}
-	if w.phase != willsOpen {
+	if w.phase != noticesOpen {
 		return
 	}
 	if !w.link.Enqueue(redislink.Command{
-		Args: []any{"EVALSHA", nameWillWrite, 1, w.keys.wills, key, w.valueLocked(key)},
+		Args: []any{"EVALSHA", nameNoticeWrite, 1, w.keys.notices, key, w.valueLocked(key)},
 		Done: func(_ any, err error) {
 			if err != nil {
 				w.spoil(false, key)
@@ -205,7 +205,7 @@ func (w *wills) writeLocked(key string, had bool) {
 	}
 }
 
-func (w *wills) valueLocked(key string) string {
+func (w *notices) valueLocked(key string) string {
 	k, ok := w.kept[key]
 	if !ok {
 		return ""
@@ -214,7 +214,7 @@ func (w *wills) valueLocked(key string) string {
 }
 
 // spoil notes that what was written of keys may not have arrived.
-func (w *wills) spoil(load bool, keys ...string) {
+func (w *notices) spoil(load bool, keys ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.load = w.load || load
@@ -223,23 +223,23 @@ func (w *wills) spoil(load bool, keys ...string) {
 	}
 }
 
-// putOff keeps the wills from expiring.
-func (w *wills) putOff() {
+// putOff keeps the notices from expiring.
+func (w *notices) putOff() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.phase == willsOpen {
-		w.link.Enqueue(redislink.Command{Args: []any{"PEXPIRE", w.keys.wills, keyLife.Milliseconds()}})
+	if w.phase == noticesOpen {
+		w.link.Enqueue(redislink.Command{Args: []any{"PEXPIRE", w.keys.notices, keyLife.Milliseconds()}})
 	}
 }
 
-// leave makes the wills claimable, once all of them are in Redis, and returns when Redis has done that. Whatever it returns,
+// leave lets others take the notices over, once all of them are in Redis, and returns when Redis has done that. Whatever it returns,
 // the node is leaving from then on.
-func (w *wills) leave(ctx context.Context) error {
+func (w *notices) leave(ctx context.Context) error {
 	err := w.flush(ctx)
 	done := make(chan error, 1)
 	w.mu.Lock()
-	registered := w.phase == willsOpen
-	w.phase = willsLeft
+	registered := w.phase == noticesOpen
+	w.phase = noticesLeft
 	if registered && err == nil {
 		err = w.leaveLocked(done)
 	}
@@ -259,7 +259,7 @@ func (w *wills) leave(ctx context.Context) error {
 }
 
 // leaveLocked queues what has become dirty since the last flush, and then the change of the name.
-func (w *wills) leaveLocked(done chan<- error) error {
+func (w *notices) leaveLocked(done chan<- error) error {
 	for len(w.dirty) > 0 {
 		_, args := w.takeLocked()
 		if !w.link.Enqueue(redislink.Command{Args: args}) {
@@ -267,7 +267,7 @@ func (w *wills) leaveLocked(done chan<- error) error {
 		}
 	}
 	if !w.link.Enqueue(redislink.Command{
-		Args: []any{"EVAL", textWillRename, 2, w.keys.wills, w.keys.left},
+		Args: []any{"EVAL", textNoticeRename, 2, w.keys.notices, w.keys.left},
 		Done: func(_ any, err error) { done <- err },
 	}) {
 		return redislink.ErrAway
@@ -276,10 +276,10 @@ func (w *wills) leaveLocked(done chan<- error) error {
 }
 
 // close ends it. What was queued is written still.
-func (w *wills) close() {
+func (w *notices) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.phase = willsClosed
+	w.phase = noticesClosed
 	clear(w.kept)
 	clear(w.dirty)
 }

@@ -1,4 +1,4 @@
--- KEYS: wills. ARGV: the key of a will and its value, "" for one that is gone, and so on. The time the hash may stay is told
+-- KEYS: notices. ARGV: the key of a notice and its value, "" for one that is gone, and so on. The time the hash may stay is told
 -- each time: it may have gone while this node was stopped, and must not come back for good.
 for i = 1, #ARGV, 2 do
   if ARGV[i + 1] == '' then

@@ -9,16 +9,16 @@ import (
 	"signalbox/store/redislink"
 )
 
-// readWills reads the wills in some hashes, each as often as it counts.
-func readWills(ctx context.Context, l *redislink.Link, hashes ...string) ([]store.Will, error) {
-	var all []store.Will
+// readNotices reads the notices in some hashes, each as often as it counts.
+func readNotices(ctx context.Context, l *redislink.Link, hashes ...string) ([]store.LeaveNotice, error) {
+	var all []store.LeaveNotice
 	for _, hash := range hashes {
 		fields, err := readHash(ctx, l, hash)
 		if err != nil {
 			return nil, err
 		}
 		for key, value := range fields {
-			one, n, ok := readWill(key, value)
+			one, n, ok := readNotice(key, value)
 			if !ok {
 				continue // not written by this package
 			}
@@ -30,14 +30,14 @@ func readWills(ctx context.Context, l *redislink.Link, hashes ...string) ([]stor
 	return all, nil
 }
 
-// willsPerRead is how many wills are read at once.
-const willsPerRead = 500
+// noticesPerRead is how many notices are read at once.
+const noticesPerRead = 500
 
 func readHash(ctx context.Context, l *redislink.Link, hash string) (map[string]string, error) {
 	fields := make(map[string]string)
 	cursor := "0"
 	for {
-		reply, err := l.Do(ctx, "hscan", hash, cursor, "count", willsPerRead)
+		reply, err := l.Do(ctx, "hscan", hash, cursor, "count", noticesPerRead)
 		if err != nil {
 			return nil, err
 		}
@@ -59,15 +59,15 @@ func readHash(ctx context.Context, l *redislink.Link, hash string) (map[string]s
 	}
 }
 
-// maxWillsOfKey bounds what one value can claim to stand for.
-const maxWillsOfKey = 10_000
+// maxNoticesOfKey bounds what one value can stand for.
+const maxNoticesOfKey = 10_000
 
-func readWill(key, value string) (one store.Will, n int, ok bool) {
+func readNotice(key, value string) (one store.LeaveNotice, n int, ok bool) {
 	count, rest, _ := strings.Cut(value, " ")
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 {
-		return store.Will{}, 0, false
+		return store.LeaveNotice{}, 0, false
 	}
 	topic, body, ok := unsized(rest)
-	return store.Will{Key: key, Topic: topic, Body: []byte(body)}, min(n, maxWillsOfKey), ok
+	return store.LeaveNotice{Key: key, Topic: topic, Body: []byte(body)}, min(n, maxNoticesOfKey), ok
 }

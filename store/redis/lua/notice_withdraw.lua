@@ -1,4 +1,4 @@
--- KEYS: left, taken. ARGV: the key of a will. One that was claimed is not taken back a second time.
+-- KEYS: left, taken. ARGV: the key of a notice. One that was taken over is not withdrawn as well.
 local n = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if n > 1 then
   redis.call('HSET', KEYS[2], ARGV[1], n - 1)

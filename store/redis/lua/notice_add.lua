@@ -1,4 +1,4 @@
--- KEYS: left. ARGV: the key of a will, and its rest with the space before it.
+-- KEYS: left. ARGV: the key of a notice, and its rest with the space before it.
 if not change(KEYS[1], ARGV[1], 1) then
   redis.call('HSET', KEYS[1], ARGV[1], '1' .. ARGV[2])
   redis.call('PEXPIRE', KEYS[1], life)
