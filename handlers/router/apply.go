@@ -85,8 +85,8 @@ func ownAttachments(value json.RawMessage, all [][]byte) (json.RawMessage, [][]b
 	return append(out, value[end:]...), own
 }
 
-// userRoom is where the sockets of a user are in a namespace without users of its own.
-func userRoom(namespace, user string) hub.Room {
+// UserRoom is where the sockets of a user are in a namespace without users of its own.
+func UserRoom(namespace, user string) hub.Room {
 	if kind, _ := hub.KindsOf(namespace); kind != 0 {
 		return hub.Room{Kind: kind, Name: user}
 	}
@@ -115,12 +115,17 @@ func (r *Router) emit(s *Socket, e *Emission) {
 			sel.Rooms = append(sel.Rooms, roomOrSocket(namespace, name))
 		}
 		for _, user := range e.Users {
-			sel.Rooms = append(sel.Rooms, userRoom(namespace, user))
+			sel.Rooms = append(sel.Rooms, UserRoom(namespace, user))
 		}
 	}
 	for _, name := range e.Except {
-		sel.Except = append(sel.Except, hub.RoomNamed(namespace, name), hub.SocketRoom(namespace, name), userRoom(namespace, name))
+		sel.Except = append(sel.Except, hub.RoomNamed(namespace, name), hub.SocketRoom(namespace, name), UserRoom(namespace, name))
 	}
+	r.Send(sel, msg)
+}
+
+// Send sends a message to whom sel selects, on all nodes.
+func (r *Router) Send(sel hub.Selection, msg *hub.Message) {
 	r.o.Hub.SendSelectionHere(sel, msg)
 	if r.o.Hub.Bus != nil {
 		r.o.Hub.Bus.SendSelection(sel, msg, nil)

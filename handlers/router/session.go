@@ -97,7 +97,7 @@ func (r *Router) welcome(s *session, w *Welcome) {
 	user := socket.User()
 	namespace, member := socket.Peer.Namespace(), socket.Peer.Member()
 	if user != "" && s.inner == nil {
-		r.o.Hub.Join(member, userRoom(namespace, user))
+		r.o.Hub.Join(member, UserRoom(namespace, user))
 	}
 	for _, name := range w.Rooms {
 		r.o.Hub.Join(member, hub.RoomNamed(namespace, name))
