@@ -91,6 +91,16 @@ type node struct {
 	plain   chan string
 	asks    map[string]string // what clients answer, by id
 	heard   chan string       // of ServerSideHere
+	over    chan struct{}     // closed when the test is: nobody reads plain and heard any more
+}
+
+// told keeps for the test what a handler was given. A node that stops waits for its handlers, and none may wait for
+// a reader who has gone.
+func (n *node) told(to chan<- string, what string) {
+	select {
+	case to <- what:
+	case <-n.over:
+	}
 }
 
 type nodeOption func(*Options)
@@ -113,10 +123,10 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 		t.Fatal(err)
 	}
 	n := &node{t: t, hub: hub.New(), link: l, clients: make(map[string]*client), plain: make(chan string, 100),
-		asks: make(map[string]string), heard: make(chan string, 100)}
+		asks: make(map[string]string), heard: make(chan string, 100), over: make(chan struct{})}
 	o := Options{Link: l, Hub: n.hub, Prefix: "test", NodeID: NewNodeID(), Log: slog.New(slog.DiscardHandler),
 		OnPlain: func(channel string, payload []byte) error {
-			n.plain <- channel + " " + string(payload)
+			n.told(n.plain, channel+" "+string(payload))
 			return nil
 		},
 		Translate: func(room hub.Room, m *hub.Message) { m.Text = []byte("adopted in " + room.Name) },
@@ -128,6 +138,7 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 	n.Open("/")
 	n.Open("/chat")
 	t.Cleanup(func() {
+		close(n.over)
 		n.Stop()
 		l.Close()
 	})
@@ -249,7 +260,7 @@ func (n *node) DisconnectHere(namespace string, sel hub.Selection, closeConnecti
 }
 
 func (n *node) ServerSideHere(namespace string, args []json.RawMessage, _ [][]byte, ack func(json.RawMessage, [][]byte)) {
-	n.heard <- namespace + " " + string(args[0])
+	n.told(n.heard, namespace+" "+string(args[0]))
 	if ack != nil {
 		ack(json.RawMessage(`{"from":"`+n.id+`"}`), nil)
 	}
