@@ -15,7 +15,7 @@ import { canInstall, findProgram, install } from "./support/program.mjs";
 import { Server } from "./support/server.mjs";
 
 const inGoName = "zishang520's client in Go";
-const POLLING_IN_GO = "over polling alone it writes nothing while a poll waits, and loses attachments, with Node's server too";
+const POLLING_IN_GO = "over polling alone it sends nothing while a poll waits, so its first call times out, with Node's server as well (reference/server.mjs)";
 const STEPS = ["connect", "ack", "binary", "rooms", "reconnect"];
 const folder = path.join(here, "languages");
 const attempt = (what, make) => {
