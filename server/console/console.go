@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"signalbox/server/signin"
 )
 
 // Path is where the page is; what belongs to it lies below.
@@ -63,7 +65,9 @@ type Console struct {
 func New(cfg Config) *Console {
 	c := &Console{cfg: cfg, pages: loadPages(), reading: reading{read: cfg.Stats}}
 	if cfg.AdminToken != "" {
-		c.gate = &gate{token: cfg.AdminToken, clientIP: cfg.ClientIP, log: cfg.Log}
+		c.gate = &gate{
+			token: cfg.AdminToken, clientIP: cfg.ClientIP, log: cfg.Log, sessions: signin.Sessions{Life: sessionLife},
+		}
 	}
 	return c
 }

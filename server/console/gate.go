@@ -2,11 +2,14 @@ package console
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"signalbox/server/auth"
+	"signalbox/server/signin"
 )
 
 const (
@@ -23,8 +26,8 @@ type gate struct {
 	clientIP func(*http.Request) string
 	log      *slog.Logger
 
-	sessions sessions
-	failures failures
+	sessions signin.Sessions
+	failures signin.Failures
 }
 
 // verdict is what the gate says about a token.
@@ -44,7 +47,7 @@ func (g *gate) check(r *http.Request, given string) (verdict, time.Duration) {
 		return right, 0
 	}
 	addr := g.clientIP(r)
-	if wait := g.failures.take(addr, time.Now()); wait > 0 {
+	if wait := g.failures.Take(addr, time.Now()); wait > 0 {
 		return tooMany, wait
 	}
 	g.log.Warn("console: wrong admin token", "addr", addr)
@@ -54,7 +57,7 @@ func (g *gate) check(r *http.Request, given string) (verdict, time.Duration) {
 // session reports whether the request belongs to a session.
 func (g *gate) session(r *http.Request) bool {
 	cookie, err := r.Cookie(cookieName)
-	return err == nil && g.sessions.has(cookie.Value, time.Now())
+	return err == nil && g.sessions.Has(cookie.Value, time.Now())
 }
 
 // admit lets a request of a session or with the token through. It answers the others: with the form where a page was
@@ -87,6 +90,9 @@ var refusals = map[verdict]string{
 	wrong:   "That is not the admin token.",
 	tooMany: "Too many attempts. Wait a minute and try again.",
 }
+
+// seconds writes a duration as Retry-After wants it: whole seconds, rounded up.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 func statusOf(v verdict) int {
 	if v == tooMany {
@@ -124,7 +130,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.gate.log.Info("console: signed in", "addr", c.gate.clientIP(r))
-	http.SetCookie(w, sessionCookie(r, c.gate.sessions.begin(time.Now()), int(sessionLife/time.Second)))
+	http.SetCookie(w, sessionCookie(r, c.gate.sessions.Begin(time.Now()), int(sessionLife/time.Second)))
 	http.Redirect(w, r, Path, http.StatusSeeOther)
 }
 
@@ -132,7 +138,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	if c.gate != nil {
 		if cookie, err := r.Cookie(cookieName); err == nil {
-			c.gate.sessions.end(cookie.Value)
+			c.gate.sessions.End(cookie.Value)
 		}
 		http.SetCookie(w, sessionCookie(r, "", -1))
 	}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"signalbox/server/signin"
 )
 
 func TestGateRefuses(t *testing.T) {
@@ -124,21 +125,6 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
-func TestSessionsAreBounded(t *testing.T) {
-	var s sessions
-	now := time.Now()
-	keys := make([]string, maxSessions+1)
-	for i := range keys {
-		keys[i] = s.begin(now.Add(time.Duration(i)))
-	}
-	if n := len(s.ends); n != maxSessions {
-		t.Errorf("%d sessions, want %d", n, maxSessions)
-	}
-	if s.has(keys[0], now) || !s.has(keys[1], now) || !s.has(keys[maxSessions], now) {
-		t.Error("want the oldest session ended, and only that")
-	}
-}
-
 func TestLoginRefuses(t *testing.T) {
 	var log bytes.Buffer
 	c := newTest(gated, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -184,7 +170,7 @@ func TestTooManyAttempts(t *testing.T) {
 			res, _ := ask(t, c, "GET", "/console/stats", "", "From", "192.0.2.1", "Authorization", "Bearer "+token)
 			return res
 		}
-		for i := range maxFailures {
+		for i := range signin.MaxFailures {
 			attempt := byForm
 			if i%2 == 1 {
 				attempt = byHeader
@@ -202,7 +188,7 @@ func TestTooManyAttempts(t *testing.T) {
 				t.Errorf("one more wrong one %s = %d, Retry-After %q, want 429, 12: a success forgives nobody", name, res.StatusCode, res.Header.Get("Retry-After"))
 			}
 		}
-		time.Sleep(failureCost)
+		time.Sleep(signin.FailureCost)
 		if res := byForm("wrong"); res.StatusCode != http.StatusUnauthorized {
 			t.Errorf("a wrong one after a while = %d, want 401", res.StatusCode)
 		}
@@ -226,22 +212,7 @@ func TestAttemptsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if counts[http.StatusUnauthorized] != maxFailures || counts[http.StatusTooManyRequests] != 50-maxFailures {
-		t.Errorf("answers %v, want %d times 401 and 429 for the others", counts, maxFailures)
-	}
-}
-
-func TestFailuresAreBounded(t *testing.T) {
-	var f failures
-	now := time.Now()
-	for i := range maxAddresses + 50 {
-		f.take(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now.Add(time.Duration(i)))
-	}
-	if n := len(f.until); n != maxAddresses {
-		t.Errorf("%d addresses are remembered, want %d", n, maxAddresses)
-	}
-	f.take("192.0.2.1", now.Add(time.Hour))
-	if n := len(f.until); n != 1 {
-		t.Errorf("%d addresses are remembered an hour later, want 1", n)
+	if counts[http.StatusUnauthorized] != signin.MaxFailures || counts[http.StatusTooManyRequests] != 50-signin.MaxFailures {
+		t.Errorf("answers %v, want %d times 401 and 429 for the others", counts, signin.MaxFailures)
 	}
 }

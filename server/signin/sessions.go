@@ -1,4 +1,4 @@
-package console
+package signin
 
 import (
 	"crypto/rand"
@@ -11,16 +11,18 @@ import (
 // maxSessions bounds the sign-ins at the same time; the oldest one ends when one more comes.
 const maxSessions = 64
 
-// sessions are the sign-ins of this process. The zero value is ready. Only hashes of their keys are kept, so looking one up
-// takes no time that would tell about a key, and memory holds nothing that opens the console.
-type sessions struct {
+// Sessions are the sign-ins of this process. Only hashes of their keys are kept, so looking one up takes no time that would
+// tell about a key, and memory holds nothing that opens a page.
+type Sessions struct {
+	Life time.Duration // of each; static
+
 	mu sync.Mutex
 	// mu guards the following.
 	ends map[[sha256.Size]byte]time.Time
 }
 
-// begin returns the key of a new session: 32 random bytes as text.
-func (s *sessions) begin(now time.Time) string {
+// Begin returns the key of a new session: 32 random bytes as text.
+func (s *Sessions) Begin(now time.Time) string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
 	key := base64.RawURLEncoding.EncodeToString(b[:])
@@ -31,12 +33,12 @@ func (s *sessions) begin(now time.Time) string {
 		s.ends = make(map[[sha256.Size]byte]time.Time)
 	}
 	dropOver(s.ends, now, maxSessions)
-	s.ends[sha256.Sum256([]byte(key))] = now.Add(sessionLife)
+	s.ends[sha256.Sum256([]byte(key))] = now.Add(s.Life)
 	return key
 }
 
-// has reports whether key is that of a session which is not over.
-func (s *sessions) has(key string, now time.Time) bool {
+// Has reports whether key is that of a session which is not over.
+func (s *Sessions) Has(key string, now time.Time) bool {
 	hash := sha256.Sum256([]byte(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,8 +50,8 @@ func (s *sessions) has(key string, now time.Time) bool {
 	return ok
 }
 
-// end ends the session with a key; there need not be one.
-func (s *sessions) end(key string) {
+// End ends the session with a key; there need not be one.
+func (s *Sessions) End(key string) {
 	hash := sha256.Sum256([]byte(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
