@@ -39,9 +39,11 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, log *slog.Logger) (*
 		return nil, err
 	}
 	l := &appLogic{hooks: hooks.New(hooks.Options{
-		URL: cfg.HooksURL, Keys: keys, Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait,
-		Admit: cfg.HooksDown == "admit", Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders),
-		Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch, Notices: notices, Log: log,
+		URL: cfg.HooksURL, Keys: keys, Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch,
+		OutsideOptions: router.OutsideOptions{
+			Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait, Admit: cfg.HooksDown == "admit",
+			Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders), Notices: notices, Log: log,
+		},
 	})}
 	o := router.Options{Hub: h, Token: gate.Token, Verify: g.Peek, Log: log}
 	if notices != nil && len(patterns) == 0 {
@@ -66,11 +68,11 @@ func readLogic(cfg config.Config) (patterns []router.Pattern, keys hooks.Keys, e
 }
 
 // openNotices returns what tells the backend of clients that have left; nil where it does not want to know.
-func openNotices(cfg config.Config, log *slog.Logger) (*hooks.Notices, error) {
+func openNotices(cfg config.Config, log *slog.Logger) (*router.Notices, error) {
 	if cfg.HooksNotify == "" {
 		return nil, nil
 	}
-	o := hooks.NoticeOptions{Most: cfg.HooksQueue, Log: log}
+	o := router.NoticeOptions{Most: cfg.HooksQueue, Log: log}
 	if cfg.HooksDB != "" {
 		file, kept, err := sqlite.OpenNotices(context.Background(), sqlite.NoticesOptions{Path: cfg.HooksDB, Log: log})
 		if err != nil {
@@ -78,16 +80,16 @@ func openNotices(cfg config.Config, log *slog.Logger) (*hooks.Notices, error) {
 		}
 		o.Store = noticeFile{file}
 		for _, k := range kept {
-			o.Kept = append(o.Kept, hooks.Notice{ID: k.ID, Socket: k.Socket, Since: k.Since, Body: k.Body})
+			o.Kept = append(o.Kept, router.Notice{ID: k.ID, Socket: k.Socket, Since: k.Since, Body: k.Body})
 		}
 	}
-	return hooks.NewNotices(o), nil
+	return router.NewNotices(o), nil
 }
 
 // noticeFile keeps notices of hooks in a file.
 type noticeFile struct{ *sqlite.Notices }
 
-func (f noticeFile) Put(n hooks.Notice, done func(error)) {
+func (f noticeFile) Put(n router.Notice, done func(error)) {
 	f.Notices.Put(sqlite.KeptNotice{ID: n.ID, Socket: n.Socket, Since: n.Since, Body: n.Body}, done)
 }
 

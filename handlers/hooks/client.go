@@ -23,6 +23,7 @@ type failure struct {
 	status int  // 0: none came
 	again  bool // it may work when it is sent again: a 5xx, or a time-out
 	breaks bool // it counts for the circuit breaker
+	unsent bool // the backend knows nothing of it
 }
 
 func (f *failure) Error() string { return f.text }

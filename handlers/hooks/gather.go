@@ -75,7 +75,7 @@ func (g *gatherer) do(it *item) (json.RawMessage, error) {
 	if len(g.waiting) >= maxWaiting || g.bytes+len(it.body) > maxWaitingBytes {
 		g.stats.full++
 		g.mu.Unlock()
-		return nil, &failure{text: "too many events wait"}
+		return nil, &failure{text: "too many events wait", unsent: true}
 	}
 	it.done = make(chan outcome, 1)
 	g.waiting = append(g.waiting, it)
@@ -151,7 +151,7 @@ func (g *gatherer) takeLocked() (list []*item) {
 // send makes one request of a list.
 func (g *gatherer) send(list []*item) ([]json.RawMessage, error) {
 	if !g.breaker.allow() {
-		return nil, &failure{text: "the circuit breaker is open"}
+		return nil, &failure{text: "the circuit breaker is open", unsent: true}
 	}
 	deadline, id := list[0].deadline, list[0].id
 	for _, it := range list[1:] {

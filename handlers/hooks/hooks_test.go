@@ -121,7 +121,7 @@ func TestEventGoesToTheBackend(t *testing.T) {
 		}
 		same(w, r, `{"ack":[{"ok":1}],"emit":[{"to":"*","event":"moved","args":["e4"]}]}`)
 	})
-	url, _, _ := serve(t, Options{URL: b.web.URL, Headers: []string{"host"}})
+	url, _, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{Headers: []string{"host"}}})
 	c := testkit.Dial(t, url)
 	sid := c.Join("/game", `{"token":"t","pid":"secret","offset":"1"}`)
 	c.Send(`42/game,7["move","e4",[1.50]]`)
@@ -212,7 +212,7 @@ func TestEventsGather(t *testing.T) {
 		}
 		same(w, r, `{"ack":[1]}`)
 	}
-	url, h, _ := serve(t, Options{URL: b.web.URL, Concurrency: 2, Timeout: patience})
+	url, h, _ := serve(t, Options{URL: b.web.URL, Concurrency: 2, OutsideOptions: router.OutsideOptions{Timeout: patience}})
 	const clients, each = 20, 5
 	var all []*testkit.Wire
 	for range clients {
@@ -255,7 +255,7 @@ func TestRetriedEventKeepsItsID(t *testing.T) {
 		}
 		same(w, r, `{"ack":["done"]}`)
 	}
-	url, _, _ := serve(t, Options{URL: b.web.URL, Retry: []string{"pay"}})
+	url, _, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{Retry: []string{"pay"}}})
 	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Send(`42/game,1["pay"]`, `42/game,2["say"]`)
@@ -282,14 +282,15 @@ func TestConnectWhileTheBackendIsAway(t *testing.T) {
 		}
 		same(w, r, `{"refuse":{"message":"full","data":{"free":0}}}`)
 	}
-	url, _, _ := serve(t, Options{URL: b.web.URL, ConnectWait: patience})
+	url, _, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{ConnectWait: patience}})
 	c := testkit.Dial(t, url)
 	c.Send("40/game,")
 	c.Want(`44/game,{"data":{"free":0},"message":"full"}`)
 	if ids := b.requests(); len(ids) != 3 || ids[0].ID != ids[2].ID {
 		t.Errorf("requests %v, want three with one id", ids)
 	}
-	url, _, _ = serve(t, Options{URL: "http://127.0.0.1:1/", ConnectWait: 200 * time.Millisecond})
+	url, _, _ = serve(t, Options{URL: "http://127.0.0.1:1/",
+		OutsideOptions: router.OutsideOptions{ConnectWait: 200 * time.Millisecond}})
 	c = testkit.Dial(t, url)
 	c.Send("40/game,")
 	if got, err := c.TryRead(); err == nil {
@@ -310,8 +311,8 @@ func TestAdmitWhileTheBackendIsAway(t *testing.T) {
 		}
 		same(w, r, `{}`)
 	}
-	url, h, _ := serve(t, Options{URL: b.web.URL, ConnectWait: 100 * time.Millisecond, Admit: true,
-		Notices: NewNotices(NoticeOptions{Log: quiet})})
+	url, h, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{
+		ConnectWait: 100 * time.Millisecond, Admit: true, Notices: router.NewNotices(router.NoticeOptions{Log: quiet})}})
 	c := testkit.Dial(t, url)
 	c.Join("/game", "")
 	c.Cut()

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -8,16 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/handlers/router"
 	"signalbox/handlers/testkit"
 )
 
 // memoryStore keeps notices as a file does.
 type memoryStore struct {
 	mu   sync.Mutex
-	kept map[string]Notice
+	kept map[string]router.Notice
 }
 
-func (s *memoryStore) Put(n Notice, done func(error)) {
+func (s *memoryStore) Put(n router.Notice, done func(error)) {
 	s.mu.Lock()
 	s.kept[n.ID] = n
 	s.mu.Unlock()
@@ -36,7 +38,7 @@ func (s *memoryStore) Delete(ids ...string) {
 
 func (s *memoryStore) Close() error { return nil }
 
-func (s *memoryStore) list() (out []Notice) {
+func (s *memoryStore) list() (out []router.Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.kept {
@@ -66,8 +68,9 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 		}
 		same(w, r, `{"user":"7"}`)
 	})
-	store := &memoryStore{kept: make(map[string]Notice)}
-	url, h, _ := serve(t, Options{URL: b.web.URL, Notices: NewNotices(NoticeOptions{Store: store, Log: quiet})})
+	store := &memoryStore{kept: make(map[string]router.Notice)}
+	url, h, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{
+		Notices: router.NewNotices(router.NoticeOptions{Store: store, Log: quiet})}})
 	gone, stays, refused := testkit.Dial(t, url), testkit.Dial(t, url), testkit.Dial(t, url)
 	goneID, staysID := gone.Join("/game", ""), stays.Join("/game", "")
 	refused.Send("40/shop-closed,")
@@ -77,8 +80,8 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 
 	// Another process finds what this one would have left behind.
 	left := store.list()
-	next := New(Options{URL: b.web.URL, Keys: h.o.Keys, Log: quiet,
-		Notices: NewNotices(NoticeOptions{Store: &memoryStore{kept: make(map[string]Notice)}, Kept: left, Log: quiet})})
+	next := New(Options{URL: b.web.URL, Keys: h.client.keys, OutsideOptions: router.OutsideOptions{Log: quiet,
+		Notices: router.NewNotices(router.NoticeOptions{Store: &memoryStore{kept: make(map[string]router.Notice)}, Kept: left, Log: quiet})}})
 	next.Close(t.Context())
 	mu.Lock()
 	defer mu.Unlock()
@@ -110,18 +113,19 @@ func TestNoticesAreToldAgain(t *testing.T) {
 			told = append(told, e["id"].(string))
 		}
 	})
-	n := NewNotices(NoticeOptions{Log: quiet})
-	for _, id := range []string{"a1", "poison", "a2", "c1", "b1", "a3"} {
-		n.waiting = append(n.waiting, Notice{ID: id, Socket: id[:1], Since: time.Now(), Body: []byte(`{"id":"` + id + `"}`)})
+	var kept []router.Notice
+	for _, id := range []string{"a1", "poison", "a2", "c1", "b1", "a3", "p2"} {
+		kept = append(kept, router.Notice{ID: id, Socket: id[:1], Since: time.Now(), Body: []byte(`{"id":"` + id + `"}`)})
 	}
-	n.waiting = append(n.waiting, Notice{ID: "p2", Socket: "p", Since: time.Now(), Body: []byte(`{"id":"p2"}`)})
-	h := New(Options{URL: b.web.URL, Keys: mustKeys(t), Log: quiet, Notices: n})
+	h := New(Options{URL: b.web.URL, Keys: mustKeys(t), OutsideOptions: router.OutsideOptions{Log: quiet,
+		Notices: router.NewNotices(router.NoticeOptions{Kept: kept, Log: quiet})}})
 	waitFor(t, func() bool { return h.Stats().Notices.Sent == 5 })
 	if s := h.Stats().Notices; s.Waiting != 2 {
 		t.Errorf("%d wait, want the poison and what is behind it", s.Waiting)
 	}
-	n.cancel()
-	h.Close(t.Context())
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.Close(over)
 	mu.Lock()
 	defer mu.Unlock()
 	if i, j, k := slices.Index(told, "a1"), slices.Index(told, "a2"), slices.Index(told, "a3"); i < 0 || i > j || j > k {

@@ -1,4 +1,4 @@
-package hooks
+package router
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"signalbox/handlers/router"
 	"signalbox/internal/backoff"
 )
 
@@ -17,8 +16,9 @@ const (
 	noticeBatch = 50
 	noticeDelay = 50 * time.Millisecond
 	// noticeLife is how long one is sent again.
-	noticeLife    = 24 * time.Hour
-	noticeTimeout = 10 * time.Second
+	noticeLife = 24 * time.Hour
+	// maxNoticeBatchBytes bounds what is told at once.
+	maxNoticeBatchBytes = 256 << 10
 	// reasonServerGone is why a client left whose server ended without saying so.
 	reasonServerGone = "server gone"
 
@@ -40,6 +40,7 @@ type NoticeStore interface {
 // Notice is something that the backend is told and nobody waits for.
 type Notice struct {
 	ID, Socket string
+	Namespace  string
 	Since      time.Time
 	Body       []byte
 
@@ -61,8 +62,8 @@ type NoticeOptions struct {
 type Notices struct {
 	// Static after construction.
 	o      NoticeOptions
-	hooks  *Hooks
-	ctx    context.Context // of requests; ends with close
+	tell   func(ctx context.Context, batch []Notice) error // of [OutsideOptions]
+	ctx    context.Context                                 // of tell; ends with close
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the sender has ended
 	wake   chan struct{} // holds one: there is something to do
@@ -95,16 +96,19 @@ func NewNotices(o NoticeOptions) *Notices {
 	return n
 }
 
-func (n *Notices) start(h *Hooks) {
-	n.hooks = h
+func (n *Notices) start(tell func(ctx context.Context, batch []Notice) error) {
+	n.tell = tell
 	go n.run() // awaited by close
 }
+
+// ErrNoticeRefused is the error of telling notices that were refused for what is in them.
+var ErrNoticeRefused = errors.New("refused")
 
 // errFull keeps a client out while there is no room for what is to be told of it.
 var errFull = errors.New("too many notices wait")
 
 // asked writes down that a client is asked about, before it is. It returns when that would outlive this process.
-func (n *Notices) asked(ctx context.Context, s *router.Socket) error {
+func (n *Notices) asked(ctx context.Context, s *Socket) error {
 	n.mu.Lock()
 	full := len(n.waiting) >= n.o.Most || n.bytes >= n.o.MostBytes
 	n.mu.Unlock()
@@ -115,7 +119,7 @@ func (n *Notices) asked(ctx context.Context, s *router.Socket) error {
 		return nil
 	}
 	written := make(chan error, 1)
-	n.o.Store.Put(n.notice(s, router.ReasonNotAdmitted), func(err error) { written <- err })
+	n.o.Store.Put(n.notice(s, ReasonNotAdmitted), func(err error) { written <- err })
 	select {
 	case err := <-written:
 		return err
@@ -124,34 +128,36 @@ func (n *Notices) asked(ctx context.Context, s *router.Socket) error {
 	}
 }
 
-func (n *Notices) notice(s *router.Socket, reason string) Notice {
-	return Notice{ID: s.DisconnectID(), Socket: s.Peer.ID(), Since: time.Now(), Body: s.AppendDisconnect(nil, reason)}
+func (n *Notices) notice(s *Socket, reason string) Notice {
+	return Notice{
+		ID: s.DisconnectID(), Socket: s.Peer.ID(), Namespace: s.Peer.Namespace(), Since: time.Now(), Body: s.AppendDisconnect(nil, reason),
+	}
 }
 
 // withdraw takes asked back.
-func (n *Notices) withdraw(s *router.Socket) {
+func (n *Notices) withdraw(s *Socket) {
 	if n != nil && n.o.Store != nil {
 		n.o.Store.Delete(s.DisconnectID())
 	}
 }
 
 // admitted writes down that a client is in.
-func (n *Notices) admitted(s *router.Socket) {
+func (n *Notices) admitted(s *Socket) {
 	if n.o.Store != nil {
 		n.o.Store.Put(n.notice(s, reasonServerGone), nil)
 	}
 }
 
-// Left implements [router.Leaver].
-func (n *Notices) Left(s *router.Socket, reason string) {
+// Left implements [Leaver].
+func (n *Notices) Left(s *Socket, reason string) {
 	if n != nil {
 		n.put(n.notice(s, reason))
 	}
 }
 
 // add has a notice told behind the others.
-func (n *Notices) add(id, socket string, body []byte) {
-	n.put(Notice{ID: id, Socket: socket, Since: time.Now(), Body: body})
+func (n *Notices) add(id string, s *Socket, body []byte) {
+	n.put(Notice{ID: id, Socket: s.Peer.ID(), Namespace: s.Peer.Namespace(), Since: time.Now(), Body: body})
 }
 
 func (n *Notices) put(notice Notice) {
@@ -185,13 +191,12 @@ func (n *Notices) run() {
 			n.idle(wait)
 			continue
 		}
-		err := n.send(batch)
-		f := (*failure)(nil)
+		err := n.tell(n.ctx, batch)
 		switch {
 		case err == nil:
 			pause.Reset()
 			n.told(batch)
-		case errors.As(err, &f) && f.status >= 400 && f.status < 500:
+		case errors.Is(err, ErrNoticeRefused):
 			n.oneByOne(batch)
 		default:
 			n.back(batch)
@@ -234,7 +239,7 @@ func (n *Notices) take() (batch []Notice, wait time.Duration, ending bool) {
 	rest := 0
 	for i := range n.waiting {
 		w := n.waiting[i]
-		if len(batch) >= noticeBatch || len(batch) > 0 && size+len(w.Body) > maxGatherBytes {
+		if len(batch) >= noticeBatch || len(batch) > 0 && size+len(w.Body) > maxNoticeBatchBytes {
 			rest = len(n.waiting) - i
 			break
 		}
@@ -293,15 +298,14 @@ func (n *Notices) expiredLocked(b Notice) bool {
 func (n *Notices) oneByOne(batch []Notice) {
 	for i := range batch {
 		b := batch[i]
-		err := error(&failure{status: 400})
+		err := ErrNoticeRefused
 		if len(batch) > 1 {
-			err = n.send(batch[i : i+1])
+			err = n.tell(n.ctx, batch[i:i+1])
 		}
-		f := (*failure)(nil)
 		switch {
 		case err == nil:
 			n.told(batch[i : i+1])
-		case errors.As(err, &f) && f.status >= 400 && f.status < 500:
+		case errors.Is(err, ErrNoticeRefused):
 			b.tries++
 			pause := backoff.Pause{Least: min(time.Second<<min(b.tries, 12), 10*time.Minute), Most: 10 * time.Minute}
 			b.next = time.Now().Add(pause.Spread())
@@ -316,26 +320,6 @@ func (n *Notices) oneByOne(batch []Notice) {
 			return
 		}
 	}
-}
-
-func (n *Notices) send(batch []Notice) error {
-	h := n.hooks
-	if !h.breaker.allow() {
-		return &failure{text: "the circuit breaker is open"}
-	}
-	list := make([]*item, len(batch))
-	for i := range batch {
-		list[i] = &item{body: batch[i].Body}
-	}
-	id := batch[0].ID
-	if len(batch) > 1 {
-		id = newID("b.")
-	}
-	ctx, cancel := context.WithTimeout(n.ctx, noticeTimeout)
-	defer cancel()
-	_, err := h.client.post(ctx, id, body(list))
-	h.breaker.report(err)
-	return err
 }
 
 func (n *Notices) told(batch []Notice) {
