@@ -34,6 +34,7 @@ type CloudNode struct {
 	// Static after construction.
 	cloud *Cloud
 	hub   *hub.Hub
+	id    string
 	Tells map[string]func([]byte)
 	Asks  map[string]func(context.Context, []byte) []byte
 
@@ -63,6 +64,7 @@ func (c *Cloud) add(h *hub.Hub) *CloudNode {
 	n.more = sync.NewCond(&n.mu)
 	h.Bus = n
 	c.mu.Lock()
+	n.id = fmt.Sprintf("%016x", len(c.nodes))
 	c.nodes = append(c.nodes, n)
 	c.mu.Unlock()
 	var done sync.WaitGroup
@@ -249,6 +251,21 @@ func (n *CloudNode) Tell(topic string, body []byte) {
 		})
 	}
 }
+
+func (n *CloudNode) TellNode(node, topic string, body []byte) {
+	body = bytes.Clone(body)
+	for _, o := range n.others() {
+		if o.id == node {
+			o.push(func() {
+				if call := o.Tells[topic]; call != nil {
+					call(body)
+				}
+			})
+		}
+	}
+}
+
+func (n *CloudNode) ID() string { return n.id }
 
 func (n *CloudNode) Ask(ctx context.Context, topic string, body []byte) (answers [][]byte, complete bool) {
 	if n.isAway() {

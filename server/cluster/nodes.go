@@ -33,6 +33,14 @@ func (c *Cluster) Tell(topic string, body []byte) {
 	c.tellAll(append(appendTopic(c.appendControl(controlTell), topic), body...))
 }
 
+// TellNode implements [hub.Nodes].
+func (c *Cluster) TellNode(node, topic string, body []byte) {
+	c.tellOne(node, append(appendTopic(c.appendControl(controlTell), topic), body...))
+}
+
+// ID implements [hub.Nodes].
+func (c *Cluster) ID() string { return c.id }
+
 func (c *Cluster) takeTell(body []byte) error {
 	topic, rest, err := cutTopic(body)
 	if err != nil {

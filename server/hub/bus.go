@@ -32,6 +32,10 @@ type Nodes interface {
 	// Tell takes body to every other node, behind the messages that were sent before and ahead of those after. It
 	// never waits; while nobody can be told, nobody is.
 	Tell(topic string, body []byte)
+	// TellNode is Tell for one node, by what ID returns there.
+	TellNode(node, topic string, body []byte)
+	// ID names this node among the others; "" without a cluster.
+	ID() string
 	// Ask asks every other node, and returns what they answered until ctx is over, or a second. complete: all of them
 	// did.
 	Ask(ctx context.Context, topic string, body []byte) (answers [][]byte, complete bool)
@@ -56,6 +60,8 @@ var Alone Nodes = alone{}
 type alone struct{}
 
 func (alone) Tell(string, []byte)                                       {}
+func (alone) TellNode(string, string, []byte)                           {}
+func (alone) ID() string                                                { return "" }
 func (alone) Ask(context.Context, string, []byte) ([][]byte, bool)      { return nil, true }
 func (alone) DisconnectForeign(context.Context, Room, bool) (int, bool) { return 0, true }
 func (alone) OnTell(string, func([]byte))                               {}

@@ -87,6 +87,7 @@ func newPeer(c *conn, namespace string) *peer {
 var (
 	_ app.Peer     = (*peer)(nil)
 	_ app.Charger  = (*peer)(nil)
+	_ app.Asker    = (*peer)(nil)
 	_ hub.Sink     = (*peer)(nil)
 	_ app.Answerer = (*peer)(nil)
 )
@@ -168,16 +169,23 @@ func (p *peer) acknowledge(pk *packet, attachments [][]byte) (err error) {
 	if n := p.server().namespace(p.name); n != nil && n.questions.take(id, p, pk.args, attachments) {
 		return nil
 	}
-	s := p.LibrarySession()
-	if s == nil {
-		return nil
-	}
 	defer func() {
 		if r := recover(); r != nil {
 			p.panicked(r)
 			err = errPanic
 		}
 	}()
+	p.mu.Lock()
+	listener, listens := p.session.(app.AnswerListener)
+	p.mu.Unlock()
+	if listens {
+		listener.Answered(id, pk.args, attachments)
+		return nil
+	}
+	s := p.LibrarySession()
+	if s == nil {
+		return nil
+	}
 	return s.Ack(id, pk.args, attachments)
 }
 
@@ -259,6 +267,15 @@ func (p *peer) Emit(event string, args ...any) error {
 	}
 	return nil
 }
+
+// Ask implements [app.Asker].
+func (p *peer) Ask(id uint64, msg *hub.Message) bool {
+	encoded := EncodeEvent(msg, strconv.FormatUint(id, 10))
+	return encoded != nil && p.deliver(encoded, "", false)
+}
+
+// Trust implements [app.Asker].
+func (p *peer) Trust() { p.conn().trusted = true }
 
 // Answer implements [app.Answerer]: it sends an ACK packet.
 func (p *peer) Answer(id string, args ...any) { p.answer(p.conn(), id, args) }
