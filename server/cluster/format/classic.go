@@ -6,6 +6,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"signalbox/server/msgpack"
 	"signalbox/server/rawjson"
 )
 
@@ -22,23 +23,30 @@ func AppendClassic(dst []byte, b *Broadcast) ([]byte, error) {
 	size := sizeOfPacket(&b.Packet) + sizeOfOpts(b) + len(b.UID) + len(b.Namespace) + len(b.RequestID) + 64
 	p := newPacker(slices.Grow(dst, size), &b.Packet)
 	if b.RequestID == "" {
-		p.dst = append(p.dst, codeFixArray|3)
-		p.dst = msgp.AppendString(p.dst, b.UID)
-		p.dst = append(p.dst, codeFixMap|3)
+		p.Dst = append(p.Dst, msgpack.CodeFixArray|3)
+		p.Dst = msgp.AppendString(p.Dst, b.UID)
+		p.Dst = append(p.Dst, msgpack.CodeFixMap|3)
 	} else {
-		p.dst = msgp.AppendString(append(p.dst, "\x85\xa3uid"...), b.UID)
-		p.dst = msgp.AppendString(append(p.dst, "\xa9requestId"...), b.RequestID)
-		p.dst = append(p.dst, "\xa4type\x07\xa6packet\x83"...)
+		p.Dst = msgp.AppendString(append(p.Dst, "\x85\xa3uid"...), b.UID)
+		p.Dst = msgp.AppendString(append(p.Dst, "\xa9requestId"...), b.RequestID)
+		p.Dst = append(p.Dst, "\xa4type\x07\xa6packet\x83"...)
 	}
 	if err := p.event(b.Args); err != nil {
 		return dst, err
 	}
-	p.dst = msgp.AppendString(append(p.dst, "\xa3nsp"...), b.Namespace)
+	p.Dst = msgp.AppendString(append(p.Dst, "\xa3nsp"...), b.Namespace)
 	if b.RequestID != "" {
-		p.dst = append(p.dst, "\xa4opts"...)
+		p.Dst = append(p.Dst, "\xa4opts"...)
 	}
 	p.packOpts(b)
-	return p.dst, nil
+	return p.Dst, nil
+}
+
+// packer writes events and what goes with them.
+type packer struct{ msgpack.Packer }
+
+func newPacker(dst []byte, p *Packet) packer {
+	return packer{msgpack.NewPacker(dst, p.Attachments)}
 }
 
 // event writes the members of a packet that all modes have.
@@ -46,8 +54,8 @@ func (p *packer) event(args []json.RawMessage) error {
 	if !isEvent(args) {
 		return ErrEvent
 	}
-	p.dst = append(p.dst, "\xa4type\x02\xa4data"...)
-	return p.array(args)
+	p.Dst = append(p.Dst, "\xa4type\x02\xa4data"...)
+	return p.Array(args)
 }
 
 // isEvent reports whether args begin with the name of an event.
@@ -74,51 +82,51 @@ func sizeOfPacket(p *Packet) int {
 // is for. So a message of one's own, or for rooms that nobody is in, costs little. msg must not change afterwards.
 func PeekClassic(msg []byte) (Peeked, error) {
 	p := Peeked{packed: true}
-	c := cursor{b: msg}
-	n := c.array()
+	c := msgpack.Cursor{B: msg}
+	n := c.Array()
 	if n < 3 {
 		return Peeked{}, ErrFormat
 	}
-	p.UID = string(c.text())
+	p.UID = string(c.Text())
 	var w window
 	p.peekPacket(&c, &w)
 	p.peekOpts(&c, &w)
-	for ; n > 3 && !c.bad; n-- {
-		c.skip()
+	for ; n > 3 && !c.Bad; n-- {
+		c.Skip()
 	}
-	if !c.done() {
+	if !c.Done() {
 		return Peeked{}, ErrFormat
 	}
 	return p, nil
 }
 
 // peekPacket reads a packet but its data.
-func (p *Peeked) peekPacket(c *cursor, w *window) {
+func (p *Peeked) peekPacket(c *msgpack.Cursor, w *window) {
 	isEvent := false
-	for n := c.mapping(); n > 0 && !c.bad; n-- {
-		switch string(c.text()) {
+	for n := c.Map(); n > 0 && !c.Bad; n-- {
+		switch string(c.Text()) {
 		case "type":
-			kind, _ := c.number()
+			kind, _ := c.Number()
 			isEvent = kind == packetType
 		case "data":
-			if c.kind() != kindArray {
-				c.fail()
+			if c.Kind() != msgpack.KindArray {
+				c.Fail()
 			}
-			p.data = c.span()
+			p.data = c.Span()
 		case "nsp":
-			if nsp := c.text(); len(nsp) != 1 || nsp[0] != '/' {
+			if nsp := c.Text(); len(nsp) != 1 || nsp[0] != '/' {
 				p.Namespace = w.string(c, nsp)
 			} else {
 				p.Namespace = "/"
 			}
 		default:
-			c.skip()
+			c.Skip()
 		}
 	}
 	if p.Namespace == "" {
 		p.Namespace = "/"
 	}
 	if !isEvent || p.data == nil {
-		c.fail()
+		c.Fail()
 	}
 }

@@ -95,15 +95,15 @@ func packServerSide(dst []byte, r *Request) ([]byte, error) {
 
 // values writes an array of values with p.
 func (w *mapWriter) values(p *packer, values []json.RawMessage) (err error) {
-	p.dst = w.dst
-	err = p.array(values)
-	w.dst = p.dst
+	p.Dst = w.dst
+	err = p.Array(values)
+	w.dst = p.Dst
 	return err
 }
 
 // ext writes the extension of an answer or an event for servers that p has written, where it needs one.
 func (w *mapWriter) ext(p *packer, packet *Packet, sid string) {
-	raw := !p.exact || !p.refersToAll()
+	raw := !p.Exact || !p.RefersToAll()
 	if sid == "" && !raw {
 		return
 	}
@@ -111,7 +111,7 @@ func (w *mapWriter) ext(p *packer, packet *Packet, sid string) {
 	x := mapWriter{dst: append(w.dst, 0), start: len(w.dst)}
 	x.string(extSID, sid)
 	if raw {
-		x.raw(packet, !p.refersToAll())
+		x.raw(packet, !p.RefersToAll())
 	}
 	w.dst = x.end()
 }

@@ -122,11 +122,11 @@ func (w *mapWriter) answer(p *packer, key string, packet *Packet) error {
 		return nil
 	}
 	w.key(key)
-	p.dst = w.dst
-	err := p.whole(packet.Args[0])
-	w.dst = p.dst
+	p.Dst = w.dst
+	err := p.Value(packet.Args[0])
+	w.dst = p.Dst
 	if len(packet.Args) > 1 {
-		p.exact, p.inOrder = false, p.inOrder && len(packet.Attachments) == 0
+		p.Exact = false
 	}
 	return err
 }

@@ -2,7 +2,7 @@ package format
 
 import "errors"
 
-// Errors of this package wrap one of these, or what package rawjson says.
+// Errors of this package wrap one of these, or what packages rawjson and msgpack say.
 var (
 	// ErrFormat says that bytes are not what the protocol puts there.
 	ErrFormat = errors.New("malformed message")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"signalbox/server/msgpack"
 	"signalbox/server/rawjson"
 )
 
@@ -37,9 +38,9 @@ func readFields(msg []byte) (fields, error) {
 // read reads the members of an object or map and reports whether it is one.
 func (f *fields) read(b []byte) bool {
 	if f.packed {
-		c := cursor{b: b}
+		c := msgpack.Cursor{B: b}
 		f.unpack(&c)
-		return c.done()
+		return c.Done()
 	}
 	m := rawjson.Object(b)
 	for {
@@ -107,43 +108,43 @@ func (f *fields) span(key []byte) *[]byte {
 }
 
 // unpack reads the members of a map.
-func (f *fields) unpack(c *cursor) {
-	for n := c.mapping(); n > 0 && !c.bad; n-- {
-		key := c.text()
+func (f *fields) unpack(c *msgpack.Cursor) {
+	for n := c.Map(); n > 0 && !c.Bad; n-- {
+		key := c.Text()
 		switch string(key) {
 		case "type":
-			if kind, ok := c.number(); ok && kind >= 0 && kind < 256 {
+			if kind, ok := c.Number(); ok && kind >= 0 && kind < 256 {
 				f.kind = int(kind)
 			} else {
-				c.fail()
+				c.Fail()
 			}
 		case "uid":
-			f.uid = c.optionalText()
+			f.uid = optionalText(c)
 		case "nsp":
-			f.nsp = c.optionalText()
+			f.nsp = optionalText(c)
 		case "requestId":
-			f.id = c.optionalText()
+			f.id = optionalText(c)
 		case "sid":
-			f.sid = c.optionalText()
+			f.sid = optionalText(c)
 		case "room":
-			f.room = c.optionalText()
+			f.room = optionalText(c)
 		default:
 			if p := f.span(key); p != nil {
-				*p = c.span()
+				*p = c.Span()
 			} else {
-				c.skip()
+				c.Skip()
 			}
 		}
 	}
 }
 
 // optionalText reads a string, or nil for "".
-func (c *cursor) optionalText() string {
-	if c.kind() == kindNil {
-		c.skip()
+func optionalText(c *msgpack.Cursor) string {
+	if c.Kind() == msgpack.KindNil {
+		c.Skip()
 		return ""
 	}
-	return string(c.text())
+	return string(c.Text())
 }
 
 // json returns a member as JSON; its bytes, if any, as JSON.stringify writes them.
@@ -151,7 +152,7 @@ func (f *fields) json(span []byte) (json.RawMessage, error) {
 	if !f.packed || span == nil {
 		return span, nil
 	}
-	raw, _, err := unpackValue(span, true)
+	raw, _, err := msgpack.Form{Inline: true}.Value(span)
 	return raw, err
 }
 
@@ -167,7 +168,7 @@ func (f *fields) names(span []byte) ([]string, error) {
 // isTrue reports whether a member is true.
 func (f *fields) isTrue(span []byte) bool {
 	if f.packed {
-		return len(span) == 1 && span[0] == codeTrue
+		return len(span) == 1 && span[0] == msgpack.CodeTrue
 	}
 	return string(span) == "true"
 }
@@ -181,11 +182,11 @@ func (f *fields) broadcast() (*Peeked, error) {
 		}
 		return p, nil
 	}
-	packet, opts := cursor{b: f.packet}, cursor{b: f.opts}
+	packet, opts := msgpack.Cursor{B: f.packet}, msgpack.Cursor{B: f.opts}
 	var inPacket, inOpts window
 	p.peekPacket(&packet, &inPacket)
 	p.peekOpts(&opts, &inOpts)
-	if !packet.done() || !opts.done() {
+	if !packet.Done() || !opts.Done() {
 		return nil, ErrFormat
 	}
 	return p, nil
@@ -222,20 +223,20 @@ type answerExt struct {
 
 func (f *fields) answerExt() (x answerExt, err error) {
 	if f.packed {
-		c := cursor{b: f.ext}
-		for n := c.mapping(); n > 0 && !c.bad; n-- {
-			switch string(c.text()) {
+		c := msgpack.Cursor{B: f.ext}
+		for n := c.Map(); n > 0 && !c.Bad; n-- {
+			switch string(c.Text()) {
 			case extSID:
-				x.sid = string(c.text())
+				x.sid = string(c.Text())
 			case extArgs:
-				x.raw = c.span()
+				x.raw = c.Span()
 			case extAttachments:
-				x.extra = c.span()
+				x.extra = c.Span()
 			default:
-				c.skip()
+				c.Skip()
 			}
 		}
-		if !c.done() {
+		if !c.Done() {
 			err = ErrFormat
 		}
 		return x, err

@@ -1,6 +1,10 @@
 package format
 
-import "github.com/tinylib/msgp/msgp"
+import (
+	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/msgpack"
+)
 
 // Names of the members of the extension, which is the member sb of opts, or of an answer.
 const (
@@ -23,19 +27,19 @@ const (
 // packOpts writes the opts of a broadcast. p is the packer that has written the event, or what stands for it.
 func (p *packer) packOpts(b *Broadcast) {
 	members := byte(3)
-	raw := !p.exact || !p.refersToAll()
+	raw := !p.Exact || !p.RefersToAll()
 	if b.Ext != nil || raw {
 		members++
 	}
-	p.dst = append(p.dst, codeFixMap|members)
-	p.dst = packStrings(append(p.dst, "\xa5rooms"...), b.Rooms)
-	p.dst = packStrings(append(p.dst, "\xa6except"...), b.Except)
-	p.dst = packFlags(append(p.dst, "\xa5flags"...), b.Flags)
+	p.Dst = append(p.Dst, msgpack.CodeFixMap|members)
+	p.Dst = packStrings(append(p.Dst, "\xa5rooms"...), b.Rooms)
+	p.Dst = packStrings(append(p.Dst, "\xa6except"...), b.Except)
+	p.Dst = packFlags(append(p.Dst, "\xa5flags"...), b.Flags)
 	if members == 3 {
 		return
 	}
-	p.dst = msgp.AppendString(p.dst, extKey)
-	w := mapWriter{dst: p.dst, start: len(p.dst)}
+	p.Dst = msgp.AppendString(p.Dst, extKey)
+	w := mapWriter{dst: p.Dst, start: len(p.Dst)}
 	w.dst = append(w.dst, 0)
 	if x := b.Ext; x != nil {
 		// What is small comes first, where the reader of opts still is.
@@ -50,9 +54,9 @@ func (p *packer) packOpts(b *Broadcast) {
 		w.bytes(extSSE, x.SSE)
 	}
 	if raw {
-		w.raw(&b.Packet, !p.refersToAll())
+		w.raw(&b.Packet, !p.RefersToAll())
 	}
-	p.dst = w.end()
+	p.Dst = w.end()
 }
 
 // mapWriter writes a map of less than 16 members, whose header is at start.
@@ -77,7 +81,7 @@ func (w *mapWriter) string(key, value string) {
 func (w *mapWriter) flag(key string, value bool) {
 	if value {
 		w.key(key)
-		w.dst = append(w.dst, codeTrue)
+		w.dst = append(w.dst, msgpack.CodeTrue)
 	}
 }
 
@@ -105,7 +109,7 @@ func (w *mapWriter) raw(p *Packet, attachments bool) {
 }
 
 func (w *mapWriter) end() []byte {
-	w.dst[w.start] = codeFixMap | w.n
+	w.dst[w.start] = msgpack.CodeFixMap | w.n
 	return w.dst
 }
 

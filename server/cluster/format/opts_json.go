@@ -42,7 +42,7 @@ func parseOpts(b []byte) (o options, err error) {
 	return o, err
 }
 
-// isNothing is [cursor.peekNothing] for a value in JSON.
+// isNothing is [peekNothing] for a value in JSON.
 func isNothing(b []byte) bool {
 	switch string(rawjson.TrimSpace(b)) {
 	case "null", `""`, "[]":

@@ -3,6 +3,8 @@ package format
 import (
 	"time"
 	"unicode/utf8"
+
+	"signalbox/server/msgpack"
 )
 
 // maxTimeoutMs bounds a timeout so that it is a Duration.
@@ -18,19 +20,19 @@ type window struct {
 const windowBytes = 192
 
 // string returns part as a string. It must be what c read last.
-func (w *window) string(c *cursor, part []byte) string {
-	from := c.i - len(part)
-	if c.bad || len(part) == 0 {
+func (w *window) string(c *msgpack.Cursor, part []byte) string {
+	from := c.I - len(part)
+	if c.Bad || len(part) == 0 {
 		return ""
 	}
 	if len(part) > windowBytes {
 		return string(part)
 	}
-	if from < w.start || c.i > w.start+len(w.text) {
+	if from < w.start || c.I > w.start+len(w.text) {
 		w.start = from
-		w.text = string(c.b[from:min(from+windowBytes, len(c.b))])
+		w.text = string(c.B[from:min(from+windowBytes, len(c.B))])
 	}
-	return w.text[from-w.start : c.i-w.start]
+	return w.text[from-w.start : c.I-w.start]
 }
 
 // opened is what the opts of a message hold, with the storage for the common case.
@@ -41,26 +43,26 @@ type opened struct {
 
 // peekNothing passes what an emitter writes in place of an empty list or map, and reports whether it is there: nil, an
 // empty text, an empty array. PHP has one type for lists and maps, and Python's emitter writes "".
-func (c *cursor) peekNothing() bool {
-	if c.bad || c.i >= len(c.b) {
+func peekNothing(c *msgpack.Cursor) bool {
+	if c.Bad || c.I >= len(c.B) {
 		return false
 	}
-	switch c.b[c.i] {
-	case codeNil, codeFixString, codeFixArray:
-		c.i++
+	switch c.B[c.I] {
+	case msgpack.CodeNil, msgpack.CodeFixString, msgpack.CodeFixArray:
+		c.I++
 		return true
 	}
 	return false
 }
 
 // peekOpts reads the opts of a broadcast.
-func (p *Peeked) peekOpts(c *cursor, w *window) {
-	if c.peekNothing() {
+func (p *Peeked) peekOpts(c *msgpack.Cursor, w *window) {
+	if peekNothing(c) {
 		return
 	}
 	var o *opened
-	for n := c.mapping(); n > 0 && !c.bad; n-- {
-		switch string(c.text()) {
+	for n := c.Map(); n > 0 && !c.Bad; n-- {
+		switch string(c.Text()) {
 		case "rooms":
 			if o == nil {
 				o = new(opened)
@@ -77,55 +79,55 @@ func (p *Peeked) peekOpts(c *cursor, w *window) {
 			p.Ext = &o.ext
 			p.peekExt(c, w)
 		default:
-			c.skip()
+			c.Skip()
 		}
 	}
 }
 
 // peekStrings reads an array of names. storage is used while it is large enough.
-func peekStrings(c *cursor, w *window, storage []string) []string {
-	if c.peekNothing() {
+func peekStrings(c *msgpack.Cursor, w *window, storage []string) []string {
+	if peekNothing(c) {
 		return nil
 	}
-	n := c.array()
+	n := c.Array()
 	if n == 0 {
 		return nil
 	}
 	if n > cap(storage) {
 		storage = make([]string, 0, n)
 	}
-	for ; n > 0 && !c.bad; n-- {
-		if c.kind() == kindString {
-			storage = append(storage, w.string(c, c.text()))
+	for ; n > 0 && !c.Bad; n-- {
+		if c.Kind() == msgpack.KindString {
+			storage = append(storage, w.string(c, c.Text()))
 			continue
 		}
-		if c.kind() == kindNil {
-			c.fail()
+		if c.Kind() == msgpack.KindNil {
+			c.Fail()
 		}
 		var buf [32]byte
-		storage = append(storage, string(appendName(buf[:0], c)))
+		storage = append(storage, string(msgpack.AppendName(buf[:0], c)))
 	}
 	return storage
 }
 
-func peekFlags(c *cursor) (f Flags) {
-	if c.peekNothing() {
+func peekFlags(c *msgpack.Cursor) (f Flags) {
+	if peekNothing(c) {
 		return f
 	}
-	for n := c.mapping(); n > 0 && !c.bad; n-- {
-		switch string(c.text()) {
+	for n := c.Map(); n > 0 && !c.Bad; n-- {
+		switch string(c.Text()) {
 		case "volatile":
-			f.Volatile = c.peekTrue()
+			f.Volatile = peekTrue(c)
 		case "expectSingleResponse":
-			f.Single = c.peekTrue()
+			f.Single = peekTrue(c)
 		case "timeout":
-			if ms, ok := c.number(); ok {
+			if ms, ok := c.Number(); ok {
 				f.Timeout = milliseconds(ms)
 			} else {
-				c.skip()
+				c.Skip()
 			}
 		default:
-			c.skip()
+			c.Skip()
 		}
 	}
 	return f
@@ -140,51 +142,51 @@ func milliseconds(ms float64) time.Duration {
 }
 
 // peekTrue passes a value and reports whether it is true.
-func (c *cursor) peekTrue() bool {
-	if c.kind() == kindBool {
-		return c.boolean()
+func peekTrue(c *msgpack.Cursor) bool {
+	if c.Kind() == msgpack.KindBool {
+		return c.Bool()
 	}
-	c.skip()
+	c.Skip()
 	return false
 }
 
-func (p *Peeked) peekExt(c *cursor, w *window) {
+func (p *Peeked) peekExt(c *msgpack.Cursor, w *window) {
 	x := p.Ext
-	for n := c.mapping(); n > 0 && !c.bad; n-- {
-		switch string(c.text()) {
+	for n := c.Map(); n > 0 && !c.Bad; n-- {
+		switch string(c.Text()) {
 		case extRoomKinds:
-			x.RoomKinds = w.string(c, c.text())
+			x.RoomKinds = w.string(c, c.Text())
 		case extExceptKinds:
-			x.ExceptKinds = w.string(c, c.text())
+			x.ExceptKinds = w.string(c, c.Text())
 		case extNode:
-			x.Node = w.string(c, c.text())
+			x.Node = w.string(c, c.Text())
 		case extMessageID:
-			x.MessageID = w.string(c, c.text())
+			x.MessageID = w.string(c, c.Text())
 		case extCountID:
-			x.CountID = w.string(c, c.text())
+			x.CountID = w.string(c, c.Text())
 		case extForeign:
-			x.Foreign = c.peekTrue()
+			x.Foreign = peekTrue(c)
 		case extDeriveSSE:
-			x.DeriveSSE = c.peekTrue()
+			x.DeriveSSE = peekTrue(c)
 		case extText:
-			x.Text = c.peekText()
+			x.Text = peekText(c)
 		case extSSE:
-			x.SSE = c.peekText()
+			x.SSE = peekText(c)
 		case extArgs:
-			p.raw = c.span()
+			p.raw = c.Span()
 		case extAttachments:
-			p.extra = c.span()
+			p.extra = c.Span()
 		default:
-			c.skip()
+			c.Skip()
 		}
 	}
 }
 
 // peekText reads bytes that must be UTF-8, for they go to clients as they are.
-func (c *cursor) peekText() []byte {
-	b := c.bin()
+func peekText(c *msgpack.Cursor) []byte {
+	b := c.Bin()
 	if !utf8.Valid(b) {
-		c.fail()
+		c.Fail()
 	}
 	return b
 }

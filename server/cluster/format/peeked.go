@@ -3,6 +3,7 @@ package format
 import (
 	"encoding/json"
 
+	"signalbox/server/msgpack"
 	"signalbox/server/rawjson"
 )
 
@@ -39,14 +40,15 @@ func (p *Peeked) packet() (packet Packet, err error) {
 }
 
 // unpack reads the arguments, or the one value, that msgpack gives.
-func (p *Peeked) unpack() (Packet, error) {
+func (p *Peeked) unpack() (packet Packet, err error) {
 	switch {
 	case !p.one:
-		return unpackArray(p.data)
+		packet.Args, packet.Attachments, err = msgpack.Form{}.Array(p.data, nil)
+		return packet, err
 	case p.data == nil:
-		return Packet{}, nil
+		return packet, nil
 	}
-	value, attachments, err := unpackValue(p.data, false)
+	value, attachments, err := msgpack.Form{}.Value(p.data)
 	if err != nil {
 		return Packet{}, err
 	}

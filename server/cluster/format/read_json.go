@@ -51,11 +51,14 @@ func names(raw []byte) (list []string, err error) {
 
 // numberName returns what JavaScript's String() makes of a number, but that whole numbers keep their digits.
 func numberName(raw []byte) string {
-	p := packer{}
-	if p.integer(raw) {
-		return string(raw)
+	text := string(raw)
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil && text != "-0" {
+		return text
 	}
-	f, _ := strconv.ParseFloat(string(raw), 64)
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return text
+	}
+	f, _ := strconv.ParseFloat(text, 64)
 	return string(rawjson.AppendNumber(nil, f))
 }
 

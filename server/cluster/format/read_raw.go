@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
+	"signalbox/server/msgpack"
 	"signalbox/server/rawjson"
 )
 
@@ -25,12 +26,12 @@ func unpackRaw(b []byte) ([]json.RawMessage, error) {
 
 // unpackBins reads an array of bytes.
 func unpackBins(b []byte) ([][]byte, error) {
-	c := cursor{b: b}
-	bins := make([][]byte, c.array())
+	c := msgpack.Cursor{B: b}
+	bins := make([][]byte, c.Array())
 	for i := range bins {
-		bins[i] = c.bin()
+		bins[i] = c.Bin()
 	}
-	if !c.done() {
+	if !c.Done() {
 		return nil, ErrFormat
 	}
 	return bins, nil

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"signalbox/server/msgpack"
 )
 
 // Types of messages as the sharded adapter numbers them. Those it does not use are of adapters with heartbeats.
@@ -86,22 +88,22 @@ func packSharded(dst []byte, b *Broadcast) ([]byte, error) {
 	if b.RequestID != "" {
 		members++
 	}
-	p.dst = append(p.dst, codeFixMap|members)
-	p.dst = append(msgp.AppendString(p.dst, "packet"), codeFixMap|2)
+	p.Dst = append(p.Dst, msgpack.CodeFixMap|members)
+	p.Dst = append(msgp.AppendString(p.Dst, "packet"), msgpack.CodeFixMap|2)
 	if err := p.event(b.Args); err != nil {
 		return dst, err
 	}
 	if b.RequestID != "" {
-		p.dst = msgp.AppendString(msgp.AppendString(p.dst, "requestId"), b.RequestID)
+		p.Dst = msgp.AppendString(msgp.AppendString(p.Dst, "requestId"), b.RequestID)
 	}
-	p.dst = msgp.AppendString(p.dst, "opts")
+	p.Dst = msgp.AppendString(p.Dst, "opts")
 	p.packOpts(b)
-	return packEnvelopeEnd(p.dst, b.UID, b.Namespace), nil
+	return packEnvelopeEnd(p.Dst, b.UID, b.Namespace), nil
 }
 
 // packEnvelope begins a message up to its data.
 func packEnvelope(dst []byte, kind byte) []byte {
-	dst = append(msgp.AppendString(append(dst, codeFixMap|4), "type"), kind)
+	dst = append(msgp.AppendString(append(dst, msgpack.CodeFixMap|4), "type"), kind)
 	return msgp.AppendString(dst, "data")
 }
 

@@ -1,48 +1,60 @@
-package format
+package msgpack
 
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
 	"signalbox/server/rawjson"
 )
 
+// Form says how msgpack is written as JSON.
+type Form struct {
+	// Doubles has whole numbers beyond 2^53 be the float64 next to them, as in JavaScript; else they keep their digits.
+	Doubles bool
+	// Inline has bytes be written as JSON.stringify writes a Buffer; else they are attachments.
+	Inline bool
+}
+
 // unpacker writes msgpack as JSON.stringify writes what notepack.io reads from it: bytes as placeholders for attachments
-// in the order in which they come, dates as ISO 8601 in UTC, numbers that are not finite as null. Whole numbers keep
-// their digits, also beyond 2^53.
+// in the order in which they come, dates as ISO 8601 in UTC, numbers that are not finite as null, undefined as null in an
+// array and not at all in a map.
 type unpacker struct {
-	cursor
+	Cursor
+	form        Form
 	out         []byte
 	attachments [][]byte
-	inline      bool // bytes are written as JSON.stringify writes a Buffer
 	deep        bool // it nests deeper than [rawjson.MaxDepth]
 }
 
-// unpackArray reads an array of values. The attachments alias b.
-func unpackArray(b []byte) (Packet, error) {
-	u := unpacker{cursor: cursor{b: b}}
-	n := u.array()
-	if u.bad {
-		return Packet{}, ErrFormat
+// Array reads an array of values, each of which may nest [rawjson.MaxDepth] deep, and appends them to list. The
+// attachments alias b.
+func (f Form) Array(b []byte, list []json.RawMessage) (values []json.RawMessage, attachments [][]byte, err error) {
+	u := unpacker{Cursor: Cursor{B: b}, form: f}
+	n := u.Array()
+	if u.Bad {
+		return nil, nil, ErrFormat
 	}
-	args := make([]json.RawMessage, 0, n)
+	list = slices.Grow(list, min(n, 64)) // more than that has to be there first
 	u.out = make([]byte, 0, len(b)+len(b)/4+16)
 	for range n {
 		start := len(u.out)
-		u.value(0)
-		args = append(args, u.out[start:len(u.out):len(u.out)])
+		if u.value(0); u.Bad {
+			break
+		}
+		list = append(list, u.out[start:len(u.out):len(u.out)])
 	}
 	if err := u.end(); err != nil {
-		return Packet{}, err
+		return nil, nil, err
 	}
-	return Packet{Args: args, Attachments: u.attachments}, nil
+	return list, u.attachments, nil
 }
 
-// unpackValue reads one value. inline: its bytes are written into the JSON, as arrays of numbers.
-func unpackValue(b []byte, inline bool) (json.RawMessage, [][]byte, error) {
-	u := unpacker{cursor: cursor{b: b}, inline: inline}
+// Value reads one value. The attachments alias b.
+func (f Form) Value(b []byte) (value json.RawMessage, attachments [][]byte, err error) {
+	u := unpacker{Cursor: Cursor{B: b}, form: f}
 	u.value(0)
 	if err := u.end(); err != nil {
 		return nil, nil, err
@@ -54,47 +66,55 @@ func (u *unpacker) end() error {
 	switch {
 	case u.deep:
 		return rawjson.ErrDepth
-	case !u.done():
+	case !u.Done():
 		return ErrFormat
 	}
 	return nil
 }
 
 func (u *unpacker) value(depth int) {
-	switch u.kind() {
-	case kindNil:
-		u.i++
+	switch u.Kind() {
+	case KindNil:
+		u.I++
 		u.out = append(u.out, "null"...)
-	case kindBool:
-		u.out = strconv.AppendBool(u.out, u.boolean())
-	case kindInt:
-		u.out = appendInteger(u.out, &u.cursor)
-	case kindReal:
-		u.out = appendReal(u.out, u.real())
-	case kindString:
-		u.out = rawjson.AppendQuoted(u.out, u.text())
-	case kindBin:
-		u.bytes(u.bin())
-	case kindExt:
-		u.extension()
-	case kindArray, kindMap:
-		if depth == rawjson.MaxDepth {
-			u.deep = true
-			u.fail()
-		} else if u.kind() == kindArray {
+	case KindBool:
+		u.out = strconv.AppendBool(u.out, u.Bool())
+	case KindInt:
+		u.integer()
+	case KindReal:
+		u.out = appendReal(u.out, u.Real())
+	case KindString:
+		u.out = rawjson.AppendQuoted(u.out, u.Text())
+	case KindBin:
+		u.bytes(u.Bin(), depth)
+	case KindExt:
+		u.extension(depth)
+	case KindArray:
+		if u.nest(depth) {
 			u.elements(depth + 1)
-		} else {
+		}
+	case KindMap:
+		if u.nest(depth) {
 			u.members(depth + 1)
 		}
 	default:
-		u.fail()
+		u.Fail()
 	}
 }
 
+// nest reports whether there may be one level more.
+func (u *unpacker) nest(depth int) bool {
+	if depth >= rawjson.MaxDepth {
+		u.deep = true
+		u.Fail()
+	}
+	return !u.Bad
+}
+
 func (u *unpacker) elements(depth int) {
-	n := u.array()
+	n := u.Array()
 	u.out = append(u.out, '[')
-	for i := 0; i < n && !u.bad; i++ {
+	for i := 0; i < n && !u.Bad; i++ {
 		if i > 0 {
 			u.out = append(u.out, ',')
 		}
@@ -104,52 +124,69 @@ func (u *unpacker) elements(depth int) {
 }
 
 func (u *unpacker) members(depth int) {
-	n := u.mapping()
+	n := u.Map()
 	u.out = append(u.out, '{')
-	for i := 0; i < n && !u.bad; i++ {
-		if i > 0 {
+	start := len(u.out)
+	for ; n > 0 && !u.Bad; n-- {
+		before := len(u.out)
+		if before > start {
 			u.out = append(u.out, ',')
 		}
 		u.key()
 		u.out = append(u.out, ':')
-		u.value(depth)
+		if u.SkipUndefined() {
+			u.out = u.out[:before]
+		} else {
+			u.value(depth)
+		}
 	}
 	u.out = append(u.out, '}')
 }
 
 // key writes a map's key. What is not a string becomes the text that a JavaScript object would have for it.
 func (u *unpacker) key() {
-	switch u.kind() {
-	case kindString:
-		u.out = rawjson.AppendQuoted(u.out, u.text())
-	case kindInt, kindReal, kindBool, kindNil:
+	switch u.Kind() {
+	case KindString:
+		u.out = rawjson.AppendQuoted(u.out, u.Text())
+	case KindInt, KindReal, KindBool, KindNil:
 		u.out = append(u.out, '"')
-		u.out = appendName(u.out, &u.cursor)
+		u.out = AppendName(u.out, &u.Cursor)
 		u.out = append(u.out, '"')
 	default:
-		u.fail()
+		u.Fail()
 	}
 }
 
-// appendName appends what JavaScript's String() makes of a value that is neither a string nor made of others.
-func appendName(dst []byte, c *cursor) []byte {
-	switch c.kind() {
-	case kindReal:
-		return rawjson.AppendNumber(dst, c.real())
-	case kindInt:
+// AppendName appends what JavaScript's String() makes of a value that is neither a string nor made of others.
+func AppendName(dst []byte, c *Cursor) []byte {
+	switch c.Kind() {
+	case KindReal:
+		return rawjson.AppendNumber(dst, c.Real())
+	case KindInt:
 		return appendInteger(dst, c)
-	case kindBool:
-		return strconv.AppendBool(dst, c.boolean())
-	case kindNil:
-		c.i++
+	case KindBool:
+		return strconv.AppendBool(dst, c.Bool())
+	case KindNil:
+		c.I++
 		return append(dst, "null"...)
 	}
-	c.fail()
+	c.Fail()
 	return dst
 }
 
-func appendInteger(dst []byte, c *cursor) []byte {
-	n, negative := c.integer()
+// integer writes a whole number.
+func (u *unpacker) integer() {
+	c := u.Cursor
+	if f, _ := c.Number(); u.form.Doubles && math.Abs(f) >= maxWhole {
+		u.out = rawjson.AppendNumber(u.out, f)
+		u.Cursor = c
+		return
+	}
+	u.out = appendInteger(u.out, &u.Cursor)
+}
+
+func appendInteger(dst []byte, c *Cursor) []byte {
+	n, negative := c.Int()
 	if negative {
 		return strconv.AppendInt(dst, int64(n), 10)
 	}
@@ -164,13 +201,16 @@ func appendReal(dst []byte, f float64) []byte {
 }
 
 // bytes writes the place of an attachment, or the bytes themselves.
-func (u *unpacker) bytes(b []byte) {
-	if u.bad {
+func (u *unpacker) bytes(b []byte, depth int) {
+	if !u.nest(depth) {
 		return
 	}
-	if !u.inline {
+	if !u.form.Inline {
 		u.out = rawjson.AppendPlaceholder(u.out, len(u.attachments))
 		u.attachments = append(u.attachments, b)
+		return
+	}
+	if !u.nest(depth + 1) {
 		return
 	}
 	u.out = append(u.out, `{"type":"Buffer","data":[`...)
@@ -189,24 +229,25 @@ const (
 	extLegacy    = 0
 )
 
-// extension writes a date, undefined or an ArrayBuffer.
+// extension writes a date, undefined, an ArrayBuffer, or what JavaScript is given for other types: type and bytes.
 //
 // Rule: [MessagePack, timestamp extension type]; type 0 as notepack.io reads it.
 //
 // [MessagePack, timestamp extension type]: https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type
-func (u *unpacker) extension() {
-	kind, body := u.ext()
-	if u.bad {
+func (u *unpacker) extension(depth int) {
+	code := u.B[u.I]
+	kind, body := u.Ext()
+	if u.Bad {
 		return
 	}
-	c := cursor{b: body}
+	c := Cursor{B: body}
 	switch {
-	case kind == extLegacy && len(body) == 1:
+	case kind == extLegacy && code == CodeFixExt1:
 		u.out = append(u.out, "null"...) // undefined
-	case kind == extLegacy && len(body) == 8:
+	case kind == extLegacy && code == CodeFixExt8:
 		u.out = appendDate(u.out, int64(c.uint(8)))
-	case kind == extLegacy:
-		u.bytes(body)
+	case kind == extLegacy && code < CodeFixExt1:
+		u.bytes(body, depth)
 	case kind == extTimestamp && len(body) == 4:
 		u.out = appendTimestamp(u.out, int64(c.uint(4)), 0)
 	case kind == extTimestamp && len(body) == 8:
@@ -216,7 +257,10 @@ func (u *unpacker) extension() {
 		nanoseconds := int64(c.uint(4))
 		u.out = appendTimestamp(u.out, int64(c.uint(8)), nanoseconds)
 	default:
-		u.fail()
+		u.out = strconv.AppendInt(append(u.out, '['), int64(kind), 10)
+		u.out = append(u.out, ',')
+		u.bytes(body, depth+1)
+		u.out = append(u.out, ']')
 	}
 }
 

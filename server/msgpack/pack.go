@@ -1,4 +1,4 @@
-package format
+package msgpack
 
 import (
 	"encoding/binary"
@@ -19,40 +19,49 @@ const (
 	repeatBytes = 64 << 10
 )
 
-// packer writes JSON as msgpack, in one pass: the way notepack.io writes what JSON.parse makes of it, where the two can
+// Packer writes JSON as msgpack, in one pass: the way notepack.io writes what JSON.parse makes of it, where the two can
 // agree. A member named twice is written twice, for the reader's last one wins like JSON.parse's.
-type packer struct {
-	dst         []byte
+type Packer struct {
+	Dst []byte // what was written
+	// Doubles has numbers be what they are in JavaScript: whole ones up to 2^53 are integers, however they are written, and
+	// others float64. Without it all whole numbers of up to 64 bits that are written in digits are integers.
+	Doubles bool
+	Exact   bool // the msgpack gives back the JSON as it was
+
 	attachments [][]byte
-
-	found   []rawjson.Placeholder // in the value that is being written, and still to come
-	exact   bool                  // the msgpack gives back the JSON as it was
-	inOrder bool                  // every placeholder had the number of the one before plus one
-	next    int                   // the attachment that the next placeholder should refer to
-	repeat  int                   // how many bytes of attachments may still be written out of turn
+	found       []rawjson.Placeholder // in the value that is being written, and still to come
+	inOrder     bool                  // every placeholder had the number of the one before plus one
+	next        int                   // the attachment that the next placeholder should refer to
+	repeat      int                   // how many bytes of attachments may still be written out of turn
 }
 
-func newPacker(dst []byte, p *Packet) packer {
-	return packer{dst: dst, attachments: p.Attachments, exact: true, inOrder: true, repeat: repeatBytes}
+// NewPacker returns a packer that appends to dst. Placeholders refer to attachments.
+func NewPacker(dst []byte, attachments [][]byte) Packer {
+	return Packer{Dst: dst, Exact: true, attachments: attachments, inOrder: true, repeat: repeatBytes}
 }
 
-// array writes values as one array.
-func (p *packer) array(values []json.RawMessage) error {
-	p.dst = msgp.AppendArrayHeader(p.dst, uint32(len(values)))
+// Array writes values as one array. Each may nest [rawjson.MaxDepth] deep.
+func (p *Packer) Array(values []json.RawMessage) error {
+	p.Dst = msgp.AppendArrayHeader(p.Dst, uint32(len(values)))
 	for _, v := range values {
-		if err := p.whole(v); err != nil {
+		if err := p.Value(v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// whole writes a value that src is, with or without space around it.
-func (p *packer) whole(src []byte) error {
+// Value writes the value that src is, with or without space around it.
+func (p *Packer) Value(src []byte) error { return p.single(src, 0) }
+
+// Arguments is Array for values that stand in one array already.
+func (p *Packer) Arguments(src []byte) error { return p.single(src, -1) }
+
+func (p *Packer) single(src []byte, depth int) error {
 	if len(p.attachments) > 0 {
 		p.found = rawjson.Placeholders(nil, src)
 	}
-	end, err := p.value(src, rawjson.SkipSpace(src, 0), 0)
+	end, err := p.value(src, rawjson.SkipSpace(src, 0), depth)
 	if err != nil {
 		return err
 	}
@@ -62,11 +71,11 @@ func (p *packer) whole(src []byte) error {
 	return nil
 }
 
-// refersToAll reports whether the placeholders, as they come, are those of all attachments.
-func (p *packer) refersToAll() bool { return p.inOrder && p.next == len(p.attachments) }
+// RefersToAll reports whether the placeholders, as they come, are those of all attachments.
+func (p *Packer) RefersToAll() bool { return p.inOrder && p.next == len(p.attachments) }
 
 // value writes the value that starts at src[i] and returns where it ends.
-func (p *packer) value(src []byte, i, depth int) (end int, err error) {
+func (p *Packer) value(src []byte, i, depth int) (end int, err error) {
 	if i >= len(src) {
 		return 0, rawjson.ErrSyntax
 	}
@@ -85,11 +94,11 @@ func (p *packer) value(src []byte, i, depth int) (end int, err error) {
 		}
 		return p.members(src, i, depth+1)
 	case 't':
-		p.dst = append(p.dst, codeTrue)
+		p.Dst = append(p.Dst, CodeTrue)
 	case 'f':
-		p.dst = append(p.dst, codeFalse)
+		p.Dst = append(p.Dst, CodeFalse)
 	case 'n':
-		p.dst = append(p.dst, codeNil)
+		p.Dst = append(p.Dst, CodeNil)
 	default:
 		return p.number(src, i)
 	}
@@ -97,24 +106,24 @@ func (p *packer) value(src []byte, i, depth int) (end int, err error) {
 }
 
 // space skips white space, which JSON.stringify would not have written.
-func (p *packer) space(src []byte, i int) int {
+func (p *Packer) space(src []byte, i int) int {
 	if i < len(src) && src[i] > ' ' {
 		return i
 	}
 	end := rawjson.SkipSpace(src, i)
 	if end > i {
-		p.exact = false
+		p.Exact = false
 	}
 	return end
 }
 
-func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
+func (p *Packer) elements(src []byte, i, depth int) (end int, err error) {
 	i = p.space(src, i+1)
 	if i < len(src) && src[i] == ']' {
-		p.dst = append(p.dst, codeFixArray)
+		p.Dst = append(p.Dst, CodeFixArray)
 		return i + 1, nil
 	}
-	start := p.open(codeArray32, depth)
+	start := p.open(CodeArray32, depth)
 	for n := 1; ; n++ {
 		if i, err = p.value(src, i, depth); err != nil {
 			return 0, err
@@ -127,7 +136,7 @@ func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
 		case ',':
 			i = p.space(src, i+1)
 		case ']':
-			p.close(start, n, codeFixArray, codeArray16)
+			p.close(start, n, CodeFixArray, CodeArray16)
 			return i + 1, nil
 		default:
 			return 0, rawjson.ErrSyntax
@@ -135,13 +144,13 @@ func (p *packer) elements(src []byte, i, depth int) (end int, err error) {
 	}
 }
 
-func (p *packer) members(src []byte, i, depth int) (end int, err error) {
+func (p *Packer) members(src []byte, i, depth int) (end int, err error) {
 	i = p.space(src, i+1)
 	if i < len(src) && src[i] == '}' {
-		p.dst = append(p.dst, codeFixMap)
+		p.Dst = append(p.Dst, CodeFixMap)
 		return i + 1, nil
 	}
-	start := p.open(codeMap32, depth)
+	start := p.open(CodeMap32, depth)
 	for n := 1; ; n++ {
 		if i >= len(src) || src[i] != '"' {
 			return 0, rawjson.ErrSyntax
@@ -164,7 +173,7 @@ func (p *packer) members(src []byte, i, depth int) (end int, err error) {
 		case ',':
 			i = p.space(src, i+1)
 		case '}':
-			p.close(start, n, codeFixMap, codeMap16)
+			p.close(start, n, CodeFixMap, CodeMap16)
 			return i + 1, nil
 		default:
 			return 0, rawjson.ErrSyntax
@@ -174,7 +183,7 @@ func (p *packer) members(src []byte, i, depth int) (end int, err error) {
 
 // placeholder writes the attachment that a placeholder at src[i] refers to and returns where that ends; 0: there is none, or
 // it stays an object.
-func (p *packer) placeholder(src []byte, i int) (end int, err error) {
+func (p *Packer) placeholder(src []byte, i int) (end int, err error) {
 	if len(p.found) == 0 || p.found[0].Start != i {
 		return 0, nil
 	}
@@ -185,65 +194,65 @@ func (p *packer) placeholder(src []byte, i int) (end int, err error) {
 	}
 	var room [48]byte
 	if string(rawjson.AppendPlaceholder(room[:0], found.Num)) != string(src[i:end]) {
-		p.exact = false
+		p.Exact = false
 	}
 	p.refer(found.Num)
 	return end, nil
 }
 
 // canRefer reports whether num is the number of an attachment that may be written once more.
-func (p *packer) canRefer(num int) bool {
+func (p *Packer) canRefer(num int) bool {
 	if num < 0 || num >= len(p.attachments) {
 		return false
 	}
 	if num != p.next && len(p.attachments[num]) > p.repeat {
-		p.exact, p.inOrder = false, false
+		p.Exact, p.inOrder = false, false
 		return false
 	}
 	return true
 }
 
 // refer writes an attachment.
-func (p *packer) refer(num int) {
+func (p *Packer) refer(num int) {
 	if num == p.next {
 		p.next++
 	} else {
 		p.repeat -= len(p.attachments[num])
-		p.exact, p.inOrder = false, false
+		p.Exact, p.inOrder = false, false
 	}
-	p.dst = msgp.AppendBytes(p.dst, p.attachments[num])
+	p.Dst = msgp.AppendBytes(p.Dst, p.attachments[num])
 }
 
 // open makes room for a header and returns its place. full is its code at full width.
-func (p *packer) open(full byte, depth int) int {
-	start := len(p.dst)
+func (p *Packer) open(full byte, depth int) int {
+	start := len(p.Dst)
 	if depth > narrowDepth {
-		p.dst = append(p.dst, full, 0, 0, 0, 0)
+		p.Dst = append(p.Dst, full, 0, 0, 0, 0)
 	} else {
-		p.dst = append(p.dst, 0)
+		p.Dst = append(p.Dst, 0)
 	}
 	return start
 }
 
 // close writes the header at start for n elements or members, in the least width there is room for or can be made.
-func (p *packer) close(start, n int, fix, medium byte) {
-	if p.dst[start] != 0 {
-		binary.BigEndian.PutUint32(p.dst[start+1:], uint32(n))
+func (p *Packer) close(start, n int, fix, medium byte) {
+	if p.Dst[start] != 0 {
+		binary.BigEndian.PutUint32(p.Dst[start+1:], uint32(n))
 		return
 	}
 	if n < 16 {
-		p.dst[start] = fix | byte(n)
+		p.Dst[start] = fix | byte(n)
 		return
 	}
 	if n <= math.MaxUint16 {
-		p.dst = append(p.dst, 0, 0)
-		copy(p.dst[start+3:], p.dst[start+1:])
-		p.dst[start] = medium
-		binary.BigEndian.PutUint16(p.dst[start+1:], uint16(n))
+		p.Dst = append(p.Dst, 0, 0)
+		copy(p.Dst[start+3:], p.Dst[start+1:])
+		p.Dst[start] = medium
+		binary.BigEndian.PutUint16(p.Dst[start+1:], uint16(n))
 		return
 	}
-	p.dst = append(p.dst, 0, 0, 0, 0)
-	copy(p.dst[start+5:], p.dst[start+1:])
-	p.dst[start] = medium + 1
-	binary.BigEndian.PutUint32(p.dst[start+1:], uint32(n))
+	p.Dst = append(p.Dst, 0, 0, 0, 0)
+	copy(p.Dst[start+5:], p.Dst[start+1:])
+	p.Dst[start] = medium + 1
+	binary.BigEndian.PutUint32(p.Dst[start+1:], uint32(n))
 }

@@ -1,4 +1,4 @@
-package format
+package msgpack
 
 import (
 	"bytes"
@@ -9,11 +9,10 @@ import (
 	"signalbox/server/rawjson"
 )
 
-func pack(t testing.TB, value string, attachments ...[]byte) packer {
+func pack(t testing.TB, value string, attachments ...[]byte) Packer {
 	t.Helper()
-	packet := Packet{Args: args(value), Attachments: attachments}
-	p := newPacker(nil, &packet)
-	if err := p.whole(packet.Args[0]); err != nil {
+	p := NewPacker(nil, attachments)
+	if err := p.Value([]byte(value)); err != nil {
 		t.Fatalf("%.100s: %v", value, err)
 	}
 	return p
@@ -48,10 +47,26 @@ func TestPack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := pack(t, tt.value)
-			if got := fmt.Sprintf("%x", p.dst); got != tt.want || p.exact != tt.exact {
-				t.Errorf("%s = %s, exact %v, want %s, %v", tt.value, got, p.exact, tt.want, tt.exact)
+			if got := fmt.Sprintf("%x", p.Dst); got != tt.want || p.Exact != tt.exact {
+				t.Errorf("%s = %s, exact %v, want %s, %v", tt.value, got, p.Exact, tt.want, tt.exact)
 			}
 		})
+	}
+}
+
+// TestPackDoubles: numbers are what JSON.parse makes of them, and written as notepack.io does.
+func TestPackDoubles(t *testing.T) {
+	for value, want := range map[string]string{
+		`9007199254740992`: "cf0020000000000000", `-9007199254740992`: "d3ffe0000000000000", `9007199254740993`: "cf0020000000000000", `9007199254740994`: "cb4340000000000001",
+		`-9007199254740994`: "cbc340000000000001", `18446744073709551615`: "cb43f0000000000000", `1.0`: "01", `2e2`: "ccc8", `-1.0`: "ff",
+		`25500e-2`: "ccff", `-0`: "cb8000000000000000", `-0.0`: "cb8000000000000000", `0.0`: "00", `0.5`: "cb3fe0000000000000", `1e999`: "cb7ff0000000000000",
+		`1e21`: "cb444b1ae4d6e2ef50",
+	} {
+		p := NewPacker(nil, nil)
+		p.Doubles = true
+		if err := p.Value([]byte(value)); err != nil || fmt.Sprintf("%x", p.Dst) != want {
+			t.Errorf("%s = %x, %v, want %s", value, p.Dst, err, want)
+		}
 	}
 }
 
@@ -61,10 +76,10 @@ func TestPackMovesLittle(t *testing.T) {
 	const level = `[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,`
 	value := strings.Repeat(level, rawjson.MaxDepth) + `"x"` + strings.Repeat("]", rawjson.MaxDepth)
 	p := pack(t, value)
-	if narrow, full := bytes.Count(p.dst, []byte{codeArray16, 0, 16}), bytes.Count(p.dst, []byte{codeArray32, 0, 0, 0, 16}); narrow != narrowDepth || full != rawjson.MaxDepth-narrowDepth {
+	if narrow, full := bytes.Count(p.Dst, []byte{CodeArray16, 0, 16}), bytes.Count(p.Dst, []byte{CodeArray32, 0, 0, 0, 16}); narrow != narrowDepth || full != rawjson.MaxDepth-narrowDepth {
 		t.Errorf("%d headers were moved for and %d not, want %d and %d", narrow, full, narrowDepth, rawjson.MaxDepth-narrowDepth)
 	}
-	got, _, err := unpackValue(p.dst, false)
+	got, _, err := Form{}.Value(p.Dst)
 	if err != nil || string(got) != value {
 		t.Errorf("it came back as other JSON: %v", err)
 	}
@@ -81,19 +96,9 @@ func TestPackRepeatsLittle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			value := "[" + strings.Repeat(placeholder+",", 1000) + "1]"
 			p := pack(t, value, attachment, attachment)
-			if limit := len(value) + 2*len(attachment) + repeatBytes; len(p.dst) > limit {
-				t.Errorf("%d bytes of JSON and %d of attachments became %d", len(value), 2*len(attachment), len(p.dst))
+			if limit := len(value) + 2*len(attachment) + repeatBytes; len(p.Dst) > limit {
+				t.Errorf("%d bytes of JSON and %d of attachments became %d", len(value), 2*len(attachment), len(p.Dst))
 			}
-			b := Broadcast{Packet: Packet{Args: args(`"event"`, value), Attachments: [][]byte{attachment, attachment}}}
-			wire, err := AppendClassic(nil, &b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			peeked, err := PeekClassic(wire)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkSame(t, &peeked, &b)
 		})
 	}
 }

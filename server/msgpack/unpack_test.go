@@ -1,12 +1,22 @@
-package format
+package msgpack
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
 
 	"signalbox/server/rawjson"
 )
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
 
 func TestUnpack(t *testing.T) {
 	for name, tt := range map[string]struct{ wire, want string }{
@@ -33,90 +43,63 @@ func TestUnpack(t *testing.T) {
 		"the last date":            {"92 c70cff 00000000 000007dba8218000 c70cff 000f4240 000007dba8218000", `["+275760-09-13T00:00:00.000Z",null]`},
 		"a date of old":            {"d700 0000018bcfe5687b", `"2023-11-14T22:13:20.123Z"`},
 		"undefined of old":         {"d40000", `null`},
-		"an ArrayBuffer of old":    {"93 c7030001 0203 d5000102 d600 01020304", `[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]`},
+		"undefined in a map":       {"82 a161 d40000 a162 82 a163 01 a164 d40000", `{"b":{"c":1}}`},
+		"nothing but undefined":    {"81 a161 d40000", `{}`},
+		"undefined in an array":    {"92 d40000 01", `[null,1]`},
+		"ArrayBuffers of old":      {"93 c7030001 0203 c8000100 04 c7080001 02030405060708", `[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]`},
+		"other extensions":         {"93 d40105 d5000102 c703ff 000000", `[[1,{"_placeholder":true,"num":0}],[0,{"_placeholder":true,"num":1}],[-1,{"_placeholder":true,"num":2}]]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _, err := unpackValue(unhex(t, tt.wire), false)
+			got, _, err := (Form{}).Value(unhex(t, tt.wire))
 			if err != nil || string(got) != tt.want {
-				t.Errorf("unpackValue(%s) = %s, %v, want %s", tt.wire, got, err, tt.want)
+				t.Errorf("Value(%s) = %s, %v, want %s", tt.wire, got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestUnpackForms holds what is written another way where it is wanted.
+func TestUnpackForms(t *testing.T) {
+	wire := "95 c40201ff cf0020000000000001 cf0020000000000000 d38000000000000000 cfffffffffffffffff"
+	want := `[{"type":"Buffer","data":[1,255]},9007199254740992,9007199254740992,-9223372036854776000,18446744073709552000]`
+	got, attachments, err := Form{Doubles: true, Inline: true}.Value(unhex(t, wire))
+	if string(got) != want || attachments != nil || err != nil {
+		t.Errorf("%s = %s, %v, %v, want %s", wire, got, attachments, err, want)
 	}
 }
 
 func TestUnpackRefuses(t *testing.T) {
 	for name, wire := range map[string]string{
-		"nothing":                 "",
-		"the code nobody uses":    "c1",
-		"two values":              "0101",
-		"an unknown extension":    "d40100",
-		"a timestamp of 16 bytes": "d8ff" + strings.Repeat("00", 16),
-		"a timestamp of 3 bytes":  "c703ff000000",
-		"an array as key":         "819000",
-		"bytes as key":            "81c4000000",
-		"a long array":            "ddffffffff00",
-		"a long map":              "dfffffffff0000",
-		"a long string":           "dbffffffff61",
-		"long bytes":              "c6ffffffff61",
-		"a long extension":        "c9ffffffff0061",
+		"nothing":              "",
+		"the code nobody uses": "c1",
+		"two values":           "0101",
+		"an extension as key":  "81d4000000",
+		"an array as key":      "819000",
+		"bytes as key":         "81c4000000",
+		"a long array":         "ddffffffff00",
+		"a long map":           "dfffffffff0000",
+		"a long string":        "dbffffffff61",
+		"long bytes":           "c6ffffffff61",
+		"a long extension":     "c9ffffffff0061",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, _, err := unpackValue(unhex(t, wire), false); !errors.Is(err, ErrFormat) {
-				t.Errorf("unpackValue(%s) = %s, %v, want ErrFormat", wire, got, err)
+			if got, _, err := (Form{}).Value(unhex(t, wire)); !errors.Is(err, ErrFormat) {
+				t.Errorf("Value(%s) = %s, %v, want ErrFormat", wire, got, err)
 			}
 		})
 	}
+	for name, wire := range map[string]string{"bytes": "\xc4\x00", "an extension": "\xd4\x01\x00", "a map": "\x80"} {
+		full := strings.Repeat("\x91", rawjson.MaxDepth) + wire
+		if _, _, err := (Form{}).Value([]byte(full)); !errors.Is(err, rawjson.ErrDepth) {
+			t.Errorf("%s in the deepest array: %v, want rawjson.ErrDepth", name, err)
+		}
+	}
 	deep := strings.Repeat("\x91", 1<<20)
-	if _, _, err := unpackValue([]byte(deep), false); !errors.Is(err, rawjson.ErrDepth) {
+	if _, _, err := (Form{}).Value([]byte(deep)); !errors.Is(err, rawjson.ErrDepth) {
 		t.Errorf("deep: %v, want rawjson.ErrDepth", err)
 	}
-	c := cursor{b: []byte(deep + "\x00")}
-	if c.skip(); !c.done() {
+	c := Cursor{B: []byte(deep + "\x00")}
+	if c.Skip(); !c.Done() {
 		t.Error("skip stops at deep values")
-	}
-}
-
-// Whatever is cut off, and wherever, the rest is an error.
-func TestTruncated(t *testing.T) {
-	b := Broadcast{UID: "abcdef", Namespace: "/chat", RequestID: "r", Rooms: []string{"a", "b"}, Except: []string{"c"}, Flags: Flags{Timeout: 1e9},
-		Packet: Packet{Args: args(`"e"`, `{"a":[1,300,70000,5000000000,-1,-300,1.5,null,true,"x",{"_placeholder":true,"num":0}], "b":1}`), Attachments: [][]byte{{1, 2, 3}}},
-		Ext:    &Ext{RoomKinds: "ur", Text: []byte("text"), CountID: "c"}}
-	ask, err := AppendClassic(nil, &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sharded, err := AppendSharded(nil, &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.RequestID, b.Attachments = "", nil
-	classic, err := AppendClassic(nil, &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := AppendSharded(nil, &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tt := range map[string]struct {
-		wire []byte
-		read func([]byte) error
-	}{
-		"broadcast":       {classic, func(b []byte) error { _, err := PeekClassic(b); return err }},
-		"ask":             {ask, func(b []byte) error { _, err := ParseClassicRequest(b); return err }},
-		"sharded":         {sharded, func(b []byte) error { _, err := ParseSharded(b); return err }},
-		"sharded as JSON": {text, func(b []byte) error { _, err := ParseSharded(b); return err }},
-	} {
-		if err := tt.read(tt.wire); err != nil {
-			t.Errorf("%s: whole: %v", name, err)
-		}
-		for n := range tt.wire {
-			if err := tt.read(tt.wire[:n:n]); err == nil {
-				t.Errorf("%s: the first %d of %d bytes are taken", name, n, len(tt.wire))
-			}
-		}
-		if err := tt.read(append(tt.wire[:len(tt.wire):len(tt.wire)], 'x')); err == nil {
-			t.Errorf("%s: one byte more is taken", name)
-		}
 	}
 }
