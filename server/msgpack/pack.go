@@ -54,8 +54,8 @@ func (p *Packer) Array(values []json.RawMessage) error {
 // Value writes the value that src is, with or without space around it.
 func (p *Packer) Value(src []byte) error { return p.single(src, 0) }
 
-// Arguments is Array for values that stand in one array already.
-func (p *Packer) Arguments(src []byte) error { return p.single(src, -1) }
+// Wrapped is Value for one in which something of [rawjson.MaxDepth] has been put into a few arrays and objects more.
+func (p *Packer) Wrapped(src []byte) error { return p.single(src, -8) }
 
 func (p *Packer) single(src []byte, depth int) error {
 	if len(p.attachments) > 0 {

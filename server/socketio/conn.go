@@ -24,6 +24,7 @@ type conn struct {
 	// Static after construction.
 	server  *Server
 	session *engine.Session
+	msgpack bool // the client speaks msgpack; set before its first namespace
 
 	closing atomic.Bool // the connection is told to end, or has ended
 
@@ -37,6 +38,7 @@ type conn struct {
 	arrival  *time.Timer // ends a connection that owes an attachment; nil until it first does
 	lastName string      // of the last event: most clients send few names
 	bucket   netconn.Bucket
+	begun    bool // a CONNECT has come
 	misled   bool // the connection ends for a packet that came at the wrong time
 	failed   bool // it ends since a handler panicked
 	trusted  bool // how much its client sends is not limited
@@ -55,7 +57,7 @@ func (c *conn) Text(data []byte) error {
 	if c.closing.Load() {
 		return nil
 	}
-	if c.partial != nil {
+	if c.partial != nil || c.msgpack {
 		return c.refuse(errAttachments)
 	}
 	s := scratches.Get().(*scratch)

@@ -15,6 +15,7 @@ import (
 // Rule: a second CONNECT on a namespace that is connected, or about to be, closes the connection.
 func (c *conn) connect(p *packet) error {
 	name := string(p.namespace)
+	c.begun = true
 	if old := c.find(p.namespace); old != nil {
 		if old.status() != left {
 			return errState
@@ -70,7 +71,7 @@ func (c *conn) sendConnectError(namespace, message string, data any) error {
 		c.server.log.Error("the data of a connect error cannot be written", "namespace", namespace, "error", err)
 		m, _ = connectError(namespace, message, nil) // a text always can
 	}
-	return c.session.Send(m)
+	return c.send(m)
 }
 
 // disconnect ends a client's stay in a namespace at its own wish.

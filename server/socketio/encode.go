@@ -44,6 +44,18 @@ func binaryKind(kind packetType) packetType {
 	}
 }
 
+// plainKind takes binaryKind back.
+func plainKind(kind packetType) packetType {
+	switch kind {
+	case typeBinaryEvent:
+		return typeEvent
+	case typeBinaryAck:
+		return typeAck
+	default:
+		return kind
+	}
+}
+
 // encodeMessage writes a hub message down as an EVENT packet. It is the hub's encoder of FormSocketIO.
 func encodeMessage(m *hub.Message) *wire.Message { return EncodeEvent(m, "") }
 

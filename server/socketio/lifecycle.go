@@ -130,7 +130,7 @@ func (p *peer) open() {
 	}
 	c := p.conn()
 	c.inNamespace()
-	_ = c.session.Send(connectPacket(p.name, p.ID(), p.stay.pid())) // an ended connection is told through Closed
+	_ = c.send(connectPacket(p.name, p.ID(), p.stay.pid())) // an ended connection is told through Closed
 	for _, m := range p.early {
 		m.volatile = false
 		p.passLocked(m)
@@ -222,7 +222,7 @@ func (p *peer) Disconnect(closeConnection bool) {
 // Leave implements [Client].
 func (p *peer) Leave() {
 	if p.leave("server namespace disconnect") {
-		_ = p.conn().session.Send(disconnectPacket(p.name)) // an ended connection is told through Closed
+		_ = p.conn().send(disconnectPacket(p.name)) // an ended connection is told through Closed
 	}
 }
 

@@ -63,18 +63,27 @@ func isBinary(data []byte) bool {
 // Rule: what the reference parser refuses is refused: unknown types, payloads of the wrong shape, reserved event names,
 // attachment counts it could not have written, anything behind the JSON.
 func decode(data []byte, args []json.RawMessage) (packet, error) {
-	if len(data) == 0 {
-		return packet{}, errPacket
+	p := packet{namespace: rootNamespace}
+	payload, err := p.setHead(data)
+	if err != nil {
+		return p, err
 	}
-	p := packet{kind: packetType(data[0]), namespace: rootNamespace}
+	return p, p.setPayload(payload, args)
+}
+
+// setHead reads what comes before the payload, and returns that.
+func (p *packet) setHead(data []byte) (payload []byte, err error) {
+	if len(data) == 0 {
+		return nil, errPacket
+	}
+	p.kind = packetType(data[0])
 	if p.kind < typeConnect || p.kind > typeBinaryAck {
-		return p, fmt.Errorf("%w: unknown type", errPacket)
+		return nil, fmt.Errorf("%w: unknown type", errPacket)
 	}
 	rest := data[1:]
 	if isBinary(data) {
-		var err error
 		if p.attachments, rest, err = cutAttachments(rest); err != nil {
-			return p, err
+			return nil, err
 		}
 	}
 	if len(rest) > 0 && rest[0] == '/' {
@@ -83,17 +92,17 @@ func decode(data []byte, args []json.RawMessage) (packet, error) {
 			end++
 		}
 		if end > maxNamespaceBytes {
-			return p, fmt.Errorf("namespace: %w", errTooLong)
+			return nil, fmt.Errorf("namespace: %w", errTooLong)
 		}
 		p.namespace = rest[:end]
 		rest = rest[min(end+1, len(rest)):]
 	}
 	n := rawjson.SkipDigits(rest, 0)
 	if n > maxIDDigits {
-		return p, fmt.Errorf("ack id: %w", errTooLong)
+		return nil, fmt.Errorf("ack id: %w", errTooLong)
 	}
-	p.id, rest = rest[:n], rest[n:]
-	return p, p.setPayload(rest, args)
+	p.id = rest[:n]
+	return rest[n:], nil
 }
 
 // cutAttachments reads the number and the dash in front of a binary packet.

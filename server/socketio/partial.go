@@ -34,13 +34,15 @@ func (c *conn) expectNothing() {
 	}
 }
 
-// Binary takes the next attachment of a binary packet. The packet and its attachments are one message, and together no
-// larger than one may be.
+// Binary takes the next attachment of a binary packet, or a packet of a client that speaks msgpack. A packet and its
+// attachments are one message, and together no larger than one may be.
 func (c *conn) Binary(data []byte) error {
 	whole := c.partial
 	switch {
 	case c.closing.Load():
 		return nil
+	case c.msgpack || whole == nil && !c.begun:
+		return c.packed(data)
 	case whole == nil:
 		return c.refuse(errAttachments)
 	}

@@ -211,9 +211,9 @@ func (p *peer) deliver(m *wire.Message, id string, volatile bool) bool {
 
 func (p *peer) send(m *wire.Message, volatile bool) bool {
 	if volatile {
-		return p.conn().session.SendVolatile(m)
+		return p.conn().sendVolatile(m)
 	}
-	return p.conn().session.Send(m) == nil
+	return p.conn().send(m) == nil
 }
 
 // wait takes a message for a client that has not been told yet that it is connected, or whose messages do not go straight to
@@ -260,7 +260,7 @@ func (p *peer) Emit(event string, args ...any) error {
 	}
 	m := encodeMessage(msg)
 	if p.status() == connected {
-		return p.conn().session.Reply(m)
+		return p.conn().reply(m)
 	}
 	if p.wait(outgoing{message: m}) == lost {
 		return errClosed
@@ -289,5 +289,5 @@ func (p *peer) answer(c *conn, id string, args []any) {
 		c.server.log.Error("an answer cannot be written", "namespace", p.name, "sid", p.ID(), "error", err)
 		return
 	}
-	_ = c.session.Reply(m) // an ended connection is told through Closed
+	_ = c.reply(m) // an ended connection is told through Closed
 }

@@ -149,7 +149,7 @@ func (s *stay) deliver(p *peer, m *hub.Message) bool {
 		p.mu.Lock()
 		if p.status() == connected && p.deferred == nil && !s.away {
 			s.session.Note(m.Logged().SocketIO)
-			queued := p.conn().session.Send(encoded) == nil
+			queued := p.conn().send(encoded) == nil
 			p.mu.Unlock()
 			if !queued {
 				m.Hold()
@@ -202,7 +202,7 @@ func (s *stay) emit(p *peer, m *hub.Message) error {
 	case connected:
 		s.session.Note(m.Logged().SocketIO)
 		if !s.away {
-			_ = p.conn().session.Reply(encoded) // who is cut by now gets it when it is back
+			_ = p.conn().reply(encoded) // who is cut by now gets it when it is back
 		}
 		return nil
 	case attached, opening:
@@ -388,9 +388,9 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 	c.mu.Unlock()
 	c.inNamespace()
 	for _, m := range messages {
-		_ = c.session.Send(m) // an ended connection is told through Closed
+		_ = c.send(m) // an ended connection is told through Closed
 	}
-	_ = c.session.Send(connectPacket(p.name, p.ID(), s.pid()))
+	_ = c.send(connectPacket(p.name, p.ID(), s.pid()))
 	return len(messages), nil
 }
 

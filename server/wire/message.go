@@ -3,7 +3,11 @@
 // It knows the WebSocket frame header (RFC 6455 section 5.2) and nothing else: not who receives, not what the bytes say.
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"weak"
+)
 
 // Part is one WebSocket message of a [Message]. Its bytes are never changed after it was made.
 type Part struct {
@@ -27,6 +31,8 @@ type Message struct {
 	parts []Part
 	size  int
 	one   [1]Part // backs parts for the common case, so a message is one allocation beside its bytes
+
+	other atomic.Pointer[weak.Pointer[Message]] // nil until Other is called
 }
 
 // Parts returns the parts in the order in which they leave. The caller must not change them.
@@ -35,21 +41,35 @@ func (m *Message) Parts() []Part { return m.parts }
 // Size returns the bytes the message takes on a websocket, frame headers included. Limits on queues count it.
 func (m *Message) Size() int { return m.size }
 
-// Text returns a text message whose payload is the concatenation of payload.
-func Text(payload ...[]byte) *Message {
-	m := new(Message)
-	m.one[0] = newPart(opText, payload...)
-	m.parts = m.one[:]
-	m.size = len(m.one[0].frame)
-	return m
+// Other returns the message as clients that speak something else get it, which translate makes of it: once for all of
+// them. It is kept as long as it is queued somewhere, and no longer: what is logged is logged in one form. What comes out
+// as nil cannot be said.
+func (m *Message) Other(translate func(*Message) *Message) *Message {
+	if w := m.other.Load(); w != nil {
+		if o := w.Value(); o != nil {
+			return o
+		}
+	}
+	o := translate(m)
+	if o != nil {
+		w := weak.Make(o)
+		m.other.Store(&w)
+	}
+	return o
 }
 
+// Text returns a text message whose payload is the concatenation of payload.
+func Text(payload ...[]byte) *Message { return single(newPart(opText, payload...)) }
+
 // Binary returns a binary message.
-func Binary(payload ...[]byte) *Message {
+func Binary(payload ...[]byte) *Message { return single(newPart(opBinary, payload...)) }
+
+// single returns a message of one part.
+func single(p Part) *Message {
 	m := new(Message)
-	m.one[0] = newPart(opBinary, payload...)
+	m.one[0] = p
 	m.parts = m.one[:]
-	m.size = len(m.one[0].frame)
+	m.size = len(p.frame)
 	return m
 }
 
@@ -65,15 +85,9 @@ func Texts(payloads ...[]byte) *Message {
 
 // Raw returns a message that goes out as it is, without a frame header, for connections that are not websockets
 // (an SSE record). It must not be queued on a websocket.
-func Raw(data []byte) *Message {
-	m := new(Message)
-	m.one[0] = Part{frame: data}
-	m.parts = m.one[:]
-	m.size = len(data)
-	return m
-}
+func Raw(data []byte) *Message { return single(Part{frame: data}) }
 
-// Builder makes a text message in place: what is appended to Buf becomes the payload, and Message puts the frame header
+// Builder makes a message in place: what is appended to Buf becomes the payload, and Message or Binary puts the frame header
 // before it without moving a byte. The zero value is not ready; use [NewBuilder].
 type Builder struct {
 	// Buf is appended to by the caller. Its first bytes are room for the header and must be left alone.
@@ -87,18 +101,11 @@ func NewBuilder(sizeHint int) Builder {
 
 // Message ends the text part and returns it with its attachments. The builder must not be used again.
 func (b *Builder) Message(attachments ...[]byte) *Message {
-	payload := len(b.Buf) - maxHeaderBytes
-	n := headerBytes(payload)
-	frame := b.Buf[maxHeaderBytes-n:]
-	putHeader(frame, opText, payload)
-	text := Part{frame: frame, head: uint8(n)}
-	m := new(Message)
+	text := b.part(opText)
 	if len(attachments) == 0 {
-		m.one[0] = text
-		m.parts = m.one[:]
-		m.size = len(frame)
-		return m
+		return single(text)
 	}
+	m := new(Message)
 	m.parts = append(make([]Part, 0, 1+len(attachments)), text)
 	for _, a := range attachments {
 		m.parts = append(m.parts, newPart(opBinary, a))
@@ -107,6 +114,17 @@ func (b *Builder) Message(attachments ...[]byte) *Message {
 		m.size += len(m.parts[i].frame)
 	}
 	return m
+}
+
+// Binary ends the part as a binary message. The builder must not be used again.
+func (b *Builder) Binary() *Message { return single(b.part(opBinary)) }
+
+func (b *Builder) part(op byte) Part {
+	payload := len(b.Buf) - maxHeaderBytes
+	n := headerBytes(payload)
+	frame := b.Buf[maxHeaderBytes-n:]
+	putHeader(frame, op, payload)
+	return Part{frame: frame, head: uint8(n), binary: op == opBinary}
 }
 
 const (

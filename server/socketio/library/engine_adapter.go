@@ -130,7 +130,7 @@ func (c *clientConn) Write(data io.Reader, _ *eioparser.Options, done eio.SendCa
 	case parser.DISCONNECT:
 		c.session.disconnect()
 	default:
-		_ = c.client.Connection().Send(e.message) // an ended connection is told through Closed
+		c.client.Queue(e.message, false)
 	}
 	if done != nil {
 		done(c.Transport())
