@@ -71,7 +71,20 @@ func runJoin(ctx context.Context, r *Runner, res *measure.Result) error {
 		joiners[i].client = clients.Clients[i]
 		next(i)
 	}
-	if err := m.End(Await(ctx, &done, total, o.quiet)); err != nil {
+	idle := Await(ctx, &done, total, o.quiet)
+	if err := measure.Pause(ctx, o.joinStay); err != nil {
+		return err
+	}
+	if gone := clients.gone.Load(); o.joinLeave {
+		wall := time.Since(m.At)
+		clients.Close()
+		if err := measure.Calm(ctx, r.procs, 5*time.Second); err != nil {
+			return err
+		}
+		idle += time.Since(m.At) - wall
+		res.Disconnected = gone
+	}
+	if err := m.End(idle); err != nil {
 		return err
 	}
 	res.Units = done.Load()

@@ -70,6 +70,8 @@ type sizes struct {
 	crossTime      time.Duration
 	joinClients    int
 	joinRooms      int // per client
+	joinLeave      bool
+	joinStay       time.Duration
 	jitterClients  int
 	jitterEvery    time.Duration
 	jitterAway     time.Duration
@@ -137,6 +139,8 @@ func ParseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.crossTime, "cross-time", 5*time.Second, "cross, crossack, fan, absent: how long")
 	fs.IntVar(&o.joinClients, "join-clients", 50, "join: clients")
 	fs.IntVar(&o.joinRooms, "join-rooms", 40, "join: joins of each client")
+	fs.BoolVar(&o.joinLeave, "join-leave", false, "join: what the server does when the clients have gone counts too")
+	fs.DurationVar(&o.joinStay, "join-stay", 0, "join: how long the clients stay when all have joined")
 	fs.IntVar(&o.jitterClients, "jitter-clients", 1000, "jitter, blackhole: members of the room")
 	fs.DurationVar(&o.jitterEvery, "jitter-every", 15*time.Second, "jitter, blackhole: from one cut of a member to its next")
 	fs.DurationVar(&o.jitterAway, "jitter-away", 2*time.Second, "jitter, blackhole: how long a cut lasts")
@@ -183,7 +187,7 @@ func parsePIDs(list string) ([]int, error) {
 // usage prints the help text.
 func usage(fs *flag.FlagSet) {
 	out := fs.Output()
-	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n\n"+
+	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n       signalbox-bench growth [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range Scenarios() {
 		if !s.Door && !s.cluster && !s.cuts {
@@ -307,6 +311,9 @@ func (o *options) check() error {
 		if d.value <= 0 || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))
 		}
+	}
+	if o.joinStay < 0 || o.joinStay > time.Hour {
+		errs = append(errs, fmt.Errorf("--join-stay %v: write a duration such as 3s", o.joinStay))
 	}
 	if o.idleSettle < 0 || o.idleSettle > time.Hour {
 		errs = append(errs, fmt.Errorf("--idle-settle %v: write a duration such as 3s", o.idleSettle))
