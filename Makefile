@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster soak build dist client run clean
+.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster bench-growth soak build dist client run clean
 
 all: lint test build
 
@@ -84,6 +84,10 @@ test-js:
 # conformance repeats the tests of the protocols' own rules, on both sides of the wire.
 conformance:
 	$(GO) test $(RACE) -count=10 -run 'Wire|_[0-9]+$$|Violations|DecodeRefuses|SplitArray|EventNames|Placeholders|RightAfterConnect' ./server/...
+
+# bench-growth shows what one server spends beside what it holds.
+bench-growth: build bin/signalbox-bench
+	bin/signalbox-bench growth
 
 bench: build bin/signalbox-bench
 	bin/signalbox-bench compare
