@@ -83,16 +83,18 @@ type Config struct {
 	HooksURL         string        `group:"The application's own logic" env:"HOOKS_URL" doc:"where events of clients go that HOOKS_EVENTS names, by POST: https://app.example.com/hooks. docs/app-logic.md says what is sent and what may be answered. Empty: nowhere"`
 	HooksSecret      Secret        `env:"HOOKS_SECRET" doc:"signs what is sent, as Standard Webhooks does: whsec_ and base64 of 24 to 64 bytes, made with \"whsec_$(openssl rand -base64 32)\"; two with a space between while they are exchanged. Empty: it is not signed"`
 	HooksEvents      string        `env:"HOOKS_EVENTS" doc:"events that HOOKS_URL owns, as namespace:event with commas between and * for any run of characters: /game:*,/:order. A namespace that is named exists, and its clients are let in by the backend; / and /chat ask it only where /:connect or /chat:connect is named. Empty: no events"`
-	HooksNotify      string        `env:"HOOKS_NOTIFY" oneof:",disconnect" doc:"what HOOKS_URL is told and nobody waits for: disconnect, once for each client that it let in, or without HOOKS_EVENTS for all of / and /chat"`
+	HooksNotify      string        `env:"HOOKS_NOTIFY" oneof:",disconnect" doc:"what the backend is told and nobody waits for: disconnect, once for each client that it let in, or with HOOKS_URL and without HOOKS_EVENTS for all of / and /chat"`
 	HooksTimeout     time.Duration `env:"HOOKS_TIMEOUT" default:"3s" min:"10ms" max:"1m" doc:"for the answer to one event; then its client hears unavailable"`
 	HooksConnectWait time.Duration `env:"HOOKS_CONNECT_WAIT" default:"10s" min:"10ms" max:"40s" doc:"how long a client is kept waiting while the backend does not answer; then its connection is closed, and it comes back by itself"`
 	HooksDown        string        `env:"HOOKS_DOWN" default:"close" oneof:"close,admit" doc:"what becomes of a client that waited so long: close, or admit and tell the backend later"`
-	HooksRetry       string        `env:"HOOKS_RETRY" doc:"events that are sent again after a 5xx or a time-out, so that they may come twice, with one id: names with commas between, or *"`
+	HooksRetry       string        `env:"HOOKS_RETRY" doc:"events that are sent again after a 5xx, a time-out or the end of a worker, so that they may come twice, with one id: names with commas between, or *"`
 	HooksHeaders     string        `env:"HOOKS_HEADERS" default:"origin,user-agent" doc:"headers of a client that the backend is told when it connects, with commas between; cookie has to be named"`
 	HooksConcurrency int           `env:"HOOKS_CONCURRENCY" default:"32" min:"1" max:"1000" doc:"requests to HOOKS_URL at the same time; only while so many are out do events gather"`
 	HooksBatch       int           `env:"HOOKS_BATCH" default:"64" min:"1" max:"1000" doc:"events that one request brings at most; 1: each has its own"`
 	HooksQueue       int           `env:"HOOKS_QUEUE" default:"100000" min:"100" max:"10000000" doc:"notices that may wait for the backend, 64 MiB at most; while there are more no client is let in"`
 	HooksDB          string        `env:"HOOKS_DB" doc:"file to keep notices in until they are told, such as /var/lib/signalbox/hooks.db, also over a crash. Empty: they are in memory"`
+	WorkerKey        Secret        `env:"WORKER_KEY" doc:"lets programs connect to the namespace /backend and handle events there, with auth: {key}; 32 bytes or more, made with \"openssl rand -hex 32\". Empty: nobody does"`
+	WorkerEvents     string        `env:"WORKER_EVENTS" doc:"events that those programs may claim, written as in HOOKS_EVENTS: they go there also while nobody has claimed them"`
 
 	LogLevel     slog.Level `group:"Looking inside" env:"LOG_LEVEL" live:"true" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
 	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
@@ -230,7 +232,7 @@ func (c Config) Warnings() []string {
 	if c.HooksURL != "" && c.HooksSecret == "" {
 		w = append(w, "HOOKS_URL without HOOKS_SECRET: the backend cannot tell what comes from here; make one with `echo whsec_$(openssl rand -base64 32)`")
 	}
-	if c.HooksURL != "" && c.HooksDB == "" && c.HooksNotify != "" {
+	if c.HooksDB == "" && c.HooksNotify != "" {
 		w = append(w, "HOOKS_NOTIFY without HOOKS_DB: what waits to be told is in memory, and ends with the process")
 	}
 	if !c.Console && c.AdminToken != "" {

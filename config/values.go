@@ -94,8 +94,10 @@ func (n *Namespaces) UnmarshalText(text []byte) error {
 // Some reports whether any namespace is named.
 func (n Namespaces) Some() bool { return len(n) > 0 }
 
-// Has reports whether a namespace is among them.
-func (n Namespaces) Has(name string) bool { return slices.Contains(n, name) || slices.Contains(n, all) }
+// Has reports whether a namespace is among them. Programs of the operator in /backend are not what true stands for.
+func (n Namespaces) Has(name string) bool {
+	return slices.Contains(n, name) || slices.Contains(n, all) && name != "/backend"
+}
 
 // Secret is a value that must not be seen: every way of printing or encoding it gives "[hidden]", or nothing where it is
 // empty. Convert it to a string to use it.

@@ -10,9 +10,11 @@ import (
 	"signalbox/handlers/gate"
 	"signalbox/handlers/hooks"
 	"signalbox/handlers/router"
+	"signalbox/handlers/workers"
 	"signalbox/server"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/rawjson"
 	"signalbox/store/sqlite"
 )
 
@@ -21,69 +23,115 @@ const logicCloseTimeout = 3 * time.Second
 
 // appLogic is the application's own logic. A nil *appLogic is none.
 type appLogic struct {
-	router *router.Router
-	hooks  *hooks.Hooks // nil without HOOKS_URL
+	router  *router.Router
+	hooks   *hooks.Hooks     // nil without HOOKS_URL
+	workers *workers.Workers // nil without WORKER_KEY
+	file    *sqlite.Notices  // nil without HOOKS_DB
+	log     *slog.Logger
 }
 
-// openLogic makes what HOOKS_URL stands for; nil without it.
-func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, log *slog.Logger) (*appLogic, error) {
-	if cfg.HooksURL == "" {
+// openLogic makes what HOOKS_URL and WORKER_KEY stand for; nil without both.
+func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log *slog.Logger) (*appLogic, error) {
+	if cfg.HooksURL == "" && cfg.WorkerKey == "" {
 		return nil, nil
 	}
-	patterns, keys, err := readLogic(cfg)
+	events, claimable, keys, err := readLogic(cfg)
 	if err != nil {
 		return nil, err
 	}
-	notices, err := openNotices(cfg, log)
-	if err != nil {
-		return nil, err
+	l := &appLogic{log: log}
+	var kept []router.Notice
+	if cfg.HooksNotify != "" && cfg.HooksDB != "" {
+		if kept, err = l.openNotices(cfg); err != nil {
+			return nil, err
+		}
 	}
-	l := &appLogic{hooks: hooks.New(hooks.Options{
-		URL: cfg.HooksURL, Keys: keys, Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch,
-		OutsideOptions: router.OutsideOptions{
-			Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait, Admit: cfg.HooksDown == "admit",
-			Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders), Notices: notices, Log: log,
-		},
-	})}
 	o := router.Options{Hub: h, Token: gate.Token, Verify: g.Peek, Log: log}
-	if notices != nil && len(patterns) == 0 {
-		o.Watch = l.hooks
+	if cfg.HooksURL != "" {
+		l.hooks = hooks.New(hooks.Options{
+			URL: cfg.HooksURL, Keys: keys, Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch, OutsideOptions: l.outside(cfg),
+		})
+		if cfg.HooksNotify != "" && len(events) == 0 {
+			o.Watch = l.hooks
+		}
 	}
 	l.router = router.New(o)
-	l.router.Route(router.RankHook, l.hooks, patterns...)
+	l.router.Route(router.RankHook, l.hooks, events...)
+	if cfg.WorkerKey != "" {
+		l.workers = workers.New(workers.Options{
+			OutsideOptions: l.outside(cfg), Key: string(cfg.WorkerKey), Allowed: claimable, Nodes: nodes,
+		})
+		l.router.Route(router.RankWorker, l.workers, claimable...)
+	}
+	l.restore(kept)
 	return l, nil
 }
 
+// outside returns the settings for backends outside this process, each with notices of its own.
+func (l *appLogic) outside(cfg config.Config) router.OutsideOptions {
+	o := router.OutsideOptions{
+		Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait, Admit: cfg.HooksDown == "admit",
+		Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders), Log: l.log,
+	}
+	if cfg.HooksNotify != "" {
+		n := router.NoticeOptions{Most: cfg.HooksQueue, Log: l.log}
+		if l.file != nil {
+			n.Store = noticeFile{l.file}
+		}
+		o.Notices = router.NewNotices(n)
+	}
+	return o
+}
+
 // readLogic reads what of the settings package config does not know.
-func readLogic(cfg config.Config) (patterns []router.Pattern, keys hooks.Keys, err error) {
-	if patterns, err = router.ParsePatterns(cfg.HooksEvents); err != nil {
-		return nil, nil, fmt.Errorf("HOOKS_EVENTS: %w", err)
+func readLogic(cfg config.Config) (events, claimable []router.Pattern, keys hooks.Keys, err error) {
+	if events, err = router.ParsePatterns(cfg.HooksEvents); err != nil {
+		return nil, nil, nil, fmt.Errorf("HOOKS_EVENTS: %w", err)
+	}
+	if claimable, err = router.ParsePatterns(cfg.WorkerEvents); err != nil {
+		return nil, nil, nil, fmt.Errorf("WORKER_EVENTS: %w", err)
 	}
 	if cfg.HooksSecret != "" {
 		if keys, err = hooks.ParseKeys(string(cfg.HooksSecret)); err != nil {
-			return nil, nil, fmt.Errorf("HOOKS_SECRET: %w", err)
+			return nil, nil, nil, fmt.Errorf("HOOKS_SECRET: %w", err)
 		}
 	}
-	return patterns, keys, nil
+	return events, claimable, keys, nil
 }
 
-// openNotices returns what tells the backend of clients that have left; nil where it does not want to know.
-func openNotices(cfg config.Config, log *slog.Logger) (*router.Notices, error) {
-	if cfg.HooksNotify == "" {
-		return nil, nil
+// openNotices opens the file that keeps what backends are told of clients that have left, and returns what is in it.
+func (l *appLogic) openNotices(cfg config.Config) (kept []router.Notice, err error) {
+	file, list, err := sqlite.OpenNotices(context.Background(), sqlite.NoticesOptions{Path: cfg.HooksDB, Log: l.log})
+	if err != nil {
+		return nil, fmt.Errorf("HOOKS_DB=%s: %s: %w", cfg.HooksDB, historyAdvice(cfg.HooksDB, err), err)
 	}
-	o := router.NoticeOptions{Most: cfg.HooksQueue, Log: log}
-	if cfg.HooksDB != "" {
-		file, kept, err := sqlite.OpenNotices(context.Background(), sqlite.NoticesOptions{Path: cfg.HooksDB, Log: log})
-		if err != nil {
-			return nil, fmt.Errorf("HOOKS_DB=%s: %s: %w", cfg.HooksDB, historyAdvice(cfg.HooksDB, err), err)
+	l.file = file
+	for _, k := range list {
+		n := router.Notice{ID: k.ID, Socket: k.Socket, Since: k.Since, Body: k.Body}
+		if f, ok := rawjson.Fields(k.Body, "ns"); ok {
+			n.Namespace, _ = rawjson.Text(f[0])
 		}
-		o.Store = noticeFile{file}
-		for _, k := range kept {
-			o.Kept = append(o.Kept, router.Notice{ID: k.ID, Socket: k.Socket, Since: k.Since, Body: k.Body})
+		kept = append(kept, n)
+	}
+	return kept, nil
+}
+
+// restore has what was kept told to whom clients of its namespace are let in by.
+func (l *appLogic) restore(kept []router.Notice) {
+	var ofHooks, ofWorkers []router.Notice
+	for _, n := range kept {
+		if l.hooks == nil || l.workers != nil && l.router.Asked(n.Namespace) == router.Backend(l.workers) {
+			ofWorkers = append(ofWorkers, n)
+		} else {
+			ofHooks = append(ofHooks, n)
 		}
 	}
-	return router.NewNotices(o), nil
+	if l.hooks != nil {
+		l.hooks.Restore(ofHooks)
+	}
+	if l.workers != nil {
+		l.workers.Restore(ofWorkers)
+	}
 }
 
 // noticeFile keeps notices of hooks in a file.
@@ -93,12 +141,16 @@ func (f noticeFile) Put(n router.Notice, done func(error)) {
 	f.Notices.Put(sqlite.KeptNotice{ID: n.ID, Socket: n.Socket, Since: n.Since, Body: n.Body}, done)
 }
 
-// before returns the handlers of namespaces behind the routes that name them.
+// before returns the handlers of namespaces behind the routes that name them, and that of workers.
 func (l *appLogic) before(handlers map[string]app.Handler) map[string]app.Handler {
-	if l != nil {
-		for name, h := range handlers {
-			handlers[name] = l.router.Before(name, h)
-		}
+	if l == nil {
+		return handlers
+	}
+	for name, h := range handlers {
+		handlers[name] = l.router.Before(name, h)
+	}
+	if l.workers != nil {
+		handlers[workers.Namespace] = l.workers.Handler()
 	}
 	return handlers
 }
@@ -119,7 +171,17 @@ func (l *appLogic) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), logicCloseTimeout)
 	defer cancel()
 	l.router.Close(ctx)
-	l.hooks.Close(ctx)
+	if l.hooks != nil {
+		l.hooks.Close(ctx)
+	}
+	if l.workers != nil {
+		l.workers.Close(ctx)
+	}
+	if l.file != nil {
+		if err := l.file.Close(); err != nil {
+			l.log.Error("notices could not be kept", "error", err)
+		}
+	}
 }
 
 // describeLogic shows on /metrics what went to the application's backend.
@@ -144,16 +206,25 @@ func describeLogic(m *server.Metrics, l *appLogic) {
 		func(s router.Stats) float64 { return float64(s.TurnedAway) })
 	routed("signalbox_logic_full_total", "Times that a client was made to wait because its own queue was full.",
 		func(s router.Stats) float64 { return float64(s.Full) })
+	if l.hooks != nil {
+		describeHooks(m, l.hooks)
+	}
+	if l.workers != nil {
+		describeWorkers(m, l.workers)
+	}
+}
+
+func describeHooks(m *server.Metrics, h *hooks.Hooks) {
 	counter := func(name, help string, value func(hooks.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(l.hooks.Stats())) })
+		m.Counter(name, help, func() float64 { return float64(value(h.Stats())) })
 	}
 	gauge := func(name, help string, value func(hooks.Stats) int) {
-		m.Gauge(name, help, func() float64 { return float64(value(l.hooks.Stats())) })
+		m.Gauge(name, help, func() float64 { return float64(value(h.Stats())) })
 	}
 	counter("signalbox_hooks_requests_total", "Requests to HOOKS_URL, those for notices left out.", func(s hooks.Stats) uint64 { return s.Requests })
 	counter("signalbox_hooks_failures_total", "Requests among them that brought no answer, or none that can be read.", func(s hooks.Stats) uint64 { return s.Failures })
 	counter("signalbox_hooks_sent_events_total", "Events and questions that these requests brought.", func(s hooks.Stats) uint64 { return s.Events })
-	m.Counter("signalbox_hooks_seconds_total", "Time that these requests took.", func() float64 { return l.hooks.Stats().Time.Seconds() })
+	m.Counter("signalbox_hooks_seconds_total", "Time that these requests took.", func() float64 { return h.Stats().Time.Seconds() })
 	counter("signalbox_hooks_wrong_total", "Results that could not be carried out.", func(s hooks.Stats) uint64 { return s.Wrong })
 	counter("signalbox_hooks_full_total", "Events for which there was no place in the queue.", func(s hooks.Stats) uint64 { return s.Full })
 	counter("signalbox_hooks_retried_total", "Events that were sent again.", func(s hooks.Stats) uint64 { return s.Retried })
@@ -171,4 +242,26 @@ func describeLogic(m *server.Metrics, l *appLogic) {
 		}
 		return 0
 	})
+}
+
+func describeWorkers(m *server.Metrics, w *workers.Workers) {
+	counter := func(name, help string, value func(workers.Stats) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(w.Stats())) })
+	}
+	gauge := func(name, help string, value func(workers.Stats) int) {
+		m.Gauge(name, help, func() float64 { return float64(value(w.Stats())) })
+	}
+	gauge("signalbox_workers", "Workers that are connected to this server now.", func(s workers.Stats) int { return s.Here })
+	gauge("signalbox_workers_elsewhere", "Workers of other servers that serve clients of this one now.", func(s workers.Stats) int { return s.Elsewhere })
+	gauge("signalbox_workers_events_out", "Events that are with workers now.", func(s workers.Stats) int { return s.Out })
+	gauge("signalbox_workers_events_waiting", "Events that wait for a worker with 1,024 of them now.", func(s workers.Stats) int { return s.Waiting })
+	counter("signalbox_workers_sent_events_total", "Events and questions that were sent to workers.", func(s workers.Stats) uint64 { return s.Sent })
+	counter("signalbox_workers_late_total", "What was sent and not answered in time.", func(s workers.Stats) uint64 { return s.Late })
+	counter("signalbox_workers_lost_total", "Events that were with a worker when it left.", func(s workers.Stats) uint64 { return s.Died })
+	counter("signalbox_workers_full_total", "Events for which there was no place.", func(s workers.Stats) uint64 { return s.Full })
+	counter("signalbox_workers_wrong_total", "Results that could not be carried out.", func(s workers.Stats) uint64 { return s.Wrong })
+	counter("signalbox_workers_retried_total", "Events that were sent again.", func(s workers.Stats) uint64 { return s.Retried })
+	counter("signalbox_workers_refused_total", "Connections to /backend that were refused.", func(s workers.Stats) uint64 { return s.Refused })
+	counter("signalbox_workers_calls_total", "Calls of the API by workers.", func(s workers.Stats) uint64 { return s.Calls })
+	gauge("signalbox_workers_notices_waiting", "Notices that wait for a worker now.", func(s workers.Stats) int { return s.Notices.Waiting })
 }

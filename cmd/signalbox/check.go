@@ -50,7 +50,7 @@ func check(_ context.Context, args []string, env environment) error {
 	if cfg.JWKSURL != "" {
 		err = errors.Join(err, auth.CheckJWKSURL(cfg.JWKSURL))
 	}
-	_, _, logicErr := readLogic(cfg)
+	_, _, _, logicErr := readLogic(cfg)
 	if err = errors.Join(err, logicErr); err != nil {
 		return fmt.Errorf("settings that cannot be used:\n%w", err)
 	}

@@ -31,8 +31,8 @@ func TestMetricsPageOfACluster(t *testing.T) {
 	compareMore(t, cfg, known, "cluster")
 }
 
-// TestMetricsPageOfHooks does so for what /metrics shows with HOOKS_URL.
-func TestMetricsPageOfHooks(t *testing.T) {
+// TestMetricsPageOfLogic does so for what /metrics shows with HOOKS_URL and WORKER_KEY.
+func TestMetricsPageOfLogic(t *testing.T) {
 	cfg := config.Default()
 	cfg.Host, cfg.Port = "127.0.0.1", 0
 	cfg, _ = withSecret(cfg)
@@ -46,6 +46,7 @@ func TestMetricsPageOfHooks(t *testing.T) {
 	}
 	runToEnd(t, alone.Run)()
 	cfg.HooksURL, cfg.HooksEvents = "http://127.0.0.1:1/", "/game:*"
+	cfg.WorkerKey, cfg.WorkerEvents = "0123456789abcdef0123456789abcdef", "/shop:*"
 	compareMore(t, cfg, known, "logic")
 }
 

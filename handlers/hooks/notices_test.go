@@ -36,8 +36,6 @@ func (s *memoryStore) Delete(ids ...string) {
 	}
 }
 
-func (s *memoryStore) Close() error { return nil }
-
 func (s *memoryStore) list() (out []router.Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +79,8 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 	// Another process finds what this one would have left behind.
 	left := store.list()
 	next := New(Options{URL: b.web.URL, Keys: h.client.keys, OutsideOptions: router.OutsideOptions{Log: quiet,
-		Notices: router.NewNotices(router.NoticeOptions{Store: &memoryStore{kept: make(map[string]router.Notice)}, Kept: left, Log: quiet})}})
+		Notices: router.NewNotices(router.NoticeOptions{Store: &memoryStore{kept: make(map[string]router.Notice)}, Log: quiet})}})
+	next.Restore(left)
 	next.Close(t.Context())
 	mu.Lock()
 	defer mu.Unlock()
@@ -118,7 +117,8 @@ func TestNoticesAreToldAgain(t *testing.T) {
 		kept = append(kept, router.Notice{ID: id, Socket: id[:1], Since: time.Now(), Body: []byte(`{"id":"` + id + `"}`)})
 	}
 	h := New(Options{URL: b.web.URL, Keys: mustKeys(t), OutsideOptions: router.OutsideOptions{Log: quiet,
-		Notices: router.NewNotices(router.NoticeOptions{Kept: kept, Log: quiet})}})
+		Notices: router.NewNotices(router.NoticeOptions{Log: quiet})}})
+	h.Restore(kept)
 	waitFor(t, func() bool { return h.Stats().Notices.Sent == 5 })
 	if s := h.Stats().Notices; s.Waiting != 2 {
 		t.Errorf("%d wait, want the poison and what is behind it", s.Waiting)

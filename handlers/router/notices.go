@@ -33,8 +33,6 @@ type NoticeStore interface {
 	Put(n Notice, done func(error))
 	// Delete forgets notices.
 	Delete(ids ...string)
-	// Close returns when everything is written.
-	Close() error
 }
 
 // Notice is something that the backend is told and nobody waits for.
@@ -51,8 +49,6 @@ type Notice struct {
 // NoticeOptions are what notices are made of.
 type NoticeOptions struct {
 	Store NoticeStore // nil: they end with the process
-	// Kept are those of the process before.
-	Kept []Notice
 	// Most and MostBytes bound what waits; 0: 100,000 and 64 MiB. Over that no client is let in.
 	Most, MostBytes int
 	Log             *slog.Logger
@@ -62,8 +58,8 @@ type NoticeOptions struct {
 type Notices struct {
 	// Static after construction.
 	o      NoticeOptions
-	tell   func(ctx context.Context, batch []Notice) error // of [OutsideOptions]
-	ctx    context.Context                                 // of tell; ends with close
+	to     Transport
+	ctx    context.Context // of what is told; ends with close
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the sender has ended
 	wake   chan struct{} // holds one: there is something to do
@@ -89,15 +85,22 @@ func NewNotices(o NoticeOptions) *Notices {
 	o.Most, o.MostBytes = orDefault(o.Most, maxNotices), orDefault(o.MostBytes, maxNoticeBytes)
 	n := &Notices{o: o, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	for _, k := range o.Kept {
-		n.waiting = append(n.waiting, k)
-		n.bytes += len(k.Body)
-	}
 	return n
 }
 
-func (n *Notices) start(tell func(ctx context.Context, batch []Notice) error) {
-	n.tell = tell
+// restore has notices told that the store kept.
+func (n *Notices) restore(kept []Notice) {
+	n.mu.Lock()
+	n.waiting = append(kept, n.waiting...)
+	for _, k := range kept {
+		n.bytes += len(k.Body)
+	}
+	n.mu.Unlock()
+	n.nudge()
+}
+
+func (n *Notices) start(to Transport) {
+	n.to = to
 	go n.run() // awaited by close
 }
 
@@ -191,7 +194,7 @@ func (n *Notices) run() {
 			n.idle(wait)
 			continue
 		}
-		err := n.tell(n.ctx, batch)
+		err := n.to.Tell(n.ctx, batch)
 		switch {
 		case err == nil:
 			pause.Reset()
@@ -230,6 +233,7 @@ func (n *Notices) take() (batch []Notice, wait time.Duration, ending bool) {
 		return batch, 0, n.ending
 	}
 	wait = time.Hour
+	reacher, _ := n.to.(Reacher)
 	blocked := make(map[string]bool)
 	for _, a := range n.aside {
 		blocked[a.Socket] = true
@@ -243,7 +247,8 @@ func (n *Notices) take() (batch []Notice, wait time.Duration, ending bool) {
 			rest = len(n.waiting) - i
 			break
 		}
-		if blocked[w.Socket] {
+		if blocked[w.Socket] || reacher != nil && !reacher.Reaches(&w) {
+			blocked[w.Socket] = true
 			kept = append(kept, w)
 			continue
 		}
@@ -300,7 +305,7 @@ func (n *Notices) oneByOne(batch []Notice) {
 		b := batch[i]
 		err := ErrNoticeRefused
 		if len(batch) > 1 {
-			err = n.tell(n.ctx, batch[i:i+1])
+			err = n.to.Tell(n.ctx, batch[i:i+1])
 		}
 		switch {
 		case err == nil:
@@ -351,13 +356,7 @@ func (n *Notices) close(ctx context.Context) {
 	n.mu.Lock()
 	left := len(n.waiting) + len(n.aside)
 	n.mu.Unlock()
-	if n.o.Store != nil {
-		if err := n.o.Store.Close(); err != nil {
-			n.o.Log.Error("notices could not be kept", "error", err)
-		}
-		return
-	}
-	if left > 0 {
+	if left > 0 && n.o.Store == nil {
 		n.o.Log.Warn("notices were not told and end with the process; HOOKS_DB=<file> keeps them", "notices", fmt.Sprint(left))
 	}
 }

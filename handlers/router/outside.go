@@ -20,7 +20,7 @@ type Question struct {
 	ID       string
 	Body     []byte
 	Socket   *Socket
-	Event    string // connectEvent for a client that wants to come in
+	Event    string // [ConnectEvent] for a client that wants to come in
 	Connect  bool
 	Deadline time.Time
 }
@@ -60,6 +60,13 @@ type Transport interface {
 	Tell(ctx context.Context, batch []Notice) error
 }
 
+// Reacher is a [Transport] that does not reach everybody at all times. What it does not reach waits, until
+// [Outside.Nudge] says that this may have changed.
+type Reacher interface {
+	Transport
+	Reaches(n *Notice) bool
+}
+
 // Outside is a [Backend] and a [Leaver] behind a [Transport]: how long is waited, what is sent again, and how clients come in.
 type Outside struct {
 	o         OutsideOptions
@@ -75,7 +82,7 @@ func NewOutside(o OutsideOptions, t Transport) *Outside {
 	o.Timeout = orDefault(o.Timeout, 3*time.Second)
 	o.ConnectWait = orDefault(o.ConnectWait, 10*time.Second)
 	if o.Notices != nil {
-		o.Notices.start(t.Tell)
+		o.Notices.start(t)
 	}
 	return &Outside{o: o, transport: t}
 }
@@ -86,6 +93,23 @@ func orDefault[T comparable](value, otherwise T) T {
 		return otherwise
 	}
 	return value
+}
+
+// Timeout is for the answer to one event.
+func (b *Outside) Timeout() time.Duration { return b.o.Timeout }
+
+// Restore has notices told that the store kept of the process before. It is called before the first client.
+func (b *Outside) Restore(kept []Notice) {
+	if b.o.Notices != nil {
+		b.o.Notices.restore(kept)
+	}
+}
+
+// Nudge has notices look again who can be reached.
+func (b *Outside) Nudge() {
+	if b.o.Notices != nil {
+		b.o.Notices.nudge()
+	}
 }
 
 // Remote implements [Backend].
@@ -151,7 +175,7 @@ const lastPart = 5 * time.Second
 func (b *Outside) Connect(ctx context.Context, c *Connect) (*Welcome, error) {
 	end := time.Now().Add(b.o.ConnectWait)
 	giveUp := end.Add(-rand.N(min(lastPart, b.o.ConnectWait) + 1))
-	q := Question{ID: c.Socket.ConnectID(), Body: c.AppendEnvelope(nil, b.o.Headers), Socket: c.Socket, Event: connectEvent, Connect: true}
+	q := Question{ID: c.Socket.ConnectID(), Body: c.AppendEnvelope(nil, b.o.Headers), Socket: c.Socket, Event: ConnectEvent, Connect: true}
 	sent, written := false, b.o.Notices == nil
 	pause := backoff.Pause{Least: 100 * time.Millisecond, Most: time.Second}
 	for {

@@ -31,7 +31,7 @@ func ParsePatterns(text string) ([]Pattern, error) {
 			return nil, fmt.Errorf("%q does not begin with a namespace; write namespace:event, such as /game:* or /:order", item)
 		case slices.Contains(reservedNamespaces, namespace):
 			return nil, fmt.Errorf("%q: the namespace %s is not the application's", item, namespace)
-		case app.IsReserved(event) && event != connectEvent:
+		case app.IsReserved(event) && event != ConnectEvent:
 			return nil, fmt.Errorf("%q: clients cannot send an event %s", item, event)
 		}
 		list = append(list, Pattern{namespace, event})
@@ -41,21 +41,32 @@ func ParsePatterns(text string) ([]Pattern, error) {
 
 func (p Pattern) String() string { return p.Namespace + ":" + p.Event }
 
-// literal returns how many bytes stand before the first *: of two patterns that match, the one with more wins.
-func (p Pattern) literal() int {
+// Literal returns how many bytes stand before the first *: of two patterns that match, the one with more wins.
+func (p Pattern) Literal() int {
 	if text := p.String(); strings.Contains(text, "*") {
 		return strings.IndexByte(text, '*')
 	}
 	return len(p.String()) + 1 // nothing names it better
 }
 
-func (p Pattern) matchesNamespace(namespace string) bool {
+// Matches reports whether the pattern names an event.
+func (p Pattern) Matches(namespace, event string) bool {
+	return p.MatchesNamespace(namespace) && matches(p.Event, event)
+}
+
+// MatchesNamespace reports whether the pattern names an event of a namespace.
+func (p Pattern) MatchesNamespace(namespace string) bool {
 	return !slices.Contains(reservedNamespaces, namespace) && matches(p.Namespace, namespace)
 }
 
 // Covers reports whether each event that other matches is matched by p too.
 func (p Pattern) Covers(other Pattern) bool {
 	return matches(p.Namespace, other.Namespace) && matches(p.Event, other.Event)
+}
+
+// Covered reports whether one of some patterns covers p.
+func Covered(p Pattern, by []Pattern) bool {
+	return slices.ContainsFunc(by, func(b Pattern) bool { return b.Covers(p) })
 }
 
 // matches reports whether text is what pattern says, where * is any run of characters.

@@ -12,8 +12,8 @@ import (
 	"signalbox/server/hub"
 )
 
-// connectEvent stands in a pattern for the question whether a client may come in.
-const connectEvent = "connect"
+// ConnectEvent stands in a pattern for the question whether a client may come in.
+const ConnectEvent = "connect"
 
 // Rank breaks a tie between patterns: the lower one wins.
 type Rank uint8
@@ -79,7 +79,7 @@ func (r *Router) Route(rank Rank, backend Backend, patterns ...Pattern) {
 		r.routes = append(r.routes, route{p, rank, backend})
 	}
 	slices.SortStableFunc(r.routes, func(a, b route) int {
-		return cmp.Or(cmp.Compare(b.pattern.literal(), a.pattern.literal()), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(cmp.Compare(b.pattern.Literal(), a.pattern.Literal()), cmp.Compare(a.rank, b.rank))
 	})
 }
 
@@ -104,7 +104,7 @@ func (s *space) owner(event string) Backend {
 func (r *Router) space(namespace string) *space {
 	s := new(space)
 	for _, route := range r.routes {
-		if route.pattern.matchesNamespace(namespace) {
+		if route.pattern.MatchesNamespace(namespace) {
 			s.routes = append(s.routes, route)
 		}
 	}
@@ -114,7 +114,7 @@ func (r *Router) space(namespace string) *space {
 	s.leaver = r.o.Watch
 	for _, route := range s.routes {
 		event := route.pattern.Event
-		if event == connectEvent || !r.local[namespace] && matches(event, connectEvent) {
+		if event == ConnectEvent || !r.local[namespace] && matches(event, ConnectEvent) {
 			s.connect = route.backend
 			break
 		}
@@ -126,6 +126,14 @@ func (r *Router) space(namespace string) *space {
 		s.leaver, _ = s.connect.(Leaver)
 	}
 	return s
+}
+
+// Asked returns who is asked whether a client may come in to a namespace; nil: nobody is.
+func (r *Router) Asked(namespace string) Backend {
+	if s := r.space(namespace); s != nil {
+		return s.connect
+	}
+	return nil
 }
 
 // Others returns who serves a namespace without a handler of its own; nil: nobody does.

@@ -81,6 +81,13 @@ func (w *Wire) Join(namespace, auth string) (sid string) {
 	return answer.Sid
 }
 
+// TrySend sends a packet, and reports whether it could.
+func (w *Wire) TrySend(packet string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return w.ws.Write(ctx, websocket.MessageText, []byte(packet)) == nil
+}
+
 // Send sends packets; what begins with a 0 byte goes out as a binary frame, without it.
 func (w *Wire) Send(packets ...string) {
 	w.T.Helper()
