@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -39,11 +41,16 @@ func (s *Server) serveAPI(c *gin.Context) {
 	s.api.ServeHTTP(c.Writer, c.Request)
 }
 
+// CallAPI carries out a call of the API for a program that is connected; see [api.API.Call].
+func (s *Server) CallAPI(ctx context.Context, name string, argument json.RawMessage) json.RawMessage {
+	return s.api.Call(ctx, name, argument)
+}
+
 // isAPI reports whether a path without a route is the API's to refuse.
 func (s *Server) isAPI(path string) bool { return s.api != nil && strings.HasPrefix(path, api.Path) }
 
 // newAPI returns the API with the key of the settings. nil: there is none.
-func newAPI(o Options, door *socketio.Server, on *Server) http.Handler {
+func newAPI(o Options, door *socketio.Server, on *Server) *api.API {
 	if o.API == nil {
 		return nil
 	}

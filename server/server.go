@@ -12,6 +12,7 @@ import (
 	sio "github.com/zishang520/socket.io/v2/socket"
 
 	"signalbox/config"
+	"signalbox/server/api"
 	"signalbox/server/conn"
 	"signalbox/server/listen"
 	"signalbox/server/socketio/library"
@@ -43,7 +44,7 @@ type Server struct {
 	doors    doorSet        // set before Run; nil: there are none
 	library  *library.Library
 	console  http.Handler // nil: it is off
-	api      http.Handler // nil: there is none
+	api      *api.API     // nil: there is none
 
 	// Owned by the caller of New, until Run.
 	closers  []func()

@@ -155,6 +155,13 @@ func (l *appLogic) before(handlers map[string]app.Handler) map[string]app.Handle
 	return handlers
 }
 
+// setCall has workers call the API.
+func (l *appLogic) setCall(call workers.Call) {
+	if l != nil && l.workers != nil {
+		l.workers.SetCall(call)
+	}
+}
+
 // others returns who serves the namespaces that are the application's alone; nil: nobody does.
 func (l *appLogic) others() func(string) app.Handler {
 	if l == nil {

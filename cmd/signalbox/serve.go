@@ -142,6 +142,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	for _, end := range closers {
 		srv.OnClose(end)
 	}
+	handlers.logic.setCall(srv.CallAPI)
 	describeHandlers(srv.Metrics(), handlers)
 	describeLogic(srv.Metrics(), handlers.logic)
 	describeHistory(srv.Metrics(), remembered.history.Stats)

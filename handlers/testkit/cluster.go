@@ -52,8 +52,8 @@ type CloudNode struct {
 	wanted  map[hub.Room]int
 }
 
-// add makes a hub one of the cloud's.
-func (c *Cloud) add(h *hub.Hub) *CloudNode {
+// Join makes a hub one of the cloud's.
+func (c *Cloud) Join(h *hub.Hub) *CloudNode {
 	n := &CloudNode{
 		cloud:  c,
 		hub:    h,
@@ -80,7 +80,7 @@ func (c *Cloud) add(h *hub.Hub) *CloudNode {
 }
 
 // member is an option of [newHouse]: the house is a node of the cloud.
-func (c *Cloud) member(o *Options) { o.Nodes = c.add(o.Hub) }
+func (c *Cloud) member(o *Options) { o.Nodes = c.Join(o.Hub) }
 
 // Await implements [hub.Bus].
 func (n *CloudNode) Await(hub.Room) {}

@@ -325,7 +325,7 @@ func NewSites(t testing.TB, c *Cloud, n int, users store.UserStore) []*Site {
 	sites := make([]*Site, n)
 	for i := range sites {
 		s := &Site{World: &World{Hub: hub.New()}}
-		s.Node = c.add(s.Hub)
+		s.Node = c.Join(s.Hub)
 		s.open(t, RootOptions{Users: users, Nodes: s.Node, Clustered: true})
 		sites[i] = s
 	}

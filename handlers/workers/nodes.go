@@ -18,10 +18,11 @@ const (
 	topicAnswer = "workers.answer" // what came of it
 )
 
-// A node says every beatTime who its workers are. Of one that has said nothing for beatLife there are none any more.
+// beatTime is how often a node says who its workers are. Of one that has said nothing for beatLife times that there are
+// none any more.
 const (
 	beatTime = 2 * time.Second
-	beatLife = 3 * beatTime
+	beatLife = 3
 )
 
 // beat keeps nodes up to date about each other's workers.
@@ -50,7 +51,7 @@ func (b *beat) now() {
 }
 
 func (b *beat) run() {
-	t := time.NewTicker(beatTime)
+	t := time.NewTicker(b.all.o.Beat)
 	defer t.Stop()
 	for told := false; ; {
 		changed := false
@@ -140,7 +141,7 @@ func (w *Workers) forgetSilentNodes() {
 	var over []*worker
 	w.mu.RLock()
 	for _, o := range w.list {
-		if o.node != "" && time.Since(o.heard) > beatLife {
+		if o.node != "" && time.Since(o.heard) > beatLife*w.o.Beat {
 			over = append(over, o)
 		}
 	}

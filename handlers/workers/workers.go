@@ -30,6 +30,8 @@ type Options struct {
 	Allowed []router.Pattern
 	// Nodes are the other nodes, whose workers serve clients of this one; nil: there are none.
 	Nodes hub.Nodes
+	// Beat is how often nodes tell each other who their workers are; 0: 2 s.
+	Beat time.Duration
 }
 
 // Call carries out a call of the API, and returns what it answers.
@@ -64,6 +66,9 @@ type Workers struct {
 func New(o Options) *Workers {
 	if o.Nodes == nil {
 		o.Nodes = hub.Alone
+	}
+	if o.Beat == 0 {
+		o.Beat = beatTime
 	}
 	w := &Workers{o: o, seed: maphash.MakeSeed(), changed: make(chan struct{}), lost: time.Now()}
 	w.Outside = router.NewOutside(o.OutsideOptions, w)

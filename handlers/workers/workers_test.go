@@ -40,7 +40,7 @@ type node struct {
 }
 
 // serve serves one node; on is where its hub and its place among others come from, nil: it is alone.
-func serve(t testing.TB, o router.OutsideOptions, on *testkit.CloudNode, h *hub.Hub) *node {
+func serve(t testing.TB, o router.OutsideOptions, on *testkit.CloudNode, h *hub.Hub, adjust ...func(*workers.Options)) *node {
 	t.Helper()
 	o.Log = quiet
 	allowed, err := router.ParsePatterns("/game:*,/shop-*:*")
@@ -50,6 +50,9 @@ func serve(t testing.TB, o router.OutsideOptions, on *testkit.CloudNode, h *hub.
 	wo := workers.Options{OutsideOptions: o, Key: key, Allowed: allowed}
 	if on != nil {
 		wo.Nodes = on
+	}
+	for _, change := range adjust {
+		change(&wo)
 	}
 	n := &node{workers: workers.New(wo), router: router.New(router.Options{Hub: h, Log: quiet})}
 	n.router.Route(router.RankWorker, n.workers, allowed...)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type Config struct {
 type API struct {
 	cfg    Config
 	key    atomic.Pointer[string] // cfg.Key, or what SetKey has set
+	done   remembered
 	router *gin.Engine
 }
 
@@ -55,12 +57,12 @@ func New(cfg Config) *API {
 	r.GET("/api/openapi.yaml", sendDescription)
 	r.GET("/api/hooks.schema.json", sendHooksSchema)
 	r.Use(a.guard)
-	r.POST("/api/publish/*channel", a.answer(a.publish))
-	r.POST("/api/emit", a.answer(a.emit))
-	r.GET("/api/rooms", a.answer(a.listRooms))
-	r.GET("/api/rooms/:room/users", a.answer(a.roomUsers))
-	r.GET("/api/users/:id", a.answer(a.user))
-	r.POST("/api/users/:id/disconnect", a.answer(a.disconnect))
+	r.POST("/api/publish/*channel", a.post("channel", a.publish))
+	r.POST("/api/emit", a.post("", func(ctx context.Context, _ string, body []byte) (any, error) { return a.emit(ctx, body) }))
+	r.GET("/api/rooms", a.get("", func(ctx context.Context, _ string, q query) (any, error) { return a.listRooms(ctx, q) }))
+	r.GET("/api/rooms/:room/users", a.get("room", a.roomUsers))
+	r.GET("/api/users/:id", a.get("id", a.user))
+	r.POST("/api/users/:id/disconnect", a.post("id", a.disconnect))
 	r.NoRoute(a.answer(func(*gin.Context) (any, error) {
 		return nil, faultf(CodeNotFound, "there is no such path; /api/openapi.yaml describes those there are")
 	}))
@@ -69,6 +71,40 @@ func New(cfg Config) *API {
 	}))
 	a.router = r
 	return a
+}
+
+// post serves a path with a body. The name in it is that of parameter, "" where there is none.
+func (a *API) post(parameter string, f func(ctx context.Context, name string, body []byte) (any, error)) gin.HandlerFunc {
+	return a.answer(func(c *gin.Context) (any, error) {
+		name, err := nameIn(c, parameter)
+		if err != nil {
+			return nil, err
+		}
+		body, err := a.readBody(c)
+		if err != nil {
+			return nil, err
+		}
+		keys := c.Request.Header[idempotencyHeader]
+		if len(keys) == 0 {
+			return f(c.Request.Context(), name, body)
+		}
+		return a.once(c.Request.Context(), keys[0], c.FullPath()+" "+name, body, func(ctx context.Context) (any, error) { return f(ctx, name, body) })
+	})
+}
+
+// get serves a path with a query.
+func (a *API) get(parameter string, f func(ctx context.Context, name string, q query) (any, error)) gin.HandlerFunc {
+	return a.answer(func(c *gin.Context) (any, error) {
+		name, err := nameIn(c, parameter)
+		if err != nil {
+			return nil, err
+		}
+		q, err := queryOf(c)
+		if err != nil {
+			return nil, err
+		}
+		return f(c.Request.Context(), name, q)
+	})
 }
 
 // ServeHTTP serves one request. CORS headers, limits on time and recovery from panics are the caller's.

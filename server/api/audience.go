@@ -46,6 +46,9 @@ func (a *audience) check() error {
 	if !strings.HasPrefix(a.namespace, "/") || strings.ContainsAny(a.namespace, ",?") {
 		return faultf(CodeInvalidRequest, "namespace must begin with a slash, like /chat")
 	}
+	if a.namespace == "/backend" {
+		return faultf(CodeInvalidRequest, "the namespace /backend is for workers")
+	}
 	if user, _ := hub.KindsOf(a.namespace); user == 0 && (a.users != nil || len(a.except.users) > 0 && !a.except.plain) {
 		return faultf(CodeInvalidRequest, "the namespace %s has no users; name rooms", clip(a.namespace))
 	}

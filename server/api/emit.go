@@ -1,10 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
@@ -27,11 +26,7 @@ type emission struct {
 }
 
 // emit serves POST /api/emit: an event goes to Socket.IO clients, whose answers are collected where the call wants them.
-func (a *API) emit(c *gin.Context) (any, error) {
-	body, err := a.readBody(c)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) emit(ctx context.Context, body []byte) (any, error) {
 	e, err := parseEmission(body)
 	if err != nil {
 		return nil, err
@@ -50,9 +45,9 @@ func (a *API) emit(c *gin.Context) (any, error) {
 	case e.nobody():
 		return okDelivered(0, 0, true), nil
 	case e.ack:
-		return a.ask(c.Request.Context(), e.selection(), msg, timeout), nil
+		return a.ask(ctx, e.selection(), msg, timeout), nil
 	default:
-		delivered, complete := a.cfg.Emitter.Emit(c.Request.Context(), e.selection(), msg)
+		delivered, complete := a.cfg.Emitter.Emit(ctx, e.selection(), msg)
 		return okDelivered(delivered, msg.Held(), complete), nil
 	}
 }

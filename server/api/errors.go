@@ -20,6 +20,7 @@ const (
 	CodeInvalidChannel   Code = "invalid_channel"
 	CodeTooLarge         Code = "too_large"
 	CodeTimeout          Code = "timeout"
+	CodeKeyReused        Code = "idempotency_key_reused"
 	CodeInternal         Code = "internal"
 )
 
@@ -43,6 +44,7 @@ func Faults() []Fault {
 		{CodeInvalidChannel, http.StatusBadRequest, "there is no such channel"},
 		{CodeTooLarge, http.StatusRequestEntityTooLarge, "the body is larger than MAX_PAYLOAD_BYTES"},
 		{CodeTimeout, http.StatusRequestTimeout, "the body did not arrive within BODY_READ_TIMEOUT"},
+		{CodeKeyReused, http.StatusUnprocessableEntity, "the idempotency key was used for another call within five minutes"},
 		{CodeInternal, http.StatusInternalServerError, "a fault of the server; its log has the request id"},
 	}
 }

@@ -1,32 +1,20 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
 	"strconv"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/gin-gonic/gin"
 
 	"signalbox/server/app"
 )
 
 // publish serves POST /api/publish/<channel>: the message goes to everybody who listens to the channel.
-func (a *API) publish(c *gin.Context) (any, error) {
-	channel, err := pathName("channel", strings.TrimPrefix(c.Param("channel"), "/"))
-	if err != nil {
-		return nil, err
-	}
-	body, err := a.readBody(c)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) publish(ctx context.Context, channel string, body []byte) (any, error) {
 	if err := checkPublication(channel, body); err != nil {
 		return nil, err
 	}
-	delivered, held, complete, err := a.cfg.Publisher.Publish(c.Request.Context(), channel, body)
+	delivered, held, complete, err := a.cfg.Publisher.Publish(ctx, channel, body)
 	switch {
 	case errors.Is(err, app.ErrChannel):
 		return nil, &fault{CodeInvalidChannel, err.Error()}
@@ -67,13 +55,4 @@ func okDelivered(n, held int, complete bool) json.RawMessage {
 		b = append(b, partialMember...)
 	}
 	return append(b, '}')
-}
-
-// pathName decodes a name in the path: UTF-8, percent-encoded where it holds what a path cannot.
-func pathName(what, escaped string) (string, error) {
-	name, err := url.PathUnescape(escaped)
-	if err != nil || name == "" || !utf8.ValidString(name) {
-		return "", faultf(CodeInvalidRequest, "the path has no good name for a %s; write it in UTF-8, percent-encoded", what)
-	}
-	return name, nil
 }

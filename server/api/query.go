@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -14,23 +15,28 @@ import (
 // query is the query of a request, in which each parameter is known and there once.
 type query url.Values
 
-// queryOf reads the query strictly, as bodies are read.
-func queryOf(c *gin.Context, known ...string) (query, error) {
+// queryOf reads the query of a request.
+func queryOf(c *gin.Context) (query, error) {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		return nil, faultf(CodeInvalidRequest, "the query cannot be read")
 	}
-	for name, list := range values {
+	return query(values), nil
+}
+
+// check is strict, as bodies are read.
+func (q query) check(known ...string) error {
+	for name, list := range q {
 		switch {
 		case !slices.Contains(known, name) && len(known) == 0:
-			return nil, faultf(CodeUnknownField, "%q is not known; this call takes no query", clip(name))
+			return faultf(CodeUnknownField, "%q is not known; this call takes no query", clip(name))
 		case !slices.Contains(known, name):
-			return nil, faultf(CodeUnknownField, "%q is not known; there are %s", clip(name), strings.Join(known, ", "))
+			return faultf(CodeUnknownField, "%q is not known; there are %s", clip(name), strings.Join(known, ", "))
 		case len(list) > 1:
-			return nil, faultf(CodeInvalidRequest, "%s is there twice", name)
+			return faultf(CodeInvalidRequest, "%s is there twice", name)
 		}
 	}
-	return query(values), nil
+	return nil
 }
 
 func (q query) get(name string) string { return url.Values(q).Get(name) }
@@ -62,4 +68,20 @@ func (q query) kinds(name string, known []hub.Kind, otherwise ...hub.Kind) ([]hu
 		names[i] = k.String()
 	}
 	return nil, faultf(CodeInvalidRequest, "%s must be one of %s", name, strings.Join(names, ", "))
+}
+
+// nameIn decodes a name in the path: UTF-8, percent-encoded where it holds what a path cannot.
+func nameIn(c *gin.Context, parameter string) (string, error) {
+	if parameter == "" {
+		return "", nil
+	}
+	name, err := url.PathUnescape(strings.TrimPrefix(c.Param(parameter), "/"))
+	if err != nil || name == "" || !utf8.ValidString(name) {
+		what := parameter
+		if what == "id" {
+			what = "user"
+		}
+		return "", faultf(CodeInvalidRequest, "the path has no good name for a %s; write it in UTF-8, percent-encoded", what)
+	}
+	return name, nil
 }

@@ -1,9 +1,8 @@
 package api
 
 import (
+	"context"
 	"slices"
-
-	"github.com/gin-gonic/gin"
 
 	"signalbox/server/hub"
 )
@@ -27,9 +26,8 @@ type room struct {
 }
 
 // listRooms serves GET /api/rooms: rooms with somebody in them, by kind and name, in pages.
-func (a *API) listRooms(c *gin.Context) (any, error) {
-	q, err := queryOf(c, "kind", "prefix", "limit", "cursor")
-	if err != nil {
+func (a *API) listRooms(ctx context.Context, q query) (any, error) {
+	if err := q.check("kind", "prefix", "limit", "cursor"); err != nil {
 		return nil, err
 	}
 	kinds, err := q.kinds("kind", listedKinds, hub.KindLobby, hub.KindRoom)
@@ -44,7 +42,7 @@ func (a *API) listRooms(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, more, complete := a.cfg.Presence.ListRooms(c.Request.Context(), kinds, q.get("prefix"), after, limit)
+	found, more, complete := a.cfg.Presence.ListRooms(ctx, kinds, q.get("prefix"), after, limit)
 	next := ""
 	if more && len(found) > 0 {
 		next = cursorAt(found[len(found)-1].Room)

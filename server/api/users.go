@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"signalbox/server/app"
 	"signalbox/server/hub"
 )
@@ -33,13 +31,8 @@ type roomUser struct {
 
 // roomUsers serves GET /api/rooms/<room>/users: who is in the chat room of this name on "/" and in the room of this name
 // of /chat and /ws, which are two rooms. An empty room has no users; that is no fault.
-func (a *API) roomUsers(c *gin.Context) (any, error) {
-	name, err := pathName("room", c.Param("room"))
-	if err != nil {
-		return nil, err
-	}
-	q, err := queryOf(c, "kind")
-	if err != nil {
+func (a *API) roomUsers(ctx context.Context, name string, q query) (any, error) {
+	if err := q.check("kind"); err != nil {
 		return nil, err
 	}
 	both := []hub.Kind{hub.KindLobby, hub.KindRoom}
@@ -49,13 +42,13 @@ func (a *API) roomUsers(c *gin.Context) (any, error) {
 	}
 	users, nameless, complete := []roomUser{}, 0, true
 	if slices.Contains(kinds, hub.KindLobby) {
-		if users, err = a.lobbyUsers(c.Request.Context(), name); err != nil {
+		if users, err = a.lobbyUsers(ctx, name); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(kinds, hub.KindRoom) {
 		var more []app.RoomUser
-		more, nameless, complete = a.cfg.Presence.RoomUsers(c.Request.Context(), name)
+		more, nameless, complete = a.cfg.Presence.RoomUsers(ctx, name)
 		for _, u := range more {
 			users = append(users, roomUser{
 				Kind: hub.KindRoom.String(), UserID: u.UserID, Name: u.Name, Connections: u.Connections, Verified: u.Verified,
@@ -86,15 +79,11 @@ func (a *API) lobbyUsers(ctx context.Context, name string) ([]roomUser, error) {
 }
 
 // user serves GET /api/users/<id>: whether a user is online, and where.
-func (a *API) user(c *gin.Context) (any, error) {
-	id, err := pathName("user", c.Param("id"))
-	if err != nil {
+func (a *API) user(ctx context.Context, id string, q query) (any, error) {
+	if err := q.check(); err != nil {
 		return nil, err
 	}
-	if _, err := queryOf(c); err != nil {
-		return nil, err
-	}
-	where, complete := a.cfg.Presence.Online(c.Request.Context(), id)
+	where, complete := a.cfg.Presence.Online(ctx, id)
 	if where == nil {
 		where = []app.Place{}
 	}
@@ -108,25 +97,17 @@ func (a *API) user(c *gin.Context) (any, error) {
 
 // disconnect serves POST /api/users/<id>/disconnect. It takes the user's tickets as well; a token stays good until its end. A user
 // who is not there is no fault.
-func (a *API) disconnect(c *gin.Context) (any, error) {
-	id, err := pathName("user", c.Param("id"))
-	if err != nil {
-		return nil, err
-	}
-	body, err := a.readBody(c)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) disconnect(ctx context.Context, id string, body []byte) (any, error) {
 	var closeConnection bool
 	if err := decode(body, member{"close", &closeConnection, "true or false"}); err != nil {
 		return nil, err
 	}
 	// First, so that nobody comes back by one.
-	revoked := a.cfg.Tickets.Revoke(c.Request.Context(), id)
+	revoked := a.cfg.Tickets.Revoke(ctx, id)
 	if revoked != nil {
 		a.cfg.Log.Warn("tickets of a user who is disconnected are good still", "error", revoked)
 	}
-	n, complete := a.cfg.Presence.Disconnect(c.Request.Context(), id, closeConnection)
+	n, complete := a.cfg.Presence.Disconnect(ctx, id, closeConnection)
 	return struct {
 		OK           bool `json:"ok"`
 		Disconnected int  `json:"disconnected"`

@@ -235,6 +235,11 @@ func TestTellAndAsk(t *testing.T) {
 		if want := []string{"b1", "c1"}; !slices.Equal(got, want) {
 			t.Errorf("told %v, want %v", got, want)
 		}
+		a.TellNode(b.ID(), "news", []byte("2"))
+		a.TellNode(c.ID(), "news", []byte("3"))
+		if got = []string{<-told, <-told}; !slices.Contains(got, "b2") || !slices.Contains(got, "c3") {
+			t.Errorf("told one by one %v", got)
+		}
 		answers, complete := a.Ask(t.Context(), "name", []byte("?"))
 		got = nil
 		for _, answer := range answers {
