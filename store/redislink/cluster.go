@@ -27,6 +27,7 @@ type clusterMap struct {
 	mu      sync.Mutex
 	owners  []string // by slot; nil: nobody was asked yet
 	masters []string
+	named   []string // the nodes that the last map named
 }
 
 // request is a command on its way to the node of its slot; -1: to any.
@@ -232,12 +233,25 @@ func (m *clusterMap) reloadFrom(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.owners, m.masters = owners, masters
-	m.mu.Unlock()
+	nodes = m.note(owners, masters, nodes)
 	m.topology.nodes.Store(&nodes)
 	m.topology.keep(nodes)
 	return nil
+}
+
+// note takes a new map over and returns the nodes that there are. One that two maps in a row do not name is gone: while
+// master and replica change places, one map may leave either out.
+func (m *clusterMap) note(owners, masters, named []string) (nodes []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	nodes = slices.Clone(named)
+	for _, node := range m.named {
+		if !slices.Contains(nodes, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	m.owners, m.masters, m.named = owners, masters, named
+	return nodes
 }
 
 // readSlots reads the reply to CLUSTER SLOTS: of each range of slots the first and the last, and the nodes that have it, the

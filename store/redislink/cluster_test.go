@@ -225,3 +225,13 @@ func moveSlot(t *testing.T, c *redistest.Cluster, channel string) {
 		}
 	}
 }
+
+// While master and replica change places, one map may not name the node that is written to.
+func TestOneMapAloneTakesNoNodeOut(t *testing.T) {
+	var m clusterMap
+	for i, tt := range []struct{ named, want string }{{"a b", "a b"}, {"b", "b a"}, {"a b", "a b"}, {"b c", "b c a"}, {"b c", "b c"}} {
+		if got := m.note(nil, nil, strings.Fields(tt.named)); strings.Join(got, " ") != tt.want {
+			t.Errorf("map %d names %s: the nodes are %v, want %s", i, tt.named, got, tt.want)
+		}
+	}
+}

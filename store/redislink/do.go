@@ -43,6 +43,9 @@ func (l *Link) DoAll(ctx context.Context, cmds ...[]any) (replies []any, err err
 
 // wait calls f, which waits for Redis, and makes of its error what callers are to know.
 func (l *Link) wait(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if !l.queue.accepts() {
 		return l.away()
 	}
