@@ -189,5 +189,14 @@ func (s *Session) takeOver(ws *conn.Pending) bool {
 	if posting != nil {
 		<-posting
 	}
+	if u, ok := s.receiver.(Upgrader); ok {
+		u.Upgraded()
+	}
 	return true
+}
+
+// Upgrader may be implemented by a session's receiver.
+type Upgrader interface {
+	// Upgraded is called when the session goes on by websocket, before the first packet that comes by it. It must not block.
+	Upgraded()
 }

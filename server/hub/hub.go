@@ -18,6 +18,8 @@ type Hub struct {
 	Names Names
 	// Bus takes messages to the other nodes; nil: there are none. It is set before the hub is used.
 	Bus Bus
+	// Watcher hears where members go; nil: nobody does. It is set before the hub is used.
+	Watcher Watcher
 
 	refused atomic.Uint64 // joins over the limit
 	seed    maphash.Seed
@@ -131,6 +133,9 @@ func (h *Hub) joinLocked(m *Member, r Room) {
 	ms := &membership{member: m}
 	for !h.seat(ms, r) {
 	}
+	if m.shown {
+		h.Watcher.Joined(m, r, m.roomsLocked())
+	}
 	m.rooms = append(m.rooms, ms)
 }
 
@@ -192,6 +197,9 @@ func (h *Hub) leave(m *Member, r Room) bool {
 		m.own--
 	}
 	h.unseat(ms)
+	if m.shown {
+		h.Watcher.Left(m, r, m.roomsLocked())
+	}
 	return true
 }
 
@@ -219,6 +227,9 @@ func (h *Hub) remove(m *Member) []Room {
 		h.unseat(ms)
 	}
 	m.rooms = nil
+	if m.shown {
+		h.Watcher.Gone(m, left)
+	}
 	return left
 }
 

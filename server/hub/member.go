@@ -24,6 +24,7 @@ type Member struct {
 	rooms   []*membership
 	own     int // of rooms, the first ones: see [Hub.Enter]
 	removed bool
+	shown   bool // to the hub's Watcher
 }
 
 // membership is one member in one room. index is guarded by the room's lock, the rest is static.
@@ -49,6 +50,10 @@ func (m *Member) Sink() Sink { return m.sink }
 func (m *Member) Rooms() []Room {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.roomsLocked()
+}
+
+func (m *Member) roomsLocked() []Room {
 	rooms := make([]Room, len(m.rooms))
 	for i, ms := range m.rooms {
 		rooms[i] = ms.room.address

@@ -130,6 +130,20 @@ func (c *conn) inNamespace() {
 	}
 }
 
+// Upgraded implements [engine.Upgrader].
+func (c *conn) Upgraded() {
+	w := c.server.cfg.Watch
+	if w == nil {
+		return
+	}
+	c.mu.Lock()
+	peers := slices.Clone(c.peers)
+	c.mu.Unlock()
+	for _, p := range peers {
+		w.Upgraded(p)
+	}
+}
+
 // Names implements [netconn.Named]: of several namespaces the id in the first counts.
 func (c *conn) Names() (id, user string) {
 	c.mu.Lock()

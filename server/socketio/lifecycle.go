@@ -121,8 +121,14 @@ func (p *peer) refuse(err error) {
 	_ = p.conn().sendConnectError(p.name, message, data) // an ended connection is told through Closed
 }
 
-// open queues the CONNECT packet and behind it what was sent to the client before.
+// open lets the client in, and shows it to who watches.
 func (p *peer) open() {
+	p.tellConnected()
+	p.server().hub.Show(p.member)
+}
+
+// tellConnected queues the CONNECT packet and behind it what was sent to the client before.
+func (p *peer) tellConnected() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.step(attached, opening) {

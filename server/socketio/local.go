@@ -31,7 +31,10 @@ func (s *Server) AskHere(
 	q := n.questions.ask(id, peers, answer)
 	defer n.questions.close(id)
 	encoded := EncodeEvent(msg, strconv.FormatUint(id, 10))
-	q.send(func(p *peer) bool { return encoded != nil && p.deliver(encoded, msg.ID, false) }, asked)
+	q.send(func(p *peer) bool {
+		p.tellSent(msg)
+		return encoded != nil && p.deliver(encoded, msg.ID, false)
+	}, asked)
 	select {
 	case <-q.done:
 	case <-ctx.Done():

@@ -1,8 +1,10 @@
 package socketio
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,7 +24,9 @@ import (
 func (s *Server) SocketsHere(namespace string, sel hub.Selection) []format.Socket {
 	var sockets []format.Socket
 	for _, p := range s.audience(namespace, sel) {
-		sockets = append(sockets, format.Socket{ID: p.ID(), Handshake: p.handshake(), Rooms: p.bareRooms(), Data: p.data()})
+		socket := p.Describe()
+		socket.Rooms = p.bareRooms()
+		sockets = append(sockets, socket)
 	}
 	return sockets
 }
@@ -115,6 +119,24 @@ func (p *peer) data() json.RawMessage {
 	return json.RawMessage("{}")
 }
 
+// Describe implements [Watched].
+func (p *peer) Describe() format.Socket {
+	socket := format.Socket{ID: p.ID(), Handshake: p.handshake(), Data: p.data()}
+	if !p.server().cfg.Instrumented {
+		return socket
+	}
+	client := fmt.Sprintf(`{"_admin":{"clientId":%q,"transport":%q}`, p.conn().session.ID()[:publicIDLength], p.Transport())
+	if rest, ok := bytes.CutPrefix(socket.Data, []byte("{")); ok && len(rest) > 1 {
+		socket.Data = append([]byte(client+","), rest...)
+	} else {
+		socket.Data = json.RawMessage(client + "}")
+	}
+	return socket
+}
+
+// publicIDLength is how much of a session id others may see: with all of it they could speak for the client.
+const publicIDLength = 12
+
 // nodeTime is how JavaScript writes a Date in UTC.
 const nodeTime = "Mon Jan 02 2006 15:04:05 GMT+0000 (Coordinated Universal Time)"
 
@@ -157,7 +179,7 @@ var secretHeaders = map[string]bool{
 func openHeaders(header http.Header) map[string]any {
 	headers := make(map[string]any, len(header))
 	for name, values := range header {
-		if !secretHeaders[name] && !soundsSecret(name) {
+		if !IsSecret(name) {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
@@ -167,7 +189,7 @@ func openHeaders(header http.Header) map[string]any {
 func openQuery(query url.Values) url.Values {
 	open := make(url.Values, len(query))
 	for name, values := range query {
-		if !soundsSecret(name) && !slices.ContainsFunc(values, looksLikeToken) {
+		if !IsSecret(name, values...) {
 			open[name] = values
 		}
 	}
@@ -197,6 +219,11 @@ func nodeValues(query url.Values) map[string]any {
 		}
 	}
 	return values
+}
+
+// IsSecret reports whether a header or a member of a query says who somebody is, by its name or what it holds.
+func IsSecret(name string, values ...string) bool {
+	return secretHeaders[http.CanonicalHeaderKey(name)] || soundsSecret(name) || slices.ContainsFunc(values, looksLikeToken)
 }
 
 // looksLikeToken reports whether a text begins as every JWT does, with the base64url of {".

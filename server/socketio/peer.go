@@ -138,6 +138,9 @@ func (p *peer) handle(c *conn, e *app.Event) (err error) {
 	p.mu.Unlock()
 
 	p.server().counters.eventsIn.Add(1)
+	if w := p.server().cfg.Watch; w != nil {
+		w.Received(p, e)
+	}
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -194,6 +197,7 @@ func (p *peer) Deliver(m *hub.Message) bool {
 	if m.Namespace != p.name {
 		return false
 	}
+	p.tellSent(m)
 	if p.stay != nil {
 		return p.stay.deliver(p, m)
 	}
@@ -255,6 +259,7 @@ func (p *peer) Emit(event string, args ...any) error {
 		return fmt.Errorf("emit %s: %w", event, err)
 	}
 	msg := &hub.Message{Namespace: p.name, Event: event, Args: raw, Attachments: attachments}
+	p.tellSent(msg)
 	if p.stay != nil {
 		return p.stay.emit(p, msg)
 	}

@@ -39,6 +39,11 @@ type Config struct {
 	Guard func(app.Handler) app.Handler
 	// Cluster is the way to the other servers of a cluster; nil: this one is alone.
 	Cluster Cluster
+	// Watch hears what happens to clients; nil: nobody does. It is the hub's Watcher too.
+	Watch Watch
+	// Instrumented has SocketsHere tell of each socket which client's it is and how it is connected, as Node servers do that are
+	// watched by the Admin UI.
+	Instrumented bool
 	// Recovery has clients come back as they were after a cut; nil: each is a new one.
 	Recovery *Recovery
 	Log      *slog.Logger
