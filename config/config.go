@@ -96,13 +96,17 @@ type Config struct {
 	WorkerKey        Secret        `env:"WORKER_KEY" doc:"lets programs connect to the namespace /backend and handle events there, with auth: {key}; 32 bytes or more, made with \"openssl rand -hex 32\". Empty: nobody does"`
 	WorkerEvents     string        `env:"WORKER_EVENTS" doc:"events that those programs may claim, written as in HOOKS_EVENTS: they go there also while nobody has claimed them"`
 
-	LogLevel     slog.Level `group:"Looking inside" env:"LOG_LEVEL" live:"true" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
-	LogFormat    string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
-	Metrics      bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
-	MetricsToken Secret     `env:"METRICS_TOKEN" live:"true" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
-	Console      bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
-	AdminToken   Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
-	DebugAddr    string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
+	LogLevel        slog.Level `group:"Looking inside" env:"LOG_LEVEL" live:"true" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
+	LogFormat       string     `env:"LOG_FORMAT" default:"text" oneof:"text,json" doc:"text (key=value) or json, on standard error"`
+	Metrics         bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
+	MetricsToken    Secret     `env:"METRICS_TOKEN" live:"true" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
+	Console         bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
+	AdminToken      Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
+	AdminUIUser     string     `env:"ADMIN_UI_USER" doc:"user for the page of @socket.io/admin-ui, which connects to the namespace /admin; docs/admin-ui.md. Empty: there is no such namespace"`
+	AdminUIPassword Secret     `env:"ADMIN_UI_PASSWORD" doc:"bcrypt hash of that user's password, as signalbox password prints it"`
+	AdminUIReadonly bool       `env:"ADMIN_UI_READONLY" default:"false" doc:"take no commands from the page"`
+	AdminUIMode     string     `env:"ADMIN_UI_MODE" default:"production" oneof:"production,development" doc:"production: the page shows figures; development: every socket, room and event too, which costs a message for each while somebody is signed in"`
+	DebugAddr       string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
 	File string `group:"The file of settings" env:"CONFIG" doc:"file in YAML with the settings, by the same names, such as /etc/signalbox.yaml; the environment wins over it. signalbox check --write-example writes one. Empty: there is none"`
 
@@ -153,6 +157,7 @@ func Load(getenv func(string) string) (Config, error) {
 		faults = append(faults, fmt.Errorf("HISTORY_BYTES=%d: too little; write 1MiB or more, or 0 for the default", n))
 	}
 	faults = append(faults, cfg.hooksFaults()...)
+	faults = append(faults, cfg.adminUIFaults()...)
 	if cfg.Production() {
 		faults = append(faults, cfg.productionFaults()...)
 	}
@@ -240,6 +245,9 @@ func (c Config) Warnings() []string {
 	}
 	if slices.ContainsFunc(c.Listen, func(a Address) bool { return a.Network == "unix" }) && c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0 {
 		w = append(w, "LISTEN with a unix socket and without TRUSTED_PROXIES takes all its clients for one; set TRUSTED_PROXIES=1 where a proxy in front adds X-Forwarded-For")
+	}
+	if c.AdminUIUser != "" && c.Origins().Any() {
+		w = append(w, "ADMIN_UI_USER without ALLOWED_ORIGINS: the page connects with credentials, which not every origin may; add the origin that serves it, such as https://admin.socket.io")
 	}
 	if c.DebugAddr != "" && !LoopbackHost(c.DebugAddr) {
 		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"signalbox/config"
+	"signalbox/server/adminui"
 	"signalbox/server/app"
 	"signalbox/server/cluster"
 	"signalbox/server/conn"
@@ -35,6 +36,8 @@ type Options struct {
 	Doors *Doors
 	// Console is the page to try the doors by hand; nil: there is none.
 	Console *ConsoleParts
+	// Admin is what the page of the Admin UI connects to, which is among Handlers; nil: there is none.
+	Admin *adminui.Admin
 	// API is what backends call; nil: there is none.
 	API *APIParts
 	// Cluster is this server's place among others; nil: it is alone. It is the hub's Bus, and New starts it.
@@ -71,6 +74,12 @@ func New(o Options) (*Server, error) {
 	if o.Cluster != nil {
 		cfg.Cluster = o.Cluster
 	}
+	if o.Admin != nil {
+		cfg.Instrumented = true
+		if o.Admin.Watches() {
+			cfg.Watch, o.Hub.Watcher = o.Admin, o.Admin
+		}
+	}
 	if o.Config.RequireAuth {
 		cfg.Guard = o.Guard
 		if cfg.Guard == nil {
@@ -84,6 +93,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		shutdownNow(door)
 		return nil, err
+	}
+	if o.Admin != nil {
+		o.Admin.Start(door, door.Engine().Stats)
 	}
 	metrics := NewMetrics()
 	describeEngine(metrics, door.Engine().Stats)

@@ -14,6 +14,7 @@ import (
 	"signalbox/handlers/ticketed"
 	"signalbox/handlers/userlist"
 	"signalbox/server"
+	"signalbox/server/adminui"
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
@@ -25,6 +26,7 @@ type stores struct {
 	history store.History
 	tickets store.Tickets
 	notices store.LeaveNotices // nil: there is nobody to read them
+	signIns adminui.Shared     // nil: there is no other server
 }
 
 // handlerSet is what signalbox does with the events of its clients: one handler, or more, behind each door.
@@ -39,7 +41,8 @@ type handlerSet struct {
 	userStreams  publish.UserStreams
 	publisher    *publish.Publisher
 	presence     *presence.Presence
-	logic        *appLogic // nil: the application has none of its own
+	logic        *appLogic      // nil: the application has none of its own
+	admin        *adminui.Admin // nil: there is no namespace for the Admin UI
 	log          *slog.Logger
 }
 
@@ -64,13 +67,30 @@ func newHandlers(cfg config.Config, h *hub.Hub, s stores, v gate.Verifier, o oth
 		userStreams:  publish.UserStreams{Hub: h, Gate: g, Presence: people},
 		publisher:    publish.New(h, o.nodes, o.channels),
 		presence:     people,
+		admin:        newAdminUI(cfg, h, s.signIns, o, log),
 		log:          log,
 	}
 }
 
 // namespaces are the handlers of Socket.IO clients.
 func (s *handlerSet) namespaces() map[string]app.Handler {
-	return s.logic.before(map[string]app.Handler{"/": s.broker, "/chat": s.rooms.Chat()})
+	handlers := s.logic.before(map[string]app.Handler{"/": s.broker, "/chat": s.rooms.Chat()})
+	if s.admin != nil {
+		handlers[adminui.Namespace] = s.admin
+	}
+	return handlers
+}
+
+// newAdminUI returns what the page of the Admin UI connects to; nil: there is no such namespace.
+func newAdminUI(cfg config.Config, h *hub.Hub, shared adminui.Shared, o others, log *slog.Logger) *adminui.Admin {
+	if cfg.AdminUIUser == "" {
+		return nil
+	}
+	return adminui.New(adminui.Options{
+		User: cfg.AdminUIUser, Hash: string(cfg.AdminUIPassword), ReadOnly: cfg.AdminUIReadonly,
+		Development: cfg.AdminUIMode == "development", Hub: h, Nodes: o.nodes, Shared: shared,
+		ListBytes: int(cfg.MaxOutboxBytes / 4 * 3), Log: log,
+	})
 }
 
 // doors are the handlers of everybody else.
@@ -96,4 +116,7 @@ func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.
 func (s *handlerSet) close() {
 	s.logic.close()
 	s.chat.Close()
+	if s.admin != nil {
+		s.admin.Close()
+	}
 }

@@ -33,6 +33,7 @@ func commands() []command {
 		{"serve", "serve clients until SIGINT or SIGTERM (the default)", serve},
 		{"token", "mint a token for development and scripts", token},
 		{"emit", "send an event to clients, or publish on a channel", emit},
+		{"password", "make up a password and print it with its hash, for ADMIN_UI_PASSWORD", password},
 		{"check", "print every setting, where it comes from, and what is wrong with it", check},
 		{"health", "ask the server on this machine whether it is well", health},
 		{"version", "print the version", printVersion},

@@ -129,6 +129,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
 		},
 		Console: consoleParts(cfg, given),
+		Admin:   handlers.admin,
 		Cluster: bus,
 	})
 	if err != nil {
@@ -164,5 +165,6 @@ func openStores(cfg config.Config, shared *sharedStores, log *slog.Logger) (stor
 	}
 	return stores{
 		users: shared.users, history: history, tickets: redis.NewTickets(shared.link, cfg.RedisPrefix), notices: shared.node,
+		signIns: redis.NewSignIns(shared.link),
 	}, nil
 }

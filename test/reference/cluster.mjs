@@ -4,12 +4,14 @@
 
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import http from "node:http";
+import { RedisStore, instrument } from "@socket.io/admin-ui";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 
 const { HOST, PORT, REDIS_URL, REDIS_PREFIX = "socket.io", REDIS_MODE = "classic", SPECIFIC_RESPONSES, JWT_SECRET = "" } = process.env;
+const { ADMIN_UI_USER, ADMIN_UI_PASSWORD, ADMIN_UI_MODE } = process.env;
 
 let ready = false;
 const web = http.createServer((req, res) => {
@@ -33,6 +35,22 @@ const io = new Server(web, {
       ? createShardedAdapter(pub, sub, { channelPrefix: REDIS_PREFIX })
       : createAdapter(pub, sub, { key: REDIS_PREFIX, publishOnSpecificResponseChannel: SPECIFIC_RESPONSES === "true" }),
 });
+
+// The store of the Admin UI knows an older client of Redis.
+function signIn() {
+  const commands = pub.multi();
+  const face = { set: (key, value) => (commands.set(key, `${value}`), face), expire: (...args) => (commands.expire(...args), face), exec: () => commands.exec() };
+  return face;
+}
+
+if (ADMIN_UI_USER) {
+  instrument(io, {
+    auth: { type: "basic", username: ADMIN_UI_USER, password: ADMIN_UI_PASSWORD },
+    mode: ADMIN_UI_MODE,
+    serverId: `node#${process.pid}`,
+    store: new RedisStore({ exists: (key, done) => pub.exists(key).then((n) => done(null, n), done), multi: signIn }),
+  });
+}
 
 // "/": the broker relays to rooms named by the user's id, the chat has rooms named as its users call them.
 
