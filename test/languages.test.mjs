@@ -4,10 +4,12 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
+import { io } from "socket.io-client";
 import { here, onReference } from "./support/build.mjs";
 import { fresh } from "./support/clients.mjs";
 import { notRun } from "./support/long.mjs";
@@ -104,3 +106,28 @@ for (const [name, command] of Object.entries(clients)) {
     }
   });
 }
+
+const worker = onReference ? undefined : python("python_worker.py", "requests", "websocket");
+
+test("a worker in Python", { skip: worker ? false : "it cannot be had here" }, async (t) => {
+  const key = "0123456789abcdef0123456789abcdef";
+  const server = await Server.start({ env: { WORKER_KEY: key, WORKER_EVENTS: "/game:*" } });
+  t.after(() => server.stop());
+  const [program, ...args] = worker;
+  const child = spawn(program, [...args, server.url, key], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  await new Promise((resolve, reject) => {
+    child.stdout.once("data", resolve);
+    child.once("exit", (code) => reject(new Error(`the worker ended with ${code}`)));
+  });
+  const open = (auth) => {
+    const socket = io(`${server.url}/game`, { forceNew: true, auth });
+    t.after(() => socket.disconnect());
+    return socket;
+  };
+  const [ann, stranger] = [open({ name: "ann" }), open({})];
+  assert.equal((await once(stranger, "connect_error"))[0].message, "who?");
+  const moved = once(ann, "moved");
+  assert.deepEqual(await ann.timeout(10_000).emitWithAck("move", "e4"), { ok: true });
+  assert.deepEqual(await moved, ["ann", "e4"]);
+});

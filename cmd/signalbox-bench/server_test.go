@@ -21,6 +21,7 @@ import (
 
 	"signalbox/cmd/signalbox-bench/load"
 	"signalbox/cmd/signalbox-bench/measure"
+	"signalbox/cmd/signalbox-bench/rig"
 )
 
 const (
@@ -136,6 +137,25 @@ func TestDoors(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("no results for %v", want)
+	}
+}
+
+// TestLogic has a worker and a backend behind a URL answer events.
+func TestLogic(t *testing.T) {
+	port, err := rig.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serve(t, "WORKER_KEY="+secret+"w", "WORKER_EVENTS=/worker:*", "HOOKS_URL=http://127.0.0.1:"+port+"/", "HOOKS_EVENTS=/hook:*")
+	list := results(t, "--url", url, "--scenario", "logic", "--json", "--strict", "--worker-key", secret+"w", "--hooks-listen", "127.0.0.1:"+port,
+		"--ack-clients", "5", "--echo-trips", "100")
+	if len(list) != 2 {
+		t.Fatalf("%d results, want 2", len(list))
+	}
+	for _, res := range list {
+		if res.Units != 100 || len(res.Notes) > 0 || res.Disconnected > 0 {
+			t.Errorf("%s: %+v, want 100 round trips and no remarks", res.Scenario, res)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Client interface {
 type Callbacks struct {
 	Event func(at int64, event []byte)          // event: the JSON array; of a plain WebSocket or a stream: the text or the data
 	Ack   func(at int64, id uint64, arg []byte) // arg: the JSON array
+	Ask   func(id uint64, event []byte)         // an event that wants an answer; may be nil
 	End   func(err error)                       // once, when the connection has ended; may be nil
 }
 
@@ -85,6 +86,8 @@ func (c *Callbacks) message(at int64, p []byte) error {
 	switch {
 	case kind == '1':
 		return errServerDisconnect
+	case kind == '2' && numbered && c.Ask != nil:
+		c.Ask(id, rest)
 	case kind == '2' && c.Event != nil:
 		c.Event(at, rest)
 	case kind == '3' && numbered && c.Ack != nil:

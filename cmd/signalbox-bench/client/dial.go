@@ -25,6 +25,8 @@ type Options struct {
 	Door      Door
 	Token     string // for doorChat and doorWatch
 	Room      string // for doorWatch
+	Namespace string // in place of "/"
+	Key       string // for a namespace that asks for one
 	Server    int    // which of the runner's targets
 	Polling   bool
 	BufBytes  int // read buffer, 0: the smallest

@@ -94,8 +94,14 @@ func AppendJoin(dst []byte, ack uint64, user string) []byte {
 }
 
 // AppendPing appends the chat's ping with a callback.
-func AppendPing(dst []byte, ack uint64) []byte {
+func AppendPing(dst []byte, ack uint64) []byte { return AppendPingIn(dst, "", ack) }
+
+// AppendPingIn does so for a namespace, "" for "/".
+func AppendPingIn(dst []byte, namespace string, ack uint64) []byte {
 	dst = append(dst, "42"...)
+	if namespace != "" {
+		dst = append(append(dst, namespace...), ',')
+	}
 	dst = strconv.AppendUint(dst, ack, 10)
 	return append(dst, `["ping"]`...)
 }

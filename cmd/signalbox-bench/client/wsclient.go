@@ -27,6 +27,7 @@ type wsClient struct {
 	clock Clock
 	on    Callbacks
 	door  Door
+	name  string // of the namespace, "" for "/"
 	sid   string
 	key   uint32
 	ended chan struct{}
@@ -49,8 +50,11 @@ func dialWebSocket(ctx context.Context, t Target, clk Clock, opts Options, on Ca
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	c := &wsClient{conn: conn, clock: clk, on: on, door: opts.Door, ended: make(chan struct{}), buf: make([]byte, max(opts.BufBytes, 1024))}
-	if err := c.connect(t, opts.Token, opts.Return); err != nil {
+	c := &wsClient{conn: conn, clock: clk, on: on, door: opts.Door, name: opts.Namespace, ended: make(chan struct{}), buf: make([]byte, max(opts.BufBytes, 1024))}
+	if opts.Door == Chat {
+		c.name = "/chat"
+	}
+	if err := c.connect(t, opts); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -59,17 +63,18 @@ func dialWebSocket(ctx context.Context, t Target, clk Clock, opts Options, on Ca
 
 // namespace returns what stands before the data of a packet.
 func (c *wsClient) namespace() string {
-	if c.door == Chat {
-		return "/chat,"
+	if c.name == "" {
+		return ""
 	}
-	return ""
+	return c.name + ","
 }
 
 // plain reports whether the client speaks no Socket.IO.
 func (c *wsClient) plain() bool { return c.door == Text || c.door == Tap }
 
 // connect carries out the upgrade, and the CONNECT exchange where there is one.
-func (c *wsClient) connect(t Target, token string, back *Return) error {
+func (c *wsClient) connect(t Target, opts Options) error {
+	token, back := opts.Token, opts.Return
 	if err := c.conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
@@ -114,6 +119,9 @@ func (c *wsClient) connect(t Target, token string, back *Return) error {
 	var auth []string
 	if token != "" {
 		auth = append(auth, `"token":"`+token+`"`)
+	}
+	if opts.Key != "" {
+		auth = append(auth, `"key":"`+opts.Key+`"`)
 	}
 	if back != nil && back.PID != "" {
 		auth = append(auth, `"pid":"`+back.PID+`"`)

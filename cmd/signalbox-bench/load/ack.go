@@ -21,11 +21,12 @@ type round struct {
 // caller is one client. Sequence numbers are the ids of its callbacks. due and packet belong to whoever sends next:
 // the scenario, or with a closed loop the client's reader; the answer cannot come before the question.
 type caller struct {
-	client client.Client
-	inbox  *measure.Inbox
-	sent   int64
-	due    []int64 // when ping number i was due
-	packet []byte
+	client    client.Client
+	namespace string // "" for "/"
+	inbox     *measure.Inbox
+	sent      int64
+	due       []int64 // when ping number i was due
+	packet    []byte
 }
 
 // runAck sends pings with a callback at a steady rate, in turn from every client.
@@ -34,7 +35,7 @@ func runAck(ctx context.Context, r *Runner, res *measure.Result) error {
 	total := max(int64(o.ackRate*o.ackTime.Seconds()), 1)
 	res.About = fmt.Sprintf("%d clients, %g events/s for %v", o.ackClients, o.ackRate, o.ackTime)
 	n := int64(o.ackClients)
-	return r.calls(ctx, res, o.ackClients, total/n+1, false, func(rd *round) (int64, error) {
+	return r.calls(ctx, res, client.Options{}, o.ackClients, total/n+1, false, func(rd *round) (int64, error) {
 		var failed int64
 		late, err := r.pace(ctx, o.ackRate, total, func(i, due int64) {
 			if rd.callers[i%n].call(due) != nil {
@@ -55,7 +56,13 @@ func runEcho(ctx context.Context, r *Runner, res *measure.Result) error {
 	perClient := int64(max(o.echoTrips/o.ackClients, 1))
 	total := perClient * int64(o.ackClients)
 	res.About = fmt.Sprintf("%d clients, %d round trips", o.ackClients, total)
-	return r.calls(ctx, res, o.ackClients, perClient, true, func(rd *round) (int64, error) {
+	return r.echo(ctx, res, client.Options{}, perClient)
+}
+
+// echo has each client send so many pings, the next one when the last was answered.
+func (r *Runner) echo(ctx context.Context, res *measure.Result, opts client.Options, perClient int64) error {
+	total := perClient * int64(r.Opts.ackClients)
+	return r.calls(ctx, res, opts, r.Opts.ackClients, perClient, true, func(rd *round) (int64, error) {
 		for i := range rd.callers {
 			if err := rd.callers[i].call(r.clock.Now()); err != nil {
 				return 0, err
@@ -67,9 +74,10 @@ func runEcho(ctx context.Context, r *Runner, res *measure.Result) error {
 
 // calls connects n clients, lets drive send, and waits for the answers; drive returns how many to expect. With loop
 // every answer but the last starts the client's next call.
-func (r *Runner) calls(ctx context.Context, res *measure.Result, n int, perClient int64, loop bool, drive func(*round) (int64, error)) error {
+func (r *Runner) calls(ctx context.Context, res *measure.Result, opts client.Options, n int, perClient int64, loop bool, drive func(*round) (int64, error)) error {
 	rd := &round{clock: r.clock, callers: make([]caller, n)}
-	users := r.Connect(ctx, n, 16, client.Options{}, func(i int) client.Callbacks {
+	users := r.Connect(ctx, n, 16, opts, func(i int) client.Callbacks {
+		rd.callers[i].namespace = opts.Namespace
 		rd.callers[i].inbox = measure.NewInbox(int64(i), perClient)
 		rd.callers[i].due = make([]int64, perClient+1)
 		return client.Callbacks{Ack: func(at int64, id uint64, _ []byte) { rd.answer(i, at, int64(id), loop) }}
@@ -129,7 +137,7 @@ func (rd *round) answer(i int, at, id int64, loop bool) {
 // call sends the next ping.
 func (c *caller) call(due int64) error {
 	c.sent++ // before the send: with a closed loop the answer's reader goes on from here
-	c.packet = client.AppendPing(c.packet[:0], uint64(c.sent))
+	c.packet = client.AppendPingIn(c.packet[:0], c.namespace, uint64(c.sent))
 	c.due[c.sent] = due
 	err := c.client.Send(c.packet)
 	if err != nil {

@@ -26,6 +26,8 @@ type options struct {
 	PadBytes  int
 	JWTSecret string
 	apiKey    string
+	workerKey string
+	hooksAddr string
 	sizes
 }
 
@@ -100,6 +102,8 @@ func ParseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.PadBytes, "payload", 64, "bytes of padding in each message")
 	fs.StringVar(&o.JWTSecret, "jwt-secret", "", "the server's JWT_SECRET, for chat, mixed and say; the environment's JWT_SECRET where it is empty")
 	fs.StringVar(&o.apiKey, "api-key", "", "the server's API_KEY, for publish; the environment's API_KEY where it is empty")
+	fs.StringVar(&o.workerKey, "worker-key", "", "the server's WORKER_KEY, for worker; the environment's WORKER_KEY where it is empty")
+	fs.StringVar(&o.hooksAddr, "hooks-listen", "127.0.0.1:4001", "where the server's HOOKS_URL leads to, for hook")
 	fs.IntVar(&o.idleClients, "idle-clients", 2000, "idle: connections")
 	fs.DurationVar(&o.idleSettle, "idle-settle", 3*time.Second, "idle: wait before memory is read")
 	fs.IntVar(&o.burstMembers, "burst-members", 500, "burst: members of the room")
@@ -152,6 +156,7 @@ func ParseOptions(args []string, stderr io.Writer) (options, error) {
 	// Not the flags' defaults: the help would print them.
 	o.JWTSecret = cmp.Or(o.JWTSecret, os.Getenv("JWT_SECRET"))
 	o.apiKey = cmp.Or(o.apiKey, os.Getenv("API_KEY"))
+	o.workerKey = cmp.Or(o.workerKey, os.Getenv("WORKER_KEY"))
 	if fs.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
@@ -190,7 +195,7 @@ func usage(fs *flag.FlagSet) {
 	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n       signalbox-bench growth [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range Scenarios() {
-		if !s.Door && !s.cluster && !s.cuts {
+		if !s.Door && !s.cluster && !s.cuts && !s.logic {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
@@ -212,20 +217,26 @@ func usage(fs *flag.FlagSet) {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
+	fmt.Fprint(out, "\nScenarios of the application's own logic, or \"logic\" for all of them; docs/benchmarks.md has the server's settings:\n")
+	for _, s := range Scenarios() {
+		if s.logic {
+			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
+		}
+	}
 	fmt.Fprint(out, "\nFlags:\n")
 	fs.PrintDefaults()
 }
 
 // SelectScenarios finds the scenarios of a comma list; "all" stands for those that load any server at --url, "doors" for
-// those of signalbox alone, "cluster" for those of several servers, "cuts" for those of connections that break.
+// those of signalbox alone, "cluster" for those of several servers, "cuts" for those of connections that break, "logic" for those with a backend.
 func SelectScenarios(names string) ([]Scenario, error) {
 	all := Scenarios()
 	var chosen []Scenario
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)
-		if name == "all" || name == "doors" || name == "cluster" || name == "cuts" {
+		if name == "all" || name == "doors" || name == "cluster" || name == "cuts" || name == "logic" {
 			for _, s := range all {
-				if !s.Own && s.Door == (name == "doors") && s.cluster == (name == "cluster") && s.cuts == (name == "cuts") {
+				if !s.Own && s.Door == (name == "doors") && s.cluster == (name == "cluster") && s.cuts == (name == "cuts") && s.logic == (name == "logic") {
 					chosen = append(chosen, s)
 				}
 			}
@@ -233,7 +244,7 @@ func SelectScenarios(names string) ([]Scenario, error) {
 		}
 		i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no scenario %q; choose from %s, all, doors, cluster or cuts", name, strings.Join(scenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; choose from %s, all, doors, cluster, cuts or logic", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -22,6 +22,7 @@ type Scenario struct {
 
 	cluster bool // for several servers
 	cuts    bool // connections break, and it takes a minute
+	logic   bool // with a backend of the application, which it brings
 
 	clients func(o *options) int                                            // connections it holds at a time
 	run     func(ctx context.Context, r *Runner, res *measure.Result) error // fills res
@@ -145,6 +146,16 @@ func Scenarios() []Scenario {
 			Name: "blackhole", about: "the same with connections that fall silent, and stay open at the server",
 			Unit: "delivery", cuts: true, run: runJitter(silentConnection),
 			clients: func(o *options) int { return 5*o.jitterClients + 1 },
+		},
+		{
+			Name: "worker", about: "echo in the namespace /worker, whose events a worker of this program handles",
+			Unit: "round trip", logic: true, run: runWorker,
+			clients: func(o *options) int { return o.ackClients + 1 },
+		},
+		{
+			Name: "hook", about: "echo in the namespace /hook, whose events are posted to this program",
+			Unit: "round trip", logic: true, run: runHook,
+			clients: func(o *options) int { return o.ackClients + 64 },
 		},
 		{
 			Name: "limits", about: "the machine's own limit: steady, pairs, ack and echo against a server that does nothing else",
