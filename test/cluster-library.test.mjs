@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { goProgram, onReference } from "./support/build.mjs";
-import { Client, connect as connectClient, fresh, newest, plain } from "./support/clients.mjs";
+import { Client, connect as connectClient, fresh, msgpack, newest, plain } from "./support/clients.mjs";
 import { Cluster, eventually } from "./support/cluster.mjs";
 import { within } from "./support/deadline.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
@@ -53,19 +53,19 @@ for (const mode of ["classic", "sharded"]) {
     });
 
     /** Connects somebody to /lib who joins a room. */
-    async function connect(t, server, room) {
-      const client = await connectClient(t, server, websocket, { namespace: "/lib" });
+    async function connect(t, server, room, row = websocket) {
+      const client = await connectClient(t, server, row, { namespace: "/lib" });
       if (room) assert.deepEqual(await client.ask("join", room), ["joined"]);
       await server.subscribed?.();
       client.log = [];
       return client;
     }
 
-    /** Two on Node and two on the program, one of each in a room. */
+    /** Two on Node and two on the program, one of each in a room. The one in the program's speaks msgpack. */
     async function people(t) {
       const room = fresh("room");
       const [a, b] = [await connect(t, node, room), await connect(t, node)];
-      const [c, d] = [await connect(t, member, room), await connect(t, member)];
+      const [c, d] = [await connect(t, member, room, msgpack), await connect(t, member)];
       return { room, a, b, c, d, all: [a, b, c, d] };
     }
 

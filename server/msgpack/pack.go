@@ -26,7 +26,8 @@ type Packer struct {
 	// Doubles has numbers be what they are in JavaScript: whole ones up to 2^53 are integers, however they are written, and
 	// others float64. Without it all whole numbers of up to 64 bits that are written in digits are integers.
 	Doubles bool
-	Exact   bool // the msgpack gives back the JSON as it was
+	// Exact tells, without Doubles, that the msgpack gives back the JSON as it was.
+	Exact bool
 
 	attachments [][]byte
 	found       []rawjson.Placeholder // in the value that is being written, and still to come

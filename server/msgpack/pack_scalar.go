@@ -16,7 +16,7 @@ func (p *Packer) text(src []byte, i int) (end int, err error) {
 	i++
 	end, ascii := rawjson.PlainRun(src, i)
 	if end < len(src) && src[end] == '"' && (ascii || utf8.Valid(src[i:end])) {
-		p.Dst = msgp.AppendStringFromBytes(p.Dst, src[i:end])
+		p.Dst = append(appendStringHeader(p.Dst, end-i), src[i:end]...)
 		return end + 1, nil
 	}
 	return p.escaped(src, i)
@@ -76,12 +76,11 @@ func (p *Packer) number(src []byte, i int) (end int, err error) {
 	}
 	f, _ := strconv.ParseFloat(string(text), 64) // out of range: infinite, as from JSON.parse
 	if p.Doubles && f == math.Trunc(f) && math.Abs(f) <= maxWhole && (f != 0 || !math.Signbit(f)) {
-		p.Exact = false
 		p.whole(uint64(math.Abs(f)), f < 0)
 		return end, nil
 	}
 	p.Dst = msgp.AppendFloat64(p.Dst, f)
-	if p.Exact && !math.IsInf(f, 0) {
+	if p.Exact && !p.Doubles && !math.IsInf(f, 0) {
 		var buf [32]byte
 		p.Exact = string(rawjson.AppendNumber(buf[:0], f)) == string(text)
 	} else {

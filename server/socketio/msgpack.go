@@ -143,7 +143,7 @@ func (c *conn) unwritable() error {
 // toMsgpack writes a packet of the default parser as msgpack; nil: its payload is no JSON.
 func toMsgpack(m *wire.Message) *wire.Message {
 	parts := m.Parts()
-	p := packet{namespace: rootNamespace}
+	var p packet
 	payload, err := p.setHead(parts[0].Payload()[1:])
 	if err != nil {
 		return nil

@@ -62,13 +62,12 @@ func isBinary(data []byte) bool {
 //
 // Rule: what the reference parser refuses is refused: unknown types, payloads of the wrong shape, reserved event names,
 // attachment counts it could not have written, anything behind the JSON.
-func decode(data []byte, args []json.RawMessage) (packet, error) {
-	p := packet{namespace: rootNamespace}
+func decode(data []byte, args []json.RawMessage) (p packet, err error) {
 	payload, err := p.setHead(data)
-	if err != nil {
-		return p, err
+	if err == nil {
+		err = p.setPayload(payload, args)
 	}
-	return p, p.setPayload(payload, args)
+	return p, err
 }
 
 // setHead reads what comes before the payload, and returns that.
@@ -76,7 +75,7 @@ func (p *packet) setHead(data []byte) (payload []byte, err error) {
 	if len(data) == 0 {
 		return nil, errPacket
 	}
-	p.kind = packetType(data[0])
+	p.kind, p.namespace = packetType(data[0]), rootNamespace
 	if p.kind < typeConnect || p.kind > typeBinaryAck {
 		return nil, fmt.Errorf("%w: unknown type", errPacket)
 	}

@@ -2,12 +2,19 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { describe } from "node:test";
 import { io as esm } from "socket.io-client";
+import parser from "socket.io-msgpack-parser";
+import { onReference } from "./build.mjs";
 import { within } from "./deadline.mjs";
 import { long } from "./long.mjs";
 
 const require = createRequire(import.meta.url);
 
 const current = require("socket.io-client").io;
+
+const packed = (url, options) => current(url, { parser, ...options });
+
+/** The newest client with socket.io-msgpack-parser, over a websocket. Of servers under test signalbox alone knows it. */
+export const msgpack = { name: "socket.io-client 4.8.4 (msgpack), websocket", io: packed, transports: ["websocket"], msgpack: true };
 
 /** The client builds that people have, name and the function that connects: one of each major version, and all of them in long runs. */
 export const builds = [
@@ -17,6 +24,7 @@ export const builds = [
     ? [
         { name: "socket.io-client 4.0.1", io: require("socket.io-client-4.0").io },
         { name: "socket.io-client 4.8.4 (ESM)", io: esm },
+        ...(onReference ? [] : [{ name: "socket.io-client 4.8.4 (msgpack)", io: packed, msgpack: true }]),
       ]
     : []),
 ];
@@ -30,7 +38,7 @@ export const ways = [
 
 /** Every build over every way. */
 export const matrix = builds.flatMap((build) =>
-  ways.map((way) => ({ name: `${build.name}, ${way.name}`, io: build.io, transports: way.transports })),
+  ways.map((way) => ({ ...build, name: `${build.name}, ${way.name}`, transports: way.transports })),
 );
 
 /** The newest build over each way, for what does not depend on the build. */

@@ -20,7 +20,7 @@ const every = readdirSync(here).filter((f) => f.endsWith(".test.mjs") && (long |
 // The reference has the broker and the chat, and a Node server that joins clusters.
 const single = every.filter((f) => !(onReference && /^(doors|browser|cluster-(?!mixed))/.test(f)));
 // What is about starting and stopping one server, about its limits or about the wire is the same in a cluster.
-const clients = every.filter((f) => /^(broker|chat|doors-(?!browser|lost)|order|ownership|relay|usage)/.test(f));
+const clients = every.filter((f) => /^(broker|chat|doors-(?!browser|lost)|msgpack|order|ownership|relay|usage)/.test(f));
 
 const env = { ...process.env };
 // Here and not in the tests: an installation may take longer than a test may.
