@@ -133,6 +133,7 @@ func connConfig(cfg config.Config, log *slog.Logger) conn.Config {
 		WriteTimeout:        cfg.WriteTimeout,
 		ShutdownSpread:      cfg.Spread(),
 		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
+		CompressBytes:       int(cfg.CompressBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
 		MaxConnections:      cfg.MaxConnections,
 		MaxDescriptors:      clientDescriptors(openFiles()),

@@ -40,6 +40,7 @@ func describeEngine(m *Metrics, stats func() engine.Stats) {
 	counter("signalbox_packets_sent_total", "Packets to clients, heartbeats among them.", func(s engine.Stats) uint64 { return s.PacketsOut })
 	counter("signalbox_received_bytes_total", "Bytes from clients.", func(s engine.Stats) uint64 { return s.BytesIn })
 	counter("signalbox_sent_bytes_total", "Bytes to clients.", func(s engine.Stats) uint64 { return s.BytesOut })
+	counter("signalbox_compressions_total", "Messages that were compressed, each once for all its clients; see COMPRESS_BYTES.", func(s engine.Stats) uint64 { return s.Compressed })
 	counter("signalbox_upgrades_total", "Upgrades from polling to websocket.", func(s engine.Stats) uint64 { return s.Upgrades })
 	counter("signalbox_upgrades_failed_total", "Upgrades that were begun and not finished.", func(s engine.Stats) uint64 { return s.UpgradesFailed })
 	counter("signalbox_slow_clients_total", "Clients that were disconnected over MAX_OUTBOX_BYTES or WRITE_TIMEOUT.", func(s engine.Stats) uint64 { return s.SlowClients })

@@ -81,12 +81,13 @@ type taken struct {
 	nc       net.Conn
 	early    []byte // what the client has sent already
 	greeting []byte // what it has to be sent before anything else
+	deflate  bool   // messages may be compressed, both ways
 }
 
 // switchProtocols takes the connection over for a websocket. The greeting is the 101 response, with the headers that
 // were set on w, and first, a frame or nothing, right behind it. Of the subprotocols that the client offers the first
 // is taken, as the reference implementation does: a client that gets none of those it has offered fails.
-func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (taken, error) {
+func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first []byte) (t taken, err error) {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	head.WriteString(acceptKey(r.Header["Sec-Websocket-Key"][0]))
@@ -94,7 +95,16 @@ func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first [
 	if protocol := firstToken(r.Header["Sec-Websocket-Protocol"]); protocol != "" {
 		head.WriteString("Sec-WebSocket-Protocol: " + protocol + "\r\n")
 	}
-	return s.takeOver(w, &head, first)
+	extension := ""
+	if s.deflater != nil {
+		extension = takeOffer(r.Header["Sec-Websocket-Extensions"])
+	}
+	if extension != "" {
+		head.WriteString("Sec-WebSocket-Extensions: " + extension + "\r\n")
+	}
+	t, err = s.takeOver(w, &head, first)
+	t.deflate = extension != ""
+	return t, err
 }
 
 // notInTakenOver are the headers of w that say nothing about a connection that was taken over.

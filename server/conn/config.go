@@ -25,6 +25,9 @@ type Config struct {
 
 	// MaxPayloadBytes is the largest message a client may send, and the largest body of a POST. Default 1,000,000.
 	MaxPayloadBytes int64
+	// CompressBytes is the size from which messages to websockets are compressed, for clients that offer
+	// permessage-deflate; theirs may be compressed then, too. 0: none are.
+	CompressBytes int
 	// OutboxBytes is how much may be queued for one client. A single larger message is taken when nothing else is
 	// queued. Default 4 MiB.
 	OutboxBytes int

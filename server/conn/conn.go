@@ -60,6 +60,7 @@ type Conn struct {
 
 	ended        atomic.Bool // phase is not phaseOpen any more
 	backpressure atomic.Bool // the answers of a batch fill the outbox
+	deflates     atomic.Bool // the client takes compressed messages
 
 	// Guarded by clock.mu.
 	waiting waiting
@@ -114,12 +115,22 @@ func (c *Conn) Unlock() { c.mu.Unlock() }
 func (c *Conn) RemoteAddr() string { return c.addr }
 
 // attachLocked gives the connection what it writes to.
-func (c *Conn) attachLocked(nc net.Conn) {
+func (c *Conn) attachLocked(nc net.Conn, deflate bool) {
 	c.nc, c.raw = nc, rawConn(nc)
+	c.deflates.Store(deflate)
+}
+
+// form returns m as the client gets it.
+func (c *Conn) form(m *wire.Message) *wire.Message {
+	if c.deflates.Load() {
+		return m.Deflated(c.srv.deflater)
+	}
+	return m
 }
 
 // Send queues m. With batched set it may stay until the reader is through with what has arrived.
 func (c *Conn) Send(m *wire.Message, batched bool) error {
+	m = c.form(m)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sendLocked(m, batched)
@@ -153,7 +164,7 @@ func (c *Conn) SendVolatile(m *wire.Message) bool {
 		c.flusher.counters.volatileDropped.Add(1)
 		return false
 	}
-	return c.sendLocked(m, false) == nil
+	return c.sendLocked(c.form(m), false) == nil
 }
 
 // Writable reports whether [Conn.SendVolatile] would take a message now.

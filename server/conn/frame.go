@@ -22,6 +22,7 @@ const (
 
 	finBit  = 0x80
 	rsvBits = 0x70
+	rsv1Bit = 0x40 // a message is compressed
 	maskBit = 0x80
 
 	maxControlBytes = 125
@@ -61,23 +62,27 @@ func protocolError(text string) error {
 type header struct {
 	op      opcode
 	fin     bool
-	size    int // of the head itself
+	packed  bool // the message that begins here is compressed
+	size    int  // of the head itself
 	payload int
 	key     uint32
 }
 
 // parseHeader reads the head of a frame from the start of b. It returns ok false if b does not hold all of it. Faults
-// are reported as soon as the bytes that show them are there. maxPayload bounds the payload of a data frame.
+// are reported as soon as the bytes that show them are there. maxPayload bounds the payload of a data frame; deflate
+// lets messages be compressed.
 //
-// Rule: RFC 6455 sections 5.1 (a client masks), 5.2, 5.5 (control frames are short and whole).
-func parseHeader(b []byte, maxPayload int64) (h header, ok bool, err error) {
+// Rule: RFC 6455 sections 5.1 (a client masks), 5.2, 5.5 (control frames are short and whole); RFC 7692 section 6 (the
+// first frame says that a message is compressed).
+func parseHeader(b []byte, maxPayload int64, deflate bool) (h header, ok bool, err error) {
 	if len(b) < 2 {
 		return h, false, nil
 	}
 	h.op, h.fin = opcode(b[0]&0xF), b[0]&finBit != 0
+	h.packed = deflate && b[0]&rsvBits == rsv1Bit && (h.op == opText || h.op == opBinary)
 	length := b[1] &^ maskBit
 	switch {
-	case b[0]&rsvBits != 0:
+	case b[0]&rsvBits != 0 && !h.packed:
 		return h, false, protocolError("reserved bits are set")
 	case b[1]&maskBit == 0:
 		return h, false, protocolError("frame is not masked")

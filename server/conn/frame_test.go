@@ -14,11 +14,11 @@ func TestParseHeaderNeedsAllBytes(t *testing.T) {
 		whole := testkit.Frame(testkit.Binary, true, make([]byte, size))
 		head := len(whole) - size
 		for n := range head {
-			if _, ok, err := parseHeader(whole[:n], 1<<20); ok || err != nil {
+			if _, ok, err := parseHeader(whole[:n], 1<<20, false); ok || err != nil {
 				t.Errorf("%d of %d bytes: ok %v, error %v", n, head, ok, err)
 			}
 		}
-		h, ok, err := parseHeader(whole[:head], 1<<20)
+		h, ok, err := parseHeader(whole[:head], 1<<20, false)
 		if !ok || err != nil || h.payload != size || h.size != head {
 			t.Errorf("size %d: %+v %v %v", size, h, ok, err)
 		}

@@ -32,7 +32,7 @@ func FuzzFrames(f *testing.F) {
 			ours.Write(data[n:])
 			ours.Close()
 		}()
-		r := newReader(theirs, limit, early)
+		r := newReader(taken{nc: theirs, early: early}, limit)
 		for {
 			op, payload, ok, err := r.next()
 			if err != nil {

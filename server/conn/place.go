@@ -88,14 +88,14 @@ func (p *Place) open(c *Conn, o Owner, maxPayload int64, takeOver func() (taken,
 	}
 	c.mu.Lock() // its owner may know c already
 	c.init(p.srv, o, p.addr, uint8(p.descriptors))
-	c.attachLocked(t.nc)
+	c.attachLocked(t.nc, t.deflate)
 	c.writing = true
 	c.mu.Unlock()
 	if !p.srv.add(c) {
 		t.nc.Close()
 		return nil, errors.Join(ErrRefused, refuseShutdown)
 	}
-	reader := newReader(t.nc, maxPayload, t.early)
+	reader := newReader(t, maxPayload)
 	if err := p.srv.greet(t); err != nil {
 		p.srv.forget(c)
 		return nil, errors.Join(ErrRefused, err)

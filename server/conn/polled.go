@@ -89,7 +89,7 @@ func (c *Conn) CheckPongLocked() {
 // woken. Where the connection is ending, last goes out behind what is queued.
 func (c *Conn) SwitchLocked(p *Pending, last *wire.Message) {
 	p.SetDeadline(time.Time{})
-	c.attachLocked(p.nc)
+	c.attachLocked(p.nc, p.deflate)
 	c.WakeLocked()
 	if c.phase == phaseClosing {
 		c.srv.clock.stopLocked(c)

@@ -27,6 +27,7 @@ type Reader struct {
 	raw     syscall.RawConn
 	secure  *secureConn // nil: what comes from raw is not TLS
 	limit   int64
+	deflate bool // the client may send compressed messages
 	attempt func(fd uintptr) bool
 
 	// Owned by the goroutine that reads. buf[start:end] has been read and not yet been handled.
@@ -35,20 +36,25 @@ type Reader struct {
 	need       int // what the frame at start takes, as far as it is known
 	err        error
 	begun      bool       // a first batch has been handled
+	discards   bool       // messages are not looked into
 	busy       int        // reads since the last that had to wait
 	fragments  *fragments // of the message that comes in several frames, nil: none has begun
+	inflater   *inflater  // holds the message that next has returned, nil: it was not compressed
 }
 
 // fragments are what has come of a message.
 type fragments struct {
 	op      opcode
+	packed  bool // it is compressed
 	message []byte
 	empties int // empty frames in it
 }
 
-// newReader returns a reader that begins with the bytes in early, which it copies.
-func newReader(nc net.Conn, limit int64, early []byte) *Reader {
-	r := &Reader{nc: nc, raw: rawConn(nc), limit: limit}
+// newReader returns a reader of messages up to limit bytes that begins with what the client has sent early, which it
+// copies.
+func newReader(t taken, limit int64) *Reader {
+	nc, early := t.nc, t.early
+	r := &Reader{nc: nc, raw: rawConn(nc), limit: limit, deflate: t.deflate}
 	if secure, ok := nc.(*secureConn); ok {
 		r.raw, r.secure = secure.quick.raw, secure
 	}
@@ -147,6 +153,7 @@ func (r *Reader) borrow() {
 }
 
 func (r *Reader) release() {
+	r.endInflate()
 	if len(r.buf) == readBytes {
 		readBuffers.Put((*[readBytes]byte)(r.buf))
 	}
@@ -154,17 +161,21 @@ func (r *Reader) release() {
 }
 
 // next returns the next message or control frame of what has been read: its payload, without its mask, is valid until
-// fill is called. ok is false when more must be read. An error is a *Fault.
+// fill or next is called. ok is false when more must be read. An error is a *Fault.
 //
 // Rule: RFC 6455 sections 5.4 (fragmentation) and 8.1 (text is UTF-8).
 func (r *Reader) next() (op opcode, payload []byte, ok bool, err error) {
+	r.endInflate()
 	for {
 		b := r.buf[r.start:r.end]
 		limit := r.limit
+		if r.deflate {
+			limit += limit/64 + 64 // what compressing may add to what cannot be compressed
+		}
 		if r.fragments != nil {
 			limit -= int64(len(r.fragments.message))
 		}
-		h, ok, err := parseHeader(b, limit)
+		h, ok, err := parseHeader(b, limit, r.deflate)
 		if err != nil {
 			return 0, nil, false, err
 		}
@@ -182,10 +193,10 @@ func (r *Reader) next() (op opcode, payload []byte, ok bool, err error) {
 			return h.op, payload, true, nil
 		}
 		if h.op != opContinuation && h.fin {
-			return r.whole(h.op, payload)
+			return r.whole(h.op, payload, h.packed)
 		}
 		if h.op != opContinuation {
-			r.fragments = &fragments{op: h.op}
+			r.fragments = &fragments{op: h.op, packed: h.packed}
 		}
 		f := r.fragments
 		if len(payload) == 0 {
@@ -196,7 +207,7 @@ func (r *Reader) next() (op opcode, payload []byte, ok bool, err error) {
 		f.message = append(f.message, payload...)
 		if h.fin {
 			r.fragments = nil
-			return r.whole(f.op, f.message)
+			return r.whole(f.op, f.message, f.packed)
 		}
 	}
 }
@@ -215,17 +226,38 @@ func (r *Reader) checkOrder(h *header, got int) error {
 	return nil
 }
 
-func (r *Reader) whole(op opcode, payload []byte) (opcode, []byte, bool, error) {
+func (r *Reader) whole(op opcode, payload []byte, packed bool) (opcode, []byte, bool, error) {
+	switch {
+	case packed && r.discards:
+		return op, nil, true, nil
+	case packed:
+		r.inflater = inflaters.Get().(*inflater)
+		var err error
+		if payload, err = r.inflater.inflate(payload, r.limit); err != nil {
+			return 0, nil, false, err
+		}
+	case int64(len(payload)) > r.limit:
+		return 0, nil, false, errTooBig
+	}
 	if op == opText && !utf8.Valid(payload) {
 		return 0, nil, false, errInvalid
 	}
 	return op, payload, true, nil
 }
 
+// endInflate gives up what next has returned.
+func (r *Reader) endInflate() {
+	if r.inflater != nil {
+		r.inflater.release()
+		r.inflater = nil
+	}
+}
+
 // discard reads and forgets until the connection ends or fill fails, or until a close frame arrives: it reports which.
 // Frames are followed as long as they are well-formed; after that only the end is waited for. It returns when that
 // begins, for the caller may have to ask for the end.
 func (r *Reader) discard(wellFormed *bool) (closed bool, err error) {
+	r.discards = true
 	for *wellFormed {
 		op, _, ok, err := r.next()
 		if err != nil {

@@ -74,7 +74,7 @@ func securePair(t *testing.T, o ListenerOptions) (client *tls.Conn, under *slice
 // TestSecureReaderHoldsNothingWhileItWaits, and misses nothing of records that come in pieces.
 func TestSecureReaderHoldsNothingWhileItWaits(t *testing.T) {
 	client, under, server := securePair(t, ListenerOptions{WriteTimeout: testkit.Patience})
-	r := newReader(server, 1<<20, nil)
+	r := newReader(taken{nc: server}, 1<<20)
 	waits := make(chan bool, 1000) // whether there is a buffer while the reader waits
 	attempt := r.attempt
 	r.attempt = func(fd uintptr) bool {
@@ -129,7 +129,7 @@ func TestSecureReaderHoldsNothingWhileItWaits(t *testing.T) {
 // TestSecureReaderWakesUp for a deadline, and goes on after it.
 func TestSecureReaderWakesUp(t *testing.T) {
 	client, _, server := securePair(t, ListenerOptions{WriteTimeout: testkit.Patience})
-	r := newReader(server, 1<<20, nil)
+	r := newReader(taken{nc: server}, 1<<20)
 	ended := make(chan error, 1)
 	go func() { ended <- r.fill() }() // awaited below
 	server.SetReadDeadline(longAgo)
@@ -191,7 +191,7 @@ func TestSecureConn(t *testing.T) {
 	client, _, server := securePair(t, ListenerOptions{WriteTimeout: testkit.Patience})
 	c := new(Conn)
 	c.init(s, new(streamOwner), "", 1)
-	c.attachLocked(server)
+	c.attachLocked(server, false)
 	frame := bytes.Repeat([]byte("x"), 200<<10)
 	for range 15 {
 		if err := c.Send(wire.Raw(frame), false); err != nil {

@@ -17,7 +17,7 @@ func TestBothSidesCloseAtOnce(t *testing.T) {
 	ws := &WebSocket{receiver: Nobody{}}
 	c := &ws.c
 	c.init(srv, (*webSocketOwner)(ws), "", 1)
-	c.attachLocked(theirs)
+	c.attachLocked(theirs, false)
 	ws.Close(ReasonForcedClose)
 	reason, done := c.settle(&clientClose{closeNormal})
 	if reason != ReasonForcedClose || done {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"signalbox/server/wire"
 )
 
 // Server is what all connections share: limits, flushers, clock, counters, and the list of those that are open.
@@ -18,6 +20,7 @@ type Server struct {
 	flushers  []*flusher
 	clock     *clock
 	admission *admission
+	deflater  *wire.Deflater // nil: nothing is compressed
 
 	backpressureBytes int           // from which a client's own answers hold up its reader
 	stop              chan struct{} // ends flushers and clock
@@ -65,6 +68,9 @@ func New(cfg Config) *Server {
 		heartbeats: make(map[HeartbeatOptions]*Heartbeat),
 	}
 	s.tally.refused = make(map[string]uint64)
+	if cfg.CompressBytes > 0 {
+		s.deflater = wire.NewDeflater(cfg.CompressBytes)
+	}
 	for range cfg.Flushers {
 		f := newFlusher()
 		s.flushers = append(s.flushers, f)

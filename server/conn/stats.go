@@ -23,6 +23,9 @@ type Stats struct {
 	BytesIn    uint64
 	BytesOut   uint64
 
+	// Compressed counts compressions, each for any number of clients.
+	Compressed uint64
+
 	SlowClients     uint64 // connections ended by a full outbox or a stalled write
 	VolatileDropped uint64
 	FlushWrites     uint64 // write calls on connections
@@ -37,6 +40,9 @@ func (s *Server) Stats() Stats {
 		StreamsOpened:    t.streamsOpened.Load(),
 		Closed:           make(map[Reason]uint64),
 		SlowClients:      t.slowClients.Load(),
+	}
+	if s.deflater != nil {
+		stats.Compressed = s.deflater.Count()
 	}
 	t.mu.Lock()
 	stats.Refused = maps.Clone(t.refused)

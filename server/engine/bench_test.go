@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,12 +74,16 @@ type audience struct {
 func newAudience(b testing.TB, s *site, a *app, n int) *audience {
 	crowd := &audience{reached: make(chan struct{}, 1)}
 	for range n {
-		r := s.rawWebSocket(b)
-		r.SetDeadline(time.Time{})
-		crowd.sessions = append(crowd.sessions, a.next(b))
-		go crowd.listen(r.Conn)
+		crowd.admit(b, a, s.rawWebSocket(b))
 	}
 	return crowd
+}
+
+// admit takes a client in, whose session has just been opened.
+func (c *audience) admit(b testing.TB, a *app, r *testkit.Raw) {
+	r.SetDeadline(time.Time{})
+	c.sessions = append(c.sessions, a.next(b))
+	go c.listen(r.Conn)
 }
 
 func (c *audience) listen(nc net.Conn) {
@@ -148,16 +153,25 @@ func BenchmarkPayload(b *testing.B) {
 }
 
 // TestIdleMemory measures what an idle websocket session costs: heap and stack of the engine and of net, the clients not
-// counted. Each has handled a message. The bounds leave room for what varies between runs.
+// counted. Each has handled a message. The bounds leave room for what varies between runs. One that has agreed to
+// compression, and had a compressed message, costs no more.
 func TestIdleMemory(t *testing.T) {
+	request := upgradeRequest("EIO=4&transport=websocket")
+	message := strings.Repeat("connect", 50)
+	t.Run("plain", func(t *testing.T) { idleMemory(t, []byte(request), testkit.TextFrame("4"+message)) })
+	t.Run("deflate", func(t *testing.T) {
+		packed := testkit.Frame(testkit.Text|testkit.RSV1, true, testkit.Deflated([]byte("4"+message)))
+		idleMemory(t, []byte(testkit.Offering(request, "permessage-deflate")), packed)
+	})
+}
+
+func idleMemory(t *testing.T, request, message []byte) {
 	if raceEnabled {
 		t.Skip("the race detector has memory of its own")
 	}
 	const n = 2000
 	a := newApp().echo()
-	s := start(t, conn.Config{}, a)
-	request := []byte(upgradeRequest("EIO=4&transport=websocket"))
-	message := testkit.TextFrame("4connect")
+	s := start(t, conn.Config{CompressBytes: 100}, a)
 	conns := make([]net.Conn, 0, n)
 	var buf [512]byte
 	before := memory()

@@ -1,6 +1,7 @@
 // Package wire owns the form a message has when it leaves: bytes that are made once and shared by every receiver.
 //
-// It knows the WebSocket frame header (RFC 6455 section 5.2) and nothing else: not who receives, not what the bytes say.
+// It knows the WebSocket frame header (RFC 6455 section 5.2), how a message is compressed (RFC 7692), and nothing else:
+// not who receives, not what the bytes say.
 package wire
 
 import (
@@ -29,17 +30,23 @@ func (p *Part) Binary() bool { return p.binary }
 // It is immutable and may be queued to any number of connections at once.
 type Message struct {
 	parts []Part
-	size  int
 	one   [1]Part // backs parts for the common case, so a message is one allocation beside its bytes
 
-	other atomic.Pointer[weak.Pointer[Message]] // nil until Other is called
+	other    atomic.Pointer[weak.Pointer[Message]] // nil until Other is called
+	deflated atomic.Pointer[Message]               // its compressed form, once one was asked for; the message itself: it has none
 }
 
 // Parts returns the parts in the order in which they leave. The caller must not change them.
 func (m *Message) Parts() []Part { return m.parts }
 
 // Size returns the bytes the message takes on a websocket, frame headers included. Limits on queues count it.
-func (m *Message) Size() int { return m.size }
+func (m *Message) Size() int {
+	size := 0
+	for i := range m.parts {
+		size += len(m.parts[i].frame)
+	}
+	return size
+}
 
 // Other returns the message as clients that speak something else get it, which translate makes of it: once for all of
 // them. It is kept as long as it is queued somewhere, and no longer: what is logged is logged in one form. What comes out
@@ -52,6 +59,9 @@ func (m *Message) Other(translate func(*Message) *Message) *Message {
 	}
 	o := translate(m)
 	if o != nil {
+		if m.deflated.Load() == m { // there is nothing to gain, or it is not wanted
+			o.Plain()
+		}
 		w := weak.Make(o)
 		m.other.Store(&w)
 	}
@@ -69,7 +79,6 @@ func single(p Part) *Message {
 	m := new(Message)
 	m.one[0] = p
 	m.parts = m.one[:]
-	m.size = len(p.frame)
 	return m
 }
 
@@ -78,7 +87,6 @@ func Texts(payloads ...[]byte) *Message {
 	m := &Message{parts: make([]Part, len(payloads))}
 	for i, p := range payloads {
 		m.parts[i] = newPart(opText, p)
-		m.size += len(m.parts[i].frame)
 	}
 	return m
 }
@@ -110,9 +118,6 @@ func (b *Builder) Message(attachments ...[]byte) *Message {
 	for _, a := range attachments {
 		m.parts = append(m.parts, newPart(opBinary, a))
 	}
-	for i := range m.parts {
-		m.size += len(m.parts[i].frame)
-	}
 	return m
 }
 
@@ -142,13 +147,20 @@ func newPart(op byte, payload ...[]byte) Part {
 	for _, p := range payload {
 		size += len(p)
 	}
-	n := headerBytes(size)
-	frame := make([]byte, n, n+size)
-	putHeader(frame, op, size)
+	frame := newFrame(op, size)
+	head := uint8(len(frame))
 	for _, p := range payload {
 		frame = append(frame, p...)
 	}
-	return Part{frame: frame, head: uint8(n), binary: op == opBinary}
+	return Part{frame: frame, head: head, binary: op == opBinary}
+}
+
+// newFrame returns a header with room for the payload behind it.
+func newFrame(op byte, payload int) []byte {
+	n := headerBytes(payload)
+	frame := make([]byte, n, n+payload)
+	putHeader(frame, op, payload)
+	return frame
 }
 
 // headerBytes returns the length of the frame header: RFC 6455 section 5.2 wants the shortest form of the length.

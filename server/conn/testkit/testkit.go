@@ -4,11 +4,13 @@ package testkit
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,6 +87,34 @@ func (r *Raw) Read(p []byte) (int, error) { return r.Reader.Read(p) }
 func UpgradeRequest(path string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+}
+
+// Offering returns a websocket handshake with an offer of extensions.
+func Offering(request, extensions string) string {
+	return strings.TrimSuffix(request, "\r\n") + "Sec-WebSocket-Extensions: " + extensions + "\r\n\r\n"
+}
+
+// RSV1 with the opcode of a message's first frame tells that the message is compressed.
+const RSV1 = 0x40
+
+// Deflated returns a message as permessage-deflate has it, by another library than the server's.
+func Deflated(message []byte) []byte {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.DefaultCompression) // the level is valid
+	_, _ = w.Write(message)                               // a buffer takes every write
+	_ = w.Flush()
+	return bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
+}
+
+// Inflated returns the message that a server has compressed.
+func Inflated(t testing.TB, packed []byte) []byte {
+	t.Helper()
+	end := []byte("\x00\x00\xff\xff\x01\x00\x00\xff\xff")
+	message, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(packed), bytes.NewReader(end))))
+	if err != nil {
+		t.Fatalf("inflate %d bytes: %v", len(packed), err)
+	}
+	return message
 }
 
 // UpgradeHeader are the headers of a websocket handshake, names and values in turn.
