@@ -52,7 +52,7 @@ func (c *Cluster) fill(o *outgoing, s *space, sel hub.Selection, msg *hub.Messag
 	if o.b.Namespace == "" {
 		o.b.Namespace = rootNamespace // of a message without an event, which has none
 	}
-	o.b.Flags.Volatile = msg.Volatile
+	o.b.Flags.Volatile, o.b.Flags.Plain = msg.Volatile, msg.Plain
 	var kinds []byte
 	o.b.Rooms, kinds = c.appendNames(o.rooms[:0], o.kinds[:0], sel.Rooms)
 	o.ext.RoomKinds = string(kinds) // of one letter, as nearly always, it is no new one

@@ -150,7 +150,7 @@ func (c *Cluster) message(s *space, p *format.Peeked) (*hub.Message, error) {
 	if len(packet.Args) == 0 {
 		return nil, errEventName
 	}
-	msg := &hub.Message{Namespace: p.Namespace, Volatile: p.Flags.Volatile}
+	msg := &hub.Message{Namespace: p.Namespace, Volatile: p.Flags.Volatile, Plain: p.Flags.Plain}
 	if s.name != "" || !bytes.Equal(packet.Args[0], noEvent) {
 		msg.RawEvent, msg.Event = packet.Args[0], packet.Event()
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -28,6 +29,21 @@ func TestUserOfAMember(t *testing.T) {
 		}
 	}
 	h.Remove(m)
+}
+
+// TestPlain: a message that is not to be compressed has one form for all clients.
+func TestPlain(t *testing.T) {
+	d := wire.NewDeflater(1)
+	for _, plain := range []bool{false, true} {
+		m := &Message{Text: []byte(strings.Repeat("signal", 100)), Plain: plain}
+		encoded := m.Encoded(FormText, EncodeText)
+		if same := encoded.Deflated(d) == encoded; same != plain {
+			t.Errorf("Plain: %v, and the compressed form is the message: %v", plain, same)
+		}
+		if (&Message{Plain: plain}).Encoded(FormText, EncodeText) != nil {
+			t.Error("what has no text has a form")
+		}
+	}
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -48,6 +48,9 @@ type Message struct {
 	// Volatile lets a member that is not ready to receive miss the message.
 	Volatile bool
 
+	// Plain keeps a message from being compressed: Socket.IO's compress(false).
+	Plain bool
+
 	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
 	Foreign bool
 
@@ -70,6 +73,9 @@ func (m *Message) Encoded(form Form, encode func(*Message) *wire.Message) *wire.
 		return e
 	}
 	e := encode(m)
+	if m.Plain && e != nil {
+		e = e.Plain()
+	}
 	m.encoded[form].Store(e)
 	return e
 }

@@ -31,6 +31,8 @@ func (p *Packet) Event() string {
 type Flags struct {
 	// Volatile lets clients miss the event that are not ready for it.
 	Volatile bool
+	// Plain keeps the event from being compressed. It travels as compress: false.
+	Plain bool
 	// Timeout is how long the asking server waits for the clients' answers; whole milliseconds, 0: not said.
 	Timeout time.Duration
 	// Single says that one client is asked, and its answer is not wanted as one of many.

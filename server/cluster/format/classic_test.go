@@ -57,8 +57,7 @@ var recorded = map[string]struct {
 		wire: `93a6632d6162725583a47479706502a46461746191a16da36e7370a12f83a5726f6f6d7392a5726f6f6d31a5726f6f6d32a665786365707491a178
 			a5666c61677382a8766f6c6174696c65c3a8636f6d7072657373c2`,
 		want: Broadcast{UID: "c-abrU", Namespace: "/", Rooms: []string{"room1", "room2"}, Except: []string{"x"},
-			Flags: Flags{Volatile: true}, Packet: Packet{Args: args(`"m"`)}},
-		oneWay: true,
+			Flags: Flags{Volatile: true, Plain: true}, Packet: Packet{Args: args(`"m"`)}},
 	},
 	"emitter": {
 		wire:   `93a7656d697474657283a47479706502a46461746192a568656c6c6f01a36e7370a12f83a5726f6f6d7390a5666c61677380a665786365707490`,
@@ -130,7 +129,7 @@ func TestRecordedAsk(t *testing.T) {
 
 func TestExtensionComesBack(t *testing.T) {
 	b := Broadcast{UID: "c-abrU", Namespace: "/chat", Rooms: []string{"r", "user:42"}, Except: []string{"s"},
-		Flags: Flags{Volatile: true, Timeout: 1500 * time.Millisecond, Single: true},
+		Flags: Flags{Volatile: true, Plain: true, Timeout: 1500 * time.Millisecond, Single: true},
 		Packet: Packet{
 			Args:        args(`"\u0061"`, `{ "a" : [1.0, {"_placeholder":true,"num":1}] }`, `{"num":0,"_placeholder":true}`),
 			Attachments: [][]byte{{1}, {2, 3}}},

@@ -124,6 +124,10 @@ func packStrings(dst []byte, list []string) []byte {
 func packFlags(dst []byte, f Flags) []byte {
 	w := mapWriter{dst: append(dst, 0), start: len(dst)}
 	w.flag("volatile", f.Volatile)
+	if f.Plain {
+		w.key("compress")
+		w.dst = append(w.dst, msgpack.CodeFalse)
+	}
 	if ms := f.Timeout.Milliseconds(); ms > 0 {
 		w.key("timeout")
 		w.dst = msgp.AppendUint64(w.dst, uint64(ms))

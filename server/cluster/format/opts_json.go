@@ -64,6 +64,8 @@ func parseFlags(b []byte) (f Flags, err error) {
 		switch string(key) {
 		case "volatile":
 			f.Volatile = string(value) == "true"
+		case "compress":
+			f.Plain = string(value) == "false"
 		case "expectSingleResponse":
 			f.Single = string(value) == "true"
 		case "timeout":
@@ -132,6 +134,10 @@ func appendOpts(dst []byte, rooms, except []string, flags *Flags, x *Ext) []byte
 		dst = append(dst, `,"flags":`...)
 		w := objectWriter{dst: append(dst, '{')}
 		w.flag("volatile", flags.Volatile)
+		if flags.Plain {
+			w.key("compress")
+			w.dst = append(w.dst, "false"...)
+		}
 		if ms := flags.Timeout.Milliseconds(); ms > 0 {
 			w.key("timeout")
 			w.dst = strconv.AppendInt(w.dst, ms, 10)

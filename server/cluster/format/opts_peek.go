@@ -118,6 +118,12 @@ func peekFlags(c *msgpack.Cursor) (f Flags) {
 		switch string(c.Text()) {
 		case "volatile":
 			f.Volatile = peekTrue(c)
+		case "compress":
+			if c.Kind() == msgpack.KindBool {
+				f.Plain = !c.Bool()
+			} else {
+				c.Skip()
+			}
 		case "expectSingleResponse":
 			f.Single = peekTrue(c)
 		case "timeout":

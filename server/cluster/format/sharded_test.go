@@ -52,7 +52,7 @@ func TestShardedExtensionComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := Broadcast{UID: "u", Namespace: "/chat", RequestID: "r1", Rooms: []string{"r", "é"}, Except: []string{"\x01"},
-				Flags: Flags{Volatile: true, Single: true}, Packet: packet,
+				Flags: Flags{Volatile: true, Plain: true, Single: true}, Packet: packet,
 				Ext: &Ext{RoomKinds: "ra", ExceptKinds: "s", Text: []byte(`{"x":"é"}`), SSE: []byte("data: x\n\n"), DeriveSSE: true,
 					CountID: "c1", Node: "node", MessageID: "m1", Foreign: true}}
 			wire, err := AppendSharded(nil, &want)
