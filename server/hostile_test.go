@@ -83,7 +83,10 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil { // it is full the sooner
 				t.Fatal(err)
 			}
 			requests := []byte(strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", 1000))
