@@ -13,6 +13,7 @@ import (
 	"signalbox/handlers/tap"
 	"signalbox/handlers/ticketed"
 	"signalbox/handlers/userlist"
+	"signalbox/handlers/workers"
 	"signalbox/server"
 	"signalbox/server/adminui"
 	"signalbox/server/app"
@@ -89,7 +90,7 @@ func newAdminUI(cfg config.Config, h *hub.Hub, shared adminui.Shared, o others, 
 	return adminui.New(adminui.Options{
 		User: cfg.AdminUIUser, Hash: string(cfg.AdminUIPassword), ReadOnly: cfg.AdminUIReadonly,
 		Development: cfg.AdminUIMode == "development", Hub: h, Nodes: o.nodes, Shared: shared,
-		ListBytes: int(cfg.MaxOutboxBytes / 4 * 3), Log: log,
+		Closed: []string{workers.Namespace}, ListBytes: int(cfg.MaxOutboxBytes / 4 * 3), Log: log,
 	})
 }
 

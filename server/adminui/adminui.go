@@ -41,8 +41,10 @@ type Options struct {
 	ReadOnly bool
 	// Development tells of every socket, room and event.
 	Development bool
-	Hub         *hub.Hub
-	Nodes       hub.Nodes
+	// Closed are namespaces whose events are not told of and that take no commands.
+	Closed []string
+	Hub    *hub.Hub
+	Nodes  hub.Nodes
 	// Shared keeps sign-ins for all servers; nil: this one is alone.
 	Shared Shared
 	// ListBytes bounds a list of sockets; 0: 3 MB.
@@ -123,6 +125,7 @@ func New(o Options) *Admin {
 		wake: make(chan struct{}, 1), queue: make(chan func(), queued), pages: make(map[app.Peer]struct{}),
 		figures: figures{began: time.Now(), known: make(map[string]bool)},
 	}
+	a.o.Closed = append([]string{Namespace}, o.Closed...) // to tell of what is told would never end
 	a.share.Store(everybody)
 	a.config, _ = rawjson.Marshal(map[string]any{"supportedFeatures": features}) // texts always can be
 	a.ctx, a.cancel = context.WithCancel(context.Background())

@@ -53,7 +53,7 @@ func TestNothingIsToldWhileNobodyListens(t *testing.T) {
 		h.Join(c.member, hub.NamespaceRoom("/", "tea"))
 		a.Sent(c, &hub.Message{Namespace: "/", Event: "e"})
 		c.leave()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + beat/2) // between two beats
 		if got := only(stranger.take(), "server_stats"); len(got) > 0 || len(a.queue) > 0 || d.read > 0 {
 			t.Errorf("told %q, figures were read %d times", got, d.read)
 		}
@@ -286,7 +286,7 @@ func TestWhatWasNotToldIsListedAnew(t *testing.T) {
 		a, _ := started(options(h), nil, "/")
 		defer a.Close()
 		page, _ := signIn(t, a, h)
-		time.Sleep(listPause)
+		time.Sleep(listPause + beat/2) // between two beats
 		synctest.Wait()
 		page.take()
 		var c *client
@@ -344,7 +344,9 @@ func commands(a *Admin, event string, args string) {
 
 func TestCommands(t *testing.T) {
 	h := hub.New()
-	a, d := started(options(h), nil, "/", "/chat")
+	o := options(h)
+	o.Closed = []string{"/backend"}
+	a, d := started(o, nil, "/", "/chat")
 	defer a.Close()
 	c := enter(h, "/", "0123456789abcdefghij")
 	h.Join(c.member, hub.Room{Kind: hub.KindUser, Name: "42"})
@@ -368,6 +370,7 @@ func TestCommands(t *testing.T) {
 		{"_disconnect", `["/",true,null]`, `disconnect / [] true`},
 		{"_disconnect", `["/",1]`, `disconnect / [] false`},
 		{"_disconnect", `["/admin",true]`, ``},
+		{"_disconnect", `["/backend",true]`, ``},
 		{"_disconnect", `[{},true]`, ``},
 		{"other", `["/","x"]`, ``},
 	} {

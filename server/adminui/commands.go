@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"signalbox/server/app"
@@ -23,14 +24,15 @@ func (p *page) Close(string) {
 }
 
 // Event implements [app.Session]: it carries out a command on all servers. Nothing answers; what came of it is told as
-// everything else that happens. What cannot be read is ignored, and so are commands that are for /admin itself.
+// everything else that happens. What cannot be read is ignored, and so are commands that are for /admin itself or another
+// namespace of [Options.Closed].
 func (p *page) Event(e *app.Event) {
 	a := p.admin
 	if a.o.ReadOnly || len(e.Args) < 2 {
 		return
 	}
 	namespace, ok := rawjson.Text(e.Args[0])
-	if !ok || !strings.HasPrefix(namespace, "/") || namespace == Namespace {
+	if !ok || !strings.HasPrefix(namespace, "/") || slices.Contains(a.o.Closed, namespace) {
 		return
 	}
 	switch e.Name {

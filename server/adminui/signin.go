@@ -10,6 +10,7 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/auth"
+	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
 
@@ -59,6 +60,7 @@ func (a *Admin) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 		_ = p.Emit("session", session) // who has gone is told through Close
 	}
 	_ = p.Emit("config", a.config)
+	a.o.Hub.Enter(p.Member(), hub.EverybodyRoom(Namespace)) // before the figures that it is the first to be told
 	a.mu.Lock()
 	a.pages[p] = struct{}{}
 	a.mu.Unlock()

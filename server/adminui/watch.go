@@ -140,9 +140,9 @@ func (a *Admin) Sent(p socketio.Watched, msg *hub.Message) {
 	a.happened("event_sent", p, name, msg.Args, msg.Attachments)
 }
 
-// happened tells of an event, but for one of /admin itself: that would never end.
+// happened tells of an event, but for one of a namespace that is closed.
 func (a *Admin) happened(kind string, p socketio.Watched, name []byte, args []json.RawMessage, attachments [][]byte) {
-	if p.Namespace() == Namespace || !a.wanted(p.ID(), &a.talk, talkPerSecond) {
+	if slices.Contains(a.o.Closed, p.Namespace()) || !a.wanted(p.ID(), &a.talk, talkPerSecond) {
 		return
 	}
 	if len(name) > maxName {
