@@ -28,7 +28,7 @@ const redis = async () => {
 const [pub, sub] = [await redis(), await redis()];
 
 const io = new Server(web, {
-  cors: { origin: "*" },
+  cors: ADMIN_UI_USER ? { origin: true, credentials: true } : { origin: "*" }, // its page sends credentials
   serveClient: false,
   adapter:
     REDIS_MODE === "sharded"
