@@ -45,6 +45,7 @@ type Config struct {
 	Transports     Transports    `group:"Socket.IO" env:"TRANSPORTS" default:"polling,websocket" doc:"transports a client may use; websocket alone needs no session affinity"`
 	SocketIOPaths  Paths         `env:"SOCKETIO_PATHS" doc:"paths of Socket.IO beside /socket.io, which always is one: /realtime/socket.io, several with commas between. Each is there with a slash at its end and without"`
 	SessionCookie  CookieName    `env:"SESSION_COOKIE" doc:"name of a cookie with the session id that the answer to a handshake by polling sets, such as io, for load balancers that go by it; empty: none"`
+	AllowEIO3      bool          `env:"ALLOW_EIO3" default:"false" doc:"let clients of Engine.IO 3 in, which are socket.io-client 1 and 2 and their like. The socket id of such a client, which others see, is its session id: read docs/deploy.md first"`
 	PingInterval   time.Duration `env:"PING_INTERVAL" default:"25s" min:"10ms" max:"24h" doc:"between two heartbeats to a client"`
 	PingTimeout    time.Duration `env:"PING_TIMEOUT" default:"20s" min:"10ms" max:"24h" doc:"for a client to answer a heartbeat; then it is gone"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" default:"45s" min:"10ms" max:"24h" doc:"for a connection that is in no namespace to join one; then it is closed"`

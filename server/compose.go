@@ -52,6 +52,7 @@ func New(o Options) (*Server, error) {
 		Engine: engine.Config{
 			UpgradeTimeout:  o.Config.UpgradeTimeout,
 			SessionCookie:   string(o.Config.SessionCookie),
+			AllowEIO3:       o.Config.AllowEIO3,
 			BodyReadTimeout: o.Config.BodyReadTimeout,
 			Transports:      o.Config.Transports,
 		},

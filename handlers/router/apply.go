@@ -134,7 +134,7 @@ func (r *Router) Send(sel hub.Selection, msg *hub.Message) {
 
 // roomOrSocket returns what a backend means by a name in to: what looks like the id of a socket is that.
 func roomOrSocket(namespace, name string) hub.Room {
-	if hub.IsSocketID(name) {
+	if hub.IsSocketIn(namespace, name) {
 		return hub.SocketRoom(namespace, name)
 	}
 	return hub.RoomNamed(namespace, name)

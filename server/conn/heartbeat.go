@@ -9,13 +9,14 @@ import (
 // HeartbeatOptions are the choices for the heartbeat of connections of one kind. A program uses a few, not one for
 // each connection.
 //
-// Rule: the server pings, and ends a connection whose pong does not come in time ([heartbeat]).
+// Rule: the server pings, and ends a connection whose pong does not come in time ([heartbeat]). Where there is no Ping the
+// client pings, and is ended when it has not for Timeout.
 //
 // [heartbeat]: https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md#heartbeat
 type HeartbeatOptions struct {
 	Interval time.Duration // until the next ping
 	Timeout  time.Duration // until the pong; 0: none is expected
-	Ping     *wire.Message // what is sent
+	Ping     *wire.Message // what is sent; nil: nothing is
 	Last     *wire.Message // what is sent after a ping timeout
 	Patient  bool          // what arrives while a pong is due starts the timeout again, once
 }
@@ -44,8 +45,17 @@ func (c *Conn) StartHeartbeat(h *Heartbeat) {
 	defer c.mu.Unlock()
 	c.heartbeat = h
 	if c.phase == phaseOpen {
-		c.srv.clock.startLocked(c, h.interval, c.srv.clock.now())
+		c.beatLocked()
 	}
+}
+
+// beatLocked begins the time until the next ping.
+func (c *Conn) beatLocked() {
+	due := c.heartbeat.interval
+	if c.unanswered = c.heartbeat.Ping == nil; c.unanswered { // it is the client's turn at once
+		c.extended, due = true, c.heartbeat.timeout
+	}
+	c.srv.clock.startLocked(c, due, c.srv.clock.now())
 }
 
 // expired is called by the clock when c is due.
@@ -95,12 +105,12 @@ func (c *Conn) heardLocked() {
 	}
 }
 
-// GotPong takes an answer to a ping. One that nobody asked for is ignored, as the reference implementation does.
+// GotPong takes an answer to a ping, or the ping of a client that is to send them. One that nobody asked for is ignored, as
+// the reference implementation does.
 func (c *Conn) GotPong() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.unanswered && c.phase == phaseOpen {
-		c.unanswered = false
-		c.srv.clock.startLocked(c, c.heartbeat.interval, c.srv.clock.now())
+		c.beatLocked()
 	}
 }

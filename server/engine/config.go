@@ -14,6 +14,10 @@ type Config struct {
 	// SessionCookie is the name of a cookie with the session id, which the answer to a handshake by polling sets. "":
 	// none.
 	SessionCookie string
+	// AllowEIO3 lets clients of Engine.IO 3 in, see package eio3.
+	AllowEIO3 bool
+	// IDPrefix begins the ids of their sessions, which are ids of sockets as well.
+	IDPrefix string
 }
 
 const kiB = 1 << 10

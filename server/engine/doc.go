@@ -1,4 +1,4 @@
-// Package engine is signalbox's Engine.IO v4 server.
+// Package engine is signalbox's Engine.IO v4 server. For clients of version 3 package eio3 translates, where they may come.
 //
 // It owns handshakes, the two transports (HTTP long-polling and WebSocket), the upgrade from one to the other, and
 // what packets mean. Outbox, frames, heartbeat and limits are those of [signalbox/server/conn], on which each

@@ -22,7 +22,7 @@ var (
 var (
 	errPacket    error = &conn.Fault{Reason: conn.ReasonParseError, Text: "invalid packet"}
 	errReceiver  error = &conn.Fault{Reason: conn.ReasonForcedClose, Text: "packet was refused"}
-	errWrongWay  error = &conn.Fault{Reason: conn.ReasonTransportError, Text: "ping from a client"}
+	errWrongWay  error = &conn.Fault{Reason: conn.ReasonTransportError, Text: "ping or pong from the wrong side"}
 	errClosing   error = &conn.Fault{Reason: conn.ReasonTransportClose, Text: "closed by the client"}
 	errNoUpgrade error = &conn.Fault{Reason: conn.ReasonTransportError, Text: "not an upgrade"}
 )

@@ -28,7 +28,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, descriptors int) 
 // newSession returns a session that requests find already: its client may know its id before the handshake has
 // returned.
 func (s *Server) newSession(r *http.Request, query url.Values) *Session {
-	session := &Session{srv: s, id: newID(), request: s.newRequest(r)}
+	session := &Session{srv: s, id: newID(), request: s.newRequest(r), eio3: isVersion3(query)}
+	if session.eio3 {
+		session.id = (s.cfg.IDPrefix + session.id)[:len(session.id)]
+	}
 	session.textOnly.Store(query.Get("b64") != "")
 	s.keep(session)
 	return session
@@ -37,7 +40,7 @@ func (s *Server) newSession(r *http.Request, query url.Values) *Session {
 // begin opens a registered session: from here on it is pinged and its receiver is called.
 func (s *Server) begin(session *Session) {
 	s.opened.Add(1)
-	session.c.StartHeartbeat(s.heartbeat)
+	session.c.StartHeartbeat(s.heartbeatOf(session))
 	if session.receiver = s.open(session); session.receiver == nil {
 		session.receiver = conn.Nobody{}
 		session.Close(conn.ReasonForcedClose)
@@ -84,7 +87,7 @@ func (s *Server) handshakePolling(w http.ResponseWriter, r *http.Request, query 
 	if name := s.cfg.SessionCookie; name != "" {
 		w.Header().Add("Set-Cookie", name+"="+session.id+"; Path=/; HttpOnly; SameSite=Lax")
 	}
-	if err := s.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
+	if err := session.respond(w, r, s.openPacket(session.id, Polling)); err != nil {
 		session.c.Abort(writeReason(err))
 	}
 }

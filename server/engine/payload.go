@@ -6,6 +6,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"signalbox/server/engine/eio3"
 	"signalbox/server/wire"
 )
 
@@ -30,12 +31,18 @@ func appendMessage(payload []byte, m *wire.Message) []byte {
 	return payload
 }
 
-// inText returns m as it leaves to the session's client: one that has asked for base64 gets binary parts as text.
+// outgoing returns m as it leaves to the session's client: one that has asked for base64 gets binary parts as text.
 //
 // Rule: the parameter b64 of a request, which official clients send with their option forceBase64.
-func (s *Session) inText(m *wire.Message) *wire.Message {
-	if !s.textOnly.Load() {
+func (s *Session) outgoing(m *wire.Message) *wire.Message {
+	textOnly := s.textOnly.Load()
+	switch {
+	case !textOnly && !s.eio3, !m.HasBinary():
 		return m
+	case s.eio3 && !textOnly:
+		return s.srv.typed.Of(m)
+	case s.eio3:
+		return eio3.InText(m)
 	}
 	parts := m.Parts()
 	texts := make([][]byte, len(parts))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/server/conn"
+	"signalbox/server/engine/eio3"
 )
 
 const (
@@ -71,7 +72,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.srv.conns.Refuse(w, refused)
 		return
 	}
-	if err := s.srv.respond(w, r, body.Bytes()); err != nil {
+	if err := s.respond(w, r, body.Bytes()); err != nil {
 		s.c.Abort(writeReason(err))
 		return
 	}
@@ -222,10 +223,17 @@ func writeReason(err error) conn.Reason {
 	return conn.ReasonTransportError
 }
 
-// respond answers a request of a polling session with a payload.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, payload []byte) error {
+// respond answers a request of the session, which polls, with a payload.
+func (s *Session) respond(w http.ResponseWriter, r *http.Request, payload []byte) error {
+	octets := false
+	if s.eio3 {
+		payload, octets = eio3.Encode(payload, s.textOnly.Load())
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	if octets {
+		h.Set("Content-Type", octetStream)
+	}
 	h.Set("Cache-Control", "no-store")
 	if len(payload) >= compressBytes {
 		h.Add("Vary", "Accept-Encoding")
@@ -245,7 +253,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, payload []byte)
 	for len(payload) > 0 {
 		chunk := payload[:min(len(payload), conn.ResponseChunk)]
 		payload = payload[len(chunk):]
-		_ = rc.SetWriteDeadline(time.Now().Add(s.conns.Config().WriteTimeout)) // where there are deadlines
+		_ = rc.SetWriteDeadline(time.Now().Add(s.srv.conns.Config().WriteTimeout)) // where there are deadlines
 		if _, err := w.Write(chunk); err != nil {
 			return err
 		}

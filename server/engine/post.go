@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/server/conn"
+	"signalbox/server/engine/eio3"
 )
 
 // servePost delivers the packets in a body, in order, and answers "ok".
@@ -24,9 +25,10 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	body := borrowBody()
 	defer returnBody(body)
-	refused = s.readBody(w, r, body)
+	octets := isOctets(r)
+	refused = s.readBody(w, r, body, octets)
 	if refused == nil {
-		refused = s.deliverBody(body.Bytes())
+		refused = s.deliverBody(body.Bytes(), octets)
 	}
 	s.endPost(done) // before the answer: the next post may follow it at once
 	if refused != nil {
@@ -70,10 +72,10 @@ func (s *Session) endPost(done chan struct{}) {
 // readBody reads the body of a post, which has to arrive in time and within the limit.
 //
 // Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408;
-// binary bodies were a part of EIO=3.
-func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) *conn.Refusal {
+// binary bodies are a part of EIO=3.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer, octets bool) *conn.Refusal {
 	limit := s.srv.conns.Config().MaxPayloadBytes
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
+	if octets && !s.eio3 {
 		s.c.Shut(conn.ReasonTransportError, nil)
 		return refuseRequest
 	}
@@ -99,8 +101,23 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.B
 	return nil
 }
 
+// octetStream is the content type of bodies that are bytes.
+const octetStream = "application/octet-stream"
+
+func isOctets(r *http.Request) bool {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return media == octetStream
+}
+
 // deliverBody hands the packets of a body to the receiver. The session ends at the first that is invalid.
-func (s *Session) deliverBody(body []byte) *conn.Refusal {
+func (s *Session) deliverBody(body []byte, octets bool) *conn.Refusal {
+	if s.eio3 {
+		var ok bool
+		if body, ok = eio3.Decode(body, octets); !ok {
+			s.c.Shut(conn.ReasonParseError, nil)
+			return refuseRequest
+		}
+	}
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	err := s.packets(body)

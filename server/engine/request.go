@@ -43,6 +43,17 @@ func (r *Request) Query() url.Values {
 	return query
 }
 
+// isVersion3 reports whether a query says that its client speaks Engine.IO 3.
+//
+// Rule: as in the reference implementation, each does that does not say EIO=4.
+func isVersion3(query url.Values) bool { return query.Get("EIO") != "4" }
+
+// mayBeFrom reports whether a request for a session of version 3 may be its client's. Others know the session's id, which is that
+// of a socket; so the request has to come from its address.
+func (s *Session) mayBeFrom(r *http.Request) bool {
+	return s.srv.conns.Config().ClientIP(r) == s.RemoteAddr()
+}
+
 const (
 	// maxRequestBytes bounds headers and URL of a handshake, which are kept as long as the session lives. It is what
 	// the reference implementation's HTTP server allows.

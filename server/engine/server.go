@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"signalbox/server/conn"
+	"signalbox/server/engine/eio3"
 	"signalbox/server/wire"
 )
 
@@ -18,6 +19,8 @@ type Server struct {
 	conns     *conn.Server
 	open      func(*Session) conn.Receiver
 	heartbeat *conn.Heartbeat
+	pinged    *conn.Heartbeat // of sessions whose clients ping
+	typed     eio3.Typed
 	drain     *conn.Deadlines // until a closing session that polls is given up
 	parting   *conn.Deadlines // the same for one that its client has closed
 	requests  *interner
@@ -42,8 +45,12 @@ type Stats struct {
 	UpgradesFailed uint64
 }
 
-// lastFrame is what a session's websocket gets last.
-var lastFrame = conn.CloseFrame(conn.CloseNoCode, "")
+var (
+	// lastFrame is what a session's websocket gets last.
+	lastFrame = conn.CloseFrame(conn.CloseNoCode, "")
+
+	pong = wire.Text([]byte{packetPong})
+)
 
 // New returns a server that calls open for each new session, on the goroutine of its handshake and before any packet.
 // What open returns receives the session's messages, without their packet type; an error of it ends the session with
@@ -61,11 +68,19 @@ func New(conns *conn.Server, cfg Config, open func(*Session) conn.Receiver) *Ser
 			Last:     lastFrame,
 			Patient:  true,
 		}),
+		pinged:   conns.Heartbeat(conn.HeartbeatOptions{Timeout: limits.PingInterval + limits.PingTimeout, Last: lastFrame}),
 		drain:    conns.Deadlines(limits.CloseTimeout),
 		parting:  conns.Deadlines(min(partingWait, limits.CloseTimeout)),
 		requests: newInterner(),
 		sessions: make(map[string]*Session),
 	}
+}
+
+func (s *Server) heartbeatOf(session *Session) *conn.Heartbeat {
+	if session.eio3 {
+		return s.pinged
+	}
+	return s.heartbeat
 }
 
 // Stats returns the counters as they are now.
@@ -125,7 +140,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case !s.allows(t):
+	case !s.allows(t), s.cfg.AllowEIO3 && isVersion3(query) && query.Has("j"): // the script form of polling
 		s.conns.Refuse(w, refuseTransport)
 	case !validOrigin(r.Header.Get("Origin")):
 		s.conns.Refuse(w, refuseRequest)
@@ -133,9 +148,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSession(w, r, t, query)
 	case r.Method != http.MethodGet:
 		s.conns.Refuse(w, refuseMethod)
-	case (t == WebSocketTransport) != conn.IsUpgrade(r), query.Has("j"):
-		s.conns.Refuse(w, refuseRequest) // or the script form of polling, which EIO=4 does not have
-	case query.Get("EIO") != "4":
+	case (t == WebSocketTransport) != conn.IsUpgrade(r), query.Has("j"): // which EIO=4 does not have
+		s.conns.Refuse(w, refuseRequest)
+	case isVersion3(query) && !s.cfg.AllowEIO3:
 		s.conns.Refuse(w, refuseProtocol)
 	case t == WebSocketTransport:
 		s.handshakeWebSocket(w, r, query)
@@ -148,9 +163,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transport, query url.Values) {
 	session := s.session(query.Get("sid"))
 	switch {
-	case session == nil:
+	case session == nil, session.eio3 && !session.mayBeFrom(r):
 		s.conns.Refuse(w, refuseSession)
-	case (t == WebSocketTransport) != conn.IsUpgrade(r), query.Get("EIO") != "4": // the session's version
+	case (t == WebSocketTransport) != conn.IsUpgrade(r), isVersion3(query) != session.eio3:
 		s.conns.Refuse(w, refuseRequest)
 	case t == WebSocketTransport:
 		s.upgradeSession(w, r, session, query.Get("b64") != "")

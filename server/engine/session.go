@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signalbox/server/conn"
+	"signalbox/server/engine/eio3"
 	"signalbox/server/wire"
 )
 
@@ -37,6 +38,7 @@ type Session struct {
 	id       string
 	request  *Request
 	receiver conn.Receiver
+	eio3     bool // it speaks Engine.IO 3, see package eio3
 
 	// deliver is held while a packet that came by polling is with the receiver: what ends such a session is not
 	// the goroutine that reads.
@@ -55,11 +57,11 @@ func (s *Session) ID() string { return s.id }
 // Send queues a message. Its text parts begin with the packet type, "4". It never blocks and never writes. It returns
 // [conn.ErrClosed] once the session has ended, and [conn.ErrSlowClient] if this message does not fit the outbox, which
 // ends the session. A message larger than the outbox is taken when nothing else is queued.
-func (s *Session) Send(m *wire.Message) error { return s.c.Send(s.inText(m), false) }
+func (s *Session) Send(m *wire.Message) error { return s.c.Send(s.outgoing(m), false) }
 
 // Reply is Send for an answer to the packet being handled: if the reader is at work, the message waits until it has
 // handled what has arrived, and leaves with the other answers in one write.
-func (s *Session) Reply(m *wire.Message) error { return s.c.Send(s.inText(m), true) }
+func (s *Session) Reply(m *wire.Message) error { return s.c.Send(s.outgoing(m), true) }
 
 // Pause is for a receiver whose client sends more than it may: it takes d, or less if the session ends, and lets what
 // Reply holds back leave. The receiver is not taken to be busy meanwhile: a pong that is not read within the ping
@@ -76,7 +78,7 @@ func (s *Session) Pause(d time.Duration) bool {
 
 // SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a
 // poll waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
-func (s *Session) SendVolatile(m *wire.Message) bool { return s.c.SendVolatile(s.inText(m)) }
+func (s *Session) SendVolatile(m *wire.Message) bool { return s.c.SendVolatile(s.outgoing(m)) }
 
 // Writable reports whether [Session.SendVolatile] would take a message now.
 func (s *Session) Writable() bool { return s.c.Writable() }
@@ -102,6 +104,9 @@ func (s *Session) Upgraded() bool {
 	return s.upgraded
 }
 
+// EIO3 reports whether the client speaks Engine.IO 3.
+func (s *Session) EIO3() bool { return s.eio3 }
+
 // RemoteAddr returns the client's address as [conn.Config.ClientIP] told it.
 func (s *Session) RemoteAddr() string { return s.c.RemoteAddr() }
 
@@ -122,18 +127,27 @@ func (s *Session) packet(data []byte) error {
 			return errPacket
 		}
 		return refused(s.receiver.Binary(content))
-	case packetPong:
-		s.c.GotPong()
-		return nil
+	case packetPing, packetPong:
+		return s.beat(data[0])
 	case packetClose:
 		return errClosing
-	case packetPing:
-		return errWrongWay
 	case packetOpen, packetUpgrade, packetNoop:
 		return nil // they say nothing to an open session
 	default:
 		return errPacket
 	}
+}
+
+// beat takes a ping or a pong: version 3 has the client ping.
+func (s *Session) beat(packet byte) error {
+	if s.eio3 != (packet == packetPing) {
+		return errWrongWay
+	}
+	s.c.GotPong()
+	if s.eio3 {
+		_ = s.c.Send(pong, true) // an ended connection is told through Closed
+	}
+	return nil
 }
 
 // refused turns a receiver's error into ours: what it says is the receiver's affair.
@@ -161,6 +175,12 @@ type owner Session
 
 // Message implements [conn.Owner].
 func (o *owner) Message(binary bool, data []byte) error {
+	if o.eio3 {
+		var ok bool
+		if data, ok = eio3.Untyped(data, binary); !ok {
+			return errPacket
+		}
+	}
 	if binary {
 		return refused(o.receiver.Binary(data))
 	}

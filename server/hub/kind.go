@@ -133,7 +133,7 @@ func (n Names) hides(r Room) bool {
 	case KindLobby:
 		return n.Verified || mayBeSocket(r.Name) || strings.HasPrefix(r.Name, Hidden)
 	case KindRoom:
-		return strings.HasPrefix(r.Name, accountPrefix) || mayBeSocket(r.Name) || strings.HasPrefix(r.Name, Hidden)
+		return strings.HasPrefix(r.Name, accountPrefix) || mayBeSocket(bareID(kinds[KindRoom].namespace, r.Name)) || strings.HasPrefix(r.Name, Hidden)
 	default:
 		return false
 	}
@@ -184,7 +184,7 @@ func (n Names) AppendForeign(rooms []Room, namespace, name string) []Room {
 		return append(rooms, Room{Kind: KindAccount, Name: name[len(accountPrefix):]})
 	case user == KindUser && n.Verified:
 		rooms = append(rooms, Room{Kind: KindUser, Name: name})
-	case mayBeSocket(name) || room == KindNamespace:
+	case mayBeSocket(bareID(namespace, name)) || room == KindNamespace:
 	case user == KindUser:
 		rooms = append(rooms, Room{Kind: KindUser, Name: name}, Room{Kind: KindLobby, Name: name})
 	default:

@@ -29,6 +29,8 @@ func TestNamesBetweenServers(t *testing.T) {
 		{NamespaceRoom("/x", "r\x00s"), "/x", "r\x00s", "r\x00s"},
 		{NamespaceRoom("/chat", "user:42"), "/chat", "user:42", "user:42"},
 		{SocketRoom("/", someID), "/", someID, someID},
+		{Room{KindRoom, "/chat#" + someID}, "/chat", "\x00/chat#" + someID, "\x00/chat#" + someID},
+		{SocketRoom("/chat", "/chat#"+someID), "/chat", "/chat#" + someID, "/chat#" + someID},
 	} {
 		for names, want := range map[Names]string{open: tc.name, closed: tc.whereShut} {
 			namespace, name := names.Of(tc.room)
@@ -58,6 +60,7 @@ func TestForeignNames(t *testing.T) {
 		{Names{}, "/chat", "user:42", []Room{{KindAccount, "42"}}},
 		{Names{}, "/chat", "tea", append([]Room{{KindRoom, "tea"}}, ids("/chat", "tea")...)},
 		{Names{}, "/chat", someID, ids("/chat", someID)},
+		{Names{}, "/chat", "/chat#" + someID, []Room{SocketRoom("/chat", "/chat#"+someID)}}, // of Engine.IO 3
 		{Names{}, "/", "42", append([]Room{{KindUser, "42"}, {KindLobby, "42"}}, ids("/", "42")...)},
 		{Names{}, "/", someID, ids("/", someID)},
 		{Names{Verified: true}, "/", "42", append([]Room{{KindUser, "42"}}, ids("/", "42")...)},

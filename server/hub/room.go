@@ -13,10 +13,20 @@ type Room struct {
 //
 // [sharded adapter, computeChannel]: https://github.com/socketio/socket.io-redis-adapter/blob/8.3.0/lib/sharded-adapter.ts
 func NamespaceRoom(namespace, room string) Room {
-	if IsSocketID(room) {
+	if IsSocketIn(namespace, room) {
 		return SocketRoom(namespace, room)
 	}
 	return Room{Kind: KindNamespace, Name: namespace + "\x00" + room}
+}
+
+// IsSocketIn is [IsSocketID] for a name in a namespace. Before ids of clients of Engine.IO 3 there is its name and #.
+func IsSocketIn(namespace, name string) bool { return IsSocketID(bareID(namespace, name)) }
+
+func bareID(namespace, name string) string {
+	if n := len(namespace); n > 1 && len(name) > n && name[n] == '#' && name[:n] == namespace {
+		return name[n+1:]
+	}
+	return name
 }
 
 // SocketRoom returns the address of one socket in a namespace.

@@ -61,8 +61,12 @@ func inBubble(t *testing.T, handlers map[string]app.Handler, cfg Config, test fu
 		<-served
 		transport.CloseIdleConnections()
 	}()
+	version := "4"
+	if cfg.Engine.AllowEIO3 {
+		version = "3"
+	}
 	test(s, func() *client {
-		ws, _, err := websocket.Dial(t.Context(), "ws://test/socket.io/?EIO=4&transport=websocket",
+		ws, _, err := websocket.Dial(t.Context(), "ws://test/socket.io/?transport=websocket&EIO="+version,
 			&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 		if err != nil {
 			t.Fatal(err)

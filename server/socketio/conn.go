@@ -12,6 +12,7 @@ import (
 	"signalbox/server/app"
 	netconn "signalbox/server/conn"
 	"signalbox/server/engine"
+	"signalbox/server/engine/eio3"
 )
 
 var (
@@ -25,6 +26,7 @@ type conn struct {
 	server  *Server
 	session *engine.Session
 	msgpack bool // the client speaks msgpack; set before its first namespace
+	eio3    bool // it speaks Engine.IO 3, see eio3.go
 
 	closing atomic.Bool // the connection is told to end, or has ended
 
@@ -62,11 +64,18 @@ func (c *conn) Text(data []byte) error {
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
+	var query []byte
+	if c.eio3 {
+		data, query = eio3.CutQuery(data)
+	}
 	args := s.args[:0]
 	if isBinary(data) { // it waits for its attachments, longer than data and s last
 		data, args = bytes.Clone(data), nil
 	}
 	p, err := decode(data, args)
+	if err == nil && c.eio3 {
+		err = p.authOf(query)
+	}
 	if err != nil {
 		return c.refuse(err)
 	}

@@ -22,6 +22,9 @@ func (c *conn) connect(p *packet) error {
 		}
 		c.remove(old)
 	}
+	if c.eio3 && !c.awaitFormer(name) {
+		return nil
+	}
 	c.mu.Lock()
 	if limit := c.server.cfg.MaxNamespaces; limit > 0 && c.presentLocked() >= limit {
 		c.mu.Unlock()
@@ -31,7 +34,7 @@ func (c *conn) connect(p *packet) error {
 	c.mu.Unlock()
 	payload := p.payload
 	recovers := c.server.recovers(name)
-	if recovers {
+	if recovers && !c.eio3 {
 		var back bool
 		if payload, back = c.restore(name, payload); back {
 			return nil
@@ -40,7 +43,9 @@ func (c *conn) connect(p *packet) error {
 	peer := newPeer(c, name)
 	h := c.server.handlerOf(peer)
 	if recovers && h.Handler != nil && !h.patient { // who would have to be asked again is not
-		c.server.recoveries.settle(peer)
+		if peer.shares = c.eio3; !c.eio3 {
+			c.server.recoveries.settle(peer)
+		}
 	}
 	c.mu.Lock()
 	c.peers = append(c.peers, peer)
@@ -66,10 +71,14 @@ func (c *conn) connect(p *packet) error {
 }
 
 func (c *conn) sendConnectError(namespace, message string, data any) error {
-	m, err := connectError(namespace, message, data)
+	encode := connectError
+	if c.eio3 {
+		encode = connectError3
+	}
+	m, err := encode(namespace, message, data)
 	if err != nil {
 		c.server.log.Error("the data of a connect error cannot be written", "namespace", namespace, "error", err)
-		m, _ = connectError(namespace, message, nil) // a text always can
+		m, _ = encode(namespace, message, nil) // a text always can
 	}
 	return c.send(m)
 }

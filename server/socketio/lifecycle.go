@@ -136,7 +136,7 @@ func (p *peer) tellConnected() {
 	}
 	c := p.conn()
 	c.inNamespace()
-	_ = c.send(connectPacket(p.name, p.ID(), p.stay.pid())) // an ended connection is told through Closed
+	_ = c.send(p.connectPacket()) // an ended connection is told through Closed
 	for _, m := range p.early {
 		m.volatile = false
 		p.passLocked(m)

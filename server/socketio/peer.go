@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
+	"signalbox/server/engine/eio3"
 	"signalbox/server/hub"
 	"signalbox/server/recovery"
 	"signalbox/server/wire"
@@ -40,8 +41,9 @@ type peer struct {
 	// Set before anybody else knows the peer; nil in a namespace with a handler.
 	library LibrarySession
 
-	state atomic.Uint32
-	link  atomic.Pointer[conn] // changes only where stay is there
+	state  atomic.Uint32
+	shares bool                 // it does not come back, but others of its namespace do, and get the same messages
+	link   atomic.Pointer[conn] // changes only where stay is there
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -79,8 +81,11 @@ func newPeer(c *conn, namespace string) *peer {
 	p.link.Store(c)
 	var b [hub.SocketIDLength * 3 / 4]byte
 	rand.Read(b[:]) // never fails
-	id := c.server.cluster.SocketPrefix() + base64.RawURLEncoding.EncodeToString(b[:])
-	p.member = hub.NewMember(id[:hub.SocketIDLength], p)
+	id := (c.server.cluster.SocketPrefix() + base64.RawURLEncoding.EncodeToString(b[:]))[:hub.SocketIDLength]
+	if c.eio3 {
+		id = eio3.SocketID(namespace, c.session.ID())
+	}
+	p.member = hub.NewMember(id, p)
 	return p
 }
 
@@ -201,7 +206,11 @@ func (p *peer) Deliver(m *hub.Message) bool {
 	if p.stay != nil {
 		return p.stay.deliver(p, m)
 	}
-	encoded := m.Encoded(hub.FormSocketIO, encodeMessage)
+	encode := encodeMessage
+	if p.shares && !m.Volatile {
+		encode = p.server().recoveries.encode
+	}
+	encoded := m.Encoded(hub.FormSocketIO, encode)
 	return encoded != nil && p.deliver(encoded, m.ID, m.Volatile)
 }
 

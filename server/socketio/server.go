@@ -98,6 +98,7 @@ func New(cfg Config) *Server {
 	s.maxEvents.Store(cfg.MaxEventsPerSecond)
 	s.conns = netconn.New(cfg.Conn)
 	s.outboxBytes, s.payloadBytes = s.conns.Config().OutboxBytes, s.conns.Config().MaxPayloadBytes
+	cfg.Engine.IDPrefix = s.cluster.SocketPrefix()
 	s.engine = engine.New(s.conns, cfg.Engine, s.open)
 	for name := range s.handlers {
 		s.namespaces.Store(name, newNamespace(s, name))
@@ -148,8 +149,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // open takes a new session.
 func (s *Server) open(session *engine.Session) netconn.Receiver {
-	c := &conn{server: s, session: session}
+	c := &conn{server: s, session: session, eio3: session.EIO3()}
 	s.counters.conns.Add(1)
 	c.awaitNamespace()
+	if c.eio3 {
+		c.connectRoot()
+	}
 	return c
 }

@@ -48,6 +48,31 @@ func (m *Message) Size() int {
 	return size
 }
 
+// HasBinary reports whether a part goes out as a binary message.
+func (m *Message) HasBinary() bool {
+	for i := range m.parts {
+		if m.parts[i].binary {
+			return true
+		}
+	}
+	return false
+}
+
+// Prefixed returns m with a prefix before the payload of each binary part. The text parts are those of m.
+func (m *Message) Prefixed(prefix []byte) *Message {
+	out := &Message{parts: make([]Part, len(m.parts))}
+	for i, p := range m.parts {
+		if p.binary {
+			p = newPart(opBinary, prefix, p.Payload())
+		}
+		out.parts[i] = p
+	}
+	if m.deflated.Load() == m {
+		out.Plain()
+	}
+	return out
+}
+
 // Other returns the message as clients that speak something else get it, which translate makes of it: once for all of
 // them. It is kept as long as it is queued somewhere, and no longer: what is logged is logged in one form. What comes out
 // as nil cannot be said.

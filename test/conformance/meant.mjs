@@ -4,6 +4,7 @@ const BAD = 'content-type: application/json | {"code":3,"message":"Bad request"}
 const GONE = 'content-type: application/json | {"code":1,"message":"Session ID unknown"}';
 const OPEN = '"pingInterval":3600000,"pingTimeout":3600000,"maxPayload":100000}';
 const PING = '43999["<id 2>"]';
+const EIO3_TEXT = '42["x",{"recipientUserId":"eio3all","v":"\u00e9\u20ac\ud83c\udf89"}]';
 const EIO = ["EIO=3", "EIO=5", "EIO=", "EIO=04", "eio=4"];
 
 /** One entry for a websocket and one for polling. */
@@ -109,6 +110,20 @@ export const meant = [
     node: [`text ${PING}`],
   },
   { why: "The same.", cases: ["packets: websocket first 1"], ours: ["close 1005", "end"], node: ['text 40{"sid":"<id 2>"}'] },
+  {
+    why: "Bytes in base64 have their packet type before them in version 3; Node ignores what has none.",
+    cases: ["b", "bAQ==", "bAQID"].map((packet) => `Engine.IO 3: packet ${packet}`),
+    ours: line(CLOSED),
+    node: ['text 43999["<id 1>"]'],
+  },
+  {
+    why: "Polled text beyond ASCII goes as bytes, which clients of version 1 read; as text it ends them.",
+    cases: ["Engine.IO 3: text of all kinds"],
+    ours: [
+      `GET: 200 | content-type: application/octet-stream | cache-control: no-store | ${Buffer.concat([Buffer.from([0, 5, 3, 255]), Buffer.from(EIO3_TEXT)]).toString("hex")}`,
+    ],
+    node: [`GET: 200 | content-type: text/plain; charset=UTF-8 | cache-control: no-store | 48:${EIO3_TEXT}`],
+  },
   ...packets("An event without a name is refused; Node hands nothing to whoever listens to everything.", ["42", "421", "42/", "427"], CLOSED, [PING]),
   ...packets("White space is no ack id; Node takes it for 0.", ['42 [\\"a\\"]', '42\\n[\\"a\\"]'],
     [PING], ['430[{"ok":false,"error":"no recipient"}]', PING]),

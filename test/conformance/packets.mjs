@@ -7,7 +7,7 @@ const place = (num) => `{"_placeholder":true,"num":${num}}`;
 const deep = (n) => "[".repeat(n) + "]".repeat(n);
 
 // What a client sends once it is in "/".
-const connected = [
+export const connected = [
   "", "0", "0{}", "1", "1x", "2", "2probe", "3", "3probe", "4", "5", "5x", "6", "7", "9", "x", " ", "b", "bAQID", "bAQ==", "4a", "4b",
   // CONNECT
   "40", "40/", "40/,", "40/nope", "40/nope,", '40/nope,{"a":1}', "40/nope,x", "40/nope?token=1", "40nope", "40[]", "40null", "401",
@@ -34,7 +34,7 @@ const connected = [
 ];
 
 // A binary packet and its attachments.
-const binary = {
+export const binary = {
   "an attachment": [`451-["a",${place(0)}]`, PHOTO],
   "an attachment that nothing refers to": ['451-["a"]', PHOTO],
   "an attachment that two refer to": [`451-["a",${place(0)},${place(0)}]`, PHOTO],
@@ -108,7 +108,7 @@ const byPolling = (messages, join) => async (talk) => {
   await poll.until(join ? "43999" : TWICE.includes(messages[0]) ? "1" : "40{");
 };
 
-const shown = (text) => JSON.stringify(text).slice(1, -1).slice(0, 60);
+export const shown = (text) => JSON.stringify(text).slice(1, -1).slice(0, 60);
 const cases = [
   ...connected.map((packet) => [shown(packet), [packet], true]),
   ...Object.entries(binary).map(([name, messages]) => [name, messages, true]),

@@ -24,7 +24,7 @@ export class Talk {
 
   /** Closes what still polls: a server that stops would wait for it. */
   end() {
-    return Promise.all(this.polls.map((poll) => this.http("POST", poll.path, { body: "1", mute: true })));
+    return Promise.all(this.polls.map((poll) => this.http("POST", poll.path, { body: poll.close ?? "1", mute: true })));
   }
 
   /** Takes a line down; ids that differ from run to run are numbered in the order of their appearance,

@@ -29,6 +29,7 @@ const io = new Server(web, {
     upgradeTimeout: ms(env.UPGRADE_TIMEOUT),
     connectTimeout: ms(env.CONNECT_TIMEOUT),
     httpRequestBodyTimeout: ms(env.BODY_READ_TIMEOUT),
+    allowEIO3: env.ALLOW_EIO3 === "true",
     cookie: env.SESSION_COOKIE && { name: env.SESSION_COOKIE },
     maxHttpBufferSize: env.MAX_PAYLOAD_BYTES && Number(env.MAX_PAYLOAD_BYTES),
   }),
