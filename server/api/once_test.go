@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 )
 
@@ -145,18 +146,20 @@ func TestCall(t *testing.T) {
 		}
 	}
 	for argument, want := range map[string]string{
-		`[1]`: "invalid_json", `{"channel":7}`: "invalid_request", `{"channel":"update"}`: "message is missing", `{}`: "channel is missing",
-		`{"channel":"update","message":1,"more":1}`: "unknown_field", `{"idempotencyKey":"k","channel":"user:42","message":1}`: "idempotency_key_reused",
-		`{"x":"` + strings.Repeat("x", 1000) + `"}`: "too_large",
+		`[1]`: "channel", `{"channel":"7","message":{"type":"x"}}`: "invalid_channel", `{"channel":"user:42"}`: "type is missing",
+		`{"channel":"user:42","message":{"type":"x"},"more":1}`:               "unknown_field",
+		`{"idempotencyKey":"k","channel":"user:42","message":{"type":"y"}}`:   "idempotency_key_reused",
+		`{"channel":"user:42","message":"` + strings.Repeat("x", 1000) + `"}`: "too_large",
 	} {
+		f.publish = func(channel string, message []byte) (int, error) { return 0, app.ErrChannel }
 		if got := string(a.Call(t.Context(), "publish", json.RawMessage(argument))); !strings.Contains(got, want) || !strings.HasPrefix(got, `{"error":`) {
 			t.Errorf("publish %.60s = %s, want %s", argument, got, want)
 		}
 	}
 	for name, argument := range map[string]string{
-		"rooms": `{"kind":["room"]}`, "users": `{}`, "disconnectUser": `{"id":""}`, "emit": `{"namespace":"/backend","event":"events"}`,
+		"rooms": `{"kind":["room"]}`, "users": `{}`, "disconnectUser": `{"id":""}`, "emit": `{"namespace":"/backend","event":"events"}`, "other": `{}`,
 	} {
-		if got := string(a.Call(t.Context(), name, json.RawMessage(argument))); !strings.Contains(got, "invalid_request") {
+		if got := string(a.Call(t.Context(), name, json.RawMessage(argument))); !strings.HasPrefix(got, `{"error":`) {
 			t.Errorf("%s %s = %s", name, argument, got)
 		}
 	}

@@ -39,21 +39,16 @@ func (a *API) refuse(c *gin.Context, err error) {
 		a.cfg.Log.Error("an API call failed", "route", c.FullPath(), "requestId", requestID(c), "error", err)
 		f = faultf(CodeInternal, "the server failed; its log has this request id")
 	}
-	c.Abort()
-	send(c, statuses[f.code], a.faultBody(f, requestID(c)))
-}
-
-// faultBody writes a fault; without an id of a request it has none.
-func (a *API) faultBody(f *fault, requestID string) json.RawMessage {
 	type detail struct {
 		Code    Code   `json:"code"`
 		Message string `json:"message"`
 	}
 	body, _ := rawjson.Marshal(struct { // of texts: it cannot fail
 		Error     detail `json:"error"`
-		RequestID string `json:"requestId,omitempty"`
-	}{detail{f.code, f.message}, requestID})
-	return body
+		RequestID string `json:"requestId"`
+	}{detail{f.code, f.message}, requestID(c)})
+	c.Abort()
+	send(c, statuses[f.code], body)
 }
 
 func send(c *gin.Context, status int, body []byte) {
