@@ -60,6 +60,7 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log
 	if cfg.WorkerKey != "" {
 		l.workers = workers.New(workers.Options{
 			OutsideOptions: l.outside(cfg), Key: string(cfg.WorkerKey), Allowed: claimable, Nodes: nodes,
+			MaxOutBytes: int(cfg.MaxOutboxBytes) / 8 * 7, // a worker that does not read must not be over what may wait for it
 		})
 		l.router.Route(router.RankWorker, l.workers, claimable...)
 	}

@@ -219,6 +219,9 @@ func (w *Workers) hearAnswer(body []byte) {
 	}
 	o := at.(*worker)
 	if e.Reason != "" {
+		if e.Unsent && e.Again { // it has left, and its node has not told yet
+			w.set(o, nil)
+		}
 		o.end(e.ID, outcome{err: &router.Unanswered{Reason: e.Reason, Again: e.Again, Unsent: e.Unsent}})
 		return
 	}

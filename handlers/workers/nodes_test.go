@@ -108,6 +108,28 @@ func TestWorkerThatStops(t *testing.T) {
 	c.Want(`43/game,1[1]`)
 }
 
+// TestWorkerThatHasStopped, which another node does not know yet: what it did not get goes to the next one.
+func TestWorkerThatHasStopped(t *testing.T) {
+	nodes, cloud := town(t, router.OutsideOptions{Timeout: patience}, 2)
+	cloud.Delay = 30 * time.Millisecond
+	stops := start(t, nodes[0], welcome, "/game:*")
+	start(t, nodes[0], welcome, "/game:*")
+	knows(t, nodes[1], 2)
+	var clients []*testkit.Wire
+	for range 8 {
+		c := testkit.Dial(t, nodes[1].url)
+		c.Join("/game", "")
+		clients = append(clients, c)
+	}
+	stops.TrySend(`42/backend,["handle",{"events":[]}]`)
+	for _, c := range clients {
+		c.Send(`42/game,1["x"]`)
+	}
+	for _, c := range clients {
+		c.Want(`43/game,1[1]`)
+	}
+}
+
 // TestNodeThatIsSilent: its workers are nobody's after a while, and those who waited for them hear so.
 func TestNodeThatIsSilent(t *testing.T) {
 	nodes, cloud := town(t, router.OutsideOptions{Timeout: patience}, 2, func(o *workers.Options) { o.Beat = 100 * time.Millisecond })

@@ -91,7 +91,7 @@ func (o *worker) claim(namespace, event string) int {
 // give asks the worker.
 func (o *worker) give(t *task) {
 	o.mu.Lock()
-	room := o.out == 0 || o.peer == nil || o.out+t.events <= maxOut && o.outBytes+len(t.body) <= maxOutBytes
+	room := o.peer == nil || o.fitsLocked(t)
 	switch {
 	case o.gone:
 		o.mu.Unlock()
@@ -114,6 +114,10 @@ func (o *worker) give(t *task) {
 	o.startLocked(t)
 	o.mu.Unlock()
 	o.send(t)
+}
+
+func (o *worker) fitsLocked(t *task) bool {
+	return o.out == 0 || o.out+t.events <= maxOut && o.outBytes+len(t.body) <= o.all.o.MaxOutBytes
 }
 
 func (o *worker) startLocked(t *task) {
@@ -162,7 +166,7 @@ func (o *worker) nextLocked() (next []*task) {
 	for len(o.waiting) > 0 {
 		t := o.waiting[0]
 		if o.tasks[t.id] != nil {
-			if o.out > 0 && (o.out+t.events > maxOut || o.outBytes+len(t.body) > maxOutBytes) {
+			if !o.fitsLocked(t) {
 				return next
 			}
 			o.startLocked(t)

@@ -30,6 +30,9 @@ type Options struct {
 	Allowed []router.Pattern
 	// Nodes are the other nodes, whose workers serve clients of this one; nil: there are none.
 	Nodes hub.Nodes
+	// MaxOutBytes bounds what one worker has at a time, as what may wait to be sent to a client does; 0 or more than 4 MiB:
+	// 4 MiB.
+	MaxOutBytes int
 	// Beat is how often nodes tell each other who their workers are; 0: 2 s.
 	Beat time.Duration
 }
@@ -70,6 +73,9 @@ func New(o Options) *Workers {
 	if o.Beat == 0 {
 		o.Beat = beatTime
 	}
+	if o.MaxOutBytes == 0 || o.MaxOutBytes > maxOutBytes {
+		o.MaxOutBytes = maxOutBytes
+	}
 	w := &Workers{o: o, seed: maphash.MakeSeed(), changed: make(chan struct{}), lost: time.Now()}
 	w.Outside = router.NewOutside(o.OutsideOptions, w)
 	if o.Nodes.ID() != "" {
@@ -87,17 +93,21 @@ type outcome struct {
 	err    error
 }
 
-// Ask implements [router.Transport].
+// Ask implements [router.Transport]. What a worker did not get since it was about to leave goes to the next one.
 func (w *Workers) Ask(ctx context.Context, q *router.Question) (json.RawMessage, error) {
-	to := w.await(ctx, q)
-	if to == nil {
-		return nil, &router.Unanswered{Reason: "no worker is there", Again: true, Unsent: true}
+	body, done := envelopes(q.Body), make(chan outcome, 1)
+	for {
+		to := w.await(ctx, q)
+		if to == nil {
+			return nil, &router.Unanswered{Reason: "no worker is there", Again: true, Unsent: true}
+		}
+		to.give(&task{id: w.lastID.Add(1), body: body, events: 1, deadline: q.Deadline, done: func(o outcome) { done <- o }})
+		o := <-done // at its deadline at the latest
+		u := (*router.Unanswered)(nil)
+		if !errors.As(o.err, &u) || !u.Unsent || !u.Again || !time.Now().Before(q.Deadline) {
+			return o.result, o.err
+		}
 	}
-	done := make(chan outcome, 1)
-	to.give(&task{id: w.lastID.Add(1), body: envelopes(q.Body), events: 1, deadline: q.Deadline,
-		done: func(o outcome) { done <- o }})
-	o := <-done // at its deadline at the latest
-	return o.result, o.err
 }
 
 // await returns the worker of a question. While one may only be starting anew it waits for it.

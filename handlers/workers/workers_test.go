@@ -392,21 +392,19 @@ func TestNonsense(t *testing.T) {
 
 // TestSoMuchIsOutAtOnce: the rest waits, and comes when there is room.
 func TestSoMuchIsOutAtOnce(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: patience})
-	release, connected := make(chan struct{}), make(chan struct{})
-	n2 := 0
+	n := serve(t, router.OutsideOptions{Timeout: patience}, nil, hub.New(), func(o *workers.Options) { o.MaxOutBytes = 100 << 10 })
+	release, has := make(chan struct{}), make(chan struct{})
+	var first sync.Once
 	start(t, n, func(e envelope) string {
-		if e.Type == "connect" {
-			return `{}`
-		}
-		if n2++; n2 == 1 {
-			close(connected)
-			<-release
+		if e.Type == "event" {
+			first.Do(func() {
+				close(has)
+				<-release
+			})
 		}
 		return welcome(e)
 	}, "/game:*")
-	const clients = 30
-	big := strings.Repeat("x", 200<<10)
+	const clients = 20
 	var all []*testkit.Wire
 	for range clients {
 		c := testkit.Dial(t, n.url)
@@ -414,12 +412,12 @@ func TestSoMuchIsOutAtOnce(t *testing.T) {
 		all = append(all, c)
 	}
 	for _, c := range all {
-		c.Send(fmt.Sprintf(`42/game,1["x",%q]`, big))
+		c.Send(`42/game,1["x","` + strings.Repeat("x", 10<<10) + `"]`)
 	}
-	<-connected
+	<-has
 	waitFor(t, "the rest waits", func() bool { s := n.workers.Stats(); return s.Out+s.Waiting == clients })
-	if s := n.workers.Stats(); s.Out != 20 {
-		t.Errorf("%d events of 200 KiB are out, want 20, which are less than 4 MiB", s.Out)
+	if s := n.workers.Stats(); s.Out != 9 {
+		t.Errorf("%d events of 10 KiB are out, want 9, which are less than 100 KiB", s.Out)
 	}
 	close(release)
 	for _, c := range all {
