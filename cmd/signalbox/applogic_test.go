@@ -107,3 +107,61 @@ func TestHooks(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkers runs the program with a worker, which lets a client in, calls the API while it has an event, and hears after a
+// crash of the server that the client is gone. With RECOVERY it is no client that comes back.
+func TestWorkers(t *testing.T) {
+	key := strings.Repeat("k", 32)
+	settings := []string{"WORKER_KEY=" + key, "WORKER_EVENTS=/game:*", "HOOKS_NOTIFY=disconnect", "RECOVERY=true",
+		"HOOKS_DB=" + filepath.Join(t.TempDir(), "hooks.db"), "JWT_SECRET=" + apiTestSecret}
+	p := startProcess(t, settings...)
+	open := func() *websocket.Conn {
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ws.CloseNow() })
+		return ws
+	}
+	work := func() *websocket.Conn {
+		ws := open()
+		write(t, ws, `40/backend,{"key":"`+key+`"}`)
+		if got := readUntil(t, ws, "40/backend,"); strings.Contains(got, "pid") {
+			t.Errorf("a worker may come back as who it was: %s", got)
+		}
+		write(t, ws, `42/backend,1["handle",{"events":["/game:*"]}]`)
+		readUntil(t, ws, `43/backend,1[{"ok":true}]`)
+		return ws
+	}
+	asked := func(ws *websocket.Conn, kind string) (id, packet string) {
+		packet = readUntil(t, ws, "42/backend,")
+		id, _, _ = strings.Cut(strings.TrimPrefix(packet, "42/backend,"), "[")
+		if !strings.Contains(packet, `["events",{"events":[{"type":"`+kind+`"`) {
+			t.Fatalf("told %s, want %s", packet, kind)
+		}
+		return id, packet
+	}
+	worker, client := work(), open()
+	write(t, client, "40/game,")
+	id, _ := asked(worker, "connect")
+	write(t, worker, `43/backend,`+id+`[{"results":[{"user":"7"}]}]`)
+	readUntil(t, client, "40/game,")
+	write(t, client, `42/game,1["move"]`)
+	id, _ = asked(worker, "event")
+	write(t, worker, `42/backend,2["emit",{"namespace":"/game","event":"meanwhile","idempotencyKey":"k"}]`)
+	readUntil(t, worker, `43/backend,2[{"ok":true,"delivered":1}]`)
+	readUntil(t, client, `42/game,["meanwhile"`)
+	write(t, worker, `43/backend,`+id+`[{"results":[{"ack":["done"]}]}]`)
+	readUntil(t, client, `43/game,1["done"]`)
+	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait()
+	p = startProcess(t, settings...)
+	worker = work()
+	id, packet := asked(worker, "disconnect")
+	if !strings.Contains(packet, `"user":"7","reason":"server gone"`) {
+		t.Errorf("told %s", packet)
+	}
+	write(t, worker, `43/backend,`+id+`[{"results":[{}]}]`)
+}
