@@ -475,3 +475,34 @@ func TestFloodIsNotTheWorkers(t *testing.T) {
 	close(release)
 	c.Want(`43/game,9[501]`)
 }
+
+// TestCallsSideBySide: so many calls of the API and no more, and what waits for them holds up nothing else.
+func TestCallsSideBySide(t *testing.T) {
+	n := alone(t, router.OutsideOptions{})
+	release := make(chan struct{})
+	n.workers.SetCall(func(context.Context, string, json.RawMessage) json.RawMessage {
+		<-release
+		return json.RawMessage(`{"ok":true}`)
+	})
+	w := connect(t, n)
+	claim(t, w, "/game:*")
+	const most = 256
+	for i := range most {
+		w.Send(fmt.Sprintf(`42/backend,%d["emit",{}]`, 10+i))
+	}
+	w.Send(`42/backend,1000["emit",{}]`)
+	if got := w.Read(); !strings.HasPrefix(got, "43/backend,1000[") || !strings.Contains(got, "too_many_calls") {
+		t.Errorf("one more call = %s", got)
+	}
+	c := testkit.Dial(t, n.url)
+	c.Send("40/game,")
+	id, _, _ := strings.Cut(strings.TrimPrefix(w.Read(), "42/backend,"), "[")
+	w.Send("43/backend," + id + `[{"results":[{}]}]`)
+	c.Read()
+	close(release)
+	for range most {
+		if got := w.Read(); !strings.HasSuffix(got, `[{"ok":true}]`) {
+			t.Fatalf("a call = %s", got)
+		}
+	}
+}
