@@ -3,10 +3,13 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import parser from "socket.io-msgpack-parser";
 import { Page, adminEnv, credentials } from "./support/admin.mjs";
 import { onReference } from "./support/build.mjs";
 import { Client, connect, fresh, newest } from "./support/clients.mjs";
 import { useCluster } from "./support/cluster.mjs";
+import { long } from "./support/long.mjs";
+import { needsRealRedis } from "./support/redis.mjs";
 import { useServer } from "./support/server.mjs";
 
 const [polling, websocket, both] = newest;
@@ -36,6 +39,9 @@ describe("one server", { skip: onReference && "a Node server has its own" }, () 
     const again = await Page.open(t, server, { sessionId: session });
     await again.next("config");
     assert.deepEqual(again.got("session"), [], "who has a session gets no other");
+    const packed = await Page.open(t, server, { sessionId: session }, { parser });
+    await packed.known(page.id, (s) => s.nsp === "/admin" && s.rooms.has(page.id));
+    await packed.next("server_stats", (s) => s.clientsCount === 3);
 
     for (const auth of [undefined, {}, { sessionId: null }, { sessionId: "0123456789abcdef" }, { username: "", password: "" }]) {
       assert.equal(await refusal(t, server, auth), "invalid credentials", JSON.stringify(auth));
@@ -127,46 +133,48 @@ describe("one server", { skip: onReference && "a Node server has its own" }, () 
   });
 });
 
-describe("a cluster", { skip: onReference && "there is no signalbox in it" }, () => {
-  test("pages at every server see the sockets of all, and command them", async (t) => {
-    const { nodes, servers } = await useCluster({ t, nodes: 2, servers: 1, env: adminEnv });
-    const all = [...nodes, ...servers];
-    const before = await connect(t, nodes[1], websocket);
-    const session = await (await Page.open(t, nodes[0])).next("session");
-    const pages = [];
-    for (const server of all) {
-      pages.push(await Page.open(t, server, server === servers[0] ? credentials : { sessionId: session[0] }));
-    }
-    for (const [n, page] of pages.entries()) {
-      await page.known(before.id);
-      await page.until(() => page.stats.size === 3, `the figures of three servers at ${n}`);
-    }
-    for (const server of all) {
-      const client = await connect(t, server, websocket);
-      for (const page of pages) {
-        const socket = await page.known(client.id, (s) => s.transport === "websocket");
-        assert.equal(socket.clientId, client.socket.io.engine.id.slice(0, 12));
+for (const mode of long ? ["classic", "sharded"] : ["classic"]) {
+  describe(`a cluster, ${mode}`, onReference ? { skip: "there is no signalbox in it" } : mode === "sharded" ? needsRealRedis : {}, () => {
+    test("pages at every server see the sockets of all, and command them", async (t) => {
+      const { nodes, servers } = await useCluster({ t, nodes: 2, servers: 1, mode, env: adminEnv });
+      const all = [...nodes, ...servers];
+      const before = await connect(t, nodes[1], websocket);
+      const session = await (await Page.open(t, nodes[0])).next("session");
+      const pages = [];
+      for (const server of all) {
+        pages.push(await Page.open(t, server, server === servers[0] ? credentials : { sessionId: session[0] }));
       }
-    }
-    for (const [n, server] of all.entries()) {
-      const page = pages[n];
-      for (const there of all.filter((s) => s !== server)) {
-        const client = await connect(t, there, websocket);
-        const room = fresh("vip");
-        await page.known(client.id);
-        page.emit("join", "/", room, client.id);
-        for (const other of pages) await other.known(client.id, (s) => s.rooms.has(room));
-        page.emit("emit", "/", room, "hello", { n });
-        assert.deepEqual(await client.next("hello"), [{ n }]);
-        await page.next("event_sent", (nsp, id, [name]) => id === client.id && name === "hello");
-        page.emit("leave", "/", room, client.id);
-        for (const other of pages) await other.known(client.id, (s) => !s.rooms.has(room));
-        const { id } = client; // it is gone with the connection
-        page.emit("_disconnect", "/", true, id);
-        await client.gone();
-        for (const other of pages) await other.until(() => !other.sockets.has(id), "the socket to be gone");
+      for (const [n, page] of pages.entries()) {
+        await page.known(before.id);
+        await page.until(() => page.stats.size === 3, `the figures of three servers at ${n}`);
       }
-    }
-    for (const server of servers) server.assertHealthy();
+      for (const server of all) {
+        const client = await connect(t, server, websocket);
+        for (const page of pages) {
+          const socket = await page.known(client.id, (s) => s.transport === "websocket");
+          assert.equal(socket.clientId, client.socket.io.engine.id.slice(0, 12));
+        }
+      }
+      for (const [n, server] of all.entries()) {
+        const page = pages[n];
+        for (const there of all.filter((s) => s !== server)) {
+          const client = await connect(t, there, websocket);
+          const room = fresh("vip");
+          await page.known(client.id);
+          page.emit("join", "/", room, client.id);
+          for (const other of pages) await other.known(client.id, (s) => s.rooms.has(room));
+          page.emit("emit", "/", room, "hello", { n });
+          assert.deepEqual(await client.next("hello"), [{ n }]);
+          await page.next("event_sent", (nsp, id, [name]) => id === client.id && name === "hello");
+          page.emit("leave", "/", room, client.id);
+          for (const other of pages) await other.known(client.id, (s) => !s.rooms.has(room));
+          const { id } = client; // it is gone with the connection
+          page.emit("_disconnect", "/", true, id);
+          await client.gone();
+          for (const other of pages) await other.until(() => !other.sockets.has(id), "the socket to be gone");
+        }
+      }
+      for (const server of servers) server.assertHealthy();
+    });
   });
-});
+}

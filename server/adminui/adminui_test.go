@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,6 +187,40 @@ func TestAttemptsAreCountedBeforeTheyAreChecked(t *testing.T) {
 			t.Errorf("with a session that is over: %v", err)
 		}
 	})
+}
+
+// known is what other servers know.
+type known struct {
+	id    string
+	asked int
+}
+
+func (k *known) Save(_ context.Context, id string, _ time.Duration) error { k.id = id; return nil }
+func (k *known) Has(_ context.Context, id string) (bool, error)           { k.asked++; return id == k.id, nil }
+
+func TestSignInAtAnotherServer(t *testing.T) {
+	shared := &known{id: "0123456789abcdef"}
+	o := options(hub.New())
+	o.Shared = shared
+	a, _ := started(o, nil)
+	defer a.Close()
+	for range 2 * signin.MaxFailures {
+		if _, err := a.signIn(handshakeOf(`{"sessionId":"0123456789abcdef"}`, "192.0.2.1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shared.asked = 0
+	for range 2 * signin.MaxFailures {
+		if _, err := a.signIn(handshakeOf(`{"sessionId":"0123456789abcdee"}`, "192.0.2.1")); err != errCredentials {
+			t.Fatal(err)
+		}
+	}
+	if shared.asked != signin.MaxFailures {
+		t.Errorf("sessions that there are not were looked up %d times, want %d", shared.asked, signin.MaxFailures)
+	}
+	if session, err := a.signIn(handshakeOf(right, "192.0.2.2")); err != nil || session == "" || shared.id != session {
+		t.Errorf("%q, %v: want a session that others know", session, err)
+	}
 }
 
 func TestFewPasswordsAreCheckedAtOnce(t *testing.T) {
@@ -396,7 +431,10 @@ func FuzzCommands(f *testing.F) {
 			f.Add(event, args)
 		}
 	}
-	a, _ := started(options(hub.New()), nil, "/")
+	a, d := started(options(hub.New()), nil, "/")
 	f.Cleanup(a.Close)
-	f.Fuzz(func(t *testing.T, event, args string) { commands(a, event, args) })
+	f.Fuzz(func(t *testing.T, event, args string) {
+		commands(a, event, args)
+		d.done = nil
+	})
 }

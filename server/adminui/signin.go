@@ -76,7 +76,7 @@ func (a *Admin) signIn(hs app.Handshake) (session string, err error) {
 	if len(f) < 3 {
 		return "", errCredentials
 	}
-	if id, ok := rawjson.Text(f[0]); ok && a.hasSession(id) {
+	if id, ok := rawjson.Text(f[0]); ok && a.hasSession(id, hs.RemoteAddr) {
 		return "", nil
 	}
 	user, hasUser := rawjson.Text(f[1])
@@ -126,18 +126,23 @@ func (a *Admin) check(user, password string, gone <-chan struct{}) (right bool, 
 // sessionID is the form of our ids, and of Node's.
 var sessionID = regexp.MustCompile(`^[\w-]{16,64}$`)
 
-func (a *Admin) hasSession(id string) bool {
+// hasSession reports whether there is a session. What only Redis may know counts as an attempt, unless it does.
+func (a *Admin) hasSession(id, addr string) bool {
+	now := time.Now()
 	switch {
 	case !sessionID.MatchString(id):
 		return false
-	case a.sessions.Has(id, time.Now()):
+	case a.sessions.Has(id, now):
 		return true
-	case a.o.Shared == nil:
+	case a.o.Shared == nil || a.failures.Take(addr, now) > 0:
 		return false
 	}
 	has, err := a.o.Shared.Has(a.ctx, id)
 	if err != nil {
 		a.o.Log.Warn("admin UI: a sign-in at another server cannot be looked up", "error", err)
+	}
+	if has || err != nil {
+		a.failures.Forgive(addr)
 	}
 	return has
 }

@@ -21,8 +21,8 @@ export const credentials = { username: USER, password: PASSWORD };
  * as the page keeps it, in sockets, by id, and stats, by server.
  */
 export class Page extends Client {
-  static async open(t, server, auth = credentials, namespace = "/admin") {
-    const page = new Page(server, { io: listeningLate, transports: newest[2].transports }, namespace, { auth });
+  static async open(t, server, auth = credentials, options = {}) {
+    const page = new Page(server, { io: listeningLate, transports: newest[2].transports }, "/admin", { auth, ...options });
     t.after(() => page.socket.disconnect());
     await page.connected();
     return page;
