@@ -302,6 +302,26 @@ func TestListsAreBounded(t *testing.T) {
 	}
 }
 
+// crowdedNode is another node, with 2,000 clients.
+type crowdedNode struct{ hub.Nodes }
+
+func (crowdedNode) Ask(_ context.Context, _ string, body []byte) ([][]byte, bool) {
+	if strings.Contains(string(body), "sample") {
+		return [][]byte{[]byte(`{"count":2000,"sockets":[{"id":"there"}]}`)}, true
+	}
+	return [][]byte{[]byte(`{"count":2000}`)}, true
+}
+
+func TestListOfACrowdedCluster(t *testing.T) {
+	a, page := crowded(t, 1000, 300)
+	a.o.Nodes = crowdedNode{hub.Alone}
+	a.list(page)
+	text := page.take()[0]
+	if n := strings.Count(text, `"nsp":"/"`); n < 60 || n > 220 || !strings.Contains(text, `{"id":"there"}`) { // of 300 about 130
+		t.Errorf("%d sockets of this server, and of the other: %.100s", n, text)
+	}
+}
+
 // BenchmarkList is what one page costs that signs in to a full server.
 func BenchmarkList(b *testing.B) {
 	a, page := crowded(b, MaxListed, 10*MaxListed)

@@ -8,6 +8,7 @@ import (
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
+	"signalbox/server/socketio"
 )
 
 // page is one client that has signed in.
@@ -41,7 +42,7 @@ func (p *page) Event(e *app.Event) {
 			a.emit(namespace, sel, e)
 		}
 	case "join", "leave", "_disconnect":
-		sel, ok := a.selection(namespace, at(e.Args, 2))
+		sel, ok := a.selection(namespace, append(e.Args, nil)[2])
 		if !ok {
 			return
 		}
@@ -54,13 +55,6 @@ func (p *page) Event(e *app.Event) {
 		return
 	}
 	a.o.Log.Info("admin UI: a command", "command", e.Name, "namespace", namespace, "sid", p.peer.ID())
-}
-
-func at(args []json.RawMessage, i int) json.RawMessage {
-	if i < len(args) {
-		return args[i]
-	}
-	return nil
 }
 
 // selection reads whom a command is for: a room, which may be a socket's own, or with nothing everybody. A name means here what
@@ -89,18 +83,13 @@ func (a *Admin) emit(namespace string, sel hub.Selection, e *app.Event) {
 }
 
 func (a *Admin) move(namespace string, sel hub.Selection, room string, join bool) {
-	rooms := []string{room}
-	c, clustered := a.door.Cluster()
+	here, there := a.door.LeaveHere, socketio.Cluster.Leave
 	if join {
-		a.door.JoinHere(namespace, sel, rooms)
-		if clustered {
-			c.Join(namespace, sel, rooms)
-		}
-		return
+		here, there = a.door.JoinHere, socketio.Cluster.Join
 	}
-	a.door.LeaveHere(namespace, sel, rooms)
-	if clustered {
-		c.Leave(namespace, sel, rooms)
+	here(namespace, sel, []string{room})
+	if c, clustered := a.door.Cluster(); clustered {
+		there(c, namespace, sel, []string{room})
 	}
 }
 

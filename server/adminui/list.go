@@ -171,25 +171,35 @@ type answer struct {
 func (a *Admin) answer(q question) any {
 	out := answer{Count: a.count()}
 	if q.Sample {
-		out.Sockets = collect(a.here(shareOf(out.Count, maxSample), false), maxSample, maxSampleBytes)
+		l := list{most: maxSample, bytes: maxSampleBytes}
+		l.collect(a.here(shareOf(out.Count, maxSample), false))
+		out.Sockets = l.sockets
 	}
 	return out
 }
 
-// collect writes sockets down, up to a number and a size.
-func collect(sockets iter.Seq[socket], most, bytes int) []json.RawMessage {
-	var list []json.RawMessage
+// list is sockets as JSON, for which there is room up to a number and a size.
+type list struct {
+	sockets     []json.RawMessage
+	most, bytes int
+}
+
+// add reports whether there was room.
+func (l *list) add(raw json.RawMessage) bool {
+	if l.bytes -= len(raw) + 1; l.bytes < 0 || len(l.sockets) == l.most {
+		return false
+	}
+	l.sockets = append(l.sockets, raw)
+	return true
+}
+
+func (l *list) collect(sockets iter.Seq[socket]) {
 	for s := range sockets {
 		raw, err := rawjson.Marshal(s)
-		if err != nil { // never: JSON that was checked
-			continue
+		if err == nil && !l.add(raw) { // there is no error: it is JSON that was checked
+			return
 		}
-		if bytes -= len(raw) + 1; bytes < 0 || len(list) == most {
-			break
-		}
-		list = append(list, raw)
 	}
-	return list
 }
 
 // list sends a page all sockets of all servers, or as many as it may have. What happens meanwhile is delivered behind it.
@@ -200,26 +210,18 @@ func (a *Admin) list(p app.Peer) {
 	defer cancel()
 	total := a.count()
 	hub.Ask(ctx, a.o.Nodes, topic, question{}, func(r answer) { total += r.Count })
-	list := collect(a.here(shareOf(total, a.most), total <= maxWhole), a.most, a.o.ListBytes)
-	left := a.o.ListBytes
-	for _, raw := range list {
-		left -= len(raw) + 1
-	}
+	l := list{sockets: []json.RawMessage{}, most: a.most, bytes: a.o.ListBytes}
+	l.collect(a.here(shareOf(total, a.most), total <= maxWhole))
 	if total <= a.most {
-		list = append(list, collect(a.elsewhereOf(ctx, total <= maxWhole), a.most-len(list), left)...)
+		l.collect(a.elsewhereOf(ctx, total <= maxWhole))
 	} else {
 		hub.Ask(ctx, a.o.Nodes, topic, question{Sample: true}, func(r answer) {
-			for _, raw := range r.Sockets[:min(len(r.Sockets), a.most-len(list))] {
-				if left -= len(raw) + 1; left >= 0 {
-					list = append(list, raw)
-				}
+			for _, raw := range r.Sockets {
+				l.add(raw)
 			}
 		})
 	}
-	if list == nil {
-		list = []json.RawMessage{}
-	}
-	_ = p.Emit("all_sockets", list) // who has gone is told through Close
+	_ = p.Emit("all_sockets", l.sockets) // who has gone is told through Close
 }
 
 // elsewhereOf calls yield with the sockets of all other servers.
