@@ -24,6 +24,9 @@ import (
 func (c *conn) packed(data []byte) error {
 	if !c.msgpack {
 		c.msgpack = true
+		if r := c.server.recoveries; r != nil {
+			r.translated.Store(true)
+		}
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()

@@ -365,6 +365,19 @@ func TestMsgpackRecovery(t *testing.T) {
 		if got := event.FindStringSubmatch(c.next()); got == nil || got[1] != "7" {
 			t.Errorf("then %q came", got)
 		}
+		// The log has no translation, which RECOVERY_BYTES would not count.
+		p := s.audience("/", hub.Selection{})[0]
+		logged, err := p.stay.session.Missed("", 1<<20)
+		if err != nil || len(logged) != 3 {
+			t.Fatalf("%d messages are logged, %v", len(logged), err)
+		}
+		for _, m := range logged {
+			made := false
+			m.Other(func(m *wire.Message) *wire.Message { made = true; return nil })
+			if !made {
+				t.Error("the log keeps a translation")
+			}
+		}
 		// What it does not read as msgpack any more is the same: another connection may speak the default parser.
 		c.ws.CloseNow()
 		synctest.Wait()

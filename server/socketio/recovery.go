@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"signalbox/server/app"
 	netconn "signalbox/server/conn"
@@ -32,6 +33,8 @@ type recoveries struct {
 	store  *recovery.Store
 	in     func(namespace string) bool
 	encode func(*hub.Message) *wire.Message // method value, made once
+	// translated is set once a client speaks msgpack: messages keep translations, and the log should not.
+	translated atomic.Bool
 }
 
 func newRecoveries(cfg *Recovery) *recoveries {
@@ -56,7 +59,11 @@ func (r *recoveries) log(room hub.Room, m *hub.Message) *wire.Message {
 	w.Buf = append(w.Buf, `"]`...)
 	offset := w.Buf[place:][:recovery.OffsetLength]
 	encoded := w.Message(m.Attachments...)
-	m.Logged().SocketIO = r.store.Append(recovery.Room{Kind: uint8(room.Kind), Name: room.Name}, encoded, offset)
+	logged := encoded
+	if r.translated.Load() {
+		logged = encoded.Alone()
+	}
+	m.Logged().SocketIO = r.store.Append(recovery.Room{Kind: uint8(room.Kind), Name: room.Name}, logged, offset)
 	return encoded
 }
 
@@ -388,7 +395,7 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 	c.mu.Unlock()
 	c.inNamespace()
 	for _, m := range messages {
-		_ = c.send(m) // an ended connection is told through Closed
+		_ = c.reply(m) // an ended connection is told through Closed
 	}
 	_ = c.send(connectPacket(p.name, p.ID(), s.pid()))
 	return len(messages), nil

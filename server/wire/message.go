@@ -7,7 +7,6 @@ package wire
 import (
 	"encoding/binary"
 	"sync/atomic"
-	"weak"
 )
 
 // Part is one WebSocket message of a [Message]. Its bytes are never changed after it was made.
@@ -32,8 +31,8 @@ type Message struct {
 	parts []Part
 	one   [1]Part // backs parts for the common case, so a message is one allocation beside its bytes
 
-	other    atomic.Pointer[weak.Pointer[Message]] // nil until Other is called
-	deflated atomic.Pointer[Message]               // its compressed form, once one was asked for; the message itself: it has none
+	other    atomic.Pointer[Message] // what Other returned
+	deflated atomic.Pointer[Message] // its compressed form, once one was asked for; the message itself: it has none
 }
 
 // Parts returns the parts in the order in which they leave. The caller must not change them.
@@ -73,24 +72,29 @@ func (m *Message) Prefixed(prefix []byte) *Message {
 	return out
 }
 
-// Other returns the message as clients that speak something else get it, which translate makes of it: once for all of
-// them. It is kept as long as it is queued somewhere, and no longer: what is logged is logged in one form. What comes out
-// as nil cannot be said.
+// Other returns the message as clients that speak something else get it. translate makes it for all of them, and the
+// message keeps it; nil: it cannot be said, and nothing is kept.
 func (m *Message) Other(translate func(*Message) *Message) *Message {
-	if w := m.other.Load(); w != nil {
-		if o := w.Value(); o != nil {
-			return o
-		}
-	}
-	o := translate(m)
-	if o != nil {
-		if m.deflated.Load() == m { // there is nothing to gain, or it is not wanted
+	o := m.other.Load()
+	if o == nil {
+		if o = translate(m); o != nil && m.deflated.Load() == m { // there is nothing to gain, or it is not wanted
 			o.Plain()
 		}
-		w := weak.Make(o)
-		m.other.Store(&w)
+		m.other.Store(o)
 	}
 	return o
+}
+
+// Alone returns the message, of the same bytes, without the other forms it keeps: for who keeps it for long.
+func (m *Message) Alone() *Message {
+	alone := &Message{parts: m.parts}
+	if len(m.parts) == 1 {
+		alone = single(m.parts[0])
+	}
+	if m.deflated.Load() == m {
+		alone.Plain()
+	}
+	return alone
 }
 
 // Text returns a text message whose payload is the concatenation of payload.

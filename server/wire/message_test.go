@@ -78,3 +78,25 @@ func TestRawHasNoHeader(t *testing.T) {
 		t.Errorf("Raw = %q / %q", p.Frame(), p.Payload())
 	}
 }
+
+// TestOther: the translation is made once and kept, but where the message stands alone.
+func TestOther(t *testing.T) {
+	for name, m := range map[string]*Message{"one part": Text([]byte("text")), "several": Texts([]byte("a"), []byte("b"))} {
+		made := 0
+		translate := func(m *Message) *Message { made++; return Binary([]byte("other")) }
+		first := m.Other(translate)
+		alone := m.Alone()
+		if m.Other(translate) != first || made != 1 {
+			t.Errorf("%s: it was made %d times", name, made)
+		}
+		if alone.Other(translate); made != 2 {
+			t.Errorf("%s: the message alone has kept it", name)
+		}
+		if alone.Size() != m.Size() || len(alone.Parts()) != len(m.Parts()) || &alone.Parts()[0].Frame()[0] != &m.Parts()[0].Frame()[0] {
+			t.Errorf("%s: the message alone has other bytes", name)
+		}
+		if none := Text(nil); none.Other(func(*Message) *Message { return nil }) != nil || none.Other(translate) == nil {
+			t.Error("that there is no translation was kept")
+		}
+	}
+}
