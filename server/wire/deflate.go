@@ -68,8 +68,8 @@ func (m *Message) Deflated(d *Deflater) *Message {
 // deflate returns m with its large parts compressed, m itself where that makes none of them smaller.
 func (d *Deflater) deflate(m *Message) *Message {
 	var parts []Part
-	for i := range m.parts {
-		p := &m.parts[i]
+	for i := range m.Parts() {
+		p := &m.Parts()[i]
 		if p.head == 0 || len(p.Payload()) < d.minBytes {
 			continue
 		}
@@ -78,14 +78,14 @@ func (d *Deflater) deflate(m *Message) *Message {
 			continue
 		}
 		if parts == nil {
-			parts = append(parts, m.parts...)
+			parts = append(parts, m.Parts()...)
 		}
 		parts[i] = Part{frame: frame, head: head, binary: p.binary}
 	}
 	if parts == nil {
 		return m
 	}
-	return &Message{parts: parts}
+	return &Message{many: &parts}
 }
 
 // compress returns the frame of a part in its compressed form, and the length of its header.

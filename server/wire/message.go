@@ -6,6 +6,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 )
 
@@ -28,44 +29,47 @@ func (p *Part) Binary() bool { return p.binary }
 // Message is what one Send queues: one part, or an event and its attachments, which stay adjacent on the wire.
 // It is immutable and may be queued to any number of connections at once.
 type Message struct {
-	parts []Part
-	one   [1]Part // backs parts for the common case, so a message is one allocation beside its bytes
+	one  [1]Part // of most messages: they are one allocation of 64 bytes, beside the frame
+	many *[]Part // of one with several parts; nil: it has one
 
 	other    atomic.Pointer[Message] // what Other returned
 	deflated atomic.Pointer[Message] // its compressed form, once one was asked for; the message itself: it has none
 }
 
 // Parts returns the parts in the order in which they leave. The caller must not change them.
-func (m *Message) Parts() []Part { return m.parts }
+func (m *Message) Parts() []Part {
+	if m.many != nil {
+		return *m.many
+	}
+	return m.one[:]
+}
 
 // Size returns the bytes the message takes on a websocket, frame headers included. Limits on queues count it.
 func (m *Message) Size() int {
+	if m.many == nil {
+		return len(m.one[0].frame)
+	}
 	size := 0
-	for i := range m.parts {
-		size += len(m.parts[i].frame)
+	for i := range *m.many {
+		size += len((*m.many)[i].frame)
 	}
 	return size
 }
 
 // HasBinary reports whether a part goes out as a binary message.
 func (m *Message) HasBinary() bool {
-	for i := range m.parts {
-		if m.parts[i].binary {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.Parts(), func(p Part) bool { return p.binary })
 }
 
 // Prefixed returns m with a prefix before the payload of each binary part. The text parts are those of m.
 func (m *Message) Prefixed(prefix []byte) *Message {
-	out := &Message{parts: make([]Part, len(m.parts))}
-	for i, p := range m.parts {
+	parts := slices.Clone(m.Parts())
+	for i, p := range parts {
 		if p.binary {
-			p = newPart(opBinary, prefix, p.Payload())
+			parts[i] = newPart(opBinary, prefix, p.Payload())
 		}
-		out.parts[i] = p
 	}
+	out := &Message{many: &parts}
 	if m.deflated.Load() == m {
 		out.Plain()
 	}
@@ -87,10 +91,7 @@ func (m *Message) Other(translate func(*Message) *Message) *Message {
 
 // Alone returns the message, of the same bytes, without the other forms it keeps: for who keeps it for long.
 func (m *Message) Alone() *Message {
-	alone := &Message{parts: m.parts}
-	if len(m.parts) == 1 {
-		alone = single(m.parts[0])
-	}
+	alone := &Message{one: m.one, many: m.many}
 	if m.deflated.Load() == m {
 		alone.Plain()
 	}
@@ -104,20 +105,15 @@ func Text(payload ...[]byte) *Message { return single(newPart(opText, payload...
 func Binary(payload ...[]byte) *Message { return single(newPart(opBinary, payload...)) }
 
 // single returns a message of one part.
-func single(p Part) *Message {
-	m := new(Message)
-	m.one[0] = p
-	m.parts = m.one[:]
-	return m
-}
+func single(p Part) *Message { return &Message{one: [1]Part{p}} }
 
 // Texts returns a message of several text parts.
 func Texts(payloads ...[]byte) *Message {
-	m := &Message{parts: make([]Part, len(payloads))}
+	parts := make([]Part, len(payloads))
 	for i, p := range payloads {
-		m.parts[i] = newPart(opText, p)
+		parts[i] = newPart(opText, p)
 	}
-	return m
+	return &Message{many: &parts}
 }
 
 // Raw returns a message that goes out as it is, without a frame header, for connections that are not websockets
@@ -142,12 +138,11 @@ func (b *Builder) Message(attachments ...[]byte) *Message {
 	if len(attachments) == 0 {
 		return single(text)
 	}
-	m := new(Message)
-	m.parts = append(make([]Part, 0, 1+len(attachments)), text)
+	parts := append(make([]Part, 0, 1+len(attachments)), text)
 	for _, a := range attachments {
-		m.parts = append(m.parts, newPart(opBinary, a))
+		parts = append(parts, newPart(opBinary, a))
 	}
-	return m
+	return &Message{many: &parts}
 }
 
 // Binary ends the part as a binary message. The builder must not be used again.
