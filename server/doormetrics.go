@@ -38,7 +38,7 @@ func describeEngine(m *Metrics, stats func() engine.Stats) {
 	m.Gauge("signalbox_outbox_bytes", "Bytes that wait to be sent, for all clients together.", func() float64 { return float64(stats().OutboxBytes) })
 	counter("signalbox_packets_received_total", "Packets from clients, heartbeats among them.", func(s engine.Stats) uint64 { return s.PacketsIn })
 	counter("signalbox_packets_sent_total", "Packets to clients, heartbeats among them.", func(s engine.Stats) uint64 { return s.PacketsOut })
-	counter("signalbox_received_bytes_total", "Bytes from clients.", func(s engine.Stats) uint64 { return s.BytesIn })
+	counter("signalbox_received_bytes_total", "Bytes from clients; of messages that were compressed what they inflate to.", func(s engine.Stats) uint64 { return s.BytesIn })
 	counter("signalbox_sent_bytes_total", "Bytes to clients.", func(s engine.Stats) uint64 { return s.BytesOut })
 	counter("signalbox_compressions_total", "Messages that were compressed, each once for all its clients; see COMPRESS_BYTES.", func(s engine.Stats) uint64 { return s.Compressed })
 	counter("signalbox_upgrades_total", "Upgrades from polling to websocket.", func(s engine.Stats) uint64 { return s.Upgrades })

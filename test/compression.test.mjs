@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { io } from "socket.io-client";
+import parser from "socket.io-msgpack-parser";
 import { onReference } from "./support/build.mjs";
 import { connect, fresh } from "./support/clients.mjs";
 import { TextClient } from "./support/doors.mjs";
@@ -18,13 +19,13 @@ const socketOf = (client) => client.socket.io.engine.transport.ws;
 
 describe("with COMPRESS_BYTES", { skip: onReference && "its own" }, async () => {
   const server = await useServer({ env: { COMPRESS_BYTES: "1024", JWT_SECRET: SECRET } });
-  const chat = (t, row, perMessageDeflate) =>
-    connect(t, server, row, { namespace: "/chat", perMessageDeflate, auth: { token: tokenOf(fresh("user")) } });
+  const chat = (t, row, perMessageDeflate, more = {}) =>
+    connect(t, server, row, { namespace: "/chat", perMessageDeflate, auth: { token: tokenOf(fresh("user")) }, ...more });
 
   test("a message reaches clients that compress and clients that do not, each in its form", async (t) => {
     const room = fresh("room");
     const small = { threshold: 1024 };
-    const packed = [await chat(t, websocket, small), await chat(t, upgrading, small), await chat(t, websocket, { threshold: 0 })];
+    const packed = [await chat(t, websocket, small), await chat(t, upgrading, small), await chat(t, websocket, { threshold: 0 }), await chat(t, websocket, small, { parser })];
     const plain = [await chat(t, websocket, false), await chat(t, { io, transports: ["polling"] }, small)];
     const rooms = [await TextClient.rooms(t, server, { perMessageDeflate: small }), await TextClient.rooms(t, server, { perMessageDeflate: false })];
     for (const c of [...packed, ...plain]) assert.equal((await c.ask("join_room", room))[0].ok, true);
@@ -36,7 +37,7 @@ describe("with COMPRESS_BYTES", { skip: onReference && "its own" }, async () => 
     assert.equal(socketOf(plain[0]).extensions, "");
     assert.deepEqual(rooms.map((c) => c.ws.extensions.split(";")[0]), ["permessage-deflate", ""]);
     for (const from of [packed[0], plain[0]]) {
-      const ofSockets = [packed[1], packed[2], ...(from === plain[0] ? [packed[0]] : [])];
+      const ofSockets = [...packed.slice(1), ...(from === plain[0] ? [packed[0]] : [])];
       const before = new Map([...ofSockets.map(socketOf), ...rooms.map((c) => c.ws)].map((ws) => [ws, received(ws)]));
       const took = (ws) => received(ws) - before.get(ws);
       from.emit("message", { roomId: room, content: text });
