@@ -92,7 +92,8 @@ func broken(ctx context.Context, err error) *failure {
 	if late {
 		return &failure{text: "no answer in time", again: true, breaks: !errors.Is(ctx.Err(), context.Canceled)}
 	}
-	return &failure{text: err.Error(), breaks: true}
+	op := (*net.OpError)(nil)
+	return &failure{text: err.Error(), breaks: true, unsent: errors.As(err, &op) && op.Op == "dial"}
 }
 
 // results reads an answer to so many events.

@@ -24,6 +24,7 @@ type item struct {
 	id       string
 	body     []byte
 	alone    bool // it shares a request with nobody
+	taken    bool // for a request; guarded by gatherer.mu
 	deadline time.Time
 	done     chan outcome // takes one value; set while the item waits
 }
@@ -87,7 +88,9 @@ func (g *gatherer) do(it *item) (json.RawMessage, error) {
 	case o := <-it.done:
 		return o.result, o.err
 	case <-late.C: // who picks it later finds that it is too late, or its answer comes for nobody
-		return nil, &failure{text: "no answer in time", again: true}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return nil, &failure{text: "no answer in time", again: true, unsent: !it.taken}
 	}
 }
 
@@ -136,7 +139,7 @@ func (g *gatherer) takeLocked() (list []*item) {
 		if len(list) > 0 && (it.alone || list[0].alone || len(list) >= most || size+len(it.body) > maxGatherBytes) {
 			break
 		}
-		list = append(list, it)
+		list, it.taken = append(list, it), true
 		size += len(it.body)
 		taken++
 		g.bytes -= len(it.body)

@@ -266,6 +266,31 @@ func TestRetriedEventKeepsItsID(t *testing.T) {
 	}
 }
 
+// TestNumbersWhileTheBackendIsAway: events that it was not sent leave no gap.
+func TestNumbersWhileTheBackendIsAway(t *testing.T) {
+	b := newBackend(t, nil)
+	b.answer = func(w http.ResponseWriter, r request) {
+		if r.Events[0]["type"] == "connect" {
+			same(w, r, `{}`)
+			return
+		}
+		same(w, r, fmt.Sprintf(`{"ack":[%v]}`, r.Events[0]["seq"]))
+	}
+	url, h, _ := serve(t, Options{URL: b.web.URL})
+	c := testkit.Dial(t, url)
+	c.Join("/game", "")
+	c.Send(`42/game,1["x"]`)
+	c.Want(`43/game,1[1]`)
+	h.client.url = "http://127.0.0.1:1/" // nothing is on its way
+	for range 3 {
+		c.Send(`42/game,2["x"]`)
+		c.Want(`43/game,2[{"ok":false,"error":"unavailable"}]`)
+	}
+	h.client.url = b.web.URL
+	c.Send(`42/game,3["x"]`)
+	c.Want(`43/game,3[2]`)
+}
+
 // TestConnectWhileTheBackendIsAway: the client waits, and comes in when the backend is there; one that waited too long is cut
 // without an answer.
 func TestConnectWhileTheBackendIsAway(t *testing.T) {

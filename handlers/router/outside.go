@@ -122,14 +122,18 @@ const attempts = 3
 func (b *Outside) Event(ctx context.Context, e *Event) (*Result, error) {
 	q := Question{ID: e.ID, Body: e.AppendEnvelope(nil), Socket: e.Socket, Event: e.Name}
 	pause := backoff.Pause{Least: 200 * time.Millisecond, Most: time.Second}
-	for try := 1; ; try++ {
+	for try, sent := 1, false; ; try++ {
 		q.Deadline = time.Now().Add(b.o.Timeout)
 		raw, err := b.transport.Ask(ctx, &q)
 		if err == nil {
 			return b.result(raw)
 		}
 		u := (*Unanswered)(nil)
-		if !errors.As(err, &u) || !u.Again || try == attempts || !b.retries(e.Name) || !sleep(ctx, pause.Spread()) {
+		errors.As(err, &u)
+		if sent = sent || u == nil || !u.Unsent; sent && u != nil && u.Unsent {
+			err = &Unanswered{Reason: u.Reason} // it was sent before
+		}
+		if u == nil || !u.Again || try == attempts || !b.retries(e.Name) || !sleep(ctx, pause.Spread()) {
 			b.o.Log.LogAttrs(ctx, slog.LevelDebug, "event not answered", slog.String("event", e.Name), slog.String("reason", err.Error()))
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}

@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
@@ -190,6 +191,9 @@ func (s *session) hand(q *queued) {
 	result, err := s.call(q)
 	s.router.counters.observe(time.Since(q.event.Taken), err)
 	if err != nil {
+		if u := (*Unanswered)(nil); errors.As(err, &u) && u.Unsent {
+			s.seq-- // the backend sees no gap
+		}
 		if q.ack.Wanted() {
 			q.ack.Send(message.Refusal(publicError(err)))
 		}

@@ -312,6 +312,22 @@ func TestBackendThatIsAway(t *testing.T) {
 	}
 }
 
+// TestEventThatWasNotSent has no number, so that the backend sees no gap.
+func TestEventThatWasNotSent(t *testing.T) {
+	h := hub.New()
+	r := newRouter(h)
+	r.Route(router.RankHook, backend{event: func(_ context.Context, e *router.Event) (*router.Result, error) {
+		if e.Name != "x" {
+			return nil, fmt.Errorf("%w: %w", router.ErrUnavailable, &router.Unanswered{Reason: "no", Unsent: e.Name == "unsent"})
+		}
+		return &router.Result{Ack: []json.RawMessage{json.RawMessage(fmt.Sprint(e.Seq))}}, nil
+	}}, patterns(t, "/game:*")...)
+	c := testkit.Dial(t, serve(t, h, r))
+	c.Join("/game", "")
+	c.Send(`42/game,["unsent"]`, `42/game,1["x"]`, `42/game,["lost"]`, `42/game,["unsent"]`, `42/game,2["x"]`)
+	c.Want(`43/game,1[1]`, `43/game,2[3]`)
+}
+
 // TestHandlerMayWaitForItsOwnClient: the queue is not the reader, so the client's answer comes while its event is handled.
 func TestHandlerMayWaitForItsOwnClient(t *testing.T) {
 	h := hub.New()

@@ -122,6 +122,10 @@ func (w *Wire) TryRead() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if kind == websocket.MessageText && string(data) == "2" {
+		w.TrySend("3")
+		return w.TryRead()
+	}
 	if kind == websocket.MessageBinary {
 		return "b" + string(data), nil
 	}

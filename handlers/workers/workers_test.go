@@ -339,6 +339,26 @@ func TestWorkerDies(t *testing.T) {
 	}
 }
 
+// TestNumbersWithoutAWorker: events that nobody was sent leave no gap.
+func TestNumbersWithoutAWorker(t *testing.T) {
+	n := alone(t, router.OutsideOptions{Timeout: 50 * time.Millisecond, ConnectWait: patience})
+	first := start(t, n, func(envelope) string { return `{}` }, "/game:*")
+	c := testkit.Dial(t, n.url)
+	c.Join("/game", "")
+	first.Cut()
+	waitFor(t, "its end", func() bool { return n.workers.Stats().Here == 0 })
+	for range 3 {
+		c.Send(`42/game,1["x"]`)
+		c.Want(`43/game,1[{"ok":false,"error":"unavailable"}]`)
+	}
+	w := connect(t, n)
+	claim(t, w, "/game:*")
+	c.Send(`42/game,["x"]`)
+	if got := w.Read(); !strings.Contains(got, `"seq":1,`) {
+		t.Errorf("told %s, want number 1", got)
+	}
+}
+
 // TestWorkerThatNeverAnswers is asked last, until it says something.
 func TestWorkerThatNeverAnswers(t *testing.T) {
 	n := alone(t, router.OutsideOptions{Timeout: 100 * time.Millisecond})
