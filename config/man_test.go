@@ -36,6 +36,9 @@ mint a token for development and scripts
 .B emit
 send an event to clients, or publish on a channel
 .TP
+.BR "password " [ \fIpassword\fP ]
+print a password, made up or this one, with its hash for ADMIN_UI_PASSWORD
+.TP
 .B version
 print the version
 .TP
