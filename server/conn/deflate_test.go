@@ -175,7 +175,7 @@ func message(t testing.TB, r *testkit.Raw) string {
 
 // TestCompressedMessagesRefused: each ends its connection, with the code that the rules want.
 func TestCompressedMessagesRefused(t *testing.T) {
-	bomb := testkit.Deflated(make([]byte, 100<<20))
+	bomb := testkit.Deflated(make([]byte, 2<<20))
 	tests := map[string]struct {
 		send []byte
 		code int
