@@ -201,9 +201,6 @@ const minSecretBytes = 16
 // Warnings returns what is allowed but hardly meant, one sentence each. The server starts nevertheless.
 func (c Config) Warnings() []string {
 	var w []string
-	if c.Recovery.Some() && c.Clustered() {
-		w = append(w, "RECOVERY with REDIS_URL: a client comes back to the server that it was on; one that comes to another is a new one")
-	}
 	if c.MaxOutboxBytes < c.MaxPayloadBytes {
 		w = append(w, fmt.Sprintf("MAX_OUTBOX_BYTES=%d is less than MAX_PAYLOAD_BYTES=%d: whoever is sent a message above %d bytes is disconnected", c.MaxOutboxBytes, c.MaxPayloadBytes, c.MaxOutboxBytes))
 	}

@@ -74,6 +74,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Cluster != nil {
 		cfg.Cluster = o.Cluster
+		if cfg.Recovery != nil {
+			cfg.Recovery.Nodes, cfg.Recovery.Node = o.Cluster, o.Cluster.SocketPrefix()
+		}
 	}
 	if o.Admin != nil {
 		cfg.Instrumented = true

@@ -85,9 +85,9 @@ func describeRecovery(m *Metrics, store *recovery.Store) {
 		})
 	}
 	m.Counter("signalbox_recoveries_total", "Clients that came back as they were after a cut.", func() float64 { return float64(stats().Recovered) })
-	each("signalbox_recoveries_failed_total", "reason", "Clients that wanted to come back and are new ones: unknown (the session has ended, or is not here), token, position (what they got last is not known), trimmed (what they missed is not kept any more), too much (more than MAX_OUTBOX_BYTES).",
+	each("signalbox_recoveries_failed_total", "reason", "Clients that wanted to come back and are new ones: unknown (the session has ended, or is not here), token, position (what they got last is not known), trimmed (what they missed is not kept any more), too much (more than MAX_OUTBOX_BYTES), nodes (another server of the cluster has, or may have, the session and did not hand it over in time).",
 		func(s recovery.Stats) map[string]uint64 { return s.Failed })
-	each("signalbox_recovery_sessions_ended_total", "reason", "Sessions that ended while their client was away: time (RECOVERY_TIME), bytes (RECOVERY_BYTES), address (MAX_CONNECTIONS_PER_IP), closed (the server stopped).",
+	each("signalbox_recovery_sessions_ended_total", "reason", "Sessions that ended while their client was away: time (RECOVERY_TIME), bytes (RECOVERY_BYTES), address (MAX_CONNECTIONS_PER_IP), closed (the server stopped), moved (another server has the client).",
 		func(s recovery.Stats) map[string]uint64 { return s.Ended })
 	gauge("signalbox_recovery_sessions_away", "Sessions whose client is away now.", func(s recovery.Stats) int64 { return int64(s.Away) })
 	gauge("signalbox_recovery_messages", "Messages kept for clients that come back.", func(s recovery.Stats) int64 { return int64(s.Messages) })

@@ -55,6 +55,7 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 		Conns:                realtime.Conns(),
 		Hub:                  o.Hub,
 		Recovery:             realtime.RecoveryStore(),
+		Mover:                realtime.Mover(),
 		OutboxBytes:          int(o.Config.MaxOutboxBytes),
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
 		Log:                  o.Log,

@@ -85,12 +85,15 @@ const listPrefix = `42["users",`
 // note reads a list of users.
 func (c *sio) note(line string) {
 	c.t.Helper()
-	list, ok := strings.CutPrefix(line, listPrefix)
-	if !ok {
+	if !strings.HasPrefix(line, listPrefix) {
 		return
 	}
+	var args []json.RawMessage // with RECOVERY the last is the offset
 	var users []struct{ Name string }
-	if err := json.Unmarshal([]byte(strings.TrimSuffix(list, "]")), &users); err != nil {
+	if err := json.Unmarshal([]byte(line[2:]), &args); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := json.Unmarshal(args[1], &users); err != nil {
 		c.t.Fatal(err)
 	}
 	c.names = nil

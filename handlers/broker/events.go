@@ -18,6 +18,8 @@ type Broker struct {
 	counters counters
 }
 
+var _ app.Mover = (*Broker)(nil)
+
 // Second is the session of another handler on "/", beside the broker's.
 type Second interface {
 	// Event handles an event that is addressed to nobody, and reports whether it has to do with it at all.
@@ -25,6 +27,10 @@ type Second interface {
 	// Renewed goes on with a newer token of the same user. It returns the rooms that it has left for that.
 	Renewed(id *auth.Identity) (left []string)
 	Close(reason string)
+	app.Packer
+	app.Lander
+	// Resume goes on with what Pack returned at another node.
+	Resume(state json.RawMessage) error
 }
 
 // New returns the handler of "/". A client whose handshake has an identity joins only as itself, and a senderUserId in what
@@ -48,6 +54,24 @@ func (b *Broker) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	}
 	s.second = b.open(p, hs)
 	return s, nil
+}
+
+// packed is what goes on with a client at another node.
+type packed struct {
+	Joined json.RawMessage `json:"joined,omitempty"`
+	Second json.RawMessage `json:"second,omitempty"`
+}
+
+// Resume implements [app.Mover].
+func (b *Broker) Resume(p app.Peer, hs app.Handshake, state json.RawMessage) (app.Session, error) {
+	var was packed
+	if err := json.Unmarshal(state, &was); err != nil {
+		return nil, err
+	}
+	inner, _ := b.Connect(p, hs) // it refuses nobody
+	s := inner.(*session)
+	s.joined = was.Joined
+	return s, s.second.Resume(was.Second)
 }
 
 // session is one client on "/". It belongs to the goroutine that reads from the client.
@@ -88,6 +112,15 @@ func (s *session) Event(e *app.Event) {
 // Renewed goes on with a newer token of the same user.
 func (s *session) Renewed(id *auth.Identity) (left []string) { return s.second.Renewed(id) }
 
+// Pack implements [app.Packer].
+func (s *session) Pack() json.RawMessage {
+	b, _ := json.Marshal(packed{s.joined, s.second.Pack()}) // of checked JSON
+	return b
+}
+
+// Landed implements [app.Lander].
+func (s *session) Landed() { s.second.Landed() }
+
 // Close implements [app.Session].
 func (s *session) Close(reason string) { s.second.Close(reason) }
 
@@ -97,3 +130,6 @@ type none struct{}
 func (none) Event(*app.Event) bool           { return false }
 func (none) Renewed(*auth.Identity) []string { return nil }
 func (none) Close(string)                    {}
+func (none) Pack() json.RawMessage           { return nil }
+func (none) Landed()                         {}
+func (none) Resume(json.RawMessage) error    { return nil }

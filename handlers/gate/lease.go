@@ -27,12 +27,38 @@ type required struct {
 
 // Connect implements [app.Handler].
 func (l required) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	return l.begin(p, hs, func(hs app.Handshake) (app.Session, error) { return l.inner.Connect(p, hs) })
+}
+
+// packed is what goes on with a client at another node.
+type packed struct {
+	User  string          `json:"user"`
+	Inner json.RawMessage `json:"inner,omitempty"`
+}
+
+// Resume implements [app.Mover]: the token is verified again, and must be of the same user.
+func (l required) Resume(p app.Peer, hs app.Handshake, state json.RawMessage) (app.Session, error) {
+	var was packed
+	inner, ok := l.inner.(app.Mover)
+	if err := json.Unmarshal(state, &was); err != nil || !ok {
+		return nil, ErrAuthentication
+	}
+	return l.begin(p, hs, func(hs app.Handshake) (app.Session, error) {
+		if hs.Identity.UserID() != was.User {
+			return nil, auth.ErrOtherUser
+		}
+		return inner.Resume(p, hs, was.Inner)
+	})
+}
+
+// begin has h begin the session of a client with a good token.
+func (l required) begin(p app.Peer, hs app.Handshake, h func(app.Handshake) (app.Session, error)) (app.Session, error) {
 	id, err := l.gate.Verify(Token(hs))
 	if err != nil {
 		return nil, ErrAuthentication
 	}
 	hs.Identity = id
-	inner, err := l.inner.Connect(p, hs)
+	inner, err := h(hs)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +121,23 @@ func (s *requiredSession) Return(hs app.Handshake) error {
 		return r.Return(hs)
 	}
 	return nil
+}
+
+// Pack implements [app.Packer].
+func (s *requiredSession) Pack() json.RawMessage {
+	p := packed{User: s.lease.Identity().UserID()}
+	if inner, ok := s.inner.(app.Packer); ok {
+		p.Inner = inner.Pack()
+	}
+	b, _ := json.Marshal(p) // of a text and checked JSON
+	return b
+}
+
+// Landed implements [app.Lander].
+func (s *requiredSession) Landed() {
+	if l, ok := s.inner.(app.Lander); ok {
+		l.Landed()
+	}
 }
 
 // Close implements [app.Session].

@@ -61,9 +61,11 @@ func (p *Publisher) Publish(ctx context.Context, channel string, payload []byte)
 	if err != nil {
 		return 0, 0, false, err
 	}
+	p.hub.Begin()
 	delivered = p.hub.SendHere(room, msg)
 	held = msg.Held()
 	sent := p.channels == nil || p.channels.Publish(channel, bytes.Clone(payload))
+	p.hub.End()
 	foreign := make(chan publishAnswer, 1)
 	if msg.Event != "" {
 		// Node servers in the cluster do not know these channels: this node tells them, and no other does.
@@ -94,6 +96,7 @@ func Receive(h *hub.Hub, channel string, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	msg.From, msg.Channel = "?", channel // nobody knows who
 	h.SendHere(room, msg)
 	return nil
 }

@@ -23,15 +23,39 @@ func (chatDoor) SelfGuarding() {}
 
 // Connect lets in who has a good token, in the payload of CONNECT or as Authorization: Bearer.
 func (d chatDoor) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
+	s, err := d.begin(p, hs, "")
+	if err != nil {
+		return nil, err
+	}
+	d.rooms.hub.Join(p.Member(), message.Account(s.identity.UserID()))
+	d.rooms.hub.Join(p.Member(), message.Broadcast)
+	return s, nil
+}
+
+// Resume implements [app.Mover]. Rooms that a newer token does not open are left.
+func (d chatDoor) Resume(p app.Peer, hs app.Handshake, state json.RawMessage) (app.Session, error) {
+	was, err := unpack(state)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.begin(p, hs, string(was.Account))
+	if err != nil {
+		return nil, err
+	}
+	s.resume(was)
+	s.leaveAll(s.identity.CanJoin)
+	return s, nil
+}
+
+// begin begins the session of a client with a good token; user is whose it has to be, "": anybody's.
+func (d chatDoor) begin(p app.Peer, hs app.Handshake, user string) (*chatClient, error) {
 	r := d.rooms
 	id, err := r.gate.Verify(gate.Token(hs))
-	if err != nil {
+	if err != nil || user != "" && id.UserID() != user {
 		return nil, gate.ErrAuthentication
 	}
 	s := &chatClient{occupant: occupant{rooms: r, member: p.Member()}, peer: p}
 	s.prove(id)
-	r.hub.Join(p.Member(), message.Account(id.UserID()))
-	r.hub.Join(p.Member(), message.Broadcast)
 	client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: hs.RemoteAddr}
 	r.presence.Enter(p.Member(), presence.DoorChat, id.UserID(), id.Name(), func(closeConnection bool) {
 		r.gate.Cut(client, "disconnected")

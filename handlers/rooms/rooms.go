@@ -246,11 +246,14 @@ func (o *occupant) leaveAll(keep func(room string) bool) []string {
 // of those who do not are carried out there.
 func (o *occupant) gone(reason string) {
 	o.rooms.presence.GoOffline(o.member)
-	if reason == app.ReasonShutdown {
+	switch reason {
+	case app.ReasonMoved:
+		o.moved()
+	case app.ReasonShutdown:
 		for _, room := range presence.RoomNames(o.member) {
 			o.rooms.hub.Leave(o.member, roomAddress(room))
 		}
-	} else {
+	default:
 		o.leaveAll(func(string) bool { return false })
 	}
 	o.rooms.presence.Leave(o.member) // last: in a room it would be one who has not said who it is

@@ -27,10 +27,22 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &textClient{occupant: occupant{rooms: r, member: p.Member(), guest: remote.Network(v.RemoteAddr).String()}, peer: p}
+	s := d.begin(p, id, v.RemoteAddr)
+	greeting := `{"type":"connected","clientId":"` + p.ID() + `"`
+	if returning, ok := p.(interface{ PID() string }); ok && returning.PID() != "" {
+		greeting += `,"session":"` + returning.PID() + `"`
+	}
+	p.Send([]byte(greeting + "}"))
+	return s, nil
+}
+
+// begin begins the session of a client; id is nil without a token.
+func (d textDoor) begin(p app.TextPeer, id *auth.Identity, addr string) *textClient {
+	r := d.rooms
+	s := &textClient{occupant: occupant{rooms: r, member: p.Member(), guest: remote.Network(addr).String()}, peer: p, addr: addr}
 	if id != nil {
 		s.prove(id)
-		client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: v.RemoteAddr}
+		client := gate.Client{ID: p.ID(), User: id.UserID(), Addr: addr}
 		r.presence.Enter(p.Member(), presence.DoorText, id.UserID(), id.Name(), func(bool) {
 			r.gate.Cut(client, "disconnected")
 			p.Close(app.ClosePolicy, "disconnected")
@@ -39,11 +51,23 @@ func (d textDoor) Connect(p app.TextPeer, v app.Visit) (app.TextSession, error) 
 			func(expires time.Time) { p.Send(tokenExpiring(expires)) },
 			func() { p.Close(app.ClosePolicy, "token expired") })
 	}
-	greeting := `{"type":"connected","clientId":"` + p.ID() + `"`
-	if returning, ok := p.(interface{ PID() string }); ok && returning.PID() != "" {
-		greeting += `,"session":"` + returning.PID() + `"`
+	return s
+}
+
+// Resume implements [app.TextMover]: who had proved who it is has to prove it again.
+func (d textDoor) Resume(p app.TextPeer, anew app.TextSession, state json.RawMessage) (app.TextSession, error) {
+	was, err := unpack(state)
+	n, ok := anew.(*textClient)
+	if err != nil || !ok || was.Verified != (n.identity != nil) || was.Verified && n.identity.UserID() != string(was.Account) {
+		return nil, gate.ErrAuthentication
 	}
-	p.Send([]byte(greeting + "}"))
+	s := d.begin(p, n.identity, n.addr)
+	if !was.Verified && was.UserID != nil {
+		s.userID, s.userName = was.UserID, was.UserName
+		d.rooms.presence.Guest(s.member, presence.DoorText, s.userID)
+	}
+	s.resume(was)
+	s.leaveAll(s.may)
 	return s, nil
 }
 
@@ -56,6 +80,7 @@ func tokenExpiring(expires time.Time) []byte {
 type textClient struct {
 	occupant
 	peer  app.TextPeer
+	addr  string
 	lease *auth.Lease // nil without a token
 }
 

@@ -126,6 +126,8 @@ func (r *Router) emit(s *Socket, e *Emission) {
 
 // Send sends a message to whom sel selects, on all nodes.
 func (r *Router) Send(sel hub.Selection, msg *hub.Message) {
+	r.o.Hub.Begin()
+	defer r.o.Hub.End()
 	r.o.Hub.SendSelectionHere(sel, msg)
 	if r.o.Hub.Bus != nil {
 		r.o.Hub.Bus.SendSelection(sel, msg, nil)

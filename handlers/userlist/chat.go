@@ -28,6 +28,13 @@ type returner interface {
 	SaveUserBack(ctx context.Context, u store.User) (added, back bool, err error)
 }
 
+// mover is a [store.UserStore] whose users may go from one node to another.
+type mover interface {
+	// MoveUser makes u, in its place in the room, a user of this node. Forget has this node forget a user of another.
+	MoveUser(ctx context.Context, u store.User) error
+	Forget(id string)
+}
+
 // Options are what a chat stands on. All but Nodes and Clustered are needed.
 type Options struct {
 	Hub   *hub.Hub
@@ -124,8 +131,8 @@ func (s *Session) Renewed(id *auth.Identity) (left []string) {
 
 // Close ends the session: the client has gone.
 func (s *Session) Close(reason string) {
-	if s.chat.clustered && reason == app.ReasonShutdown {
-		s.abandon()
+	if s.chat.clustered && (reason == app.ReasonShutdown || reason == app.ReasonMoved) {
+		s.abandon(reason)
 		return
 	}
 	s.leave()

@@ -196,6 +196,27 @@ func (l *list) fetch() ([]store.User, error) {
 	return users, err
 }
 
+// show gives the list to one member.
+func (l *list) show(to *hub.Member) {
+	l.mu.Lock()
+	lists := l.lists
+	l.mu.Unlock()
+	users, err := l.fetch()
+	if err != nil {
+		return // it is logged, and the next change brings a list
+	}
+	var text listText
+	msg := text.message(users)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lists != lists {
+		msg = l.latest // which may be the newer one
+	}
+	if to.Deliver(msg) {
+		l.all.counters.userLists.Add(1)
+	}
+}
+
 // sendLocked sends the latest list to the room.
 func (l *list) sendLocked() {
 	l.sent = l.listed

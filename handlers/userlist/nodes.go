@@ -2,16 +2,65 @@ package userlist
 
 import (
 	"context"
+	"encoding/json"
 
+	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/store"
 )
 
-// abandon is leave without a word: the server ends, and in a cluster another node sees to its users.
-func (s *Session) abandon() {
+// abandon is leave without a word: the server ends, and in a cluster another node sees to its users, or one has the client
+// already.
+func (s *Session) abandon(reason string) {
+	if m, ok := s.chat.users.(mover); ok && s.list != nil && reason == app.ReasonMoved {
+		m.Forget(s.user.ID)
+	}
 	if s.list != nil {
 		s.chat.lists.exit(s.list)
 		s.list, s.user = nil, store.User{}
+	}
+}
+
+// Pack implements [app.Packer].
+func (s *Session) Pack() json.RawMessage {
+	if s.list == nil {
+		return nil
+	}
+	b, _ := json.Marshal(s.user) // of texts
+	return b
+}
+
+// Resume goes on with a client that was logged in at another node, in its room already.
+func (s *Session) Resume(state json.RawMessage) error {
+	if state == nil {
+		return nil
+	}
+	var user store.User
+	if err := json.Unmarshal(state, &user); err != nil {
+		return err
+	}
+	m, ok := s.chat.users.(mover)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := m.MoveUser(ctx, user); err != nil {
+		s.chat.storeFailed("chat user not moved", err)
+		return err
+	}
+	s.user, s.list = user, s.chat.lists.enter(user.Room)
+	if s.identity != nil && !s.identity.CanJoin(user.Room) {
+		s.leave()
+	}
+	return nil
+}
+
+// Landed implements [app.Lander]: the list may have changed while the client was on its way, and of that the old node told
+// it, or this one, or neither.
+func (s *Session) Landed() {
+	if s.list != nil {
+		s.list.show(s.peer.Member())
 	}
 }
 

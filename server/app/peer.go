@@ -100,6 +100,29 @@ type Returner interface {
 	Return(hs Handshake) error
 }
 
+// Mover is a [Handler] whose clients may go on at another node of a cluster after a cut, with RECOVERY.
+type Mover interface {
+	Handler
+	// Resume goes on with a client of another node. state is what [Packer.Pack] returned there; the client is in its rooms
+	// already, and nobody is told that it has come. An error means that it is not let in as who it was; then the other node has
+	// it still.
+	Resume(p Peer, hs Handshake, state json.RawMessage) (Session, error)
+}
+
+// Packer is a [Session] of such a handler.
+type Packer interface {
+	// Pack returns, between two events, what another node needs to go on. Where it does, Close is called here with
+	// [ReasonMoved].
+	Pack() json.RawMessage
+}
+
+// Lander is such a session that has something to do as soon as its client is told that it is back: what it sends it now comes
+// behind all that was missed.
+type Lander interface{ Landed() }
+
+// ReasonMoved is the reason of a client that goes on at another node: nobody is told that it has left.
+const ReasonMoved = "moved"
+
 // ConnectError refuses a client with more than a text.
 type ConnectError struct {
 	Message string

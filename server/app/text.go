@@ -1,6 +1,10 @@
 package app
 
-import "signalbox/server/hub"
+import (
+	"encoding/json"
+
+	"signalbox/server/hub"
+)
 
 // TextPeer is what a handler sees of one client on a plain WebSocket. Its methods may be called from any goroutine.
 type TextPeer interface {
@@ -57,6 +61,14 @@ type TextReturner interface {
 	// Return is called between two messages with the session that the client has begun to come back, which ends then. An error
 	// means that it is not let in as who it was.
 	Return(anew TextSession) error
+}
+
+// TextMover is a [TextHandler] whose clients may go on at another node of a cluster, as those of a [Mover]. Its sessions are a
+// [Packer].
+type TextMover interface {
+	TextHandler
+	// Resume is [Mover.Resume]; anew is the session that the client has begun to come back, which ends then.
+	Resume(p TextPeer, anew TextSession, state json.RawMessage) (TextSession, error)
 }
 
 // TextSession is what a handler keeps for one client.

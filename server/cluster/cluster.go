@@ -70,6 +70,7 @@ type Cluster struct {
 	onPlain      func(channel string, payload []byte) error
 	translate    func(room hub.Room, msg *hub.Message)
 	names        hub.Names
+	onMark       func(channel, mark string) // nil: marks mean nothing
 	log          *slog.Logger
 	topics       *space
 	ctx          context.Context

@@ -22,7 +22,7 @@ func (c *Cluster) receive(m redislink.Message) {
 	case m.Pattern != "" && c.spaceOfPattern(m.Pattern) == nil, c.isPlain(m.Channel):
 		c.plain(m.Channel, m.Payload)
 	case m.Channel == c.topics.channels.base:
-		c.broadcast(c.topics, m.Payload)
+		c.broadcast(c.topics, m)
 	case m.Sharded:
 		c.takeSharded(m)
 	default:
@@ -32,7 +32,7 @@ func (c *Cluster) receive(m redislink.Message) {
 		case answerChannel:
 			c.note("response", c.takeResponse(m.Payload))
 		default: // that of a namespace, a room or a socket
-			c.broadcast(nil, m.Payload)
+			c.broadcast(nil, m)
 		}
 	}
 }
@@ -50,16 +50,16 @@ func (c *Cluster) note(what string, err error) {
 // broadcast handles a message of the classic mode; s is nil where the message says for which namespace it is. Its own
 // come back to a node that is subscribed to where they went; they are seen not to be another's before anything is
 // decoded.
-func (c *Cluster) broadcast(s *space, payload []byte) {
-	if bytes.HasPrefix(payload, c.signature) {
-		if !c.questions.none() {
-			if p, err := format.PeekClassic(payload); err == nil {
-				c.takeOwn(&p)
+func (c *Cluster) broadcast(s *space, m redislink.Message) {
+	if bytes.HasPrefix(m.Payload, c.signature) {
+		if c.looksAtOwn() {
+			if p, err := format.PeekClassic(m.Payload); err == nil {
+				c.takeOwn(m.Channel, &p)
 			}
 		}
 		return
 	}
-	p, err := format.PeekClassic(payload)
+	p, err := format.PeekClassic(m.Payload)
 	if err == nil {
 		if s == nil {
 			s = c.space(p.Namespace)
@@ -67,15 +67,18 @@ func (c *Cluster) broadcast(s *space, payload []byte) {
 		if s == nil { // it was just closed
 			return
 		}
-		err = c.deliver(s, &p)
+		err = c.deliver(s, m.Channel, &p)
 	}
 	c.note("broadcast", err)
 }
 
+// looksAtOwn reports whether something that this node has sent itself may mean anything to it.
+func (c *Cluster) looksAtOwn() bool { return c.onMark != nil || !c.questions.none() }
+
 // takeOwn takes a message that this node has sent itself: it is among those that a counted one reaches, and has
 // counted.
-func (c *Cluster) takeOwn(p *format.Peeked) {
-	if p.Ext == nil || p.Ext.CountID == "" {
+func (c *Cluster) takeOwn(channel string, p *format.Peeked) {
+	if c.takeMark(channel, p) || p.Ext == nil || p.Ext.CountID == "" {
 		return
 	}
 	if id, err := strconv.ParseUint(p.Ext.CountID, 16, 64); err == nil {
@@ -84,8 +87,8 @@ func (c *Cluster) takeOwn(p *format.Peeked) {
 }
 
 // deliver takes a broadcast of another server to the members of this node.
-func (c *Cluster) deliver(s *space, p *format.Peeked) error {
-	if p.Ext != nil && p.Ext.Foreign {
+func (c *Cluster) deliver(s *space, channel string, p *format.Peeked) error {
+	if c.takeMark(channel, p) || p.Ext != nil && p.Ext.Foreign {
 		return nil
 	}
 	sel, ok := c.selection(s, p.Rooms, p.Except, p.Ext)
@@ -98,6 +101,7 @@ func (c *Cluster) deliver(s *space, p *format.Peeked) error {
 		if err != nil {
 			return err
 		}
+		msg.From, msg.Channel = p.UID, channel
 		if p.Ext == nil && len(p.Rooms) == 1 && c.translate != nil {
 			c.translate(sel.Rooms[0], msg)
 		}
@@ -181,7 +185,7 @@ func (c *Cluster) tellCount(node, id string, n, held int) {
 
 // takeSharded handles a message on a channel of the sharded mode.
 func (c *Cluster) takeSharded(m redislink.Message) {
-	if c.isOwn(m.Payload) && c.questions.none() {
+	if c.isOwn(m.Payload) && !c.looksAtOwn() {
 		return
 	}
 	e, err := format.ParseSharded(m.Payload)
@@ -192,7 +196,7 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 	s := c.space(e.Namespace)
 	switch {
 	case e.UID == c.uid && e.Broadcast != nil:
-		c.takeOwn(e.Broadcast)
+		c.takeOwn(m.Channel, e.Broadcast)
 		return
 	case e.UID == c.uid, s == nil:
 		return
@@ -202,7 +206,7 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 		b := e.Broadcast
 		err = c.carryOut(s, &format.Request{Type: format.RequestBroadcast, UID: e.UID, ID: b.RequestID, Broadcast: b})
 	case e.Broadcast != nil:
-		err = c.deliver(s, e.Broadcast)
+		err = c.deliver(s, m.Channel, e.Broadcast)
 	case e.Request != nil:
 		err = c.carryOut(s, e.Request)
 	case e.Response != nil:

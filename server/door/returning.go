@@ -11,6 +11,7 @@ import (
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 	"signalbox/server/recovery"
+	"signalbox/server/recovery/move"
 	"signalbox/server/remote"
 	"signalbox/server/wire"
 )
@@ -30,9 +31,14 @@ type textStay struct {
 	// handling is held while the handler has a message, and while the client comes back. It is taken before client.mu.
 	handling sync.Mutex
 
+	// passage is there while the client moves from one node to another.
+	passage atomic.Pointer[move.Passage]
+
 	// client.mu guards the following.
 	away    bool
 	absence int
+	kept    []keptText // what waits for a client that arrives
+	bytes   int        // of kept; -1: there were too many
 }
 
 // textRoom marks the logs of this form: a room has others too.
@@ -62,8 +68,14 @@ func withOffset(store *recovery.Store, room hub.Room, text []byte) (*wire.Messag
 
 // settle gives a new peer what it keeps.
 func (s *Server) settle(p *textPeer, addr string) {
+	p.stay = s.newStay(addr)
+	s.cfg.Recovery.Open(&p.stay.session, p)
+	s.cfg.Recovery.Crowd(p.stay.network(), s.cfg.Conns.ConnectionsFrom(addr))
+}
+
+func (s *Server) newStay(addr string) *textStay {
 	store := s.cfg.Recovery
-	p.stay = &textStay{store: store, addr: addr, encode: func(m *hub.Message) *wire.Message {
+	return &textStay{store: store, addr: addr, encode: func(m *hub.Message) *wire.Message {
 		if m.Text == nil {
 			return nil
 		}
@@ -72,8 +84,6 @@ func (s *Server) settle(p *textPeer, addr string) {
 		m.Logged().Text = entry
 		return encoded
 	}}
-	store.Open(&p.stay.session, p)
-	store.Crowd(p.stay.network(), s.cfg.Conns.ConnectionsFrom(addr))
 }
 
 func (s *textStay) network() string { return remote.Network(s.addr).String() }
@@ -118,8 +128,18 @@ func (s *textStay) deliver(p *textPeer, m *hub.Message) bool {
 	if encoded == nil {
 		return false
 	}
+	passage := s.passage.Load()
+	if passage != nil && !passage.Takes(m.From, m.Channel) {
+		return false
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if passage != nil && s.keepLocked(p, encoded, entry) {
+		if entry != nil {
+			m.Hold()
+		}
+		return false
+	}
 	if p.status() == opened && m.Volatile {
 		return !s.away && p.ws.SendVolatile(encoded)
 	}
@@ -155,7 +175,7 @@ func (s *textStay) passLocked(p *textPeer, m *wire.Message, entry *recovery.Entr
 
 // send is Send of such a peer: what it is told before the connection is open is about that connection.
 func (s *textStay) send(p *textPeer, text []byte) bool {
-	if p.status() == asked {
+	if p.status() == asked && s.passage.Load() == nil {
 		return p.hold(wire.Text(text))
 	}
 	m, entry := withOffset(s.store, hub.Room{Name: p.id}, text)
@@ -164,7 +184,7 @@ func (s *textStay) send(p *textPeer, text []byte) bool {
 	if p.status() == over {
 		return false
 	}
-	return s.passLocked(p, m, entry, true) || entry != nil
+	return s.keepLocked(p, m, entry) || s.passLocked(p, m, entry, true) || entry != nil
 }
 
 // goAway keeps a peer whose connection ws has ended. It reports false where the client has left, or must leave.
@@ -174,7 +194,14 @@ func (s *textStay) goAway(p *textPeer, ws socket, reason conn.Reason) bool {
 		p.mu.Unlock()
 		return true // it has come back already
 	}
+	if s.away {
+		p.mu.Unlock()
+		return true
+	}
 	away := false
+	if reason == conn.ReasonServerShutdown && p.server.cfg.Mover != nil {
+		reason = conn.ReasonTransportClose // other nodes may fetch it
+	}
 	switch reason {
 	case conn.ReasonTransportClose, conn.ReasonTransportError, conn.ReasonPingTimeout, conn.ReasonSlowClient, conn.ReasonWriteTimeout:
 		if p.status() == opened {
@@ -218,9 +245,10 @@ func (s *textStay) expired(p *textPeer, absence int, why recovery.Ended, reason 
 
 // returningReceiver is a peer as its connection sees it, where it may turn out to be another one.
 type returningReceiver struct {
-	peer  atomic.Pointer[textPeer]
-	ws    socket
-	heard bool // a message has come; owned by the goroutine that reads
+	peer    atomic.Pointer[textPeer]
+	ws      socket
+	handler app.TextHandler
+	heard   bool // a message has come; owned by the goroutine that reads
 }
 
 var _ conn.Receiver = (*returningReceiver)(nil)
@@ -236,7 +264,7 @@ func (r *returningReceiver) Text(data []byte) error {
 	}
 	p.stay.handling.Lock()
 	defer p.stay.handling.Unlock()
-	if p.socket() == r.ws {
+	if p.socket() == r.ws && !p.Away() {
 		p.receive(data)
 	}
 	return nil
@@ -271,6 +299,9 @@ func (r *returningReceiver) resume(p *textPeer, data []byte) bool {
 	pid, _ := rawjson.Text(f[1])
 	offset, _ := rawjson.Text(f[2])
 	err := r.takeOver(p, pid, offset)
+	if err == recovery.ErrUnknown && p.server.cfg.Mover != nil && len(pid) == recovery.PIDLength {
+		err = r.fetch(p, pid, offset)
+	}
 	p.stay.store.Count(err)
 	if err != nil {
 		p.server.cfg.Log.Debug("session not recovered", "client", p.id, "reason", err.Error())
@@ -313,7 +344,7 @@ func (r *returningReceiver) takeOver(p *textPeer, pid, offset string) error {
 func (s *textStay) move(p *textPeer, ws socket, offset string, maxBytes int) (before socket, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status() != opened {
+	if passage := s.passage.Load(); p.status() != opened || passage != nil && passage.Begun() {
 		return nil, recovery.ErrUnknown
 	}
 	messages, err := s.session.Missed(offset, maxBytes)
@@ -324,6 +355,7 @@ func (s *textStay) move(p *textPeer, ws socket, offset string, maxBytes int) (be
 		return nil, recovery.ErrUnknown // its time is over at this moment
 	}
 	before = p.ws
+	s.passage.Store(nil)
 	s.away, p.ws, p.out = false, ws, ws
 	for _, m := range messages {
 		_ = ws.Send(m) // an ended connection is told through Closed

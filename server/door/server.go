@@ -15,6 +15,7 @@ import (
 	"signalbox/server/conn"
 	"signalbox/server/hub"
 	"signalbox/server/recovery"
+	"signalbox/server/recovery/move"
 )
 
 // Config is what doors stand on. Conns, Hub and Log are needed.
@@ -26,7 +27,9 @@ type Config struct {
 	MaxMessagesPerSecond float64
 	// Recovery is what [Server.Returning] keeps clients in that were cut, and OutboxBytes how much of what such a client
 	// missed it is sent at once; nil: none come back.
-	Recovery    *recovery.Store
+	Recovery *recovery.Store
+	// Mover takes such clients from node to node; nil: there are no others.
+	Mover       *move.Mover
 	OutboxBytes int
 	// KeepAlive is the time between two comments on a stream, so that proxies keep it open. 0 means 30 s.
 	KeepAlive time.Duration

@@ -104,6 +104,14 @@ func (p *textPeer) receive(data []byte) {
 	}
 }
 
+// release tells the handler once that the client has gone, for good.
+func (p *textPeer) release(session app.TextSession, reason string) {
+	if p.stay != nil {
+		p.stay.session.Close()
+	}
+	p.client.release(session, reason)
+}
+
 // end tells the handler once that the client has gone.
 func (p *textPeer) end(reason conn.Reason) { p.release(p.session, reason.String()) }
 

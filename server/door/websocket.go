@@ -31,13 +31,16 @@ func (s *Server) webSocket(h app.TextHandler, o conn.WebSocketOptions, returning
 			s.settle(p, place.RemoteAddr())
 		}
 		if err := p.connect(h, s.visit(r, place.RemoteAddr())); err != nil {
+			if returning {
+				p.stay.session.Close()
+			}
 			Refuse(w, err)
 			return
 		}
 		err = place.WebSocket(o, func(ws *conn.WebSocket) conn.Receiver {
 			p.open(ws)
 			if returning {
-				r := &returningReceiver{ws: ws}
+				r := &returningReceiver{ws: ws, handler: h}
 				r.peer.Store(p)
 				return r
 			}

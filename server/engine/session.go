@@ -87,6 +87,9 @@ func (s *Session) Writable() bool { return s.c.Writable() }
 // twice is harmless.
 func (s *Session) Close(reason conn.Reason) { s.c.Shut(reason, lastFrame) }
 
+// Abort ends the connection without waiting for the client, which is known to be elsewhere.
+func (s *Session) Abort(reason conn.Reason) { s.c.Abort(reason) }
+
 // Transport returns how packets travel now.
 func (s *Session) Transport() Transport {
 	s.c.Lock()

@@ -20,7 +20,11 @@ type Hub struct {
 	Bus Bus
 	// Watcher hears where members go; nil: nobody does. It is set before the hub is used.
 	Watcher Watcher
+	// Stepwise has each message given to the members here and to the Bus in one step, which [Hub.Between] waits for. It is
+	// set before the hub is used.
+	Stepwise bool
 
+	sending sync.RWMutex  // held for reading during each step
 	refused atomic.Uint64 // joins over the limit
 	seed    maphash.Seed
 	shards  [shardCount]shard
@@ -102,6 +106,44 @@ func (h *Hub) Enter(m *Member, rooms ...Room) {
 			h.Bus.Unwant(r)
 		}
 	}
+}
+
+// Settle puts a member into the rooms of a socket, own, and into others that it was in at another node: no limit keeps it from
+// them. It returns when what other nodes send to them comes here, or after a second.
+func (h *Hub) Settle(m *Member, own, others []Room) {
+	h.Enter(m, own...)
+	if h.Bus == nil {
+		return
+	}
+	for _, r := range others { // all of them at once
+		h.Bus.Want(r)
+	}
+	for _, r := range others {
+		if !h.settle(m, r) {
+			h.Bus.Unwant(r)
+		}
+	}
+	for _, r := range append(own, others...) {
+		h.Bus.Await(r)
+	}
+}
+
+// Resettle is Settle for rooms that the member has come into meanwhile, and others that it has left.
+func (h *Hub) Resettle(m *Member, rooms, left []Room) {
+	h.Settle(m, nil, rooms)
+	for _, r := range left {
+		h.Leave(m, r)
+	}
+}
+
+func (h *Hub) settle(m *Member, r Room) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.removed || m.indexLocked(r) >= 0 {
+		return false
+	}
+	h.joinLocked(m, r)
+	return true
 }
 
 func (h *Hub) enter(m *Member, r Room) bool {

@@ -51,6 +51,9 @@ type Message struct {
 	// Plain keeps a message from being compressed: Socket.IO's compress(false).
 	Plain bool
 
+	// From is the node, or the server of another kind, that the message came from over Channel; "": this one.
+	From, Channel string
+
 	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
 	Foreign bool
 

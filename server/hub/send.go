@@ -6,6 +6,8 @@ import "slices"
 // how many on this one. It never blocks: what a member does with a message it cannot take is its sink's affair.
 // Messages of one sender reach each member in the order in which they were sent.
 func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
+	h.Begin()
+	defer h.End()
 	delivered := h.SendHere(r, msg, except...)
 	if h.Bus != nil {
 		h.Bus.Send(r, msg)
@@ -17,12 +19,37 @@ func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
 // queued. complete is false where a node did not tell. It is called before SendCounted returns where no other node is
 // asked, and on another goroutine otherwise; it must not block.
 func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, complete bool)) {
+	h.Begin()
+	defer h.End()
 	here := h.SendHere(r, msg)
 	if h.Bus == nil {
 		counted(here, true)
 		return
 	}
 	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
+}
+
+// Begin and End are around what sends a message to the members here and to the other nodes by itself. They are not nested, and
+// what is between them waits for nothing.
+func (h *Hub) Begin() {
+	if h.Stepwise {
+		h.sending.RLock()
+	}
+}
+
+// End ends what Begin began.
+func (h *Hub) End() {
+	if h.Stepwise {
+		h.sending.RUnlock()
+	}
+}
+
+// Between calls f between two messages that are sent here: each is either with the members here and on its way to the other
+// nodes, or with nobody. f must not send through the hub, nor wait.
+func (h *Hub) Between(f func()) {
+	h.sending.Lock()
+	defer h.sending.Unlock()
+	f()
 }
 
 // SendForeign queues msg for the members that servers of other kinds have in the same cluster, such as Node's. A

@@ -14,6 +14,7 @@ const (
 	EndedBytes   Ended = "bytes"   // memory was short
 	EndedAddress Ended = "address" // its address has too many connections
 	EndedClosed  Ended = "closed"  // the server ends
+	EndedMoved   Ended = "moved"   // another node has taken the client over
 )
 
 // absence is a session's time away.
@@ -64,6 +65,17 @@ func (s *Session) Back() bool {
 	}
 	s.store.backLocked(s)
 	return true
+}
+
+// Moved ends a session that goes on at another node.
+func (s *Session) Moved() {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	if !s.closed {
+		s.store.ended[string(EndedMoved)]++
+	}
+	s.store.backLocked(s)
+	s.store.forgetLocked(s)
 }
 
 // Close ends a session.

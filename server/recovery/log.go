@@ -111,3 +111,6 @@ func (q *queue) pop() *Log {
 	}
 	return l
 }
+
+// NodeOf returns what a pid, or an offset, says of its node.
+func NodeOf(text string) string { return text[:min(nodeLength, len(text))] }

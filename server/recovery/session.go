@@ -27,6 +27,8 @@ var (
 const (
 	pidLength = 16 // of its random part
 	maxTails  = 8
+	// PIDLength is the length of a session's id.
+	PIDLength = nodeLength + pidLength
 )
 
 // Session is what one client was given, in order. But for Close, Away and Back its methods are called one at a time: its owner
@@ -46,8 +48,9 @@ type Session struct {
 	key   uint64
 	start uint64 // seq of the latest message when it began
 
-	tails   []tail
-	unnoted bool // there were more tails than are kept
+	tails    []tail
+	unnoted  bool // there were more tails than are kept
+	landings []landing
 
 	size atomic.Int64 // what the session takes
 
@@ -68,8 +71,11 @@ type tail struct {
 }
 
 // Open begins a session of a client, with an id that is a secret.
-func (s *Store) Open(session *Session, owner any) {
-	session.store, session.pid, session.owner = s, s.node+random(pidLength), owner
+func (s *Store) Open(session *Session, owner any) { s.OpenAs(session, owner, s.node+random(pidLength)) }
+
+// OpenAs is Open for a session that has an id: it was at another node.
+func (s *Store) OpenAs(session *Session, owner any, pid string) {
+	session.store, session.pid, session.owner = s, pid, owner
 	session.key = maphash.String(s.seed, session.pid)
 	session.size.Store(sessionBytes)
 	s.mu.Lock()
@@ -160,31 +166,37 @@ func (s *Store) Hash(text string) uint64 { return maphash.String(s.seed, text) }
 // Missed returns the messages behind the offset, which is what the client got last, "" where it knows none. maxBytes bounds
 // them together.
 func (s *Session) Missed(offset string, maxBytes int) (messages []*wire.Message, err error) {
+	err = s.missed(offset, maxBytes, func(m *wire.Message, _, _ uint64) { messages = append(messages, m) })
+	return messages, err
+}
+
+// missed calls take for each message behind the offset, with its number in the session and its seq. Store.mu is held meanwhile.
+func (s *Session) missed(offset string, maxBytes int, take func(m *wire.Message, position, seq uint64)) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	position, err := s.positionLocked(offset)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if position < s.first {
-		return nil, ErrTrimmed
+		return ErrTrimmed
 	}
 	ordinal, bytes := s.first, 0
 	for _, r := range s.all() {
 		skip := min(r.n, max(position, ordinal)-ordinal)
-		ordinal += r.n
 		for index := r.first + skip; index < r.first+r.n; index++ {
 			if index < r.log.base {
-				return nil, ErrTrimmed
+				return ErrTrimmed
 			}
-			m := r.log.entries[index-r.log.base].message
-			if bytes += m.Size(); bytes > maxBytes {
-				return nil, ErrTooMuch
+			e := r.log.entries[index-r.log.base]
+			if bytes += e.message.Size(); bytes > maxBytes {
+				return ErrTooMuch
 			}
-			messages = append(messages, m)
+			take(e.message, ordinal+index-r.first+1, e.seq)
 		}
+		ordinal += r.n
 	}
-	return messages, nil
+	return nil
 }
 
 // positionLocked returns how many messages the client has got.
@@ -194,6 +206,11 @@ func (s *Session) Missed(offset string, maxBytes int) (messages []*wire.Message,
 func (s *Session) positionLocked(offset string) (position uint64, err error) {
 	if offset == "" {
 		return 0, nil
+	}
+	for _, l := range s.landings {
+		if l.offset == offset {
+			return l.position, nil
+		}
 	}
 	seq, ours := parseOffset(s.store.node, offset)
 	if !ours {

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"container/list"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"hash/maphash"
@@ -28,6 +29,9 @@ type Config struct {
 	Notice time.Duration
 	// Bytes bounds logs and sessions together.
 	Bytes int64
+	// Node begins every pid and every offset of this process, with [nodeLength] characters that no other process of the cluster
+	// has; "": some.
+	Node string
 	// PerAddress bounds the connections and the sessions away of one client address together; 0: it does not.
 	PerAddress int
 }
@@ -67,7 +71,10 @@ type Room struct {
 
 // New returns an empty store. Close ends its timer.
 func New(cfg Config) *Store {
-	return &Store{cfg: cfg, node: random(nodeLength), seed: maphash.MakeSeed(), since: time.Now(),
+	if cfg.Node == "" {
+		cfg.Node = random(nodeLength)
+	}
+	return &Store{cfg: cfg, node: cfg.Node, seed: maphash.MakeSeed(), since: time.Now(),
 		logs: make(map[Room]*Log), sessions: make(map[uint64]*Session), from: make(map[string][]*Session),
 		failed: make(map[string]uint64), ended: make(map[string]uint64)}
 }
@@ -114,12 +121,14 @@ func (s *Store) Stats() Stats {
 }
 
 // Append adds a message to the log of a room. Its offset, [OffsetLength] characters, is written to place, a part of the
-// message that nobody reads yet. It may be called with locks of the caller held: it never calls back.
+// message that nobody reads yet; nil: it has one of another node. It may be called with locks of the caller held: it never calls back.
 func (s *Store) Append(room Room, m *wire.Message, place []byte) *Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++
-	appendOffset(place[:0], s.node, s.seq)
+	if place != nil {
+		appendOffset(place[:0], s.node, s.seq)
+	}
 	l := s.logs[room]
 	if l == nil {
 		l = &Log{room: room}
@@ -236,6 +245,25 @@ func (s *Store) tick() {
 	s.armLocked()
 	s.mu.Unlock()
 	tell(ended)
+}
+
+// Drain returns when other nodes have taken all sessions over, or ctx is over.
+func (s *Store) Drain(ctx context.Context) {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		s.mu.Lock()
+		left := len(s.sessions)
+		s.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Close ends the sessions that are away, with [EndedClosed], and lets none go away any more.

@@ -20,21 +20,33 @@ type AnswerFunc = func(sid string, args []json.RawMessage, attachments [][]byte)
 // waits for the other servers to tell their numbers, until ctx is over at most; complete reports whether all have.
 // Without a cluster it never waits. It may be called from any goroutine.
 func (s *Server) Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (delivered int, complete bool) {
-	here := s.hub.SendSelectionHere(to, msg)
 	if !s.clustered() {
-		return here, true
+		return s.hub.SendSelectionHere(to, msg), true
 	}
 	type number struct {
 		delivered int
 		complete  bool
 	}
 	counted := make(chan number, 1)
+	s.hub.Begin()
+	here := s.hub.SendSelectionHere(to, msg)
 	s.cluster.Emit(to, msg, func(delivered int, complete bool) { counted <- number{delivered, complete} })
+	s.hub.End()
 	select {
 	case there := <-counted:
 		return here + there.delivered, there.complete
 	case <-ctx.Done():
 		return here, false
+	}
+}
+
+// Send is Emit without the numbers, where elsewhere is false for the clients of this server alone.
+func (s *Server) Send(to hub.Selection, msg *hub.Message, elsewhere bool) {
+	s.hub.Begin()
+	defer s.hub.End()
+	s.hub.SendSelectionHere(to, msg)
+	if elsewhere {
+		s.cluster.Emit(to, msg, nil)
 	}
 }
 

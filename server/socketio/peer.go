@@ -129,6 +129,10 @@ func (p *peer) handle(c *conn, e *app.Event) (err error) {
 		p.stay.reader = c
 	}
 	p.mu.Lock()
+	if p.stay != nil && p.stay.away { // another node has asked for it
+		p.mu.Unlock()
+		return nil
+	}
 	switch p.status() {
 	case opening, connected:
 	case left: // the server has ended the namespace, and the client did not know yet
@@ -239,6 +243,9 @@ func (p *peer) wait(o outgoing) fate {
 		return p.takeLocked(o)
 	case asked, left:
 		return lost
+	}
+	if p.stay.arriving() {
+		return p.stay.keepLocked(p, o)
 	}
 	if len(p.early) >= maxEarly {
 		return lost

@@ -11,6 +11,7 @@ import (
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 	"signalbox/server/recovery"
+	"signalbox/server/recovery/move"
 	"signalbox/server/remote"
 	"signalbox/server/wire"
 )
@@ -26,19 +27,25 @@ type Recovery struct {
 	recovery.Config
 	// In reports whether a namespace has it; nil: each has.
 	In func(namespace string) bool
+	// Nodes are the other nodes, to which clients may come back; nil: there are none.
+	Nodes move.Nodes
 }
 
 // recoveries is what a server with recovery keeps.
 type recoveries struct {
 	store  *recovery.Store
+	mover  *move.Mover // nil: there are no other nodes
 	in     func(namespace string) bool
 	encode func(*hub.Message) *wire.Message // method value, made once
 	// translated is set once a client speaks msgpack: messages keep translations, and the log should not.
 	translated atomic.Bool
 }
 
-func newRecoveries(cfg *Recovery) *recoveries {
-	r := &recoveries{store: recovery.New(cfg.Config), in: cfg.In}
+func newRecoveries(cfg Config) *recoveries {
+	r := &recoveries{store: recovery.New(cfg.Recovery.Config), in: cfg.Recovery.In}
+	if cfg.Recovery.Nodes != nil {
+		r.mover = move.New(cfg.Recovery.Nodes, cfg.Hub, r.store)
+	}
 	r.encode = func(m *hub.Message) *wire.Message {
 		room, _ := m.To()
 		return r.log(room, m)
@@ -91,6 +98,14 @@ func (s *Server) RecoveryStore() *recovery.Store {
 	return s.recoveries.store
 }
 
+// Mover returns what takes clients from node to node; nil: there are no others.
+func (s *Server) Mover() *move.Mover {
+	if s.recoveries == nil {
+		return nil
+	}
+	return s.recoveries.mover
+}
+
 // recovers reports whether clients of a namespace may come back.
 func (s *Server) recovers(namespace string) bool {
 	r := s.recoveries
@@ -109,10 +124,14 @@ type stay struct {
 	handling sync.Mutex
 	reader   *conn // whose event the handler has; guarded by handling
 
+	// passage is there while the client moves from one node to another.
+	passage atomic.Pointer[move.Passage]
+
 	// peer.mu guards the following.
 	away    bool
 	absence int    // how often it was away
 	reason  string // why
+	kept    int    // bytes that wait for a client that arrives; -1: there were too many
 }
 
 // settle gives the peer of a client that is not known what it keeps.
@@ -164,6 +183,9 @@ func (s *stay) deliver(p *peer, m *hub.Message) bool {
 			return queued
 		}
 		p.mu.Unlock()
+	}
+	if passage := s.passage.Load(); passage != nil && !passage.Takes(m.From, m.Channel) {
+		return false
 	}
 	o := outgoing{id: m.ID, volatile: m.Volatile}
 	if m.Volatile {
@@ -244,6 +266,8 @@ func (c *conn) mayReturn(reason netconn.Reason) bool {
 		return false
 	}
 	switch reason {
+	case netconn.ReasonServerShutdown:
+		return c.server.recoveries.mover != nil // other nodes may fetch them
 	case netconn.ReasonTransportClose, netconn.ReasonTransportError, netconn.ReasonPingTimeout, netconn.ReasonForcedClose,
 		netconn.ReasonSlowClient, netconn.ReasonWriteTimeout:
 		return true
@@ -262,6 +286,10 @@ func (p *peer) goAway(c *conn, reason string) bool {
 	if p.conn() != c {
 		p.mu.Unlock()
 		return true // it has come back already
+	}
+	if s.away || s.arriving() {
+		p.mu.Unlock()
+		return true
 	}
 	if p.status() != connected {
 		p.mu.Unlock()
@@ -318,6 +346,9 @@ func (c *conn) restore(namespace string, payload []byte) (open []byte, back bool
 	}
 	offset, _ := rawjson.Text(f[1]) // what is no text is none
 	p, missed, err := c.takeOver(namespace, pid, offset, payload)
+	if err == recovery.ErrUnknown && c.server.recoveries.mover != nil && len(pid) == recovery.PIDLength {
+		p, missed, err = c.fetch(namespace, pid, offset, payload)
+	}
 	c.server.recoveries.store.Count(err)
 	if err != nil {
 		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session not recovered",
@@ -378,7 +409,7 @@ func (p *peer) accepts(hs app.Handshake) (ok bool) {
 func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status() != connected {
+	if passage := s.passage.Load(); p.status() != connected || passage != nil && passage.Begun() {
 		return 0, recovery.ErrUnknown
 	}
 	messages, err := s.session.Missed(offset, c.server.outboxBytes)
@@ -389,6 +420,7 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 		return 0, recovery.ErrUnknown // its time is over at this moment
 	}
 	s.away = false
+	s.passage.Store(nil)
 	p.link.Store(c)
 	c.mu.Lock()
 	c.peers = append(c.peers, p)

@@ -93,7 +93,7 @@ func New(cfg Config) *Server {
 		s.cfg.ConnectTimeout = 45 * time.Second
 	}
 	if cfg.Recovery != nil {
-		s.recoveries = newRecoveries(cfg.Recovery)
+		s.recoveries = newRecoveries(cfg)
 	}
 	s.maxEvents.Store(cfg.MaxEventsPerSecond)
 	s.conns = netconn.New(cfg.Conn)
@@ -127,14 +127,24 @@ func (s *Server) Conns() *netconn.Server { return s.conns }
 // clustered reports whether there is a cluster, of however many servers.
 func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 
+// fetchGrace is how long a server that stops waits for the other nodes to fetch the clients that are to come back.
+const fetchGrace = 5 * time.Second
+
 // Shutdown ends every connection and returns when all have ended, or with ctx's error when that took too long.
 // Clients see that the transport closed, and reconnect by themselves. Then the cluster hears that the namespaces are
 // closed, so it has to be there until Shutdown has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
+	var err error
+	if s.recoveries != nil && s.recoveries.mover != nil {
+		err = s.conns.Shutdown(ctx)
+		draining, done := context.WithTimeout(ctx, fetchGrace)
+		s.recoveries.store.Drain(draining)
+		done()
+	}
 	if s.recoveries != nil {
 		s.recoveries.store.Close()
 	}
-	err := s.conns.Shutdown(ctx)
+	err = errors.Join(err, s.conns.Shutdown(ctx))
 	err = errors.Join(err, s.awaitPatient(ctx))
 	if s.library != nil {
 		err = errors.Join(err, s.library.Shutdown(ctx))

@@ -212,3 +212,35 @@ func putHeader(frame []byte, op byte, payload int) {
 		binary.BigEndian.PutUint64(frame[2:], uint64(payload))
 	}
 }
+
+// Content is what a [Part] says, where it is to become one elsewhere.
+type Content struct {
+	Binary  bool   `json:"b,omitempty"`
+	Payload []byte `json:"p"`
+}
+
+// Contents returns what the parts say.
+func (m *Message) Contents() []Content {
+	parts := m.Parts()
+	contents := make([]Content, len(parts))
+	for i := range parts {
+		contents[i] = Content{parts[i].binary, parts[i].Payload()}
+	}
+	return contents
+}
+
+// Of returns the message of such parts.
+func Of(contents []Content) *Message {
+	parts := make([]Part, len(contents))
+	for i, c := range contents {
+		op := byte(opText)
+		if c.Binary {
+			op = opBinary
+		}
+		parts[i] = newPart(op, c.Payload)
+	}
+	if len(parts) == 1 {
+		return single(parts[0])
+	}
+	return &Message{many: &parts}
+}

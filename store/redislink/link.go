@@ -85,6 +85,9 @@ func (l *Link) Close() {
 	l.topology.close()
 }
 
+// Scattered reports whether what is published may come over several connections, each in its own order.
+func (l *Link) Scattered() bool { return l.topology.cluster != nil }
+
 // Up reports whether the last question whether Redis is there was answered, and every [Subscriber] is subscribed to all
 // it wants.
 func (l *Link) Up() bool { return l.state.isUp() }

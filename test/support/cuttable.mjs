@@ -9,8 +9,9 @@ import net from "node:net";
 export class Cuttable {
   static async open(t, server) {
     const way = new Cuttable();
+    way.server = server; // may become another one
     way.listener = net.createServer((near) => {
-      const far = net.connect(server.port, "127.0.0.1");
+      const far = net.connect(way.server.port, "127.0.0.1");
       for (const [a, b] of [[near, far], [far, near]]) {
         way.sockets.add(a);
         a.on("error", () => {}); // its end is told to the other side by close

@@ -74,8 +74,13 @@ func (a *adapter) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
 	if m == nil {
 		return
 	}
+	sel, ok := a.reach(opts)
+	if a.lib.server.Handles(a.name) {
+		a.lib.server.Send(a.selection(opts), m, ok)
+		return
+	}
 	a.broadcast(packet, m, opts, "", nil)
-	if sel, ok := a.reach(opts); ok {
+	if ok {
 		a.cluster().Emit(sel, m, nil)
 	}
 }

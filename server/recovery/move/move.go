@@ -1,0 +1,438 @@
+package move
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"signalbox/server/hub"
+	"signalbox/server/recovery"
+)
+
+const (
+	// maxFetches bounds how many sessions a node fetches at once; others wait.
+	maxFetches = 64
+	// lookTimeout is how long other nodes have to say that they have a session. Those that say nothing are asked again, as they may
+	// only be busy, until findTimeout.
+	lookTimeout = 300 * time.Millisecond
+	findTimeout = 2 * time.Second
+	// fetchTimeout is how long a client waits at most until it comes in as a new one.
+	fetchTimeout = 5 * time.Second
+	// takeTimeout is how long the old node waits for the marks until it has the new one ask again.
+	takeTimeout = 900 * time.Millisecond
+	// heldFor is how long the old node leaves a session alone that another has asked for.
+	heldFor = 6 * time.Second
+	// pageBytes is about how much of what was missed one answer has: answers share the queue with what clients say.
+	pageBytes = 256 << 10
+
+	topicLook, topicTake, topicStay = "session.look", "session.take", "session.stay"
+)
+
+// ErrNodes: the session is, or may be, at another node, which has not given it away.
+var ErrNodes = errors.New("nodes")
+
+// Nodes are the other nodes: a [cluster.Cluster].
+type Nodes interface {
+	hub.Nodes
+	UID() string
+	AskNode(ctx context.Context, name, topic string, body []byte) ([]byte, error)
+	MarkChannels(namespace string, rooms []hub.Room) []string
+	Mark(namespace string, channels []string, mark string) bool
+	OnMark(call func(channel, mark string))
+}
+
+// Resident is the owner of a session that may go on at another node.
+type Resident interface {
+	// Pack ends the client's connection and lets no event of it through any more. It returns what the new node needs, and has p
+	// say from now on which messages are for the session. door says what kind of client wants it. false: it does not go.
+	Pack(door string, p *Passage) (Parcel, bool)
+	// Unpack undoes that, unless p is not the session's passage any more.
+	Unpack(p *Passage)
+	// Depart reports whether p is still the session's passage.
+	Depart(p *Passage) bool
+	// Missed returns what the client missed, and its rooms.
+	Missed(offset string) ([]recovery.Missed, []hub.Room, error)
+	// Moved ends the client's stay here without a word to anybody: it goes on elsewhere.
+	Moved(p *Passage)
+}
+
+// Newcomer is the client at the new node.
+type Newcomer interface {
+	// Land has the client in rooms, and out of those of left, with what it missed at the old node.
+	Land(missed []recovery.Missed, rooms, left []hub.Room) error
+	// Abandon undoes what arriving did, without a word where the old node has the session still.
+	Abandon(still bool)
+}
+
+// Parcel is what the new node needs of a session.
+type Parcel struct {
+	Node      string          `json:"node"`
+	Namespace string          `json:"namespace"`
+	ID        string          `json:"id"`
+	Rooms     []Room          `json:"rooms"`
+	Channels  []string        `json:"channels"`
+	State     json.RawMessage `json:"state,omitempty"` // the handler's
+}
+
+// Room is a room as nodes tell each other. Names may be any bytes.
+type Room struct {
+	Kind hub.Kind `json:"k"`
+	Name []byte   `json:"n"`
+}
+
+// Rooms returns the rooms of a parcel.
+func (p *Parcel) rooms() []hub.Room { return fromRooms(p.Rooms) }
+
+// SetRooms puts rooms into a parcel.
+func (p *Parcel) SetRooms(rooms []hub.Room) { p.Rooms = toRooms(rooms) }
+
+func toRooms(rooms []hub.Room) []Room {
+	out := make([]Room, len(rooms))
+	for i, r := range rooms {
+		out[i] = Room{r.Kind, []byte(r.Name)}
+	}
+	return out
+}
+
+func fromRooms(rooms []Room) []hub.Room {
+	out := make([]hub.Room, len(rooms))
+	for i, r := range rooms {
+		out[i] = hub.Room{Kind: r.Kind, Name: string(r.Name)}
+	}
+	return out
+}
+
+// Mover moves sessions of one process. Its methods may be called from any goroutine.
+type Mover struct {
+	// Static after construction.
+	nodes Nodes
+	hub   *hub.Hub
+	store *recovery.Store
+	slots chan struct{}
+
+	mu sync.Mutex
+	// mu guards the following.
+	passages map[string]*Passage
+	leaving  map[string]*leaving
+}
+
+// leaving is a session that another node is taking.
+type leaving struct {
+	*Passage
+	resident  Resident
+	namespace string
+	parcel    *Parcel // nil: it is being packed, or does not go
+	departed  bool    // its messages are not for this node any more; Mover.mu guards it
+	missed    []recovery.Missed
+	rooms     []Room
+}
+
+// New returns a mover of a store's sessions. It is called before the nodes are started.
+func New(nodes Nodes, h *hub.Hub, store *recovery.Store) *Mover {
+	m := &Mover{nodes: nodes, hub: h, store: store, slots: make(chan struct{}, maxFetches),
+		passages: make(map[string]*Passage), leaving: make(map[string]*leaving)}
+	h.Stepwise = true
+	nodes.OnMark(m.marked)
+	nodes.OnAsk(topicLook, answering(m.look))
+	nodes.OnAsk(topicTake, answering(m.take))
+	nodes.OnTell(topicStay, func(id []byte) { m.release(string(id)) })
+	return m
+}
+
+// answering is f as an answer to a question in JSON.
+func answering[Q, A any](f func(context.Context, Q) *A) func(context.Context, []byte) []byte {
+	return func(ctx context.Context, body []byte) []byte {
+		var q Q
+		if json.Unmarshal(body, &q) != nil {
+			return nil
+		}
+		a := f(ctx, q)
+		if a == nil {
+			return nil
+		}
+		b, _ := json.Marshal(a) // of texts, bytes and checked JSON
+		return b
+	}
+}
+
+// marked takes a mark: its text is a role and a passage's id.
+func (m *Mover) marked(channel, mark string) {
+	if len(mark) < 2 {
+		return
+	}
+	m.mu.Lock()
+	p := m.passages[mark[1:]]
+	m.mu.Unlock()
+	if p != nil {
+		p.mark(mark[:1], channel)
+	}
+}
+
+func (m *Mover) add(p *Passage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passages[p.id] = p
+}
+
+// addLeaving is add for a session that leaves, unless it does already.
+func (m *Mover) addLeaving(l *leaving) (before *leaving) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if before = m.leaving[l.id]; before == nil {
+		m.passages[l.id], m.leaving[l.id] = l.Passage, l
+	}
+	return before
+}
+
+func (m *Mover) remove(id string) *leaving {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.leaving[id]
+	delete(m.passages, id)
+	delete(m.leaving, id)
+	return l
+}
+
+type lookQuestion struct {
+	Session string `json:"session"`
+	Door    string `json:"door"`
+	Passage string `json:"passage"`
+	UID     string `json:"uid"`
+}
+
+// look is asked whether a session is here, which then is kept for who asks.
+func (m *Mover) look(_ context.Context, q lookQuestion) *Parcel {
+	r, _ := m.store.Find(q.Session).(Resident)
+	if r == nil {
+		return nil
+	}
+	l := &leaving{Passage: newPassage(q.Passage, false, q.UID, nil), resident: r}
+	if before := m.addLeaving(l); before != nil { // it has asked before
+		before.mu.Lock()
+		defer before.mu.Unlock()
+		return before.parcel
+	}
+	parcel, ok := r.Pack(q.Door, l.Passage)
+	if !ok {
+		m.release(q.Passage)
+		return nil
+	}
+	parcel.Node = m.nodes.ID()
+	parcel.Channels = m.nodes.MarkChannels(parcel.Namespace, parcel.rooms())
+	l.mu.Lock()
+	l.channels, l.namespace, l.parcel = parcel.Channels, parcel.Namespace, &parcel
+	l.mu.Unlock()
+	time.AfterFunc(heldFor, func() { m.release(q.Passage) })
+	return &parcel
+}
+
+// release gives up a passage that nobody has finished.
+func (m *Mover) release(id string) {
+	switch l := m.remove(id); {
+	case l == nil:
+	case l.departed: // what became of it nobody knows
+		l.resident.Moved(l.Passage)
+	default:
+		l.resident.Unpack(l.Passage)
+	}
+}
+
+type takeQuestion struct {
+	Passage string `json:"passage"`
+	Offset  string `json:"offset"`
+	From    int    `json:"from"` // which of the missed comes first
+}
+
+type takeAnswer struct {
+	Fault  string            `json:"fault,omitempty"`
+	Rooms  []Room            `json:"rooms,omitempty"`
+	Missed []recovery.Missed `json:"missed,omitempty"`
+	More   bool              `json:"more,omitempty"` // ask again
+}
+
+// take is asked for a session that was looked for, by pages.
+func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
+	m.mu.Lock()
+	l := m.leaving[q.Passage]
+	m.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	if !m.depart(l) {
+		m.release(q.Passage)
+		return &takeAnswer{Fault: recovery.ErrUnknown.Error()}
+	}
+	if q.From == 0 {
+		ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+		defer cancel()
+		select {
+		case <-l.complete:
+		case <-ctx.Done():
+			return &takeAnswer{More: true}
+		}
+		missed, rooms, err := l.resident.Missed(q.Offset)
+		l.resident.Moved(l.Passage) // for better or worse
+		if err != nil {
+			m.remove(q.Passage)
+			return &takeAnswer{Fault: err.Error()}
+		}
+		l.missed, l.rooms = missed, toRooms(rooms)
+	}
+	a := &takeAnswer{Rooms: l.rooms}
+	for bytes := 0; q.From < len(l.missed); q.From++ {
+		if bytes > pageBytes {
+			a.More = true
+			return a
+		}
+		for _, part := range l.missed[q.From].Parts {
+			bytes += len(part.Payload)
+		}
+		a.Missed = append(a.Missed, l.missed[q.From])
+	}
+	m.remove(q.Passage)
+	return a
+}
+
+// depart has a session on its way, once: from now on what is sent here is not for it any more. It reports false where the
+// session is none of this node's, or the other nodes cannot be told.
+func (m *Mover) depart(l *leaving) (ok bool) {
+	m.mu.Lock()
+	first := !l.departed
+	l.departed = true
+	m.mu.Unlock()
+	if !first {
+		return true
+	}
+	m.hub.Between(func() {
+		if l.resident.Depart(l.Passage) {
+			l.switchOwn()
+			ok = m.nodes.Mark(l.namespace, l.channels, oldNode+l.id)
+		}
+	})
+	return ok
+}
+
+// Fetch takes a session over from another node. door says what kind of client wants it; arrive is called with what is known of it, has
+// the client join its rooms, where p says which messages are for it, and returns who it is here. The error is why that could
+// not be.
+func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, rooms []hub.Room, p *Passage) (Newcomer, error)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	select {
+	case m.slots <- struct{}{}:
+		defer func() { <-m.slots }()
+	case <-ctx.Done():
+		return ErrNodes
+	}
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	id := hex.EncodeToString(b[:])
+	parcel, err := m.find(ctx, lookQuestion{Session: pid, Door: door, Passage: id, UID: m.nodes.UID()})
+	if err != nil {
+		return err
+	}
+	p := newPassage(id, true, m.nodes.UID(), parcel.Channels)
+	m.add(p)
+	defer m.remove(id)
+	newcomer, err := arrive(parcel, parcel.rooms(), p)
+	if err != nil {
+		m.nodes.TellNode(parcel.Node, topicStay, []byte(id))
+		return err
+	}
+	m.hub.Between(func() {
+		p.switchOwn()
+		if !m.nodes.Mark(parcel.Namespace, parcel.Channels, newNode+id) {
+			err = ErrNodes
+		}
+	})
+	if err != nil {
+		newcomer.Abandon(true)
+		m.nodes.TellNode(parcel.Node, topicStay, []byte(id))
+		return err
+	}
+	missed, rooms, err := m.collect(ctx, parcel.Node, takeQuestion{Passage: id, Offset: offset})
+	if err == nil {
+		in := fromRooms(rooms)
+		left := slices.DeleteFunc(parcel.rooms(), func(r hub.Room) bool { return slices.Contains(in, r) })
+		err = newcomer.Land(missed, in, left)
+	}
+	if err != nil {
+		newcomer.Abandon(false)
+	}
+	return err
+}
+
+// find asks the node that a session's id names, and all others where that has it not.
+func (m *Mover) find(ctx context.Context, q lookQuestion) (parcel Parcel, err error) {
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	body, _ := json.Marshal(q) // of texts
+	for {
+		again := time.After(lookTimeout)
+		if parcel, err = m.ask(ctx, q, body); err != ErrNodes {
+			return parcel, err
+		}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return parcel, err
+		}
+	}
+}
+
+func (m *Mover) ask(ctx context.Context, q lookQuestion, body []byte) (parcel Parcel, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	answer, err := m.nodes.AskNode(ctx, recovery.NodeOf(q.Session), topicLook, body)
+	if err == nil && len(answer) > 0 {
+		return parcel, json.Unmarshal(answer, &parcel)
+	}
+	answers, complete := m.nodes.Ask(ctx, topicLook, body)
+	for _, answer := range answers {
+		if len(answer) > 0 {
+			return parcel, json.Unmarshal(answer, &parcel)
+		}
+	}
+	if !complete {
+		return parcel, ErrNodes
+	}
+	return parcel, recovery.ErrUnknown
+}
+
+// collect asks for all pages of what a client missed.
+func (m *Mover) collect(ctx context.Context, node string, q takeQuestion) (missed []recovery.Missed, rooms []Room, err error) {
+	for {
+		body, _ := json.Marshal(q) // of texts
+		var a takeAnswer
+		answer, err := m.nodes.AskNode(ctx, node, topicTake, body)
+		if err == nil {
+			err = json.Unmarshal(answer, &a)
+		}
+		if err != nil {
+			return nil, nil, ErrNodes
+		}
+		if a.Fault != "" {
+			return nil, nil, faultOf(a.Fault)
+		}
+		missed, rooms = append(missed, a.Missed...), a.Rooms
+		if q.From = len(missed); !a.More {
+			return missed, rooms, nil
+		}
+	}
+}
+
+// faultOf returns the reason that another node gives.
+func faultOf(text string) error {
+	for _, err := range []error{recovery.ErrUnknown, recovery.ErrPosition, recovery.ErrTrimmed, recovery.ErrTooMuch} {
+		if strings.HasPrefix(text, err.Error()) {
+			return err
+		}
+	}
+	return ErrNodes
+}
