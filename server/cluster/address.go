@@ -46,6 +46,23 @@ const (
 // SocketPrefix returns what the ids of all sockets of this node begin with.
 func (c *Cluster) SocketPrefix() string { return c.socketPrefix }
 
+// NodeOf returns the other node that has given an id to a socket or a session, and where it can be reached; "": it is
+// not known, or it is gone.
+func (c *Cluster) NodeOf(id string) (node, url string) {
+	if len(id) != socketIDLength {
+		return "", ""
+	}
+	return c.members.reach(id[:prefixLength])
+}
+
+// Knows reports whether another node is one of the cluster.
+func (c *Cluster) Knows(node string) bool {
+	c.members.mu.Lock()
+	defer c.members.mu.Unlock()
+	_, known := c.members.heard[node]
+	return known
+}
+
 // socketPrefix makes a prefix of a node's id.
 func socketPrefix(node string) string {
 	raw, _ := hex.DecodeString(node[:6]) // hex digits: see Options

@@ -26,7 +26,7 @@ var (
 	errTooLarge  = errors.New("more than a client may be sent")
 )
 
-// Options are what a cluster stands on. All but Sharded, OnPlain, MaxPayload and Translate are needed.
+// Options are what a cluster stands on. All but Sharded, URL, OnPlain, MaxPayload and Translate are needed.
 type Options struct {
 	Link *redislink.Link
 	Hub  *hub.Hub
@@ -36,6 +36,8 @@ type Options struct {
 	Sharded bool
 	// NodeID names this node: 16 hex digits that no other node has, see [NewNodeID].
 	NodeID string
+	// URL is where other nodes reach this one; "": nowhere.
+	URL string
 	// OnPlain takes what some program has published on update, broadcast, user:<id> or room:<id>. It runs on the
 	// goroutine that receives and must not wait. The error says that the payload is of no use; it is counted. nil:
 	// nobody is told.
@@ -60,6 +62,7 @@ type Cluster struct {
 	prefix       string
 	sharded      bool
 	id           string // of the node, among signalbox nodes
+	url          string
 	uid          string // of the adapter, as Node has it
 	signature    []byte // what a classic broadcast of this node begins with; sharded: what ends it, but for the namespace
 	everyone     string // the channel of all signalbox nodes
@@ -131,7 +134,7 @@ type subscribedChannel struct {
 // New returns a cluster that has not been started, and makes it the Bus of the hub.
 func New(o Options) *Cluster {
 	c := &Cluster{
-		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, uid: randomName(),
+		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, url: o.URL, uid: randomName(),
 		maxPayload: o.MaxPayload, closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, log: o.Log,
 		socketPrefix: socketPrefix(o.NodeID), everyone: o.Prefix + markerSuffix, here: o.Prefix + hereSuffix,
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space),

@@ -394,3 +394,30 @@ func TestRoomsOfOthersLeaveNothingBehind(t *testing.T) {
 		t.Errorf("%d rooms are subscribed to, want lobby 42 and new2", len(b.rooms.rooms))
 	}
 }
+
+// TestWhereNodesAre has nodes find each other by the ids that they give to sessions.
+func TestWhereNodesAre(t *testing.T) {
+	r := redistest.Start(t)
+	at := func(url string) nodeOption { return func(o *Options) { o.URL = url } }
+	a, b, silent := startNode(t, r, at("http://10.0.0.1:3000")), startNode(t, r, at("http://10.0.0.2:3000")), startNode(t, r)
+	meet(t, a, b, silent)
+	session := func(of *node) string { return of.SocketPrefix() + "0123456789abcdef" }
+	want := func(from, of *node, url string) {
+		t.Helper()
+		if id, got := from.NodeOf(session(of)); got != url || url != "" && (id != of.ID() || !from.Knows(id)) {
+			t.Errorf("%s is at %q, %q, want %q", of.ID(), id, got, url)
+		}
+	}
+	want(a, b, "http://10.0.0.2:3000")
+	want(b, a, "http://10.0.0.1:3000")
+	want(silent, a, "http://10.0.0.1:3000")
+	want(a, silent, "")
+	want(a, a, "")
+	if id, _ := a.NodeOf("AAAA"); id != "" || a.Knows("0123456789abcdef") || a.Knows(a.ID()) {
+		t.Error("a node knows others than there are")
+	}
+	b.Stop()
+	eventually(t, "the others know that one has gone", func() bool { return !a.Knows(b.ID()) })
+	want(a, b, "")
+	want(silent, a, "http://10.0.0.1:3000")
+}

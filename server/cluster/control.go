@@ -10,8 +10,8 @@ import (
 // What signalbox nodes say to each other beside messages. A control message is one letter, the id of the node that
 // sends it, and a body. Those for all go over one channel, those for one node over that node's own.
 const (
-	controlHere   = 'L' // I am there
-	controlMeet   = 'M' // I have come, or come back: who else is there?
+	controlHere   = 'L' // I am there; NODE_URL, where there is one
+	controlMeet   = 'M' // I have come, or come back: who else is there? NODE_URL as well
 	controlBye    = 'Q'
 	controlTell   = 'T' // topic, body
 	controlAsk    = 'A' // id, topic, body
@@ -76,11 +76,11 @@ func (c *Cluster) control(payload []byte) error {
 	}
 	switch payload[0] {
 	case controlHere:
-		c.members.hear(node, now)
+		c.members.hear(node, body, now)
 		return nil
 	case controlMeet:
-		c.members.hear(node, now)
-		c.tellOne(node, c.appendControl(controlHere))
+		c.members.hear(node, body, now)
+		c.tellOne(node, append(c.appendControl(controlHere), c.url...))
 		return nil
 	case controlBye:
 		c.members.forget(node)

@@ -155,7 +155,7 @@ func (c *Cluster) meet() {
 	if err := c.subscriber.SubscribeOnce(ctx, c.rooms.kind(), c.here); err != nil {
 		return // Redis has gone again
 	}
-	c.tellAll(c.appendControl(controlMeet))
+	c.tellAll(append(c.appendControl(controlMeet), c.url...))
 	c.look()
 	c.meeting.Do(func() { close(c.met) })
 }
@@ -178,7 +178,7 @@ func (c *Cluster) beat() {
 		}
 		if now.Sub(beaten) >= beatInterval {
 			beaten = now
-			c.tellAll(c.appendControl(controlHere))
+			c.tellAll(append(c.appendControl(controlHere), c.url...))
 			c.members.age(now)
 		}
 		c.look()

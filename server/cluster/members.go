@@ -20,23 +20,40 @@ type members struct {
 	mu sync.Mutex
 	// mu guards the following.
 	heard map[string]time.Time // by node: when it was heard of last
+	urls  map[string]nodeURL   // where those can be reached that say so, by what their ids begin with
 	older map[string]time.Time // the same of nodes of a version that tells in another way what it wants
 	since time.Time            // since when Redis is there; zero: it is away
 	there int                  // how many other nodes are subscribed to everything they want, as it was counted last
 }
 
+// nodeURL is where a node can be reached.
+type nodeURL struct{ node, url string }
+
 func newMembers() members {
-	return members{heard: make(map[string]time.Time), older: make(map[string]time.Time)}
+	return members{heard: make(map[string]time.Time), urls: make(map[string]nodeURL), older: make(map[string]time.Time)}
 }
 
-// hear notes that a node is there: it says so itself, once it is subscribed to everything it wants.
-func (m *members) hear(node string, now time.Time) {
+// hear notes that a node is there: it says so itself, once it is subscribed to everything it wants, and where it can
+// be reached by others; empty: nowhere.
+func (m *members) hear(node string, url []byte, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.heard[node]; !known {
+	_, known := m.heard[node]
+	if !known {
 		m.there++
 	}
 	m.heard[node] = now
+	if !known && len(url) > 0 {
+		m.urls[socketPrefix(node)] = nodeURL{node, string(url)}
+	}
+}
+
+// reach returns the node whose ids begin so, and where it is; "": nowhere that is known.
+func (m *members) reach(prefix string) (node, url string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.urls[prefix]
+	return at.node, at.url
 }
 
 func (m *members) hearOlder(node string, now time.Time) {
@@ -49,8 +66,15 @@ func (m *members) hearOlder(node string, now time.Time) {
 func (m *members) forget(node string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forgetLocked(node)
+}
+
+func (m *members) forgetLocked(node string) {
 	delete(m.heard, node)
 	delete(m.older, node)
+	if isNodeID(node) && m.urls[socketPrefix(node)].node == node {
+		delete(m.urls, socketPrefix(node))
+	}
 }
 
 // away and back are called when Redis has gone, and when it is there again.
@@ -76,7 +100,7 @@ func (m *members) age(now time.Time) {
 	for _, nodes := range []map[string]time.Time{m.heard, m.older} {
 		for node, at := range nodes {
 			if now.Sub(at) >= forgetAfter {
-				delete(nodes, node)
+				m.forgetLocked(node)
 			}
 		}
 	}
