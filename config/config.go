@@ -79,6 +79,7 @@ type Config struct {
 	HandoverGrace  time.Duration `env:"HANDOVER_GRACE" default:"10s" min:"0s" max:"10m" doc:"with REDIS_URL: how long the users of a server that stops stay in lists, to come back on another one; then they have left"`
 	DrainDelay     time.Duration `env:"DRAIN_DELAY" default:"0s" min:"0s" max:"10m" doc:"from SIGTERM, when /readyz turns to 503, until clients are told to go: what the load balancer takes to notice. It is a part of SHUTDOWN_TIMEOUT"`
 	DrainSpread    time.Duration `env:"DRAIN_SPREAD" default:"3s" min:"0s" max:"10m" doc:"with REDIS_URL: the time over which the clients of a server that stops are handed over, in waves, so that they do not all come to the others at once; at most half of SHUTDOWN_TIMEOUT"`
+	NodeURL        NodeURL       `env:"NODE_URL" doc:"with REDIS_URL: where the other servers reach this one, such as http://10.0.0.5:3000. Requests of clients that poll may then come to any server that has one: they are passed on to the server of their session. Empty: a load balancer has to keep such a client at one server"`
 
 	APIKey Secret `group:"Backends" env:"API_KEY" live:"true" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
@@ -215,6 +216,9 @@ func (c Config) Warnings() []string {
 	}
 	if c.Clustered() && !c.RedisTLSVerify && !strings.HasPrefix(string(c.RedisURL), "rediss") {
 		w = append(w, "REDIS_TLS_VERIFY=false does nothing without a REDIS_URL that begins with rediss")
+	}
+	if c.NodeURL != "" && !c.Clustered() {
+		w = append(w, "NODE_URL does nothing without REDIS_URL")
 	}
 	if !c.Metrics && c.MetricsToken != "" {
 		w = append(w, "METRICS_TOKEN does nothing while METRICS=false")

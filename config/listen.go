@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -103,6 +104,23 @@ func (d *Domains) UnmarshalText(text []byte) error {
 // TLS reports whether the TCP ports speak TLS.
 func (c Config) TLS() bool { return c.TLSCertFile != "" || len(c.TLSDomains) > 0 }
 
+// NodeURL is where other servers reach this one: a scheme and a host, with a port where it is not the scheme's.
+type NodeURL string
+
+// UnmarshalText parses a URL.
+func (n *NodeURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("not where a server is; write http://10.0.0.5:3000, or https://node1.example.com")
+	}
+	*n = NodeURL(u.Scheme + "://" + u.Host)
+	return nil
+}
+
+// Forwards reports whether servers pass requests on to each other.
+func (c Config) Forwards() bool { return c.NodeURL != "" && c.Clustered() }
+
 // listenFaults returns what is wrong with the settings of listeners together.
 func (c Config) listenFaults() []error {
 	var faults []error
@@ -114,6 +132,7 @@ func (c Config) listenFaults() []error {
 			faults = append(faults, errors.New(text))
 		}
 	}
+	add(c.ProxyProtocol && c.NodeURL != "" && c.TrustedProxies.Hops > 0, "NODE_URL with PROXY_PROTOCOL: every connection would need a PROXY header, and other servers send none; set TRUSTED_PROXIES to the proxies' addresses")
 	add((c.TLSCertFile == "") != (c.TLSKeyFile == ""), "TLS_CERT_FILE and TLS_KEY_FILE belong together; set both or neither")
 	add(c.TLSCertFile != "" && len(c.TLSDomains) > 0, "TLS_CERT_FILE with TLS_DOMAINS: a certificate comes from a file or by ACME; leave one of the two empty")
 	add(len(c.TLSDomains) > 0 && c.TLSCache == "", "TLS_DOMAINS: set TLS_CACHE to a folder, or each start asks for new certificates until the authority gives no more")

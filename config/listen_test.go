@@ -45,3 +45,34 @@ func TestListenSocketMode(t *testing.T) {
 		t.Error("rw is taken for a mode")
 	}
 }
+
+func TestNodeURL(t *testing.T) {
+	for text, want := range map[string]NodeURL{
+		"":                           "",
+		"http://10.0.0.5:3000":       "http://10.0.0.5:3000",
+		"https://node1.example.com/": "https://node1.example.com",
+		"http://[fd00::1]:3000":      "http://[fd00::1]:3000",
+		"10.0.0.5:3000":              "-",
+		"http://":                    "-",
+		"ftp://10.0.0.5":             "-",
+		"http://10.0.0.5/socket.io":  "-",
+		"http://me:pw@10.0.0.5":      "-",
+		"http://10.0.0.5?x":          "-",
+	} {
+		cfg, err := Load(env("NODE_URL", text, "REDIS_URL", "redis://127.0.0.1"))
+		if want == "-" {
+			if err == nil || !strings.Contains(err.Error(), "NODE_URL=") {
+				t.Errorf("NODE_URL=%s: %v, want an error", text, err)
+			}
+		} else if err != nil || cfg.NodeURL != want || cfg.Forwards() != (want != "") {
+			t.Errorf("NODE_URL=%s is %q, %v, want %q", text, cfg.NodeURL, err, want)
+		}
+	}
+	cfg, err := Load(env("NODE_URL", "http://10.0.0.5"))
+	if err != nil || cfg.Forwards() || !strings.Contains(strings.Join(cfg.Warnings(), " "), "NODE_URL does nothing without REDIS_URL") {
+		t.Errorf("without REDIS_URL: %v, %q", err, cfg.Warnings())
+	}
+	if _, err := Load(env("NODE_URL", "http://10.0.0.5", "PROXY_PROTOCOL", "true", "TRUSTED_PROXIES", "1")); err == nil {
+		t.Error("every connection needs a PROXY header that other servers do not send")
+	}
+}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -40,6 +41,8 @@ type Options struct {
 	Admin *adminui.Admin
 	// API is what backends call; nil: there is none.
 	API *APIParts
+	// ForwardKey returns the key with which servers sign what they pass on, see [forward.Options]. Needed with Cluster.
+	ForwardKey func(ctx context.Context, have []byte) ([]byte, error)
 	// Cluster is this server's place among others; nil: it is alone. It is the hub's Bus, and New starts it.
 	Cluster *cluster.Cluster
 }
@@ -53,6 +56,7 @@ func New(o Options) (*Server, error) {
 			UpgradeTimeout:  o.Config.UpgradeTimeout,
 			SessionCookie:   string(o.Config.SessionCookie),
 			AllowEIO3:       o.Config.AllowEIO3,
+			PrefixAll:       o.Config.Forwards(),
 			BodyReadTimeout: o.Config.BodyReadTimeout,
 			Transports:      o.Config.Transports,
 		},
@@ -112,6 +116,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.library = lib
+	s.forward = newForwarder(o, door, metrics)
 	s.console = s.newConsole(o, door)
 	s.api = newAPI(o, door, s)
 	s.doors = newDoors(o, door, metrics, s)
@@ -140,7 +145,7 @@ func connConfig(cfg config.Config, log *slog.Logger) conn.Config {
 		CompressBytes:       int(cfg.CompressBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
 		MaxConnections:      cfg.MaxConnections,
-		MaxDescriptors:      clientDescriptors(openFiles()),
+		MaxDescriptors:      clientDescriptors(filesFor(cfg)),
 		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
 		ClientIP:            clientIP(proxiesOf(cfg)),

@@ -75,7 +75,13 @@ func (s *Server) routes(files *clientFiles) http.Handler {
 	})
 	s.routed = alsoAt(s.cfg.SocketIOPaths, r)
 	s.front.Store(newFront(s.cfg.Origins(), s.routed))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.Load().ServeHTTP(w, r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.forward == nil {
+			s.front.Load().ServeHTTP(w, r)
+			return
+		}
+		s.forward.Serve(w, r, s.front.Load())
+	})
 }
 
 // read registers a route for GET and HEAD.

@@ -14,6 +14,7 @@ import (
 	"signalbox/config"
 	"signalbox/server/api"
 	"signalbox/server/conn"
+	"signalbox/server/forward"
 	"signalbox/server/listen"
 	"signalbox/server/socketio/library"
 )
@@ -43,8 +44,9 @@ type Server struct {
 	debug    *debugServer   // nil without DEBUG_ADDR
 	doors    doorSet        // set before Run; nil: there are none
 	library  *library.Library
-	console  http.Handler // nil: it is off
-	api      *api.API     // nil: there is none
+	console  http.Handler       // nil: it is off
+	api      *api.API           // nil: there is none
+	forward  *forward.Forwarder // nil: nothing is passed on
 
 	// Owned by the caller of New, until Run.
 	closers  []func()
@@ -125,7 +127,7 @@ func (s *Server) openPorts() error {
 		listen.Close(open)
 		return err
 	}
-	s.listener = conn.Listen(open[0], listenerOptions(s.cfg, openFiles(), s.log))
+	s.listener = conn.Listen(open[0], listenerOptions(s.cfg, filesFor(s.cfg), s.log))
 	s.ports = []net.Listener{s.listener}
 	for _, l := range open[1:] {
 		s.ports = append(s.ports, s.listener.Beside(l))
@@ -247,6 +249,9 @@ func (s *Server) drain(served chan error) {
 	defer done()
 	if err := s.realtime.Shutdown(tell); err != nil {
 		s.log.Warn("clients were cut at the deadline", "error", err)
+	}
+	if s.forward != nil {
+		s.forward.Shutdown(tell)
 	}
 	s.closePorts()
 	for range cap(served) {

@@ -55,11 +55,18 @@ func newCluster(cfg config.Config, h *hub.Hub, s *sharedStores, log *slog.Logger
 		return nil
 	}
 	return cluster.New(cluster.Options{
-		Link: s.link, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: s.id,
+		Link: s.link, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: s.id, URL: string(cfg.NodeURL),
 		MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
 		OnPlain:   func(channel string, payload []byte) error { return publish.Receive(h, channel, payload) },
 		Translate: rooms.TranslateForeign,
 	})
+}
+
+// forwardKey returns what [server.Options] needs.
+func (s *sharedStores) forwardKey(prefix string) func(context.Context, []byte) ([]byte, error) {
+	return func(ctx context.Context, have []byte) ([]byte, error) {
+		return redis.ForwardKey(ctx, s.link, prefix, have)
+	}
 }
 
 // others are the other servers, as handlers see them.

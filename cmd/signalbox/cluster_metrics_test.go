@@ -27,7 +27,7 @@ func TestMetricsPageOfACluster(t *testing.T) {
 	}
 	runToEnd(t, alone.Run)()
 
-	cfg.RedisURL = config.Secret(redistest.Start(t).URL())
+	cfg.RedisURL, cfg.NodeURL = config.Secret(redistest.Start(t).URL()), "http://127.0.0.1:3000"
 	compareMore(t, cfg, known, "cluster")
 }
 
@@ -75,7 +75,7 @@ func compareMore(t *testing.T, cfg config.Config, known map[string]bool, name st
 }
 
 // runToEnd runs a server; the result ends it.
-func runToEnd(t *testing.T, run func(context.Context) error) (end func()) {
+func runToEnd(t testing.TB, run func(context.Context) error) (end func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

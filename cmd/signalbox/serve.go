@@ -128,9 +128,10 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		API: &server.APIParts{
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
 		},
-		Console: consoleParts(cfg, given),
-		Admin:   handlers.admin,
-		Cluster: bus,
+		Console:    consoleParts(cfg, given),
+		Admin:      handlers.admin,
+		Cluster:    bus,
+		ForwardKey: shared.forwardKey(cfg.RedisPrefix),
 	})
 	if err != nil {
 		return nil, err

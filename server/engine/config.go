@@ -16,8 +16,10 @@ type Config struct {
 	SessionCookie string
 	// AllowEIO3 lets clients of Engine.IO 3 in, see package eio3.
 	AllowEIO3 bool
-	// IDPrefix begins the ids of their sessions, which are ids of sockets as well.
-	IDPrefix string
+	// IDPrefix names this server among others, at most 4 characters of base64url. It begins the ids of sessions of
+	// Engine.IO 3, which are ids of sockets as well, and with PrefixAll those of others.
+	IDPrefix  string
+	PrefixAll bool
 }
 
 const kiB = 1 << 10

@@ -28,9 +28,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, descriptors int) 
 // newSession returns a session that requests find already: its client may know its id before the handshake has
 // returned.
 func (s *Server) newSession(r *http.Request, query url.Values) *Session {
-	session := &Session{srv: s, id: newID(), request: s.newRequest(r), eio3: isVersion3(query)}
-	if session.eio3 {
-		session.id = (s.cfg.IDPrefix + session.id)[:len(session.id)]
+	session := &Session{srv: s, request: s.newRequest(r), eio3: isVersion3(query)}
+	if session.eio3 || s.cfg.PrefixAll {
+		session.id = newID(s.cfg.IDPrefix)
+	} else {
+		session.id = newID("")
 	}
 	session.textOnly.Store(query.Get("b64") != "")
 	s.keep(session)

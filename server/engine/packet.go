@@ -26,11 +26,12 @@ const (
 	separator = 0x1e
 )
 
-// newID returns a session id of 120 random bits. Knowing it is all that a request needs to speak for the session.
-func newID() string {
+// newID returns a session id of 20 characters: prefix, and random bits, 96 at least. Knowing it is all that a request
+// needs to speak for the session.
+func newID(prefix string) string {
 	var b [15]byte
 	rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return prefix + base64.RawURLEncoding.EncodeToString(b[:])[len(prefix):]
 }
 
 // openPacket returns the first packet of a session.

@@ -42,6 +42,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.srv.conns.Refuse(w, refused)
 		return
 	}
+	if hop := hopOf(r); hop.From != "" {
+		s.srv.note(s.srv.hops.polls, s, hop)
+		defer s.srv.forgetHop(s.srv.hops.polls, s)
+		hold = hold || hop.Brief
+	}
 	var timeout <-chan time.Time
 	if hold {
 		timeout = time.After(probedPollWait)

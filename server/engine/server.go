@@ -29,6 +29,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu
+	hops     hops                // guarded by mu
 }
 
 // Stats is a reading of the counters, those of connections of all kinds included. Totals count from the start of the
@@ -73,6 +74,7 @@ func New(conns *conn.Server, cfg Config, open func(*Session) conn.Receiver) *Ser
 		parting:  conns.Deadlines(min(partingWait, limits.CloseTimeout)),
 		requests: newInterner(),
 		sessions: make(map[string]*Session),
+		hops:     newHops(),
 	}
 }
 
@@ -123,6 +125,7 @@ func (s *Server) forget(session *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, session.id)
+	delete(s.hops.streams, session)
 }
 
 // ServeHTTP serves handshakes, polls, posts and websocket upgrades. Errors are answered with a JSON body of code and

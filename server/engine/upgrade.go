@@ -63,6 +63,7 @@ func (s *Server) upgradeSession(w http.ResponseWriter, r *http.Request, session 
 	if textOnly {
 		session.textOnly.Store(true) // until the upgrade this makes no difference
 	}
+	s.note(s.hops.streams, session, hopOf(r))
 	session.setProbe(ws)
 	s.conns.Spawn(func() { session.runProbe(ws) })
 }
@@ -124,6 +125,7 @@ func (s *Session) goneLocked() bool {
 // freeProbe gives the place for an upgrade back: the next one need not wait until the websocket of this one is closed.
 func (s *Session) freeProbe() {
 	s.srv.upgradesFailed.Add(1)
+	s.srv.forgetHop(s.srv.hops.streams, s)
 	s.c.Lock()
 	defer s.c.Unlock()
 	s.polling.probe = nil

@@ -74,13 +74,14 @@ export function adapted(text, port, servers) {
   return text;
 }
 
-/** One nginx with the configuration of the document, on a loopback port, in front of servers. All it writes is in a folder of its own. */
+/** One nginx with the configuration of the document or another one, on a loopback port, in front of servers. All it writes is in a folder of its own. */
 export class Nginx extends Server {
-  static async start(servers) {
+  static async start(servers, text = (port) => adapted(documented(), port, servers)) {
     const nginx = new Nginx(await freePort(), {}, undefined);
+    nginx.text = text;
     nginx.dir = mkdtempSync(path.join(tmpdir(), "signalbox-nginx-"));
     try {
-      writeFileSync(path.join(nginx.dir, "nginx.conf"), wrapped(adapted(documented(), nginx.port, servers)));
+      nginx.#write(servers);
       nginx.command = [findNginx(), ["-p", nginx.dir, "-c", path.join(nginx.dir, "nginx.conf"), "-e", "stderr"], nginx.dir];
       await nginx.start();
     } catch (err) {
@@ -89,6 +90,16 @@ export class Nginx extends Server {
       throw err;
     }
     return nginx;
+  }
+
+  #write(servers) {
+    writeFileSync(path.join(this.dir, "nginx.conf"), wrapped(this.text(this.port, servers)));
+  }
+
+  /** Sends to these servers from now on, as soon as nginx has read that; what is under way goes on. */
+  reload(servers) {
+    this.#write(servers);
+    process.kill(this.child.pid, "SIGHUP");
   }
 
   async stop() {

@@ -42,7 +42,7 @@ async function startNodes({ env }) {
 /** One process of the server under test, on a loopback port of its own. */
 export class Server {
   /**
-   * Starts a server with these settings; command, as [program, arguments, folder], replaces the server under test, and started
+   * Starts a server with these settings, where a value may be a function of its port; command, as [program, arguments, folder], replaces the server under test, and started
    * is the path that tells that it has started.
    */
   static async start({ env = {}, command = serverCommand(), started } = {}) {
@@ -61,7 +61,7 @@ export class Server {
     this.port = port;
     this.command = command;
     this.url = `http://127.0.0.1:${port}`;
-    this.env = env;
+    this.env = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, typeof value === "function" ? value(port) : value]));
     this.stdio = ["ignore", "pipe", "pipe"];
     /** What answers 200 once the server has started. */
     this.started = "/readyz";
