@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster bench-growth soak build dist client run clean
+.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster bench-growth bench-cuts soak build dist client run clean
 
 all: lint test build
 
@@ -88,6 +88,10 @@ conformance:
 # bench-growth shows what one server spends beside what it holds.
 bench-growth: build bin/signalbox-bench
 	bin/signalbox-bench growth
+
+# bench-cuts breaks connections and restarts servers; it needs Node.
+bench-cuts: build bin/signalbox-bench
+	bin/signalbox-bench cuts
 
 bench: build bin/signalbox-bench
 	bin/signalbox-bench compare

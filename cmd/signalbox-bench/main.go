@@ -6,7 +6,8 @@
 // runs the same scenarios against signalbox, Node's socket.io and the stock library, each pinned to a processor of its
 // own, and writes docs/benchmarks.md. What only signalbox has, its other doors, the API and the history, is measured
 // against itself. "signalbox-bench cluster" does it for servers that share a Redis, which it starts, and
-// "signalbox-bench growth" measures how what one server spends grows with what it holds.
+// "signalbox-bench growth" measures how what one server spends grows with what it holds. "signalbox-bench cuts" measures what
+// arrives while connections break and servers are started again.
 //
 // "signalbox-bench soak" measures nothing: it checks what servers promise while connections are cut and servers end.
 //
@@ -26,6 +27,7 @@ import (
 	"signalbox/cmd/signalbox-bench/bare"
 	"signalbox/cmd/signalbox-bench/cluster"
 	"signalbox/cmd/signalbox-bench/compare"
+	"signalbox/cmd/signalbox-bench/cuts"
 	"signalbox/cmd/signalbox-bench/growth"
 	"signalbox/cmd/signalbox-bench/load"
 	"signalbox/cmd/signalbox-bench/soak"
@@ -53,6 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		err = cluster.Run(ctx, rest, stdout, stderr)
 	case "growth":
 		err = growth.Run(ctx, rest, stdout, stderr)
+	case "cuts":
+		err = cuts.Run(ctx, rest, stdout, stderr)
 	case "soak":
 		err = soak.Run(ctx, rest, stdout, stderr)
 	case "bare":

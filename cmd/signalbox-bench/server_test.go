@@ -176,6 +176,26 @@ func TestCuts(t *testing.T) {
 	}
 }
 
+// TestRestarts has servers be killed and told to end while clients are there: the report says that all came back.
+func TestRestarts(t *testing.T) {
+	if os.Getenv("LONG") != "1" {
+		t.Skip("make test-long runs it, with LONG=1")
+	}
+	t.Setenv(asMain, "1") // the load is processes of this binary
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	var out, progress bytes.Buffer
+	args := []string{"cuts", "--servers", "signalbox", "--signalbox", server(t), "--scenario", "avalanche,deploy", "--out", "-",
+		"--clients", "20", "--avalanche-clients", "20", "--load", "--jitter-rate 20 --jitter-messages 90 --quiet 500ms"}
+	if err := run(t.Context(), args, &out, &progress); err != nil {
+		t.Fatalf("run = %v\n%s", err, progress.Bytes())
+	}
+	for _, scenario := range []string{"avalanche", "deploy"} {
+		if want := "| " + scenario + " | signalbox, RECOVERY=true | 20 | 0.000 % | 0 |"; !bytes.Contains(out.Bytes(), []byte(want)) {
+			t.Errorf("no %q in\n%s", want, out.Bytes())
+		}
+	}
+}
+
 // TestDoorsRefused has each scenario fail with what to do where the server lets nobody in.
 func TestDoorsRefused(t *testing.T) {
 	url := serve(t)

@@ -72,6 +72,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if o.scenarios, err = load.SelectScenarios(names); err != nil {
 		return o, err
 	}
+	if i := slices.IndexFunc(o.scenarios, func(s load.Scenario) bool { return s.Cuts }); i >= 0 {
+		return o, fmt.Errorf("--scenario %s: signalbox-bench cuts compares servers whose connections break", o.scenarios[i].Name)
+	}
 	o.scenarios = slices.DeleteFunc(o.scenarios, func(s load.Scenario) bool { return s.Own })
 	for name := range strings.SplitSeq(chosen, ",") {
 		name = strings.TrimSpace(name)

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"context"
-	"debug/buildinfo"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,9 +9,6 @@ import (
 
 	"signalbox/cmd/signalbox-bench/rig"
 )
-
-// stockModule is the library whose own server is the stock peer.
-const stockModule = "github.com/zishang520/socket.io/v2"
 
 // prepare builds or installs what a server needs, notes its version, and tells how to start it. Servers start in an
 // empty folder: no settings file lies there.
@@ -85,24 +81,7 @@ func (c *comparison) prepareBun(ctx context.Context, spec *rig.Spec) error {
 
 // prepareStock builds the stock peer.
 func (c *comparison) prepareStock(ctx context.Context, spec *rig.Spec) error {
-	dir, err := filepath.Abs(filepath.Join(c.opts.peers, "stock"))
-	if err != nil {
-		return err
-	}
-	binary := filepath.Join(c.Work, "stock")
-	fmt.Fprintln(c.Stderr, "bench: building the stock peer")
-	if _, err := rig.Output(ctx, dir, "go", "build", "-o", binary, "."); err != nil {
-		return err
-	}
-	spec.Command = []string{binary}
-	info, err := buildinfo.ReadFile(binary)
-	if err != nil {
-		return err
-	}
-	for _, dep := range info.Deps {
-		if dep.Path == stockModule {
-			c.versions["stock"] = fmt.Sprintf("%s %s on %s", dep.Path, dep.Version, info.GoVersion)
-		}
-	}
-	return nil
+	command, version, err := rig.StockPeer(ctx, c.opts.peers, c.Work, c.Stderr)
+	spec.Command, c.versions["stock"] = command, version
+	return err
 }

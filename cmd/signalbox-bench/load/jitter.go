@@ -1,7 +1,9 @@
 package load
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -25,34 +27,121 @@ const (
 type phone struct {
 	runner *Runner
 	on     client.Callbacks
-	lost   *atomic.Int64 // comebacks that came to nothing
+	phones *phones
 	joined chan struct{}
+	over   chan struct{} // closed by close
 
 	mu sync.Mutex
 	// mu guards the following.
-	back client.Return
-	turn int // which of its connections it listens to
+	session client.Return
+	turn    int  // which of its connections it listens to
+	hole    bool // the others are black holes
 
 	// Owned by run.
 	current client.Client
 	silent  []client.Client
+	back    bool // it was away and has come back
 }
 
-// dial opens the next connection of a phone.
+// phones are the members of a room, and what they note of their comebacks.
+type phones struct {
+	all       []*phone
+	failed    atomic.Int64 // comebacks that came to nothing
+	returned  atomic.Int64 // phones that have come back at least once
+	comebacks atomic.Int64
+	recovered atomic.Int64 // comebacks as who they were
+	away      measure.Histogram
+}
+
+// phones connects n members of a room; each gets the messages that its part of a counts. They must be closed, also after an error.
+func (r *Runner) phones(ctx context.Context, n int, a *arrivals) (*phones, error) {
+	ps := &phones{all: make([]*phone, n)}
+	for i := range ps.all {
+		ps.all[i] = &phone{runner: r, on: a.receiver(i), phones: ps, joined: make(chan struct{}, 1), over: make(chan struct{})}
+	}
+	var connected, next atomic.Int64
+	r.Progress.watch("members connected", &connected, int64(n))
+	failed := make(chan error, 64)
+	for range cap(failed) {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := ps.all[i].dial(ctx); err != nil {
+					failed <- err
+					return
+				}
+				connected.Add(1)
+			}
+			failed <- nil
+		}()
+	}
+	var err error
+	for range cap(failed) {
+		err = cmp.Or(<-failed, err)
+	}
+	return ps, err
+}
+
+func (ps *phones) close() {
+	for _, p := range ps.all {
+		p.close()
+	}
+}
+
+// fill writes what is known of the comebacks.
+func (ps *phones) fill(res *measure.Result) {
+	res.Comebacks, res.Recovered, res.Away = ps.comebacks.Load(), ps.recovered.Load(), ps.away.Latency()
+	if k := ps.failed.Load(); k > 0 {
+		res.Note(fmt.Sprintf("%d comebacks failed and were tried again", k))
+	}
+}
+
+// comeBack dials for a phone whose connection was lost at a time by the clock.
+func (p *phone) comeBack(ctx context.Context, lost int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as long as socket.io-client waits
+	defer cancel()
+	recovered, err := p.connect(ctx)
+	if err != nil {
+		p.phones.failed.Add(1)
+		return err
+	}
+	p.phones.away.Record(p.runner.clock.Now() - lost)
+	p.phones.comebacks.Add(1)
+	if recovered {
+		p.phones.recovered.Add(1)
+	}
+	if !p.back {
+		p.back = true
+		p.phones.returned.Add(1)
+	}
+	return nil
+}
+
+// dial opens the first connection of a phone.
 func (p *phone) dial(ctx context.Context) error {
+	_, err := p.connect(ctx)
+	return err
+}
+
+// connect opens the next connection of a phone, and joins unless it was recovered.
+func (p *phone) connect(ctx context.Context) (recovered bool, err error) {
 	p.mu.Lock()
 	p.turn++
-	turn, back := p.turn, p.back
+	turn, back := p.turn, p.session
 	p.mu.Unlock()
 	on := client.Callbacks{
 		Event: func(at int64, event []byte) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if turn != p.turn {
+				if p.hole { // nothing is read from here on, no ping is answered
+					p.mu.Unlock()
+					<-p.over
+					p.mu.Lock()
+				}
 				return
 			}
 			if last := client.LastText(event); last != "" {
-				p.back.Offset = last
+				p.session.Offset = last
 			}
 			p.on.Event(at, event)
 		},
@@ -65,28 +154,40 @@ func (p *phone) dial(ctx context.Context) error {
 	}
 	cl, err := client.Dial(ctx, p.runner.targets[0], p.runner.clock, client.Options{Return: &back}, on)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.mu.Lock()
-	p.back.PID = back.PID
+	p.session.PID = back.PID
 	p.mu.Unlock()
 	p.current = cl
 	cl.Start()
 	if back.Recovered {
-		return nil
+		return true, nil
 	}
+	if err := p.join(ctx); err != nil {
+		cl.Cut()
+		<-cl.Done()
+		return false, err
+	}
+	return false, nil
+}
+
+// join makes the phone a member of the room.
+func (p *phone) join(ctx context.Context) error {
 	select {
 	case <-p.joined: // of an earlier connection
 	default:
 	}
-	if err := cl.Send(client.AppendJoin(nil, joinAck, roomUser)); err != nil {
+	if err := p.current.Send(client.AppendJoin(nil, joinAck, roomUser)); err != nil {
 		return err
 	}
 	select {
 	case <-p.joined:
 		return nil
+	case <-p.current.Done():
+		return errors.New("the connection ended before a join was answered")
 	case <-time.After(10 * time.Second):
-		return fmt.Errorf("a join was not answered")
+		return errors.New("a join was not answered")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -96,6 +197,7 @@ func (p *phone) dial(ctx context.Context) error {
 func (p *phone) drop(how breakage) {
 	p.mu.Lock()
 	p.turn++
+	p.hole = how == silentConnection
 	p.mu.Unlock()
 	if how == silentConnection {
 		p.silent = append(p.silent, p.current)
@@ -112,12 +214,12 @@ func (p *phone) run(ctx, until context.Context, how breakage) {
 		if measure.Pause(until, wait) != nil {
 			return
 		}
+		lost := p.runner.clock.Now()
 		p.drop(how)
 		if measure.Pause(ctx, o.jitterAway) != nil {
 			return
 		}
-		for p.dial(ctx) != nil { // as the client: again, a second later
-			p.lost.Add(1)
+		for p.comeBack(ctx, lost) != nil { // as the client: again, a second later
 			if measure.Pause(ctx, time.Second) != nil {
 				return
 			}
@@ -127,6 +229,7 @@ func (p *phone) run(ctx, until context.Context, how breakage) {
 }
 
 func (p *phone) close() {
+	close(p.over)
 	for _, cl := range append(p.silent, p.current) {
 		if cl != nil {
 			cl.Cut()
@@ -150,28 +253,16 @@ func runJitter(how breakage) func(ctx context.Context, r *Runner, res *measure.R
 		if err := sender.Need(); err != nil {
 			return err
 		}
-		var lost, connected atomic.Int64
-		phones := make([]*phone, n)
-		defer func() {
-			for _, p := range phones {
-				p.close()
-			}
-		}()
-		for i := range phones {
-			phones[i] = &phone{runner: r, on: a.receiver(i), lost: &lost, joined: make(chan struct{}, 1)}
-		}
-		r.Progress.watch("members connected", &connected, int64(n))
-		for _, p := range phones {
-			if err := p.dial(ctx); err != nil {
-				return err
-			}
-			connected.Add(1)
+		ps, err := r.phones(ctx, n, a)
+		defer ps.close()
+		if err != nil {
+			return err
 		}
 		r.Progress.watch("deliveries", &a.delivered, total*int64(n))
 		until, stop := context.WithCancel(ctx)
 		defer stop()
 		var running sync.WaitGroup
-		for _, p := range phones {
+		for _, p := range ps.all {
 			running.Go(func() { p.run(ctx, until, how) })
 		}
 		b, err := r.broadcast(ctx, sender.Clients[0], a, res, o.jitterRate, total, int64(n))
@@ -181,11 +272,8 @@ func runJitter(how breakage) func(ctx context.Context, r *Runner, res *measure.R
 			return err
 		}
 		Await(ctx, &a.delivered, b.sent*int64(n), o.quiet)
-		if k := lost.Load(); k > 0 {
-			res.Note(fmt.Sprintf("%d comebacks failed and were tried again", k))
-		}
+		ps.fill(res)
 		err = a.finishMetered(ctx, res, b)
-		res.Note(fmt.Sprintf("%.3f %% arrived", 100*float64(res.Counts.Delivered)/float64(max(res.Counts.Expected, 1))))
 		return err
 	}
 }

@@ -79,6 +79,9 @@ type sizes struct {
 	jitterAway     time.Duration
 	jitterRate     float64 // messages per second
 	jitterMessages int
+
+	avalancheClients int
+	comeBack         time.Duration
 }
 
 // MaxClients bounds every number of clients: what one process may hold open.
@@ -145,11 +148,13 @@ func ParseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.joinRooms, "join-rooms", 40, "join: joins of each client")
 	fs.BoolVar(&o.joinLeave, "join-leave", false, "join: what the server does when the clients have gone counts too")
 	fs.DurationVar(&o.joinStay, "join-stay", 0, "join: how long the clients stay when all have joined")
-	fs.IntVar(&o.jitterClients, "jitter-clients", 1000, "jitter, blackhole: members of the room")
+	fs.IntVar(&o.jitterClients, "jitter-clients", 1000, "jitter, blackhole, deploy: members of the room")
 	fs.DurationVar(&o.jitterEvery, "jitter-every", 15*time.Second, "jitter, blackhole: from one cut of a member to its next")
 	fs.DurationVar(&o.jitterAway, "jitter-away", 2*time.Second, "jitter, blackhole: how long a cut lasts")
-	fs.Float64Var(&o.jitterRate, "jitter-rate", 2, "jitter, blackhole: messages per second")
-	fs.IntVar(&o.jitterMessages, "jitter-messages", 120, "jitter, blackhole: messages")
+	fs.Float64Var(&o.jitterRate, "jitter-rate", 2, "jitter, blackhole, deploy: messages per second")
+	fs.IntVar(&o.jitterMessages, "jitter-messages", 120, "jitter, blackhole, deploy: messages; deploy ends the server after a third of them")
+	fs.IntVar(&o.avalancheClients, "avalanche-clients", 5000, "avalanche: members of the room")
+	fs.DurationVar(&o.comeBack, "come-back", 2*time.Minute, "avalanche, deploy: who is not back by then does not come back")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -192,10 +197,10 @@ func parsePIDs(list string) ([]int, error) {
 // usage prints the help text.
 func usage(fs *flag.FlagSet) {
 	out := fs.Output()
-	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n       signalbox-bench growth [flags]\n\n"+
+	fmt.Fprint(out, "Usage: signalbox-bench [flags]\n       signalbox-bench compare [flags]\n       signalbox-bench cluster [flags]\n       signalbox-bench growth [flags]\n       signalbox-bench cuts [flags]\n\n"+
 		"Puts load on a Socket.IO server with the broker and the chat, and measures.\n\nScenarios:\n")
 	for _, s := range Scenarios() {
-		if !s.Door && !s.cluster && !s.cuts && !s.logic {
+		if !s.Door && !s.cluster && !s.Cuts && !s.logic {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
@@ -211,9 +216,9 @@ func usage(fs *flag.FlagSet) {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
-	fmt.Fprint(out, "\nScenarios of connections that break, or \"cuts\" for all of them; they take a minute, so write --deadline 3m:\n")
+	fmt.Fprint(out, "\nScenarios of connections that break, or \"cuts\" for jitter and blackhole; they take a minute, so write --deadline 3m:\n")
 	for _, s := range Scenarios() {
-		if s.cuts {
+		if s.Cuts {
 			fmt.Fprintf(out, "  %-8s %s\n", s.Name, s.about)
 		}
 	}
@@ -228,7 +233,7 @@ func usage(fs *flag.FlagSet) {
 }
 
 // SelectScenarios finds the scenarios of a comma list; "all" stands for those that load any server at --url, "doors" for
-// those of signalbox alone, "cluster" for those of several servers, "cuts" for those of connections that break, "logic" for those with a backend.
+// those of signalbox alone, "cluster" for those of several servers, "cuts" for those of connections that break while the server stays, "logic" for those with a backend.
 func SelectScenarios(names string) ([]Scenario, error) {
 	all := Scenarios()
 	var chosen []Scenario
@@ -236,7 +241,7 @@ func SelectScenarios(names string) ([]Scenario, error) {
 		name = strings.TrimSpace(name)
 		if name == "all" || name == "doors" || name == "cluster" || name == "cuts" || name == "logic" {
 			for _, s := range all {
-				if !s.Own && s.Door == (name == "doors") && s.cluster == (name == "cluster") && s.cuts == (name == "cuts") && s.logic == (name == "logic") {
+				if !s.Own && !s.Ends && s.Door == (name == "doors") && s.cluster == (name == "cluster") && s.Cuts == (name == "cuts") && s.logic == (name == "logic") {
 					chosen = append(chosen, s)
 				}
 			}
@@ -296,6 +301,9 @@ func (o *options) check() error {
 		{"cross-users", o.crossUsers, 1, MaxClients / 2},
 		{"join-clients", o.joinClients, 1, MaxClients},
 		{"join-rooms", o.joinRooms, 1, 1000},
+		{"jitter-clients", o.jitterClients, 1, MaxClients / 5},
+		{"jitter-messages", o.jitterMessages, 1, 1 << 20},
+		{"avalanche-clients", o.avalancheClients, 1, MaxClients},
 	} {
 		if n.value < n.lo || n.value > n.hi {
 			errs = append(errs, fmt.Errorf("--%s %d: write a number from %d to %d", n.flag, n.value, n.lo, n.hi))
@@ -307,6 +315,7 @@ func (o *options) check() error {
 	}{
 		{"steady-rate", o.steadyRate}, {"pairs-rate", o.pairsRate},
 		{"ack-rate", o.ackRate}, {"polling-rate", o.pollingRate}, {"slow-rate", o.slowRate}, {"cross-rate", o.crossRate},
+		{"jitter-rate", o.jitterRate},
 	} {
 		if !(r.value > 0 && r.value <= 10_000_000) {
 			errs = append(errs, fmt.Errorf("--%s %v: write a number above 0", r.flag, r.value))
@@ -318,6 +327,7 @@ func (o *options) check() error {
 	}{
 		{"deadline", o.deadline}, {"quiet", o.quiet}, {"steady-time", o.steadyTime},
 		{"pairs-time", o.pairsTime}, {"ack-time", o.ackTime}, {"polling-time", o.pollingTime}, {"cross-time", o.crossTime},
+		{"jitter-every", o.jitterEvery}, {"jitter-away", o.jitterAway}, {"come-back", o.comeBack},
 	} {
 		if d.value <= 0 || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("--%s %v: write a duration such as 5s, at most 1h", d.flag, d.value))

@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doors, cluster, cuts, logic := 6, 5, 2, 2; len(o.scenarios) != len(Scenarios())-1-doors-cluster-cuts-logic {
+	if doors, cluster, cuts, logic := 6, 5, 4, 2; len(o.scenarios) != len(Scenarios())-1-doors-cluster-cuts-logic {
 		t.Errorf("%d scenarios by default, want all but limits, the doors, and those of clusters, cuts and backends", len(o.scenarios))
 	}
 	if o.burstMembers != 500 || o.pairsRate != 15000 || !slices.Equal(o.urls, []string{"http://127.0.0.1:3000"}) {

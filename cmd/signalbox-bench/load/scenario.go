@@ -21,7 +21,8 @@ type Scenario struct {
 	Door  bool   // needs what signalbox has beyond the two apps; some need --jwt-secret or --api-key
 
 	cluster bool // for several servers
-	cuts    bool // connections break, and it takes a minute
+	Cuts    bool // connections break, and it takes a minute
+	Ends    bool // with Cuts: ends the server at --pid; whoever started that starts it again
 	logic   bool // with a backend of the application, which it brings
 
 	clients func(o *options) int                                            // connections it holds at a time
@@ -139,13 +140,23 @@ func Scenarios() []Scenario {
 		},
 		{
 			Name: "jitter", about: "messages to a room whose members are cut again and again: what of them arrives",
-			Unit: "delivery", cuts: true, run: runJitter(cutConnection),
+			Unit: "delivery", Cuts: true, run: runJitter(cutConnection),
 			clients: func(o *options) int { return o.jitterClients + 1 },
 		},
 		{
 			Name: "blackhole", about: "the same with connections that fall silent, and stay open at the server",
-			Unit: "delivery", cuts: true, run: runJitter(silentConnection),
+			Unit: "delivery", Cuts: true, run: runJitter(silentConnection),
 			clients: func(o *options) int { return 5*o.jitterClients + 1 },
+		},
+		{
+			Name: "avalanche", about: "the server at --pid is killed, and started again by who runs this: when is everybody back",
+			Unit: "comeback", Cuts: true, Ends: true, run: runAvalanche,
+			clients: func(o *options) int { return o.avalancheClients },
+		},
+		{
+			Name: "deploy", about: "the same with SIGTERM and messages under way: what of them arrives",
+			Unit: "delivery", Cuts: true, Ends: true, run: runDeploy,
+			clients: func(o *options) int { return o.jitterClients + 1 },
 		},
 		{
 			Name: "worker", about: "echo in the namespace /worker, whose events a worker of this program handles",

@@ -22,6 +22,12 @@ type Result struct {
 	RSSPerConn  float64   `json:"rssPerConn,omitempty"`  // bytes per idle connection
 	Descriptors int       `json:"descriptors,omitempty"` // open ones after all clients left, less those before
 
+	// Of clients whose connections broke.
+	Comebacks int64    `json:"comebacks,omitempty"` // all of them
+	Recovered int64    `json:"recovered,omitempty"` // those as who they were
+	Away      *Latency `json:"away,omitempty"`      // from the loss of the connection until the client is back in its room
+	Never     int64    `json:"never,omitempty"`     // clients that did not come back
+
 	Disconnected int64    `json:"disconnected,omitempty"` // clients the server let go
 	Notes        []string `json:"notes,omitempty"`
 	Error        string   `json:"error,omitempty"` // why the scenario could not be finished

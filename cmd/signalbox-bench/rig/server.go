@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -42,10 +43,7 @@ func Start(ctx context.Context, spec Spec, cpu int, stderr io.Writer) (*Server, 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(spec.Command[0], spec.Command[1:]...)
-	cmd.Env = append(append(os.Environ(), "PORT="+port, "HOST=127.0.0.1"), spec.Env...)
-	cmd.Dir = spec.Dir
-	s, err := Launch(spec.Name, "http://127.0.0.1:"+port, cmd, cpu)
+	s, err := launch(spec, port, cpu)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +53,24 @@ func Start(ctx context.Context, spec Spec, cpu int, stderr io.Writer) (*Server, 
 	}
 	fmt.Fprintf(stderr, "bench: %s is up, process %d\n", spec.Name, s.PID())
 	return s, nil
+}
+
+func launch(spec Spec, port string, cpu int) (*Server, error) {
+	cmd := exec.Command(spec.Command[0], spec.Command[1:]...)
+	cmd.Env = append(append(os.Environ(), "PORT="+port, "HOST=127.0.0.1"), spec.Env...)
+	cmd.Dir = spec.Dir
+	return Launch(spec.Name, "http://127.0.0.1:"+port, cmd, cpu)
+}
+
+// Replace waits until a server has ended and starts another in its place at once, whether clients can connect yet or not. It
+// returns nil at the end of ctx.
+func Replace(ctx context.Context, spec Spec, ended *Server, cpu int) (*Server, error) {
+	select {
+	case <-ctx.Done():
+		return nil, nil
+	case <-ended.exited:
+	}
+	return launch(spec, ended.URL[strings.LastIndexByte(ended.URL, ':')+1:], cpu)
 }
 
 // Launch starts a process, pinned to a processor unless cpu is negative. It is awaited by stop.
