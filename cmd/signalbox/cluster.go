@@ -56,7 +56,7 @@ func newCluster(cfg config.Config, h *hub.Hub, s *sharedStores, log *slog.Logger
 	}
 	return cluster.New(cluster.Options{
 		Link: s.link, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: s.id, URL: string(cfg.NodeURL),
-		MaxPayload: int(cfg.MaxPayloadBytes), Log: log,
+		MaxPayload: int(cfg.MaxPayloadBytes), Log: log, Settings: alike(cfg),
 		OnPlain:   func(channel string, payload []byte) error { return publish.Receive(h, channel, payload) },
 		Translate: rooms.TranslateForeign,
 	})
@@ -67,6 +67,11 @@ func (s *sharedStores) forwardKey(prefix string) func(context.Context, []byte) (
 	return func(ctx context.Context, have []byte) ([]byte, error) {
 		return redis.ForwardKey(ctx, s.link, prefix, have)
 	}
+}
+
+// alike are the settings that all servers should have alike.
+func alike(cfg config.Config) string {
+	return fmt.Sprintf("version=%s\nREDIS_MODE=%s\nRECOVERY=%v", buildVersion(), cfg.RedisMode, cfg.Recovery)
 }
 
 // others are the other servers, as handlers see them.

@@ -47,7 +47,10 @@ type Options struct {
 	// Translate gives a message that came from a server of another kind to a room the forms of the doors
 	// that speak no Socket.IO. It must not wait. nil: it goes to Socket.IO clients alone.
 	Translate func(room hub.Room, msg *hub.Message)
-	Log       *slog.Logger
+	// Settings are what all nodes should have alike, one line each: it is logged where another node has not. "": that is not
+	// looked at.
+	Settings string
+	Log      *slog.Logger
 }
 
 // NewNodeID makes up an id for a node.
@@ -74,6 +77,7 @@ type Cluster struct {
 	translate    func(room hub.Room, msg *hub.Message)
 	names        hub.Names
 	onMark       func(channel, mark string) // nil: marks mean nothing
+	settings     string
 	log          *slog.Logger
 	topics       *space
 	ctx          context.Context
@@ -109,6 +113,7 @@ type Cluster struct {
 	met        chan struct{} // closed when this node has met the others, or tried to, for the first time
 	meeting    sync.Once
 	panicked   sync.Map // what has, by kind
+	compared   sync.Map // nodes whose settings were looked at
 
 	receiving sync.Mutex // held while a message is handled
 
@@ -135,7 +140,7 @@ type subscribedChannel struct {
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, url: o.URL, uid: randomName(),
-		maxPayload: o.MaxPayload, closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, log: o.Log,
+		maxPayload: o.MaxPayload, closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, settings: o.Settings, log: o.Log,
 		socketPrefix: socketPrefix(o.NodeID), everyone: o.Prefix + markerSuffix, here: o.Prefix + hereSuffix,
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space),
 		byChannel: make(map[string]subscribedChannel),

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,8 +12,8 @@ import (
 // What signalbox nodes say to each other beside messages. A control message is one letter, the id of the node that
 // sends it, and a body. Those for all go over one channel, those for one node over that node's own.
 const (
-	controlHere   = 'L' // I am there; NODE_URL, where there is one
-	controlMeet   = 'M' // I have come, or come back: who else is there? NODE_URL as well
+	controlHere   = 'L' // I am there; NODE_URL, where there is one, and to one that has come behind a line feed my settings
+	controlMeet   = 'M' // I have come, or come back: who else is there? NODE_URL and settings as well
 	controlBye    = 'Q'
 	controlTell   = 'T' // topic, body
 	controlAsk    = 'A' // id, topic, body
@@ -76,14 +78,19 @@ func (c *Cluster) control(payload []byte) error {
 	}
 	switch payload[0] {
 	case controlHere:
-		c.members.hear(node, body, now)
+		url, settings, _ := bytes.Cut(body, []byte("\n"))
+		c.members.hear(node, url, now)
+		c.compare(node, string(settings))
 		return nil
 	case controlMeet:
-		c.members.hear(node, body, now)
-		c.tellOne(node, append(c.appendControl(controlHere), c.url...))
+		url, settings, _ := bytes.Cut(body, []byte("\n"))
+		c.members.hear(node, url, now)
+		c.tellOne(node, c.introduction(controlHere))
+		c.compare(node, string(settings))
 		return nil
 	case controlBye:
 		c.members.forget(node)
+		c.compared.Delete(node)
 		return nil
 	case controlTell:
 		return c.takeTell(body)
@@ -113,6 +120,27 @@ func (c *Cluster) control(payload []byte) error {
 	default:
 		return nil // of a later version
 	}
+}
+
+// introduction says who this node is.
+func (c *Cluster) introduction(kind byte) []byte {
+	return append(append(append(c.appendControl(kind), c.url...), '\n'), c.settings...)
+}
+
+// compare logs, once for each node, what it has other than this one. Beats, and versions before this one, say nothing.
+func (c *Cluster) compare(node, settings string) {
+	if settings == "" || settings == c.settings {
+		return
+	}
+	if _, before := c.compared.LoadOrStore(node, true); before {
+		return
+	}
+	there, here := strings.Split(settings, "\n"), strings.Split(c.settings, "\n")
+	differ := func(a, b []string) string {
+		return strings.Join(slices.DeleteFunc(a, func(line string) bool { return slices.Contains(b, line) }), ", ")
+	}
+	c.log.Warn("another server of the cluster is not set up like this one", "server", node,
+		"there", differ(slices.Clone(there), here), "here", differ(slices.Clone(here), there))
 }
 
 // takeEcho handles what this node has said itself: it is among those that its questions reach, and has nothing to

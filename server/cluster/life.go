@@ -155,7 +155,7 @@ func (c *Cluster) meet() {
 	if err := c.subscriber.SubscribeOnce(ctx, c.rooms.kind(), c.here); err != nil {
 		return // Redis has gone again
 	}
-	c.tellAll(append(c.appendControl(controlMeet), c.url...))
+	c.tellAll(c.introduction(controlMeet))
 	c.look()
 	c.meeting.Do(func() { close(c.met) })
 }

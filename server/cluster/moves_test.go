@@ -1,8 +1,12 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,4 +78,42 @@ func TestAskNode(t *testing.T) {
 			t.Errorf("%s has answered", name)
 		}
 	}
+}
+
+// Nodes that are not set up alike say so, each once for each other.
+func TestSettingsAreCompared(t *testing.T) {
+	s := redistest.Start(t)
+	var logs [3]lines
+	with := func(i int, settings string) nodeOption {
+		return func(o *Options) { o.Settings, o.Log = settings, slog.New(slog.NewTextHandler(&logs[i], nil)) }
+	}
+	a := startNode(t, s, with(0, "version=1\nRECOVERY=[]"))
+	b := startNode(t, s, with(1, "version=1\nRECOVERY=[/]"))
+	c := startNode(t, s, with(2, "version=1\nRECOVERY=[]"))
+	meet(t, a, b, c)
+	for i, other := range []*node{b, a, b} {
+		eventually(t, "the other is named", func() bool { return strings.Contains(logs[i].String(), other.ID()) })
+	}
+	if text := logs[0].String(); strings.Count(text, "not set up like") != 1 || !strings.Contains(text, "there=RECOVERY=[/] here=RECOVERY=[]") &&
+		!strings.Contains(text, `there="RECOVERY=[/]" here="RECOVERY=[]"`) {
+		t.Errorf("the log has %s", text)
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
