@@ -81,23 +81,24 @@ func (a *actor) run(ctx context.Context) {
 	}
 }
 
-// dial connects to a server by chance; who may come back as who it was connects to the one where it was, as long as
-// that lives.
+// dial connects to a server by chance; who may come back as who it was goes to the one where it was half of the time, as long
+// as that lives, and must be recovered there.
 func (a *actor) dial(ctx context.Context, number int) (*session, error) {
 	w := a.world
 	n := a.r.IntN(len(w.town.nodes))
 	before := a.current()
-	returns := a.back != nil && a.back.PID != "" && before != nil && !w.stopping(before.node) &&
-		w.town.nodes[before.node].run().Equal(a.process)
-	if returns {
-		n = before.node
+	returns := a.back != nil && a.back.PID != "" && before != nil && !w.stopping(before.at()) &&
+		w.town.nodes[before.at()].run().Equal(a.process)
+	if returns = returns && (n == before.at() || a.r.IntN(2) == 0); returns {
+		n = before.at()
 	}
 	run := w.town.nodes[n].run()
 	a.link.aim(w.town.nodes[n].addr())
 	s := &session{
-		name: fmt.Sprintf("%d.%d", a.number, number), actor: a, node: n, dialed: time.Now(),
+		name: fmt.Sprintf("%d.%d", a.number, number), actor: a, dialed: time.Now(),
 		acks: make(map[uint64]chan []byte), heard: make(map[string]*hearing),
 	}
+	s.node.Store(int32(n))
 	target, err := client.NewTarget("http://"+a.link.addr(), "/socket.io/")
 	if err != nil {
 		return nil, err
@@ -139,6 +140,7 @@ func (a *actor) dial(ctx context.Context, number int) (*session, error) {
 		w.recovered.Add(1)
 		hit, lossy, why := s.passOn()
 		s = before
+		s.goOn(n)
 		s.revive(c)
 		if hit {
 			s.hit(why, lossy)

@@ -127,7 +127,7 @@ func (w *world) judgeMessage(m *message, all map[kind]map[string][]*session) {
 		w.blame("never answered: %s", m)
 	case answered && !m.ok:
 		w.refused++
-		if !w.troubled(m.from.node, -1, m.sent, until) {
+		if !w.troubled(m.node, -1, m.sent, until) {
 			w.blame("refused: %s", m)
 		}
 	}
@@ -162,21 +162,26 @@ func (w *world) judgeMessage(m *message, all map[kind]map[string][]*session) {
 
 // owed reports whether a session should have got a message that it did not get.
 func (w *world) owed(m *message, to *session, from view) bool {
+	together := m.node == to.at() && !to.moved.Load()
 	if m.kind.answers() {
 		if m.acked.IsZero() || !m.ok {
 			return false
 		}
 		if m.kind == broker {
-			return !m.partial || m.from.node == to.node
+			return !m.partial || together
 		}
 	} else if !from.fault.IsZero() && from.fault.Before(m.sent.Add(flight)) || m.from.hitSince(m.sent) {
 		return false // it may never have come to the server
 	}
-	if m.from.node == to.node {
+	if together {
 		return true
 	}
+	receiver := to.at()
+	if to.moved.Load() {
+		receiver = anywhere
+	}
 	killed := from.lossy && from.fault.Before(m.acked.Add(moment)) && !from.fault.IsZero()
-	return !m.partial && !killed && !w.troubled(m.from.node, to.node, m.sent, m.sent.Add(flight))
+	return !m.partial && !killed && !w.troubled(m.node, receiver, m.sent, m.sent.Add(flight))
 }
 
 // trouble is a time in which Redis could not be reached from a server.
@@ -185,13 +190,16 @@ type trouble struct {
 	from, to time.Time // to is zero as long as it lasts
 }
 
+// anywhere stands for all servers.
+const anywhere = -2
+
 // troubled reports whether Redis was away from one of two servers.
 func (w *world) troubled(a, b int, from, to time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, t := range w.troubles {
 		over := !t.to.IsZero() && t.to.Add(backAfter).Before(from)
-		if (t.node == a || t.node == b) && t.from.Add(-moment).Before(to) && !over {
+		if (t.node == a || t.node == b || b == anywhere) && t.from.Add(-moment).Before(to) && !over {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/cmd/signalbox-bench/client"
@@ -18,7 +19,8 @@ const mark = `"soak":"`
 type session struct {
 	name   string // actor.number
 	actor  *actor
-	node   int
+	node   atomic.Int32 // where it is now
+	moved  atomic.Bool  // it was at another one
 	client client.Client
 
 	// mu guards the following.
@@ -50,6 +52,7 @@ type hearing struct {
 // message is one that was sent.
 type message struct {
 	from    *session
+	node    int // where that was
 	n       int
 	kind    kind
 	to      string
@@ -68,7 +71,7 @@ func (m *message) String() string {
 		answer = fmt.Sprintf("answered after %v ok=%v delivered=%d partial=%v", took, m.ok, m.counted, m.partial)
 	}
 	return fmt.Sprintf("%v %s#%d from server %d to %q, sent %s, %s",
-		m.kind, m.from.name, m.n, m.from.node, m.to, clock(m.sent), answer)
+		m.kind, m.from.name, m.n, m.node, m.to, clock(m.sent), answer)
 }
 
 // clock is how times are printed.
@@ -83,7 +86,18 @@ func (s *session) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return fmt.Sprintf("%v %s at server %d, ready %s, fault %s %s, ended %s",
-		s.actor.kind, s.name, s.node, clock(s.since), clock(s.fault), s.why, clock(s.ended))
+		s.actor.kind, s.name, s.at(), clock(s.since), clock(s.fault), s.why, clock(s.ended))
+}
+
+// at returns the server that the session is at.
+func (s *session) at() int { return int(s.node.Load()) }
+
+// goOn notes that the session goes on at a server.
+func (s *session) goOn(node int) {
+	if s.node.Swap(int32(node)) != int32(node) {
+		s.moved.Store(true)
+		s.actor.world.moved.Add(1)
+	}
 }
 
 // hit notes that something was done to the session, before it is done.
@@ -214,7 +228,7 @@ func (s *session) post(k kind, to, format string) error {
 	}
 	s.mu.Lock()
 	s.count++
-	m := &message{from: s, n: s.count, kind: k, to: to, sent: time.Now(), counted: -1}
+	m := &message{from: s, node: s.at(), n: s.count, kind: k, to: to, sent: time.Now(), counted: -1}
 	s.sent = append(s.sent, m)
 	s.mu.Unlock()
 	body := mark + s.name + `","n":` + strconv.Itoa(m.n)

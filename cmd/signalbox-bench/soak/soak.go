@@ -142,8 +142,8 @@ func clients() (n int) {
 // report prints what was found.
 func (w *world) report(out io.Writer) error {
 	fmt.Fprintf(out, "seed %d: %d rounds on %d servers: %d messages delivered %d times, %d answers partial, %d refused, "+
-		"%d clients came back as they were\n",
-		w.options.seed, w.round, len(w.town.nodes), w.messages, w.deliveries, w.partial, w.refused, w.recovered.Load())
+		"%d clients came back as they were, %d of them at another server\n",
+		w.options.seed, w.round, len(w.town.nodes), w.messages, w.deliveries, w.partial, w.refused, w.recovered.Load(), w.moved.Load())
 	if w.wrong == 0 {
 		return nil
 	}

@@ -24,6 +24,7 @@ type world struct {
 	log       io.Writer
 	paused    atomic.Bool
 	recovered atomic.Int64
+	moved     atomic.Int64   // of these, at another server
 	waiting   sync.WaitGroup // for answers
 	large     sync.Mutex     // held while something is done to servers or Redis: one at a time
 
@@ -202,7 +203,7 @@ func (a *actor) hit(why string, lossy bool) {
 // hitNode notes what is done to all clients of a server.
 func (w *world) hitNode(n int, why string, lossy bool) {
 	for _, a := range w.actors {
-		if s := a.current(); s != nil && s.node == n {
+		if s := a.current(); s != nil && s.at() == n {
 			s.hit(why, lossy)
 		}
 	}
