@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signalbox/server/app"
+	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
 )
@@ -75,18 +76,35 @@ func (r *Router) ask(backend Backend, socket *Socket, hs app.Handshake) (*Welcom
 	c := &Connect{
 		Socket: socket, Auth: withoutSession(hs.Auth), Headers: hs.Header, Address: hs.RemoteAddr, Query: queryOf(hs),
 	}
-	token := ""
+	if token, identity := r.identity(hs); identity != nil {
+		socket.user, socket.proved, c.Claims = identity.UserID(), identity.UserID(), claimsOf(token)
+	}
+	return backend.Connect(socket.Context(), c)
+}
+
+// identity returns whom a client's token speaks for, nil for nobody: the backend may have tokens of its own.
+func (r *Router) identity(hs app.Handshake) (token string, identity *auth.Identity) {
 	if r.o.Token != nil {
 		token = r.o.Token(hs)
 	}
-	identity := hs.Identity
-	if identity == nil && token != "" && r.o.Verify != nil {
-		identity, _ = r.o.Verify(token) // the backend may have tokens of its own
+	if identity = hs.Identity; identity == nil && token != "" && r.o.Verify != nil {
+		identity, _ = r.o.Verify(token)
 	}
-	if identity != nil {
-		socket.user, c.Claims = identity.UserID(), claimsOf(token)
+	return token, identity
+}
+
+// Return implements [app.Returner]: the backend is not asked again about a client that it has let in, but the token that the
+// client had then must be good still, or a newer one of the same user be there.
+func (s *session) Return(hs app.Handshake) error {
+	if proved := s.socket.proved; proved != "" {
+		if _, identity := s.router.identity(hs); identity == nil || identity.UserID() != proved {
+			return errors.New("another user, or a token that is not good")
+		}
 	}
-	return backend.Connect(socket.Context(), c)
+	if r, ok := s.inner.(app.Returner); ok {
+		return r.Return(hs)
+	}
+	return nil
 }
 
 // welcome does what a backend wants for a client that comes in.

@@ -16,6 +16,7 @@ type Socket struct {
 	Visit   string // names this visit, for what is told of its end
 	Address string
 	Since   time.Time
+	proved  string // whom its token named when it came, "" for nobody
 	router  *Router
 	gone    <-chan struct{} // closed when the client has left
 

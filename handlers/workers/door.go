@@ -33,6 +33,9 @@ type door struct{ all *Workers }
 // SelfGuarding implements [app.SelfGuarding]: there is a key.
 func (door) SelfGuarding() {}
 
+// Momentary implements [app.Momentary]: events go to workers that are there.
+func (door) Momentary() {}
+
 // Connect implements [app.Handler].
 func (d door) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	w := d.all

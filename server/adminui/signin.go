@@ -45,6 +45,9 @@ var (
 // SelfGuarding implements [app.SelfGuarding]: it has a password of its own.
 func (a *Admin) SelfGuarding() {}
 
+// Momentary implements [app.Momentary]: a page that comes back is sent everything anew.
+func (a *Admin) Momentary() {}
+
 // ConnectWeight implements [app.Patient].
 func (a *Admin) ConnectWeight() float64 { return app.WeightConnectAsked }
 

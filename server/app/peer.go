@@ -82,6 +82,12 @@ type SelfGuarding interface {
 	SelfGuarding()
 }
 
+// Momentary is a [Handler] whose clients do not come back as who they were after a cut, also with RECOVERY.
+type Momentary interface {
+	Handler
+	Momentary()
+}
+
 // Session is what a handler keeps for one client.
 type Session interface {
 	// Event handles one event. Calls come one at a time in the order the client sent them, on the goroutine that

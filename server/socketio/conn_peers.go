@@ -42,7 +42,7 @@ func (c *conn) connect(p *packet) error {
 	}
 	peer := newPeer(c, name)
 	h := c.server.handlerOf(peer)
-	if recovers && h.Handler != nil && !h.patient { // who would have to be asked again is not
+	if recovers && h.Handler != nil && !h.momentary {
 		if peer.shares = c.eio3; !c.eio3 {
 			c.server.recoveries.settle(peer)
 		}

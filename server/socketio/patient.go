@@ -13,13 +13,15 @@ import (
 // handler is a handler behind what asks for a token, and what is to be known of it.
 type handler struct {
 	app.Handler
-	patient bool
-	passing bool    // its namespace is there as long as it has clients
-	weight  float64 // of its CONNECT, where it is patient
+	patient   bool
+	momentary bool
+	passing   bool    // its namespace is there as long as it has clients
+	weight    float64 // of its CONNECT, where it is patient
 }
 
 func (s *Server) handler(h app.Handler) handler {
 	out := handler{Handler: s.guard(h)}
+	_, out.momentary = h.(app.Momentary)
 	if p, ok := h.(app.Patient); ok {
 		out.patient, out.weight = true, p.ConnectWeight()
 	}

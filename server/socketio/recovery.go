@@ -136,9 +136,9 @@ type stay struct {
 
 // settle gives the peer of a client that is not known what it keeps.
 func (r *recoveries) settle(p *peer) {
-	p.stay = &stay{recoveries: r}
-	r.store.Open(&p.stay.session, p)
 	c := p.conn()
+	p.stay = &stay{recoveries: r, reader: c}
+	r.store.Open(&p.stay.session, p)
 	r.store.Crowd(c.network(), c.server.conns.ConnectionsFrom(c.session.RemoteAddr()))
 }
 

@@ -455,6 +455,28 @@ func TestRecoveryBounds(t *testing.T) {
 	}
 }
 
+// momentary is a handler whose clients do not come back.
+type momentary struct{ functions }
+
+func (momentary) Momentary() {}
+
+func TestRecoveryIsNotForMomentaryHandlers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inBubble(t, map[string]app.Handler{"/": momentary{}}, Config{Recovery: recovering()}, func(s *Server, dial func() *client) {
+			c := dial()
+			c.send("40")
+			if got := c.read(); strings.Contains(got, "pid") {
+				t.Errorf("answer %s", got)
+			}
+			c.ws.CloseNow()
+			synctest.Wait()
+			if n := s.Stats().Sockets; n != 0 {
+				t.Errorf("%d sockets after a cut", n)
+			}
+		})
+	})
+}
+
 func TestRecoveryOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inBubble(t, echo(), Config{}, func(s *Server, dial func() *client) {
