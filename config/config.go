@@ -33,7 +33,7 @@ type Config struct {
 	Env            string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
 	AllowOpen      Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE), hooks (HOOKS_URL without https)"`
 
-	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" live:"true" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
+	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" live:"replace" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
 	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"what the claim iss of a token must be; empty: anything"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"what the claim aud of a token must name; empty: anything"`
@@ -81,22 +81,22 @@ type Config struct {
 	DrainSpread    time.Duration `env:"DRAIN_SPREAD" default:"3s" min:"0s" max:"10m" doc:"with REDIS_URL: the time over which the clients of a server that stops are handed over, in waves, so that they do not all come to the others at once; at most half of SHUTDOWN_TIMEOUT"`
 	NodeURL        NodeURL       `env:"NODE_URL" doc:"with REDIS_URL: where the other servers reach this one, such as http://10.0.0.5:3000. Requests of clients that poll may then come to any server that has one: they are passed on to the server of their session. Empty: a load balancer has to keep such a client at one server"`
 
-	APIKey Secret `group:"Backends" env:"API_KEY" live:"true" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
+	APIKey Secret `group:"Backends" env:"API_KEY" live:"replace" doc:"what backends send to the API below /api/, as Authorization: Bearer or as X-API-Key; empty: the API is off"`
 
-	HooksURL         string        `group:"The application's own logic" env:"HOOKS_URL" doc:"where events of clients go that HOOKS_EVENTS names, by POST: https://app.example.com/hooks. docs/app-logic.md says what is sent and what may be answered. Empty: nowhere"`
-	HooksSecret      Secret        `env:"HOOKS_SECRET" doc:"signs what is sent, as Standard Webhooks does: whsec_ and base64 of 24 to 64 bytes, made with \"whsec_$(openssl rand -base64 32)\"; two with a space between while they are exchanged. Empty: it is not signed"`
+	HooksURL         string        `group:"The application's own logic" env:"HOOKS_URL" live:"replace" doc:"where events of clients go that HOOKS_EVENTS names, by POST: https://app.example.com/hooks. docs/app-logic.md says what is sent and what may be answered. Empty: nowhere"`
+	HooksSecret      Secret        `env:"HOOKS_SECRET" live:"true" doc:"signs what is sent, as Standard Webhooks does: whsec_ and base64 of 24 to 64 bytes, made with \"whsec_$(openssl rand -base64 32)\"; two with a space between while they are exchanged. Empty: it is not signed"`
 	HooksEvents      string        `env:"HOOKS_EVENTS" doc:"events that HOOKS_URL owns, as namespace:event with commas between and * for any run of characters: /game:*,/:order. A namespace that is named exists, and its clients are let in by the backend; / and /chat ask it only where /:connect or /chat:connect is named. Empty: no events"`
 	HooksNotify      string        `env:"HOOKS_NOTIFY" oneof:",disconnect" doc:"what the backend is told and nobody waits for: disconnect, once for each client that it let in, or with HOOKS_URL and without HOOKS_EVENTS for all of / and /chat"`
-	HooksTimeout     time.Duration `env:"HOOKS_TIMEOUT" default:"3s" min:"10ms" max:"1m" doc:"for the answer to one event; then its client hears unavailable"`
-	HooksConnectWait time.Duration `env:"HOOKS_CONNECT_WAIT" default:"10s" min:"10ms" max:"40s" doc:"how long a client is kept waiting while the backend does not answer; then its connection is closed, and it comes back by itself"`
-	HooksDown        string        `env:"HOOKS_DOWN" default:"close" oneof:"close,admit" doc:"what becomes of a client that waited so long: close, or admit and tell the backend later"`
-	HooksRetry       string        `env:"HOOKS_RETRY" doc:"events that are sent again after a 5xx, a time-out or the end of a worker, so that they may come twice, with one id: names with commas between, or *"`
-	HooksHeaders     string        `env:"HOOKS_HEADERS" default:"origin,user-agent" doc:"headers of a client that the backend is told when it connects, with commas between; cookie has to be named"`
+	HooksTimeout     time.Duration `env:"HOOKS_TIMEOUT" live:"true" default:"3s" min:"10ms" max:"1m" doc:"for the answer to one event; then its client hears unavailable"`
+	HooksConnectWait time.Duration `env:"HOOKS_CONNECT_WAIT" live:"true" default:"10s" min:"10ms" max:"40s" doc:"how long a client is kept waiting while the backend does not answer; then its connection is closed, and it comes back by itself"`
+	HooksDown        string        `env:"HOOKS_DOWN" live:"true" default:"close" oneof:"close,admit" doc:"what becomes of a client that waited so long: close, or admit and tell the backend later"`
+	HooksRetry       string        `env:"HOOKS_RETRY" live:"true" doc:"events that are sent again after a 5xx, a time-out or the end of a worker, so that they may come twice, with one id: names with commas between, or *"`
+	HooksHeaders     string        `env:"HOOKS_HEADERS" live:"true" default:"origin,user-agent" doc:"headers of a client that the backend is told when it connects, with commas between; cookie has to be named"`
 	HooksConcurrency int           `env:"HOOKS_CONCURRENCY" default:"32" min:"1" max:"1000" doc:"requests to HOOKS_URL at the same time; only while so many are out do events gather"`
 	HooksBatch       int           `env:"HOOKS_BATCH" default:"64" min:"1" max:"1000" doc:"events that one request brings at most; 1: each has its own"`
 	HooksQueue       int           `env:"HOOKS_QUEUE" default:"100000" min:"100" max:"10000000" doc:"notices that may wait for the backend, 64 MiB at most; while there are more no client is let in"`
 	HooksDB          string        `env:"HOOKS_DB" doc:"file to keep notices in until they are told, such as /var/lib/signalbox/hooks.db, also over a crash. Empty: they are in memory"`
-	WorkerKey        Secret        `env:"WORKER_KEY" doc:"lets programs connect to the namespace /backend and handle events there, with auth: {key}; 32 bytes or more, made with \"openssl rand -hex 32\". Empty: nobody does"`
+	WorkerKey        Secret        `env:"WORKER_KEY" live:"replace" doc:"lets programs connect to the namespace /backend and handle events there, with auth: {key}; 32 bytes or more, made with \"openssl rand -hex 32\". Empty: nobody does"`
 	WorkerEvents     string        `env:"WORKER_EVENTS" doc:"events that those programs may claim, written as in HOOKS_EVENTS: they go there also while nobody has claimed them"`
 
 	LogLevel        slog.Level `group:"Looking inside" env:"LOG_LEVEL" live:"true" default:"info" doc:"debug, info, warn or error; debug writes a line per event"`
@@ -104,9 +104,9 @@ type Config struct {
 	Metrics         bool       `env:"METRICS" default:"true" doc:"serve Prometheus metrics at /metrics"`
 	MetricsToken    Secret     `env:"METRICS_TOKEN" live:"true" doc:"what /metrics asks for as Authorization: Bearer; empty: anybody may read it"`
 	Console         bool       `env:"CONSOLE" default:"true" doc:"serve the page /console, on which every door is tried out by hand"`
-	AdminToken      Secret     `env:"ADMIN_TOKEN" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
-	AdminUIUser     string     `env:"ADMIN_UI_USER" doc:"user for the page of @socket.io/admin-ui, which connects to the namespace /admin; docs/admin-ui.md. Empty: there is no such namespace"`
-	AdminUIPassword Secret     `env:"ADMIN_UI_PASSWORD" doc:"bcrypt hash of that user's password, as signalbox password prints it"`
+	AdminToken      Secret     `env:"ADMIN_TOKEN" live:"replace" doc:"what /console asks for; empty: it is there for browsers on the server's own machine only, and not at all once the server is set up for others"`
+	AdminUIUser     string     `env:"ADMIN_UI_USER" live:"replace" doc:"user for the page of @socket.io/admin-ui, which connects to the namespace /admin; docs/admin-ui.md. Empty: there is no such namespace"`
+	AdminUIPassword Secret     `env:"ADMIN_UI_PASSWORD" live:"replace" doc:"bcrypt hash of that user's password, as signalbox password prints it"`
 	AdminUIReadonly bool       `env:"ADMIN_UI_READONLY" default:"false" doc:"take no commands from the page"`
 	AdminUIMode     string     `env:"ADMIN_UI_MODE" default:"production" oneof:"production,development" doc:"production: the page shows figures; development: every socket, room and event too, which costs a message for each while somebody is signed in"`
 	DebugAddr       string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
@@ -246,11 +246,18 @@ func (c Config) Warnings() []string {
 	if !c.Console && c.AdminToken != "" {
 		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")
 	}
-	if slices.ContainsFunc(c.Listen, func(a Address) bool { return a.Network == "unix" }) && c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0 {
+	direct := c.TrustedProxies.Hops == 0 && len(c.TrustedProxies.Networks) == 0
+	if slices.ContainsFunc(c.Listen, func(a Address) bool { return a.Network == "unix" }) && direct {
 		w = append(w, "LISTEN with a unix socket and without TRUSTED_PROXIES takes all its clients for one; set TRUSTED_PROXIES=1 where a proxy in front adds X-Forwarded-For")
 	}
 	if c.AdminUIUser != "" && c.Origins().Any() {
 		w = append(w, "ADMIN_UI_USER without ALLOWED_ORIGINS: the page connects with credentials, which not every origin may; add the origin that serves it, such as https://admin.socket.io")
+	}
+	if c.AllowEIO3 && direct && slices.Contains(c.Transports, "polling") {
+		w = append(w, "ALLOW_EIO3 without TRUSTED_PROXIES: behind a proxy old clients that poll have one address, and may take over each other's sessions; set TRUSTED_PROXIES, or TRANSPORTS=websocket")
+	}
+	if c.AdminUIUser != "" && c.Production() && direct && !c.TLS() {
+		w = append(w, "ADMIN_UI_USER without TLS: nothing says that a proxy ends it (TRUSTED_PROXIES), so the password may be read on its way; set TLS_CERT_FILE or TLS_DOMAINS")
 	}
 	if c.DebugAddr != "" && !LoopbackHost(c.DebugAddr) {
 		w = append(w, fmt.Sprintf("DEBUG_ADDR=%s may be reached from other machines and asks for no password; write 127.0.0.1:<port>", c.DebugAddr))

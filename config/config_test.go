@@ -173,13 +173,16 @@ func TestWarnings(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"outbox below one message":   {[]string{"MAX_OUTBOX_BYTES", "100kB"}, "MAX_OUTBOX_BYTES=100000 is less than MAX_PAYLOAD_BYTES=1000000"},
-		"short key":                  {[]string{"API_KEY", "hush"}, "API_KEY has 4 bytes, at least 16 are good"},
-		"pages without an origin":    {[]string{"ALLOWED_ORIGINS", "https://app.example.com,null"}, "null lets pages of every website connect"},
-		"short metrics token":        {[]string{"METRICS_TOKEN", "hush"}, "METRICS_TOKEN has 4 bytes, at least 16 are good"},
-		"tokens of every app":        {[]string{"JWKS_URL", "https://id.example/keys"}, "JWKS_URL without JWT_AUDIENCE takes the tokens"},
-		"everybody a proxy":          {[]string{"TRUSTED_PROXIES", "0.0.0.0/0"}, "TRUSTED_PROXIES is everybody"},
-		"token for nothing":          {[]string{"METRICS", "false", "METRICS_TOKEN", "hush"}, "METRICS_TOKEN does nothing"},
+		"outbox below one message": {[]string{"MAX_OUTBOX_BYTES", "100kB"}, "MAX_OUTBOX_BYTES=100000 is less than MAX_PAYLOAD_BYTES=1000000"},
+		"short key":                {[]string{"API_KEY", "hush"}, "API_KEY has 4 bytes, at least 16 are good"},
+		"pages without an origin":  {[]string{"ALLOWED_ORIGINS", "https://app.example.com,null"}, "null lets pages of every website connect"},
+		"short metrics token":      {[]string{"METRICS_TOKEN", "hush"}, "METRICS_TOKEN has 4 bytes, at least 16 are good"},
+		"tokens of every app":      {[]string{"JWKS_URL", "https://id.example/keys"}, "JWKS_URL without JWT_AUDIENCE takes the tokens"},
+		"everybody a proxy":        {[]string{"TRUSTED_PROXIES", "0.0.0.0/0"}, "TRUSTED_PROXIES is everybody"},
+		"token for nothing":        {[]string{"METRICS", "false", "METRICS_TOKEN", "hush"}, "METRICS_TOKEN does nothing"},
+		"old clients, by address":  {[]string{"ALLOW_EIO3", "true"}, "ALLOW_EIO3 without TRUSTED_PROXIES"},
+		"password in the clear": {[]string{"SIGNALBOX_ENV", "production", "ADMIN_UI_USER", "admin", "ADMIN_UI_PASSWORD", "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+			"ALLOWED_ORIGINS", "https://admin.socket.io", "REQUIRE_AUTH", "true", "JWT_SECRET", strings.Repeat("0123456789abcdef", 2), "METRICS", "false"}, "ADMIN_UI_USER without TLS"},
 		"debug address for everyone": {[]string{"DEBUG_ADDR", ":6060"}, "DEBUG_ADDR=:6060 may be reached from other machines"},
 	}
 	for name, tt := range tests {

@@ -2,12 +2,17 @@ package config
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 )
 
 // Live reports whether a setting is taken on SIGHUP, without a restart.
-func (s Setting) Live() bool { return s.tag.Get("live") == "true" }
+func (s Setting) Live() bool { return s.tag.Get("live") != "" }
+
+// replaced reports whether a change from old to now can be taken. What is there only while a setting is not empty can
+// neither be added nor taken away: it has no key yet, or clients still.
+func (s Setting) replaced(old, now reflect.Value) bool {
+	return s.tag.Get("live") != "replace" || old.IsZero() == now.IsZero()
+}
 
 // Reloaded returns c with what of next can be taken without a restart, the names of the settings that were taken, and
 // those that differ and wait for a restart. c and next are what was set, without what was made up for the run.
@@ -17,22 +22,11 @@ func (c Config) Reloaded(next Config) (merged Config, took, waits []string) {
 	for i, s := range into {
 		switch {
 		case reflect.DeepEqual(s.value.Interface(), from[i].value.Interface()):
-		case !s.Live():
+		case !s.Live() || !s.replaced(s.value, from[i].value):
 			waits = append(waits, s.Name)
 		default:
 			s.value.Set(from[i].value)
 			took = append(took, s.Name)
-		}
-	}
-	// A door that was closed has no key, and one that is to be closed has clients: both take a restart.
-	for _, keep := range []struct {
-		name     string
-		old, now *Secret
-	}{{"JWT_SECRET", &c.JWTSecret, &merged.JWTSecret}, {"API_KEY", &c.APIKey, &merged.APIKey}} {
-		if (*keep.old == "") != (*keep.now == "") {
-			*keep.now = *keep.old
-			took = slices.DeleteFunc(took, func(n string) bool { return n == keep.name })
-			waits = append(waits, keep.name)
 		}
 	}
 	return merged, took, waits

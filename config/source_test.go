@@ -119,9 +119,11 @@ func TestReloaded(t *testing.T) {
 		return cfg
 	}
 	old := load("PORT", "1", "JWT_SECRET", "0123456789abcdef", "MAX_CONNECTIONS", "5")
-	next := load("PORT", "2", "JWT_SECRET", "fedcba9876543210", "MAX_CONNECTIONS", "6", "API_KEY", "0123456789abcdef", "ALLOWED_ORIGINS", "https://a.example.com")
+	next := load("PORT", "2", "JWT_SECRET", "fedcba9876543210", "MAX_CONNECTIONS", "6", "API_KEY", "0123456789abcdef", "ALLOWED_ORIGINS", "https://a.example.com",
+		"HOOKS_URL", "https://app.example.com", "HOOKS_EVENTS", "/game:*", "HOOKS_TIMEOUT", "1s")
 	merged, took, waits := old.Reloaded(next)
-	if !slices.Equal(took, []string{"ALLOWED_ORIGINS", "JWT_SECRET", "MAX_CONNECTIONS"}) || !slices.Equal(waits, []string{"PORT", "API_KEY"}) {
+	if !slices.Equal(took, []string{"ALLOWED_ORIGINS", "JWT_SECRET", "MAX_CONNECTIONS", "HOOKS_TIMEOUT"}) ||
+		!slices.Equal(waits, []string{"PORT", "API_KEY", "HOOKS_URL", "HOOKS_EVENTS"}) {
 		t.Errorf("took %v, wait %v", took, waits)
 	}
 	if merged.Port != 1 || merged.MaxConnections != 6 || merged.JWTSecret != next.JWTSecret || merged.APIKey != "" || len(merged.AllowedOrigins) != 1 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/config"
 	"signalbox/server/console"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
@@ -48,7 +49,9 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 	if mint := o.Console.MintToken; mint != nil {
 		c.Mint = func(r console.TokenRequest) (string, error) { return mint(r.UserID, r.Name, r.Rooms, r.TTL) }
 	}
-	return console.New(c)
+	made := console.New(c)
+	s.OnReload(func(cfg config.Config) { made.SetToken(string(cfg.AdminToken)) })
+	return made
 }
 
 // readStats returns what reads the counters for the console.

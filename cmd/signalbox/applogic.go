@@ -68,12 +68,34 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log
 	return l, nil
 }
 
+// reload takes the settings of backends that need no restart.
+func (l *appLogic) reload(cfg config.Config) {
+	_, _, keys, err := readLogic(cfg)
+	if l == nil || err != nil { // checked before
+		return
+	}
+	if l.hooks != nil {
+		l.hooks.SetTarget(cfg.HooksURL, keys)
+		l.hooks.SetTerms(terms(cfg))
+	}
+	if l.workers != nil {
+		l.workers.SetKey(string(cfg.WorkerKey))
+		l.workers.SetTerms(terms(cfg))
+	}
+}
+
+// terms returns the settings for backends that may change.
+func terms(cfg config.Config) router.OutsideOptions {
+	return router.OutsideOptions{
+		Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait, Admit: cfg.HooksDown == "admit",
+		Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders),
+	}
+}
+
 // outside returns the settings for backends outside this process, each with notices of its own.
 func (l *appLogic) outside(cfg config.Config) router.OutsideOptions {
-	o := router.OutsideOptions{
-		Timeout: cfg.HooksTimeout, ConnectWait: cfg.HooksConnectWait, Admit: cfg.HooksDown == "admit",
-		Retry: config.List(cfg.HooksRetry), Headers: config.List(cfg.HooksHeaders), Log: l.log,
-	}
+	o := terms(cfg)
+	o.Log = l.log
 	if cfg.HooksNotify != "" {
 		n := router.NoticeOptions{Most: cfg.HooksQueue, Log: l.log}
 		if l.file != nil {

@@ -44,17 +44,22 @@ func check(_ context.Context, args []string, env environment) error {
 		fmt.Fprintln(env.stdout, "\nWARNING:", warning)
 	}
 	_, err = listen.NewTLS(cfg, slog.New(slog.DiscardHandler))
+	if err = errors.Join(err, checkParts(cfg)); err != nil {
+		return fmt.Errorf("settings that cannot be used:\n%w", err)
+	}
+	_, err = fmt.Fprintln(env.stdout, "\nA server would start with these settings.")
+	return err
+}
+
+// checkParts returns what the parts of a server would say about settings that package config has passed.
+func checkParts(cfg config.Config) error {
+	_, _, _, err := readLogic(cfg)
 	if cfg.JWTSecret != "" {
 		err = errors.Join(err, auth.CheckSecret(string(cfg.JWTSecret)))
 	}
 	if cfg.JWKSURL != "" {
 		err = errors.Join(err, auth.CheckJWKSURL(cfg.JWKSURL))
 	}
-	_, _, _, logicErr := readLogic(cfg)
-	if err = errors.Join(err, logicErr); err != nil {
-		return fmt.Errorf("settings that cannot be used:\n%w", err)
-	}
-	_, err = fmt.Fprintln(env.stdout, "\nA server would start with these settings.")
 	return err
 }
 

@@ -45,6 +45,9 @@ func (r *reloader) stop() {
 // reload takes what has changed. Where one of the settings cannot be used nothing changes.
 func (r *reloader) reload() {
 	next, _, err := readSettings(r.env)
+	if err == nil {
+		err = checkParts(next)
+	}
 	if err != nil {
 		r.log.Error("settings that cannot be used: nothing has changed", "error", err)
 		return

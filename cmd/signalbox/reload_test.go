@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,4 +149,68 @@ func TestReload(t *testing.T) {
 		t.Fatalf("without the limit: %v", err)
 	}
 	second.CloseNow()
+}
+
+// TestReloadOfBackends: on SIGHUP events go to another URL, and workers need another key, while clients stay. What only the
+// parts of the server can judge changes nothing where it is wrong.
+func TestReloadOfBackends(t *testing.T) {
+	backend := func(name string) string {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if signed := r.Header.Get("webhook-signature") != ""; signed != (name == "second") {
+				t.Errorf("to the %s backend, signed: %t", name, signed)
+			}
+			if bytes.Contains(body, []byte(`"type":"connect"`)) {
+				_, _ = io.WriteString(w, `{"results":[{}]}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"results":[{"ack":["`+name+`"]}]}`)
+		}))
+		t.Cleanup(web.Close)
+		return web.URL
+	}
+	first, second := backend("first"), backend("second")
+	oldKey, newKey := strings.Repeat("o", 32), strings.Repeat("n", 32)
+	file, log := filepath.Join(t.TempDir(), "s.yaml"), new(logged)
+	set := func(lines ...string) {
+		t.Helper()
+		text := strings.Join(append(lines, "HOOKS_EVENTS: /game:*", "WORKER_EVENTS: /work:*"), "\n")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("HOOKS_URL: "+first, "WORKER_KEY: "+oldKey, "JWT_SECRET: "+apiTestSecret)
+	p := startProcessTo(t, log, "CONFIG="+file)
+	open := func(connect, want string) *websocket.Conn {
+		t.Helper()
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ws.CloseNow() })
+		write(t, ws, connect)
+		readUntil(t, ws, want)
+		return ws
+	}
+	player := open("40/game,", "40/game,")
+	ask := func(want string) {
+		t.Helper()
+		write(t, player, `42/game,1["x"]`)
+		readUntil(t, player, `43/game,1["`+want+`"]`)
+	}
+	ask("first")
+	open(`40/backend,{"key":"`+oldKey+`"}`, "40/backend,")
+	set("HOOKS_URL: "+second, "HOOKS_SECRET: whsec_short", "WORKER_KEY: "+newKey, "JWT_SECRET: "+apiTestSecret)
+	send(t, p, syscall.SIGHUP)
+	log.await(t, "nothing has changed", 1)
+	set("HOOKS_URL: "+second, "WORKER_KEY: "+newKey, "JWT_SECRET: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	send(t, p, syscall.SIGHUP)
+	log.await(t, "nothing has changed", 2)
+	ask("first")
+	set("HOOKS_URL: "+second, "HOOKS_SECRET: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "HOOKS_TIMEOUT: 5s", "WORKER_KEY: "+newKey, "JWT_SECRET: "+apiTestSecret)
+	send(t, p, syscall.SIGHUP)
+	log.await(t, `took="HOOKS_URL HOOKS_SECRET HOOKS_TIMEOUT WORKER_KEY" needRestart=""`, 1)
+	ask("second")
+	open(`40/backend,{"key":"`+oldKey+`"}`, `44/backend,{"message":"wrong key"}`)
+	open(`40/backend,{"key":"`+newKey+`"}`, "40/backend,")
 }

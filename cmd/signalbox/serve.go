@@ -140,6 +140,10 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		if cfg.JWTSecret != "" {
 			verifier.SetSecret(string(cfg.JWTSecret))
 		}
+		handlers.logic.reload(cfg)
+		if handlers.admin != nil {
+			handlers.admin.SetAccount(cfg.AdminUIUser, string(cfg.AdminUIPassword))
+		}
 	})
 	for _, end := range closers {
 		srv.OnClose(end)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,15 +29,20 @@ type failure struct {
 
 func (f *failure) Error() string { return f.text }
 
-// client posts to one URL.
-type client struct {
+// target is where requests go, and what signs them.
+type target struct {
 	url  string
 	keys Keys
-	http *http.Client
+}
+
+// client posts to one URL.
+type client struct {
+	http   *http.Client
+	target atomic.Pointer[target]
 }
 
 func newClient(url string, keys Keys, concurrency int) *client {
-	return &client{url: url, keys: keys, http: &http.Client{
+	c := &client{http: &http.Client{
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second,
@@ -47,13 +53,16 @@ func newClient(url string, keys Keys, concurrency int) *client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	c.target.Store(&target{url, keys})
+	return c
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
 // post sends a body and returns that of the answer, which has status 200. ctx bounds all of it.
 func (c *client) post(ctx context.Context, id string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	to := c.target.Load()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, &failure{text: err.Error()}
 	}
@@ -62,8 +71,8 @@ func (c *client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 	req.Header.Set("User-Agent", "signalbox")
 	req.Header["webhook-id"] = []string{id}
 	req.Header["webhook-timestamp"] = []string{strconv.FormatInt(now, 10)}
-	if len(c.keys) > 0 {
-		req.Header["webhook-signature"] = []string{c.keys.signature(id, now, body)}
+	if len(to.keys) > 0 {
+		req.Header["webhook-signature"] = []string{to.keys.signature(id, now, body)}
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -40,6 +40,9 @@ func New(o Options) *Hooks {
 	return h
 }
 
+// SetTarget has requests from now on go to another URL, signed with other keys.
+func (h *Hooks) SetTarget(url string, keys Keys) { h.client.target.Store(&target{url, keys}) }
+
 func orDefault(value, otherwise int) int {
 	if value == 0 {
 		return otherwise

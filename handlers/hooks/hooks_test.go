@@ -281,12 +281,12 @@ func TestNumbersWhileTheBackendIsAway(t *testing.T) {
 	c.Join("/game", "")
 	c.Send(`42/game,1["x"]`)
 	c.Want(`43/game,1[1]`)
-	h.client.url = "http://127.0.0.1:1/" // nothing is on its way
+	h.SetTarget("http://127.0.0.1:1/", mustKeys(t))
 	for range 3 {
 		c.Send(`42/game,2["x"]`)
 		c.Want(`43/game,2[{"ok":false,"error":"unavailable"}]`)
 	}
-	h.client.url = b.web.URL
+	h.SetTarget(b.web.URL, mustKeys(t))
 	c.Send(`42/game,3["x"]`)
 	c.Want(`43/game,3[2]`)
 }

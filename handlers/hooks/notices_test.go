@@ -78,7 +78,7 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 
 	// Another process finds what this one would have left behind.
 	left := store.list()
-	next := New(Options{URL: b.web.URL, Keys: h.client.keys, OutsideOptions: router.OutsideOptions{Log: quiet,
+	next := New(Options{URL: b.web.URL, Keys: h.client.target.Load().keys, OutsideOptions: router.OutsideOptions{Log: quiet,
 		Notices: router.NewNotices(router.NoticeOptions{Store: &memoryStore{kept: make(map[string]router.Notice)}, Log: quiet})}})
 	next.Restore(left)
 	next.Close(t.Context())

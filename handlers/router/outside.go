@@ -69,8 +69,11 @@ type Reacher interface {
 
 // Outside is a [Backend] and a [Leaver] behind a [Transport]: how long is waited, what is sent again, and how clients come in.
 type Outside struct {
+	// Static after construction.
 	o         OutsideOptions
 	transport Transport
+
+	terms atomic.Pointer[OutsideOptions]
 
 	wrong    atomic.Uint64
 	retried  atomic.Uint64
@@ -79,12 +82,19 @@ type Outside struct {
 
 // NewOutside returns the backend behind t.
 func NewOutside(o OutsideOptions, t Transport) *Outside {
-	o.Timeout = orDefault(o.Timeout, 3*time.Second)
-	o.ConnectWait = orDefault(o.ConnectWait, 10*time.Second)
 	if o.Notices != nil {
 		o.Notices.start(t)
 	}
-	return &Outside{o: o, transport: t}
+	b := &Outside{o: o, transport: t}
+	b.SetTerms(o)
+	return b
+}
+
+// SetTerms has what begins from now on go by o, of which Notices and Log do not count.
+func (b *Outside) SetTerms(o OutsideOptions) {
+	o.Timeout = orDefault(o.Timeout, 3*time.Second)
+	o.ConnectWait = orDefault(o.ConnectWait, 10*time.Second)
+	b.terms.Store(&o)
 }
 
 func orDefault[T comparable](value, otherwise T) T {
@@ -96,7 +106,7 @@ func orDefault[T comparable](value, otherwise T) T {
 }
 
 // Timeout is for the answer to one event.
-func (b *Outside) Timeout() time.Duration { return b.o.Timeout }
+func (b *Outside) Timeout() time.Duration { return b.terms.Load().Timeout }
 
 // Restore has notices told that the store kept of the process before. It is called before the first client.
 func (b *Outside) Restore(kept []Notice) {
@@ -123,7 +133,7 @@ func (b *Outside) Event(ctx context.Context, e *Event) (*Result, error) {
 	q := Question{ID: e.ID, Body: e.AppendEnvelope(nil), Socket: e.Socket, Event: e.Name}
 	pause := backoff.Pause{Least: 200 * time.Millisecond, Most: time.Second}
 	for try, sent := 1, false; ; try++ {
-		q.Deadline = time.Now().Add(b.o.Timeout)
+		q.Deadline = time.Now().Add(b.Timeout())
 		raw, err := b.transport.Ask(ctx, &q)
 		if err == nil {
 			return b.result(raw)
@@ -142,7 +152,8 @@ func (b *Outside) Event(ctx context.Context, e *Event) (*Result, error) {
 }
 
 func (b *Outside) retries(event string) bool {
-	return slices.Contains(b.o.Retry, event) || slices.Contains(b.o.Retry, "*")
+	again := b.terms.Load().Retry
+	return slices.Contains(again, event) || slices.Contains(again, "*")
 }
 
 func (b *Outside) result(raw json.RawMessage) (*Result, error) {
@@ -177,9 +188,10 @@ const lastPart = 5 * time.Second
 
 // Connect implements [Backend].
 func (b *Outside) Connect(ctx context.Context, c *Connect) (*Welcome, error) {
-	end := time.Now().Add(b.o.ConnectWait)
-	giveUp := end.Add(-rand.N(min(lastPart, b.o.ConnectWait) + 1))
-	q := Question{ID: c.Socket.ConnectID(), Body: c.AppendEnvelope(nil, b.o.Headers), Socket: c.Socket, Event: ConnectEvent, Connect: true}
+	terms := b.terms.Load()
+	end := time.Now().Add(terms.ConnectWait)
+	giveUp := end.Add(-rand.N(min(lastPart, terms.ConnectWait) + 1))
+	q := Question{ID: c.Socket.ConnectID(), Body: c.AppendEnvelope(nil, terms.Headers), Socket: c.Socket, Event: ConnectEvent, Connect: true}
 	sent, written := false, b.o.Notices == nil
 	pause := backoff.Pause{Least: 100 * time.Millisecond, Most: time.Second}
 	for {
@@ -187,7 +199,7 @@ func (b *Outside) Connect(ctx context.Context, c *Connect) (*Welcome, error) {
 			written = b.o.Notices.asked(ctx, c.Socket) == nil
 		}
 		if written {
-			q.Deadline = earlier(time.Now().Add(b.o.Timeout), end)
+			q.Deadline = earlier(time.Now().Add(b.Timeout()), end)
 			welcome, err := b.ask(ctx, &q)
 			if err == nil {
 				if b.o.Notices != nil {
@@ -205,7 +217,7 @@ func (b *Outside) Connect(ctx context.Context, c *Connect) (*Welcome, error) {
 		}
 		now, wait := time.Now(), pause.Spread()
 		if left := giveUp.Sub(now); wait >= left {
-			if sleep(ctx, max(0, left)) && b.o.Admit {
+			if sleep(ctx, max(0, left)) && terms.Admit {
 				return b.admitLate(c, q.Body), nil
 			}
 			break

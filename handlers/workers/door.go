@@ -60,7 +60,7 @@ func (d door) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	if len(fields) > 0 {
 		key, _ = rawjson.Text(fields[0])
 	}
-	if !auth.KeyMatches(key, w.o.Key) {
+	if !auth.KeyMatches(key, *w.key.Load()) {
 		return refuse("wrong key")
 	}
 	w.failures.Forgive(hs.RemoteAddr)

@@ -53,6 +53,7 @@ type Workers struct {
 	// Set before the first client.
 	call Call
 
+	key      atomic.Pointer[string]
 	calls    sync.WaitGroup // of the API; awaited by Close
 	lastID   atomic.Uint64
 	abroad   sync.Map // tasks at workers of other nodes: id to *worker
@@ -77,12 +78,16 @@ func New(o Options) *Workers {
 		o.MaxOutBytes = maxOutBytes
 	}
 	w := &Workers{o: o, seed: maphash.MakeSeed(), changed: make(chan struct{}), lost: time.Now()}
+	w.SetKey(o.Key)
 	w.Outside = router.NewOutside(o.OutsideOptions, w)
 	if o.Nodes.ID() != "" {
 		w.beat = startBeat(w)
 	}
 	return w
 }
+
+// SetKey has workers that come from now on prove themselves with another key.
+func (w *Workers) SetKey(key string) { w.key.Store(&key) }
 
 // SetCall says who carries out calls of the API. It is called before the first client.
 func (w *Workers) SetCall(call Call) { w.call = call }

@@ -52,6 +52,9 @@ type Options struct {
 	Log       *slog.Logger
 }
 
+// account is what whoever signs in has to know.
+type account struct{ user, hash string }
+
 // Door is the Socket.IO server as commands and figures need it: a [socketio.Server].
 type Door interface {
 	Namespaces() []string
@@ -73,6 +76,7 @@ type Admin struct {
 	door   Door
 	engine func() engine.Stats
 
+	account  atomic.Pointer[account]
 	failures signin.Failures
 	sessions signin.Sessions
 	turns    chan struct{} // held while a password is checked
@@ -125,11 +129,20 @@ func New(o Options) *Admin {
 		wake: make(chan struct{}, 1), queue: make(chan func(), queued), pages: make(map[app.Peer]struct{}),
 		figures: figures{began: time.Now(), known: make(map[string]bool)},
 	}
+	a.account.Store(&account{o.User, o.Hash})
 	a.o.Closed = append([]string{Namespace}, o.Closed...) // to tell of what is told would never end
 	a.share.Store(everybody)
 	a.config, _ = rawjson.Marshal(map[string]any{"supportedFeatures": features}) // texts always can be
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
+}
+
+// SetAccount has pages that sign in from now on know another user and password. Sign-ins of before are over, but those that
+// servers share.
+func (a *Admin) SetAccount(user, hash string) {
+	if old := a.account.Swap(&account{user, hash}); *old != (account{user, hash}) {
+		a.sessions.EndAll()
+	}
 }
 
 // Watches reports whether it is to hear what happens to clients: it is a [socketio.Watch] then.

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"signalbox/server/app"
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
@@ -190,6 +192,34 @@ func TestAttemptsAreCountedBeforeTheyAreChecked(t *testing.T) {
 }
 
 // known is what other servers know.
+// TestSetAccount: another password lets in from then on, and ends the sign-ins with the old one.
+func TestSetAccount(t *testing.T) {
+	a, _ := started(options(hub.New()), nil)
+	defer a.Close()
+	session, err := a.signIn(handshakeOf(right, "192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bySession := handshakeOf(`{"sessionId":"`+session+`"}`, "192.0.2.1")
+	a.SetAccount(a.o.User, a.o.Hash)
+	if _, err := a.signIn(bySession); err != nil {
+		t.Errorf("nothing has changed: %v", err)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte("fresh"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.SetAccount("root", string(hash))
+	for _, auth := range []string{right, `{"sessionId":"` + session + `"}`, `{"username":"admin","password":"fresh"}`} {
+		if _, err := a.signIn(handshakeOf(auth, "192.0.2.2")); err != errCredentials {
+			t.Errorf("%s: %v", auth, err)
+		}
+	}
+	if _, err := a.signIn(handshakeOf(`{"username":"root","password":"fresh"}`, "192.0.2.1")); err != nil {
+		t.Errorf("the new one: %v", err)
+	}
+}
+
 type known struct {
 	id    string
 	asked int

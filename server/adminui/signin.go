@@ -122,8 +122,9 @@ func (a *Admin) check(user, password string, gone <-chan struct{}) (right bool, 
 	case <-gone:
 		return false, errCredentials
 	}
-	right = bcrypt.CompareHashAndPassword([]byte(a.o.Hash), []byte(password)) == nil
-	return auth.KeyMatches(user, a.o.User) && right, nil
+	known := a.account.Load()
+	right = bcrypt.CompareHashAndPassword([]byte(known.hash), []byte(password)) == nil
+	return auth.KeyMatches(user, known.user) && right, nil
 }
 
 // sessionID is the form of our ids, and of Node's.

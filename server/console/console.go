@@ -66,10 +66,18 @@ func New(cfg Config) *Console {
 	c := &Console{cfg: cfg, pages: loadPages(), reading: reading{read: cfg.Stats}}
 	if cfg.AdminToken != "" {
 		c.gate = &gate{
-			token: cfg.AdminToken, clientIP: cfg.ClientIP, log: cfg.Log, sessions: signin.Sessions{Life: sessionLife},
+			clientIP: cfg.ClientIP, log: cfg.Log, sessions: signin.Sessions{Life: sessionLife},
 		}
+		c.gate.token.Store(&cfg.AdminToken)
 	}
 	return c
+}
+
+// SetToken has another admin token open a console that one opened before, and ends sign-ins with that.
+func (c *Console) SetToken(token string) {
+	if c.gate != nil && token != "" && *c.gate.token.Swap(&token) != token {
+		c.gate.sessions.EndAll()
+	}
 }
 
 // ServeHTTP serves [Path] and what lies below. Every answer keeps the page's own rules: no other origin reads it, and no

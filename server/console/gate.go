@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"signalbox/server/auth"
@@ -22,10 +23,10 @@ const (
 // gate lets in who knows the admin token: in the login form, which begins a session, or in Authorization.
 type gate struct {
 	// Static after construction.
-	token    string
 	clientIP func(*http.Request) string
 	log      *slog.Logger
 
+	token    atomic.Pointer[string]
 	sessions signin.Sessions
 	failures signin.Failures
 }
@@ -43,7 +44,7 @@ const (
 // people share one, behind a proxy all do. So the count of wrong ones protects the log from whoever tries, and the token
 // protects itself by its length. The time it takes says nothing about the token.
 func (g *gate) check(r *http.Request, given string) (verdict, time.Duration) {
-	if auth.KeyMatches(given, g.token) {
+	if auth.KeyMatches(given, *g.token.Load()) {
 		return right, 0
 	}
 	addr := g.clientIP(r)

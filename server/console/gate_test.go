@@ -104,6 +104,26 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// TestSetToken: another token opens the console from then on, and who signed in with the old one is out.
+func TestSetToken(t *testing.T) {
+	c := newTest(gated)
+	cookie, _ := signIn(t, c)
+	status := func(header, value string) int {
+		t.Helper()
+		res, _ := ask(t, c, "GET", "/console/stats", "", header, value)
+		return res.StatusCode
+	}
+	for _, again := range []string{adminToken, ""} {
+		if c.SetToken(again); status("Cookie", cookie) != http.StatusOK {
+			t.Errorf("SetToken(%q) ends sessions", again)
+		}
+	}
+	c.SetToken("another token")
+	if got := [3]int{status("Cookie", cookie), status("Authorization", "Bearer "+adminToken), status("Authorization", "Bearer another token")}; got != [3]int{401, 401, 200} {
+		t.Errorf("session, old and new token = %v", got)
+	}
+}
+
 func TestCookieOverTLS(t *testing.T) {
 	if _, set := signIn(t, newTest(gated), "X-Forwarded-Proto", "https"); !set.Secure {
 		t.Error("behind a proxy that ends TLS the cookie is not Secure")

@@ -50,6 +50,13 @@ func (s *Sessions) Has(key string, now time.Time) bool {
 	return ok
 }
 
+// EndAll ends every session.
+func (s *Sessions) EndAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.ends)
+}
+
 // End ends the session with a key; there need not be one.
 func (s *Sessions) End(key string) {
 	hash := sha256.Sum256([]byte(key))
