@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,27 +21,28 @@ import (
 // pebble is the ACME authority for tests; it is built when the test runs, and no part of go.mod.
 const pebble = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.8.0"
 
-// TestACME gets a certificate from a local authority, and has it still after a restart, when the authority is away.
-func TestACME(t *testing.T) {
+// startAuthority runs an ACME authority that asks names at these ports, and returns its certificate, where it is, and what
+// ends it.
+func startAuthority(t *testing.T, tlsPort, httpPort int) (own *certtest.Pair, addr string, end func()) {
+	t.Helper()
 	if os.Getenv("LONG") != "1" {
 		t.Skip("make test-long runs it, with LONG=1")
 	}
-	dir, bin := t.TempDir(), t.TempDir()
+	bin := t.TempDir()
 	build := exec.Command("go", "install", pebble)
 	build.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Println("NOT RUN: certificates by ACME: " + pebble + " cannot be built")
 		t.Skipf("%s", out)
 	}
-	own := certtest.New(t) // the authority's
-	ports := freePorts(t, 2)
+	own, addr = certtest.New(t), freePorts(t, 1)[0]
 	conf, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": ports[0], "certificate": own.Cert, "privateKey": own.Key, "tlsPort": port(ports[1]), "httpPort": 1,
+		"listenAddress": addr, "certificate": own.Cert, "privateKey": own.Key, "tlsPort": tlsPort, "httpPort": httpPort,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "pebble.json")
+	file := filepath.Join(bin, "pebble.json")
 	if err := os.WriteFile(file, conf, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -50,25 +52,63 @@ func TestACME(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := false
-	end := func() {
+	end = func() {
 		if !ended {
 			ended = true
 			_ = authority.Process.Kill()
 			_ = authority.Wait()
 		}
 	}
-	defer end()
-	await(t, ports[0])
+	t.Cleanup(end)
+	await(t, addr)
+	return own, addr, end
+}
 
+// TestACMEByPlainHTTP gets a certificate where the authority cannot reach the TLS port: it asks the one that redirects.
+func TestACMEByPlainHTTP(t *testing.T) {
+	ports := freePorts(t, 2)
+	own, authority, _ := startAuthority(t, 1, port(ports[1]))
+	p := startProcess(t, "LISTEN="+ports[0], "TLS_REDIRECT="+ports[1], "TLS_DOMAINS=chat.example.test", "TLS_CACHE="+filepath.Join(t.TempDir(), "cache"),
+		"TLS_ACME_URL=https://"+authority+"/dir", "SSL_CERT_FILE="+own.Cert, "LOG_LEVEL=debug")
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{ServerName: "chat.example.test", InsecureSkipVerify: true}}
+	nc, err := dialer.DialContext(t.Context(), "tcp", ports[0])
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.log)
+	}
+	defer nc.Close()
+	if leaf := nc.(*tls.Conn).ConnectionState().PeerCertificates[0]; !strings.Contains(leaf.Issuer.CommonName, "Pebble") {
+		t.Errorf("the certificate is by %s", leaf.Issuer)
+	}
+	plain := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer plain.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+ports[1]+"/console?x=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "chat.example.test"
+	res, err := plain.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if to := res.Header.Get("Location"); !strings.HasPrefix(to, "https://chat.example.test") || !strings.HasSuffix(to, "/console?x=1") {
+		t.Errorf("others are sent to %q, %s", to, res.Status)
+	}
+}
+
+// TestACME gets a certificate from a local authority, and has it still after a restart, when the authority is away.
+func TestACME(t *testing.T) {
+	dir, ports := t.TempDir(), freePorts(t, 1)
+	own, authority, end := startAuthority(t, port(ports[0]), 1)
 	settings := []string{
-		"LISTEN=" + ports[1], "TLS_DOMAINS=chat.example.test", "TLS_CACHE=" + filepath.Join(dir, "cache"),
-		"TLS_ACME_URL=https://" + ports[0] + "/dir", "SSL_CERT_FILE=" + own.Cert, "LOG_LEVEL=debug",
+		"LISTEN=" + ports[0], "TLS_DOMAINS=chat.example.test", "TLS_CACHE=" + filepath.Join(dir, "cache"),
+		"TLS_ACME_URL=https://" + authority + "/dir", "SSL_CERT_FILE=" + own.Cert, "LOG_LEVEL=debug",
 	}
 	var serial string
 	for _, when := range []string{"at first", "after a restart, without the authority"} {
 		p := startProcess(t, settings...)
 		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{ServerName: "chat.example.test", InsecureSkipVerify: true}}
-		nc, err := dialer.DialContext(t.Context(), "tcp", ports[1])
+		nc, err := dialer.DialContext(t.Context(), "tcp", ports[0])
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", when, err, p.log)
 		}
@@ -82,7 +122,7 @@ func TestACME(t *testing.T) {
 		} else {
 			serial = got
 		}
-		if _, err := tls.Dial("tcp", ports[1], &tls.Config{ServerName: "other.example.test", InsecureSkipVerify: true}); err == nil {
+		if _, err := tls.Dial("tcp", ports[0], &tls.Config{ServerName: "other.example.test", InsecureSkipVerify: true}); err == nil {
 			t.Error("a certificate is shown for a name that is not in TLS_DOMAINS")
 		}
 		_ = p.cmd.Process.Signal(os.Interrupt)

@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -26,11 +29,15 @@ type TLS struct {
 
 	files *certFiles        // nil: they come by ACME
 	acme  *autocert.Manager // nil: they come from files
+	names []string          // that acme gets certificates for
+	log   *slog.Logger
+
+	warned atomic.Int64 // when a warning said last that there is no certificate, in nanoseconds since 1970
 }
 
 // NewTLS returns what cfg says of TLS; nil: there is none. A certificate in files is read here.
 func NewTLS(cfg config.Config, log *slog.Logger) (*TLS, error) {
-	t := &TLS{Config: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}}
+	t := &TLS{log: log, names: cfg.TLSDomains, Config: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}}
 	switch {
 	case cfg.TLSCertFile != "":
 		t.files = &certFiles{cert: cfg.TLSCertFile, key: cfg.TLSKeyFile, log: log}
@@ -43,12 +50,27 @@ func NewTLS(cfg config.Config, log *slog.Logger) (*TLS, error) {
 			Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(cfg.TLSDomains...), Cache: autocert.DirCache(cfg.TLSCache),
 			Client: &acme.Client{DirectoryURL: cfg.TLSACMEURL, UserAgent: "signalbox"},
 		}
-		t.Config.GetCertificate = t.acme.GetCertificate
+		t.Config.GetCertificate = t.fetch
 		t.Config.NextProtos = append(t.Config.NextProtos, acme.ALPNProto)
 	default:
 		return nil, nil
 	}
 	return t, nil
+}
+
+// warnEvery is how often it is said, at most, that there is no certificate.
+const warnEvery = time.Minute
+
+// fetch returns the certificate by ACME for a handshake. Why there is none for a name that is ours is for the operator.
+func (t *TLS) fetch(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	pair, err := t.acme.GetCertificate(hello)
+	if err != nil && slices.Contains(t.names, strings.ToLower(hello.ServerName)) {
+		now, last := time.Now().UnixNano(), t.warned.Load()
+		if now-last > int64(warnEvery) && t.warned.CompareAndSwap(last, now) {
+			t.log.Error("no certificate by ACME: clients of this name cannot connect", "name", hello.ServerName, "error", err)
+		}
+	}
+	return pair, err
 }
 
 // Reload reads the certificate again. A pair that cannot be used changes nothing.
@@ -67,17 +89,18 @@ func (t *TLS) Redirect(addr net.Addr) http.Handler {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.Port != 443 {
 		port = ":" + strconv.Itoa(tcp.Port)
 	}
-	to := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		http.Redirect(w, r, "https://"+host+port+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	var next http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://"+r.Host+port+r.URL.RequestURI(), http.StatusPermanentRedirect)
 	})
 	if t.acme != nil {
-		return t.acme.HTTPHandler(to)
+		next = t.acme.HTTPHandler(next)
 	}
-	return to
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i := strings.LastIndexByte(r.Host, ':'); i > strings.LastIndexByte(r.Host, ']') {
+			r.Host = r.Host[:i] // neither TLS_DOMAINS nor where this goes has a port
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // certFiles is a certificate in two files, which somebody may replace at any time.
