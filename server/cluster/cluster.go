@@ -112,8 +112,9 @@ type Cluster struct {
 	draining   atomic.Bool
 	met        chan struct{} // closed when this node has met the others, or tried to, for the first time
 	meeting    sync.Once
-	panicked   sync.Map // what has, by kind
-	compared   sync.Map // nodes whose settings were looked at
+	marks      atomic.Int64 // how many wait for marks
+	panicked   sync.Map     // what has, by kind
+	compared   sync.Map     // nodes whose settings were looked at
 
 	receiving sync.Mutex // held while a message is handled
 

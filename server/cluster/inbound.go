@@ -73,7 +73,7 @@ func (c *Cluster) broadcast(s *space, m redislink.Message) {
 }
 
 // looksAtOwn reports whether something that this node has sent itself may mean anything to it.
-func (c *Cluster) looksAtOwn() bool { return c.onMark != nil || !c.questions.none() }
+func (c *Cluster) looksAtOwn() bool { return c.marks.Load() > 0 || !c.questions.none() }
 
 // takeOwn takes a message that this node has sent itself: it is among those that a counted one reaches, and has
 // counted.

@@ -105,6 +105,9 @@ func (c *Cluster) Mark(namespace string, channels []string, mark string) bool {
 // called before Start.
 func (c *Cluster) OnMark(call func(channel, mark string)) { c.onMark = call }
 
+// ExpectMarks says that so many more wait for marks; only while somebody does are this node's own looked at.
+func (c *Cluster) ExpectMarks(more int) { c.marks.Add(int64(more)) }
+
 // takeMark reports whether a message is a mark.
 func (c *Cluster) takeMark(channel string, p *format.Peeked) bool {
 	if len(p.Rooms) != 1 || !strings.HasPrefix(p.Rooms[0], markRoom) || p.Ext == nil {

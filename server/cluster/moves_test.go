@@ -21,6 +21,7 @@ func TestMarks(t *testing.T) {
 		in := b.join("b", user42)
 		for _, n := range []*node{a, b} {
 			n.OnMark(func(_, mark string) { in.got <- fmt.Sprintf("mark %s at %v", mark, n == b) })
+			n.ExpectMarks(1)
 			n.Start(n)
 		}
 		meet(t, a, b)

@@ -45,6 +45,7 @@ type Nodes interface {
 	MarkChannels(namespace string, rooms []hub.Room) []string
 	Mark(namespace string, channels []string, mark string) bool
 	OnMark(call func(channel, mark string))
+	ExpectMarks(more int)
 }
 
 // Resident is the owner of a session that may go on at another node.
@@ -178,6 +179,7 @@ func (m *Mover) add(p *Passage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.passages[p.id] = p
+	m.nodes.ExpectMarks(1)
 }
 
 // addLeaving is add for a session that leaves, unless it does already.
@@ -186,6 +188,7 @@ func (m *Mover) addLeaving(l *leaving) (before *leaving) {
 	defer m.mu.Unlock()
 	if before = m.leaving[l.id]; before == nil {
 		m.passages[l.id], m.leaving[l.id] = l.Passage, l
+		m.nodes.ExpectMarks(1)
 	}
 	return before
 }
@@ -194,6 +197,9 @@ func (m *Mover) remove(id string) *leaving {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.leaving[id]
+	if m.passages[id] != nil {
+		m.nodes.ExpectMarks(-1)
+	}
 	delete(m.passages, id)
 	delete(m.leaving, id)
 	return l
