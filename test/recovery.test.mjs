@@ -11,14 +11,17 @@ import { useServer } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
 
 const server = await useServer({
-  env: { RECOVERY: "true", RECOVERY_TIME: "800ms", JWT_SECRET: SECRET, API_KEY: "a key of sixteen bytes", LOG_LEVEL: "debug" },
+  env: { RECOVERY: "true", JWT_SECRET: SECRET, API_KEY: "a key of sixteen bytes", LOG_LEVEL: "debug" },
 });
+const BRIEF_MS = 1000;
+/** One that soon forgets who is away. */
+const brief = await useServer({ env: { RECOVERY: "true", RECOVERY_TIME: `${BRIEF_MS}ms` } });
 
 const patient = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 100, randomizationFactor: 0 };
 
 /** Connects over a way that can be cut, as a client that comes back. */
-async function phone(t, row, options = {}) {
-  const way = await Cuttable.open(t, server);
+async function phone(t, row, options = {}, to = server) {
+  const way = await Cuttable.open(t, to);
   const client = await connect(t, way, row, { ...patient, ...options });
   client.way = way;
   client.connects = 0;
@@ -49,6 +52,14 @@ async function blink(client, meanwhile = async () => {}) {
 
 /** The broker's events n of a client, without offsets. */
 const numbers = (client) => client.got("n").map(([data]) => data.n);
+
+/** A call of a backend. */
+const api = (method, path, body) =>
+  fetch(`${server.url}/api/${path}`, {
+    method,
+    headers: { authorization: "Bearer a key of sixteen bytes", "content-type": "application/json" },
+    body: body && JSON.stringify(body),
+  }).then((r) => r.json());
 
 const send = (from, id, n) => from.ask("n", { recipientUserId: id, n }).then(([answer]) => answer);
 
@@ -89,23 +100,27 @@ eachClient(newest, (row) => {
 describe("one client", () => {
   const row = newest[1];
 
-  test("recovered, then too late, then cut before the first event", async (t) => {
+  test("recovered, then disconnected by a backend, then cut before the first event", async (t) => {
+    const user = fresh();
+    const ann = await phone(t, row, { namespace: "/chat", auth: { token: tokenOf(user) } });
+    const say = (n) => api("POST", `publish/user:${user}`, { type: "n", data: { n } });
+    await say(1);
+    await ann.until(() => numbers(ann).length === 1, "the first");
+    assert.equal(await blink(ann, () => say(2)), true);
+    assert.equal(await blink(ann, () => api("POST", `users/${user}/disconnect`)), false);
+    const offset = ann.socket._lastOffset; // which a client never forgets
+    assert.equal(await blink(ann, () => say(3)), true);
+    assert.notEqual(ann.socket._lastOffset, offset);
+    assert.deepEqual(numbers(ann), [1, 2, 3]);
+  });
+
+  test("who comes too late is a new one", async (t) => {
     const id = fresh();
-    const ann = await (await phone(t, row)).join(id);
-    const bob = await connect(t, server, row);
-    await send(bob, id, 1);
-    assert.equal(await blink(ann, () => send(bob, id, 2)), true);
-    ann.socket.io.reconnectionDelay(1200);
-    ann.socket.io.reconnectionDelayMax(1200);
-    assert.equal(await blink(ann), false);
-    assert.deepEqual(await send(bob, id, 3), { ok: true, delivered: 0 }); // it is nobody any more
-    ann.socket.io.reconnectionDelay(100);
-    ann.socket.io.reconnectionDelayMax(100);
-    await ann.join(id);
-    const offsets = ann.socket._lastOffset;
-    assert.equal(await blink(ann, () => send(bob, id, 4)), true);
-    assert.notEqual(ann.socket._lastOffset, offsets);
-    assert.deepEqual(numbers(ann), [1, 2, 4]);
+    const ann = await (await phone(t, row, { reconnectionDelay: 2 * BRIEF_MS, reconnectionDelayMax: 2 * BRIEF_MS }, brief)).join(id);
+    const bob = await connect(t, brief, row);
+    await cut(ann);
+    assert.deepEqual(await ann.next("connect"), [false]);
+    assert.deepEqual(await send(bob, id, 1), { ok: true, delivered: 0 }); // it is nobody any more
   });
 
   test("a half-open connection is taken over, and what was on it comes again", async (t) => {
@@ -133,7 +148,7 @@ describe("one client", () => {
     assert.notEqual(ann.id, sid);
   });
 
-  test("the chat's list and notices do not flicker, and after its time somebody has left", async (t) => {
+  test("the chat's list and notices do not flicker", async (t) => {
     const room = fresh("room");
     const bob = await connect(t, server, row);
     await bob.login("bob", room);
@@ -145,7 +160,15 @@ describe("one client", () => {
     await ann.next("roomMessage");
     await bob.next("roomMessage");
     assert.deepEqual(bob.log.slice(before).map((e) => e[0]), ["roomMessage"]);
-    ann.socket.io.reconnection(false);
+  });
+
+  test("after its time somebody has left the chat", async (t) => {
+    const room = fresh("room");
+    const bob = await connect(t, brief, row);
+    await bob.login("bob", room);
+    const ann = await phone(t, row, { reconnection: false }, brief);
+    await ann.login("ann", room);
+    await bob.next("notification");
     ann.way.cut();
     const [left] = await bob.next("notification");
     assert.match(left.description, /ann just left/);
@@ -185,13 +208,11 @@ describe("one client", () => {
     const user = fresh();
     const way = await Cuttable.open(t, server);
     const ann = await connect(t, way, row, { namespace: "/chat", auth: { token: tokenOf(user) } });
-    const api = (method, path) =>
-      fetch(`${server.url}/api/${path}`, { method, headers: { authorization: "Bearer a key of sixteen bytes" } }).then((r) => r.json());
     const where = async () => (await api("GET", `users/${user}`)).where;
     way.cut();
     await ann.gone();
     let places = [];
-    for (let i = 0; i < 100 && !places[0]?.away; i++) places = await where();
+    while (!places[0]?.away) places = await where();
     assert.deepEqual(places.map((p) => p.away), [true]);
     await api("POST", `users/${user}/disconnect`);
     assert.deepEqual(await where(), []);
@@ -264,9 +285,20 @@ describe("/ws", () => {
     assert.equal(again.recovered, true);
     await within(back.closed, "the end of the connection that was taken over");
     assert.deepEqual(contents(again), []);
-    again.ws.close();
+  });
+
+  test("after its time somebody has left the room", async (t) => {
+    const room = fresh("room");
+    const ann = await plain(t, brief);
+    const bob = await plain(t, brief);
+    bob.say({ type: "join", room });
+    bob.say({ type: "ping" });
+    await bob.until((m) => m.type === "pong");
+    ann.say({ type: "join", room });
+    await bob.until((m) => m.type === "user_joined");
+    ann.ws.terminate();
     await bob.until((m) => m.type === "user_left");
-    assert.equal((await plain(t, server, { session: ann.session })).recovered, false);
+    assert.equal((await plain(t, brief, { session: ann.session })).recovered, false);
   });
 
   test("somebody else's token does not resume, one's own does", async (t) => {
