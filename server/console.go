@@ -79,6 +79,10 @@ func readStats(door *socketio.Server, h *hub.Hub) func() console.Stats {
 			Slow:          e.SlowClients,
 			Panics:        s.Panics,
 		}
+		if store := door.RecoveryStore(); store != nil {
+			r := store.Stats()
+			stats.Recovery = &console.Recovery{Away: r.Away, Messages: r.Messages, Bytes: r.Bytes, Recovered: r.Recovered, Failed: r.Failed}
+		}
 		for _, n := range e.Refused {
 			stats.Refused += n
 		}

@@ -11,7 +11,7 @@ import { useServer } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
 
 const server = await useServer({
-  env: { RECOVERY: "true", JWT_SECRET: SECRET, API_KEY: "a key of sixteen bytes", LOG_LEVEL: "debug" },
+  env: { RECOVERY: "true", JWT_SECRET: SECRET, API_KEY: "a key of sixteen bytes", ADMIN_TOKEN: "what only operators know", LOG_LEVEL: "debug" },
 });
 const BRIEF_MS = 1000;
 /** One that soon forgets who is away. */
@@ -216,6 +216,22 @@ describe("one client", () => {
     assert.deepEqual(places.map((p) => p.away), [true]);
     await api("POST", `users/${user}/disconnect`);
     assert.deepEqual(await where(), []);
+  });
+
+  test("the console counts who came back, and who could not", async (t) => {
+    const headers = { authorization: "Bearer what only operators know" };
+    const figures = async () => (await (await fetch(`${server.url}/console/stats`, { headers })).json()).recovery;
+    const before = await figures();
+    const ann = await phone(t, row);
+    await blink(ann);
+    const bob = await phone(t, row);
+    bob.socket._pid = "x".repeat(20); // of no session
+    await blink(bob);
+    let now;
+    do now = await figures();
+    while (now.recovered === before.recovered || now.failed.unknown === before.failed.unknown); // it is read four times a second
+    assert.deepEqual(Object.keys(now), ["away", "messages", "bytes", "recovered", "failed"]);
+    assert.ok(now.away > 0); // bob as he was
   });
 
   test("the secret is in no log", async (t) => {

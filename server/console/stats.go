@@ -28,6 +28,9 @@ type Stats struct {
 	// Rooms with members, by kind.
 	Rooms map[string]int `json:"rooms"`
 
+	// Recovery is of clients that were cut; nil: they do not come back here.
+	Recovery *Recovery `json:"recovery,omitempty"`
+
 	// Totals.
 	EventsIn   uint64 `json:"eventsIn"`
 	PacketsIn  uint64 `json:"packetsIn"`
@@ -38,6 +41,15 @@ type Stats struct {
 	Refused    uint64 `json:"refused"`
 	Slow       uint64 `json:"slow"` // clients that were ended because they did not read
 	Panics     uint64 `json:"panics"`
+}
+
+// Recovery is what is kept for clients that were cut, and what came of those that wanted to come back.
+type Recovery struct {
+	Away      int               `json:"away"`     // clients that may come back, now
+	Messages  int               `json:"messages"` // that are kept for them, and for those that are cut next
+	Bytes     int64             `json:"bytes"`
+	Recovered uint64            `json:"recovered"`
+	Failed    map[string]uint64 `json:"failed"` // by reason
 }
 
 // reading is the newest Stats, shared by all who ask within a moment.

@@ -36,6 +36,14 @@ const counters = [
   ["Memory in use", (s) => size(s.heap)],
 ];
 
+// What the table has of clients that were cut, where they come back.
+const recovery = [
+  ["Clients that are away and may come back", (r) => count(r.away)],
+  ["Messages kept for who comes back", (r) => count(r.messages)],
+  ["Memory of what is kept", (r) => size(r.bytes)],
+  ["Clients that came back", (r) => count(r.recovered)],
+];
+
 // perSecond writes a rate: small ones with a digit more, so that a single heartbeat is seen.
 const perSecond = (rate) => (rate < 10 ? rate.toFixed(1) : count(Math.round(rate)));
 
@@ -46,7 +54,8 @@ export class Live {
   #info;
   #cells;
   #table = document.querySelector("#counters tbody");
-  #rooms = new Map();
+  #rooms = new Set(); // kinds that there were
+  #more = new Map(); // cells of rows that are not always there, by label
   #rows;
   #server = document.getElementById("server");
   #plot = new Plot(document.getElementById("plot"), document.getElementById("plot-top"));
@@ -109,9 +118,18 @@ export class Live {
     this.#server.textContent = `version ${this.#info.version}, up for ${span(stats.uptime)}`;
     figures.forEach(([, value], i) => (this.#cells[i].textContent = value(stats, rates)));
     counters.forEach(([, value], i) => (this.#rows[i].textContent = value(stats)));
-    for (const kind of new Set([...Object.keys(stats.rooms), ...this.#rooms.keys()])) {
-      if (!this.#rooms.has(kind)) this.#rooms.set(kind, this.#row(`Rooms: ${kind}`));
-      this.#rooms.get(kind).textContent = count(stats.rooms[kind] ?? 0);
+    for (const kind of new Set([...Object.keys(stats.rooms), ...this.#rooms])) {
+      this.#rooms.add(kind);
+      this.#set(`Rooms: ${kind}`, count(stats.rooms[kind] ?? 0));
     }
+    if (!stats.recovery) return;
+    for (const [label, value] of recovery) this.#set(label, value(stats.recovery));
+    for (const [reason, n] of Object.entries(stats.recovery.failed)) this.#set(`Clients that could not come back: ${reason}`, count(n));
+  }
+
+  /** Sets the value of a row, which is made where there is none. */
+  #set(label, text) {
+    if (!this.#more.has(label)) this.#more.set(label, this.#row(label));
+    this.#more.get(label).textContent = text;
   }
 }
