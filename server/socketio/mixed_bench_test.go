@@ -17,6 +17,7 @@ import (
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/recovery"
 )
 
 // BenchmarkMixedRoom is the processor's time for a message to one client of a room of which none, half or all speak msgpack,
@@ -26,17 +27,17 @@ func BenchmarkMixedRoom(b *testing.B) {
 		for _, size := range []int{100, 4000} {
 			for _, packed := range []int{0, 50, 100} {
 				b.Run(fmt.Sprintf("members=%d/bytes=%d/msgpack=%d%%", members, size, packed), func(b *testing.B) {
-					benchmarkRoom(b, members, members*packed/100, argument(size))
+					benchmarkRoom(b, members, members*packed/100, 64, argument(size), nil)
 				})
 			}
 		}
 	}
 }
 
-func benchmarkRoom(b *testing.B, members, packed int, arg json.RawMessage) {
-	const burst = 64 // messages that are sent before all of them are awaited
+// benchmarkRoom has burst messages sent before all of them are awaited.
+func benchmarkRoom(b *testing.B, members, packed, burst int, arg json.RawMessage, r *Recovery) {
 	s, url := newTestServer(b, map[string]app.Handler{"/chat": functions{}}, func(c *Config) {
-		c.Conn.OutboxBytes, c.Conn.WriteTimeout = 1<<40, time.Hour
+		c.Conn.OutboxBytes, c.Conn.WriteTimeout, c.Recovery = 1<<40, time.Hour, r
 	})
 	msg := func() *hub.Message {
 		return &hub.Message{Namespace: "/chat", Event: "message", Args: []json.RawMessage{arg}}
@@ -46,6 +47,9 @@ func benchmarkRoom(b *testing.B, members, packed int, arg json.RawMessage) {
 	defer readers.Wait()
 	for i := range members {
 		c, size := dialSink(b, url, i < packed), plain.Size()
+		if r != nil {
+			size += recovery.OffsetLength + len(`,""`)
+		}
 		if i < packed {
 			size = toMsgpack(plain).Size()
 		}
