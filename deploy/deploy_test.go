@@ -3,6 +3,7 @@ package deploy
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -71,8 +72,9 @@ func TestKubernetes(t *testing.T) {
 	pod := d.Spec.Template.Spec
 	set := make(map[string]string)
 	for _, e := range pod.Containers[0].Env {
-		set[e.Name] = e.Value
+		set[e.Name] = strings.ReplaceAll(e.Value, "$(POD_IP)", "10.0.0.5")
 	}
+	delete(set, "POD_IP") // only for NODE_URL
 	cfg := start(t, "deployment.yaml", set)
 	if grace := time.Duration(pod.Grace) * time.Second; grace < cfg.ShutdownTimeout+5*time.Second {
 		t.Errorf("a pod is killed after %v, and SHUTDOWN_TIMEOUT is %v", grace, cfg.ShutdownTimeout)
@@ -85,6 +87,18 @@ func TestKubernetes(t *testing.T) {
 		var any map[string]any
 		if err := yaml.Unmarshal([]byte(read(t, "kubernetes/"+file)), &any); err != nil || any["kind"] == nil {
 			t.Errorf("%s is no manifest: %v", file, err)
+		}
+	}
+	// kustomize fills no selector that is empty, and an empty one is every pod of the namespace.
+	for file, selector := range map[string]string{"pdb.yaml": "selector", "networkpolicy.yaml": "podSelector"} {
+		var m struct {
+			Spec map[string]any
+		}
+		if err := yaml.Unmarshal([]byte(read(t, "kubernetes/"+file)), &m); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(m.Spec[selector]); got != "map[matchLabels:map[app.kubernetes.io/name:signalbox]]" {
+			t.Errorf("%s is about the pods %s", file, got)
 		}
 	}
 }

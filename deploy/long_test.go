@@ -2,11 +2,13 @@ package deploy
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func long(t *testing.T) {
@@ -80,6 +82,9 @@ func checkRelease(t *testing.T, dir string) {
 		t.Errorf("the released binary says %q", out)
 	}
 	licences := read(t, filepath.Join(to, "THIRD-PARTY-LICENSES"))
+	if _, err := os.Stat("../server/client/socket.io.min.js"); err == nil && !strings.Contains(licences, "=== engine.io-client (npm)\n") {
+		t.Error("the licences lack those of the browser client")
+	}
 	for _, want := range []string{"=== github.com/gin-gonic/gin v", "=== modernc.org/sqlite v", "=== Go\n", "MIT License", "BSD"} {
 		if !strings.Contains(licences, want) {
 			t.Errorf("the licences lack %q", want)
@@ -156,6 +161,7 @@ func TestImage(t *testing.T) {
 		t.Cleanup(func() { _, _ = b("rm", id) })
 		return id
 	}
+	readOnly(t, root)
 	id := from("signalbox")
 	run := func(args ...string) (string, error) {
 		return b(append([]string{"run", "--isolation", "chroot", id, "--"}, args...)...)
@@ -165,5 +171,78 @@ func TestImage(t *testing.T) {
 	}
 	if out, err := run("/signalbox"); err == nil || !strings.Contains(out, "SIGNALBOX_ENV=production: nothing verifies tokens") {
 		t.Errorf("the image starts open: %v\n%s", err, out)
+	}
+}
+
+// readOnly runs the binary as a container does that has a read-only root and no other user than the image's: it serves, says
+// that it is well, and ends.
+func readOnly(t *testing.T, root string) {
+	t.Helper()
+	if _, err := exec.LookPath("unshare"); err != nil || os.Geteuid() != 0 {
+		fmt.Println("NOT RUN: the image with a read-only root: it takes root and unshare")
+		return
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	env := []string{"SIGNALBOX_ENV=production", "HOST=127.0.0.1", "PORT=" + port, "REQUIRE_AUTH=true", "METRICS=false",
+		"ALLOWED_ORIGINS=https://app.example.com", "JWT_SECRET=" + strings.Repeat("0123456789abcdef", 2)}
+	const enter = `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec chroot --userspec=65532:65532 "$0" /signalbox "$1"`
+	server := exec.Command("unshare", "-m", "sh", "-c", enter, root, "serve")
+	server.Env = append(os.Environ(), env...)
+	said := new(strings.Builder)
+	server.Stdout, server.Stderr = said, said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(time.Minute, func() { _ = server.Process.Kill() }).Stop()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }() // awaited below
+	for {
+		health := exec.Command("unshare", "-m", "sh", "-c", enter, root, "health")
+		health.Env = server.Env
+		if health.Run() == nil {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("with a read-only root it ended: %v\n%s", err, said)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	_ = server.Process.Signal(os.Interrupt)
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v\n%s", err, said)
+	}
+}
+
+// TestManifests has the types of Kubernetes read what kustomize makes of the manifests: every field is one that there is.
+func TestManifests(t *testing.T) {
+	long(t)
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		fmt.Println("NOT RUN: the manifests for Kubernetes: kubectl is not here")
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/manifests")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "go.mod.txt"), filepath.Join(dir, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-mod=mod", "-o", "check", ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Println("NOT RUN: the manifests for Kubernetes: k8s.io/api cannot be built")
+		t.Skipf("%s", out)
+	}
+	check := exec.Command(filepath.Join(dir, "check"))
+	check.Stdin = strings.NewReader(command(t, ".", nil, kubectl, "kustomize", "kubernetes"))
+	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), " ok\n") != 4 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
