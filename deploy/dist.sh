@@ -26,18 +26,28 @@ tool() {
 	}
 }
 
-# licences: the texts of all modules in a binary, each once, in the order of their names.
+# texts NAME FOLDER: the licences in a folder.
+texts() {
+	printf '=== %s\n\n' "$1"
+	find "$2" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort | while read -r text; do
+		cat "$text"
+		echo
+	done
+}
+
+# licences: those of all modules in a binary, in the order of their names, then of the browser client that is in it.
 licences() {
 	go version -m "$1" | awk '$1 == "dep" || $1 == "=>" { print $2, $3 }' | sort | while read -r module release; do
 		case $module in ./*) continue ;; esac
 		dir=$(go list -m -f '{{if not .Replace}}{{.Dir}}{{end}}' "$module")
 		[ -n "$dir" ] || continue # a stand-in of internal/stubs
-		printf '=== %s %s\n\n' "$module" "$release"
-		find "$dir" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort | while read -r text; do
-			cat "$text"
-			echo
-		done
+		texts "$module $release" "$dir"
 	done
+	if [ -e server/client/socket.io.min.js ]; then
+		for dir in node_modules/* node_modules/@*/*; do
+			[ ! -e "$dir/package.json" ] || texts "${dir#node_modules/} (npm)" "$dir"
+		done
+	fi
 	printf '=== Go\n\n'
 	cat "$(go env GOROOT)/LICENSE"
 }
