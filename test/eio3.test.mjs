@@ -37,9 +37,10 @@ const withOnAny = (name) => {
   };
 };
 
-const builds = [
-  ["socket.io-client 2.5.0", "socket.io-client-2"],
-];
+// 2.0.4 and 1.7.4 leave connections open that keep a process alive: run.mjs has them in a run that ends when its tests have.
+const builds = process.env.EIO3 === "oldest"
+  ? [["socket.io-client 2.0.4", "socket.io-client-2.0"], ["socket.io-client 1.7.4", "socket.io-client-1"]]
+  : [["socket.io-client 2.5.0", "socket.io-client-2"]];
 const rows = builds.flatMap(([name, module]) => ways.map((way) => ({ name: `${name}, ${way.name}`, io: withOnAny(module), transports: way.transports, first: name.includes("1.7") })));
 const back = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50, randomizationFactor: 0 };
 

@@ -38,10 +38,10 @@ if (!onReference && !env.SIGNALBOX_BIN) {
 
 let runner;
 /** Runs test files; resolves with the exit code. */
-function run(files, more = {}) {
+function run(files, more = {}, flags = []) {
   runner = spawn(
     process.execPath,
-    ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...args, ...files],
+    ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...flags, ...args, ...files],
     { cwd: here, env: { ...env, ...more }, stdio: "inherit" },
   );
   return new Promise((resolve) => runner.on("exit", (code) => resolve(code ?? 1)));
@@ -57,6 +57,10 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 
 process.exitCode = await run(named ? [] : env.CLUSTER ? clients : single);
+if (long && !named && !onReference && !interrupted) {
+  console.log("\nThe oldest clients:");
+  process.exitCode = (await run(["eio3.test.mjs"], { EIO3: "oldest" }, ["--test-force-exit"])) || process.exitCode;
+}
 if (long && !named && !env.CLUSTER && !onReference && !interrupted) {
   console.log(`\nThe tests of clients again, spread over ${NODES} nodes:`);
   process.exitCode = (await run(clients, { CLUSTER: NODES })) || process.exitCode;
