@@ -26,7 +26,7 @@ import (
 const (
 	// clientVersion is the version of npm's socket.io-client that the build takes in and that redirects name. The
 	// package.json of this project names the same.
-	clientVersion = "4.8.3"
+	clientVersion = "4.8.4"
 	// clientCDN is the Socket.IO project's own.
 	clientCDN = "https://cdn.socket.io/"
 	// brotliQuality trades time for size: about 20 ms and 2 % more bytes than the best, which takes half a second.

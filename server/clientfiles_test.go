@@ -113,7 +113,7 @@ func TestClientFilesMissing(t *testing.T) {
 	for _, name := range clientNames {
 		rec := httptest.NewRecorder()
 		files.serve(rec, httptest.NewRequest("GET", "/socket.io/"+name, nil), name)
-		if got, want := rec.Header().Get("Location"), "https://cdn.socket.io/4.8.3/"+name; rec.Code != 302 || got != want {
+		if got, want := rec.Header().Get("Location"), "https://cdn.socket.io/4.8.4/"+name; rec.Code != 302 || got != want {
 			t.Errorf("%s = %d to %s, want 302 to %s", name, rec.Code, got, want)
 		}
 	}

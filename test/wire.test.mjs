@@ -279,7 +279,7 @@ test("without its files the browser client is built in, or at the Socket.IO proj
   for (const file of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"]) {
     const res = await request(bare, `/socket.io/${file}`);
     if (res.status === 200) assert.ok(res.bytes.equals(readFileSync(path.join(dist, file))), file);
-    else assert.deepEqual([res.status, res.headers.location], [302, `https://cdn.socket.io/4.8.3/${file}`]);
+    else assert.deepEqual([res.status, res.headers.location], [302, `https://cdn.socket.io/4.8.4/${file}`]);
   }
 });
 
