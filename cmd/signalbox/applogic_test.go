@@ -167,3 +167,38 @@ func TestWorkers(t *testing.T) {
 		write(t, worker, `43/backend,`+id+`[{"results":[`+strings.TrimSuffix(strings.Repeat("{},", strings.Count(packet, `"type"`)), ",")+`]}]`)
 	}
 }
+
+// TestBackendsAway makes what the alerts SignalboxNoWorkers and SignalboxHooksAway go by: nobody is behind /backend, and nothing
+// listens at HOOKS_URL.
+func TestBackendsAway(t *testing.T) {
+	key := strings.Repeat("k", 32)
+	p := startProcess(t, "WORKER_KEY="+key, "WORKER_EVENTS=/work:*", "HOOKS_URL=http://127.0.0.1:1/", "HOOKS_EVENTS=/game:*", "JWT_SECRET="+apiTestSecret)
+	shown := func(lines ...string) {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			_, body := get(t, p.url+"/metrics")
+			missing := ""
+			for _, line := range lines {
+				if !strings.Contains(body, "\n"+line+"\n") {
+					missing = line
+				}
+			}
+			if missing == "" {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("/metrics never says %s", missing)
+			}
+		}
+	}
+	shown("signalbox_workers 0", "signalbox_workers_elsewhere 0", "signalbox_hooks_breaker_open 0")
+	for _, connect := range []string{`40/backend,{"key":"` + key + `"}`, "40/game,", "40/game,", "40/game,", "40/game,", "40/game,"} {
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.CloseNow()
+		write(t, ws, connect)
+	}
+	shown("signalbox_workers 1", "signalbox_hooks_breaker_open 1")
+}
