@@ -86,7 +86,8 @@ type Config struct {
 	HooksURL         string        `group:"The application's own logic" env:"HOOKS_URL" live:"replace" doc:"where events of clients go that HOOKS_EVENTS names, by POST: https://app.example.com/hooks. docs/app-logic.md says what is sent and what may be answered. Empty: nowhere"`
 	HooksSecret      Secret        `env:"HOOKS_SECRET" live:"true" doc:"signs what is sent, as Standard Webhooks does: whsec_ and base64 of 24 to 64 bytes, made with \"whsec_$(openssl rand -base64 32)\"; two with a space between while they are exchanged. Empty: it is not signed"`
 	HooksEvents      string        `env:"HOOKS_EVENTS" doc:"events that HOOKS_URL owns, as namespace:event with commas between and * for any run of characters: /game:*,/:order. A namespace that is named exists, and its clients are let in by the backend; / and /chat ask it only where /:connect or /chat:connect is named. Empty: no events"`
-	HooksNotify      string        `env:"HOOKS_NOTIFY" oneof:",disconnect" doc:"what the backend is told and nobody waits for: disconnect, once for each client that it let in, or with HOOKS_URL and without HOOKS_EVENTS for all of / and /chat"`
+	HooksNotify      string        `env:"HOOKS_NOTIFY" doc:"what the backend is told and nobody waits for, with commas between: disconnect, once for each client that it let in, or with HOOKS_URL and without HOOKS_EVENTS for all of / and /chat; with that also online and offline of users, occupied and vacated of rooms"`
+	HooksGrace       time.Duration `env:"HOOKS_GRACE" default:"5s" min:"10ms" max:"10m" doc:"how long nobody is there before offline or vacated is told; not told where somebody is back by then"`
 	HooksTimeout     time.Duration `env:"HOOKS_TIMEOUT" live:"true" default:"3s" min:"10ms" max:"1m" doc:"for the answer to one event; then its client hears unavailable"`
 	HooksConnectWait time.Duration `env:"HOOKS_CONNECT_WAIT" live:"true" default:"10s" min:"10ms" max:"40s" doc:"how long a client is kept waiting while the backend does not answer; then its connection is closed, and it comes back by itself"`
 	HooksDown        string        `env:"HOOKS_DOWN" live:"true" default:"close" oneof:"close,admit" doc:"what becomes of a client that waited so long: close, or admit and tell the backend later"`
@@ -240,8 +241,8 @@ func (c Config) Warnings() []string {
 	if c.HooksURL != "" && c.HooksSecret == "" {
 		w = append(w, "HOOKS_URL without HOOKS_SECRET: the backend cannot tell what comes from here; make one with `echo whsec_$(openssl rand -base64 32)`")
 	}
-	if c.HooksDB == "" && c.HooksNotify != "" {
-		w = append(w, "HOOKS_NOTIFY without HOOKS_DB: what waits to be told is in memory, and ends with the process")
+	if c.HooksDB == "" && c.HooksNotify != "" && !c.Clustered() {
+		w = append(w, "HOOKS_NOTIFY without HOOKS_DB and REDIS_URL: what waits to be told is in memory, and ends with the process")
 	}
 	if !c.Console && c.AdminToken != "" {
 		w = append(w, "ADMIN_TOKEN does nothing while CONSOLE=false")

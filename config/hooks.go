@@ -4,12 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
+
+// notices are what HOOKS_NOTIFY may name.
+var notices = []string{"disconnect", "online", "offline", "occupied", "vacated"}
 
 // hooksFaults returns what cannot be of the settings for the application's own logic.
 func (c Config) hooksFaults() []error {
 	faults := c.workerFaults()
+	notify := List(c.HooksNotify)
+	for _, kind := range notify {
+		if !slices.Contains(notices, kind) || !slices.Contains(notify, notices[0]) {
+			faults = append(faults, fmt.Errorf("HOOKS_NOTIFY=%s: write disconnect, and behind it some of %s", c.HooksNotify, strings.Join(notices[1:], ", ")))
+			break
+		}
+	}
 	if (c.HooksURL != "" || c.WorkerKey != "") && c.HooksConnectWait >= c.ConnectTimeout {
 		faults = append(faults, fmt.Errorf("HOOKS_CONNECT_WAIT=%s: CONNECT_TIMEOUT, %s, ends the connection before; write a shorter one", c.HooksConnectWait, c.ConnectTimeout))
 	}

@@ -85,7 +85,8 @@ func New(o Options) (*Server, error) {
 	if o.Admin != nil {
 		cfg.Instrumented = true
 		if o.Admin.Watches() {
-			cfg.Watch, o.Hub.Watcher = o.Admin, o.Admin
+			cfg.Watch = o.Admin
+			o.Hub.Watch(o.Admin)
 		}
 	}
 	if o.Config.RequireAuth {

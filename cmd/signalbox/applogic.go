@@ -14,7 +14,6 @@ import (
 	"signalbox/server"
 	"signalbox/server/app"
 	"signalbox/server/hub"
-	"signalbox/server/rawjson"
 	"signalbox/store/sqlite"
 )
 
@@ -27,11 +26,14 @@ type appLogic struct {
 	hooks   *hooks.Hooks     // nil without HOOKS_URL
 	workers *workers.Workers // nil without WORKER_KEY
 	file    *sqlite.Notices  // nil without HOOKS_DB
+	store   router.NoticeStore
+	people  *router.Occupancy // nil: nobody is told who is there
+	hub     *hub.Hub
 	log     *slog.Logger
 }
 
 // openLogic makes what HOOKS_URL and WORKER_KEY stand for; nil without both.
-func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log *slog.Logger) (*appLogic, error) {
+func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, shared *sharedStores, log *slog.Logger) (*appLogic, error) {
 	if cfg.HooksURL == "" && cfg.WorkerKey == "" {
 		return nil, nil
 	}
@@ -39,12 +41,16 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log
 	if err != nil {
 		return nil, err
 	}
-	l := &appLogic{log: log}
+	l := &appLogic{hub: h, log: log}
 	var kept []router.Notice
-	if cfg.HooksNotify != "" && cfg.HooksDB != "" {
+	switch {
+	case cfg.HooksNotify == "":
+	case cfg.HooksDB != "":
 		if kept, err = l.openNotices(cfg); err != nil {
 			return nil, err
 		}
+	case shared != nil:
+		l.store = newLeftNotices(shared.node)
 	}
 	o := router.Options{Hub: h, Token: gate.Token, Verify: g.Peek, Log: log}
 	if cfg.HooksURL != "" {
@@ -54,6 +60,14 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, log
 		if cfg.HooksNotify != "" && len(events) == 0 {
 			o.Watch = l.hooks
 		}
+	}
+	if kinds := config.List(cfg.HooksNotify); len(kinds) > 1 {
+		l.people = router.NewOccupancy(router.OccupancyOptions{
+			Kinds: kinds, Grace: cfg.HooksGrace, Nodes: nodes,
+			Notices: func(namespace string) *router.Notices { return l.notices(namespace, o.Watch != nil) },
+		})
+		o.Occupancy = l.people
+		h.Watch(l.people)
 	}
 	l.router = router.New(o)
 	l.router.Route(router.RankHook, l.hooks, events...)
@@ -97,11 +111,7 @@ func (l *appLogic) outside(cfg config.Config) router.OutsideOptions {
 	o := terms(cfg)
 	o.Log = l.log
 	if cfg.HooksNotify != "" {
-		n := router.NoticeOptions{Most: cfg.HooksQueue, Log: l.log}
-		if l.file != nil {
-			n.Store = noticeFile{l.file}
-		}
-		o.Notices = router.NewNotices(n)
+		o.Notices = router.NewNotices(router.NoticeOptions{Store: l.store, Most: cfg.HooksQueue, Log: l.log})
 	}
 	return o
 }
@@ -128,21 +138,33 @@ func (l *appLogic) openNotices(cfg config.Config) (kept []router.Notice, err err
 	if err != nil {
 		return nil, fmt.Errorf("HOOKS_DB=%s: %s: %w", cfg.HooksDB, historyAdvice(cfg.HooksDB, err), err)
 	}
-	l.file = file
+	l.file, l.store = file, noticeFile{file}
 	for _, k := range list {
-		n := router.Notice{ID: k.ID, Socket: k.Socket, Since: k.Since, Body: k.Body}
-		if f, ok := rawjson.Fields(k.Body, "ns"); ok {
-			n.Namespace, _ = rawjson.Text(f[0])
-		}
-		kept = append(kept, n)
+		kept = append(kept, keptNotice(k))
 	}
 	return kept, nil
+}
+
+// notices returns who tells the backend of a namespace what nobody waits for; nil: nobody does. watched: all clients of / and
+// /chat are HOOKS_URL's.
+func (l *appLogic) notices(namespace string, watched bool) *router.Notices {
+	asked := l.router.Asked(namespace)
+	switch {
+	case l.workers != nil && asked == router.Backend(l.workers):
+		return l.workers.Notices()
+	case asked != nil || watched && (namespace == "/" || namespace == "/chat"):
+		return l.hooks.Notices()
+	}
+	return nil
 }
 
 // restore has what was kept told to whom clients of its namespace are let in by.
 func (l *appLogic) restore(kept []router.Notice) {
 	var ofHooks, ofWorkers []router.Notice
 	for _, n := range kept {
+		if l.people.Restore(n) {
+			continue
+		}
 		if l.hooks == nil || l.workers != nil && l.router.Asked(n.Namespace) == router.Backend(l.workers) {
 			ofWorkers = append(ofWorkers, n)
 		} else {
@@ -155,13 +177,6 @@ func (l *appLogic) restore(kept []router.Notice) {
 	if l.workers != nil {
 		l.workers.Restore(ofWorkers)
 	}
-}
-
-// noticeFile keeps notices of hooks in a file.
-type noticeFile struct{ *sqlite.Notices }
-
-func (f noticeFile) Put(n router.Notice, done func(error)) {
-	f.Notices.Put(sqlite.KeptNotice{ID: n.ID, Socket: n.Socket, Since: n.Since, Body: n.Body}, done)
 }
 
 // before returns the handlers of namespaces behind the routes that name them, and that of workers.
@@ -201,6 +216,7 @@ func (l *appLogic) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), logicCloseTimeout)
 	defer cancel()
 	l.router.Close(ctx)
+	l.people.Close()
 	if l.hooks != nil {
 		l.hooks.Close(ctx)
 	}
@@ -262,6 +278,7 @@ func describeHooks(m *server.Metrics, h *hooks.Hooks) {
 	counter("signalbox_hooks_breaker_opened_total", "Times that the circuit breaker opened.", func(s hooks.Stats) uint64 { return s.Opened })
 	counter("signalbox_hooks_notices_sent_total", "Notices that the backend was told.", func(s hooks.Stats) uint64 { return s.Notices.Sent })
 	counter("signalbox_hooks_notices_failed_total", "Requests with notices that failed; they are sent again.", func(s hooks.Stats) uint64 { return s.Notices.Failed })
+	counter("signalbox_hooks_notices_dropped_total", "Notices of who is there that were dropped for want of room.", func(s hooks.Stats) uint64 { return s.Notices.Dropped })
 	counter("signalbox_hooks_notices_expired_total", "Notices that could not be told for a day.", func(s hooks.Stats) uint64 { return s.Notices.Expired })
 	gauge("signalbox_hooks_requests_out", "Requests to HOOKS_URL now.", func(s hooks.Stats) int { return s.Out })
 	gauge("signalbox_hooks_waiting", "Events that wait for a request now.", func(s hooks.Stats) int { return s.Waiting })

@@ -170,7 +170,7 @@ func (m *membership) takeOver(ctx context.Context, node string, notices []store.
 		m.log.Info("another server is gone", "users", len(users), "memberships", len(notices))
 	}
 	m.handlers.chat.Release(ctx, users)
-	m.handlers.carryOut(ctx, node, notices)
+	m.handlers.carryOut(ctx, node, m.handlers.logic.takeOver(ctx, notices))
 }
 
 // returned is called when Redis is back, and when it knows this node again, which it had forgotten or the others had declared
@@ -182,6 +182,7 @@ func (m *membership) returned(ctx context.Context, declaredDead bool) {
 	m.handlers.chat.Returned(ctx, declaredDead)
 	if declaredDead {
 		m.handlers.rooms.Returned(ctx)
+		m.handlers.logic.returned()
 	}
 }
 

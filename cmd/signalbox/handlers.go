@@ -115,7 +115,6 @@ func (s *handlerSet) carryOut(ctx context.Context, node string, notices []store.
 
 // close ends what handlers have started. It is called after the last session has ended.
 func (s *handlerSet) close() {
-	s.logic.close()
 	s.chat.Close()
 	if s.admin != nil {
 		s.admin.Close()

@@ -108,13 +108,14 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	bus := newCluster(cfg, h, shared, log)
 	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
 	closers = append(closers, handlers.close)
-	if handlers.logic, err = openLogic(cfg, h, handlers.gate, othersOf(bus, shared).nodes, log); err != nil {
+	if handlers.logic, err = openLogic(cfg, h, handlers.gate, othersOf(bus, shared).nodes, shared, log); err != nil {
 		return nil, err
 	}
 	member := newMembership(cfg, shared, bus, handlers, log)
 	if member != nil {
 		closers = append(closers, member.leave)
 	}
+	closers = append(closers, handlers.logic.close) // first: what is told then, the others need not tell
 
 	srv, err := server.New(server.Options{
 		Config:   cfg,

@@ -44,6 +44,7 @@ type Notice struct {
 
 	tries int
 	next  time.Time // of one that was refused alone
+	spare bool      // it goes first where there is no room
 }
 
 // NoticeOptions are what notices are made of.
@@ -68,6 +69,7 @@ type Notices struct {
 	// mu guards the following.
 	waiting []Notice
 	bytes   int
+	spare   int      // how many of waiting go first where there is no room
 	aside   []Notice // refused by themselves; what comes later for their sockets is behind them
 	ending  bool     // nothing more comes
 	figures NoticeStats
@@ -78,6 +80,7 @@ type NoticeStats struct {
 	Waiting      int // now
 	Sent, Failed uint64
 	Expired      uint64
+	Dropped      uint64 // for want of room
 }
 
 // NewNotices returns notices that are told once a backend has them.
@@ -99,6 +102,20 @@ func (n *Notices) restore(kept []Notice) {
 	n.nudge()
 }
 
+// keep has a notice in the store, and not told.
+func (n *Notices) keep(notice Notice) {
+	if n.o.Store != nil {
+		n.o.Store.Put(notice, nil)
+	}
+}
+
+// forget has a notice in the store no more.
+func (n *Notices) forget(id string) {
+	if n.o.Store != nil && id != "" {
+		n.o.Store.Delete(id)
+	}
+}
+
 func (n *Notices) start(to Transport) {
 	n.to = to
 	go n.run() // awaited by close
@@ -113,7 +130,7 @@ var errFull = errors.New("too many notices wait")
 // asked writes down that a client is asked about, before it is. It returns when that would outlive this process.
 func (n *Notices) asked(ctx context.Context, s *Socket) error {
 	n.mu.Lock()
-	full := len(n.waiting) >= n.o.Most || n.bytes >= n.o.MostBytes
+	full := n.fullLocked()
 	n.mu.Unlock()
 	if full {
 		return errFull
@@ -129,6 +146,23 @@ func (n *Notices) asked(ctx context.Context, s *Socket) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// fullLocked reports whether there is no room, also where those have gone that go first.
+func (n *Notices) fullLocked() bool {
+	isFull := func() bool { return len(n.waiting) >= n.o.Most || n.bytes >= n.o.MostBytes }
+	if isFull() && n.spare > 0 {
+		n.figures.Dropped += uint64(n.spare)
+		n.waiting = slices.DeleteFunc(n.waiting, func(w Notice) bool {
+			if w.spare {
+				n.bytes -= len(w.Body)
+				n.forget(w.ID)
+			}
+			return w.spare
+		})
+		n.spare = 0
+	}
+	return isFull()
 }
 
 func (n *Notices) notice(s *Socket, reason string) Notice {
@@ -164,10 +198,19 @@ func (n *Notices) add(id string, s *Socket, body []byte) {
 }
 
 func (n *Notices) put(notice Notice) {
-	if n.o.Store != nil {
-		n.o.Store.Put(notice, nil)
-	}
 	n.mu.Lock()
+	if n.fullLocked() && notice.spare {
+		n.figures.Dropped++
+		n.mu.Unlock()
+		n.forget(notice.ID)
+		return
+	}
+	n.mu.Unlock()
+	n.keep(notice)
+	n.mu.Lock()
+	if notice.spare {
+		n.spare++
+	}
 	n.waiting = append(n.waiting, notice)
 	n.bytes += len(notice.Body)
 	n.mu.Unlock()
@@ -255,6 +298,9 @@ func (n *Notices) take() (batch []Notice, wait time.Duration, ending bool) {
 		blocked[w.Socket] = true
 		batch = append(batch, w)
 		size += len(w.Body)
+		if w.spare {
+			n.spare--
+		}
 	}
 	if rest > 0 {
 		tail := n.waiting[len(n.waiting)-rest:]
@@ -282,6 +328,9 @@ func (n *Notices) back(batch []Notice) {
 		}
 		n.bytes += len(b.Body)
 		young = append(young, b)
+		if b.spare {
+			n.spare++
+		}
 	}
 	n.waiting = append(young, n.waiting...)
 }
@@ -292,9 +341,7 @@ func (n *Notices) expiredLocked(b Notice) bool {
 	}
 	n.figures.Expired++
 	n.o.Log.Error("a notice could not be told for a day, and is dropped", "id", b.ID)
-	if n.o.Store != nil {
-		n.o.Store.Delete(b.ID)
-	}
+	n.forget(b.ID)
 	return true
 }
 

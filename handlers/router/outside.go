@@ -115,6 +115,9 @@ func (b *Outside) Restore(kept []Notice) {
 	}
 }
 
+// Notices returns who tells the backend what nobody waits for; nil: nobody does.
+func (b *Outside) Notices() *Notices { return b.o.Notices }
+
 // Nudge has notices look again who can be reached.
 func (b *Outside) Nudge() {
 	if b.o.Notices != nil {

@@ -30,6 +30,7 @@ type session struct {
 	socket *Socket
 	inner  app.Session // nil: the namespace has no handler of its own
 	expiry *time.Timer // ends the client's stay; nil: nothing does
+	user   string      // who came
 
 	// Owned by the goroutine of the queue.
 	seq uint64
@@ -139,6 +140,7 @@ func (s *session) Close(reason string) {
 	if s.inner != nil {
 		s.inner.Close(reason)
 	}
+	s.router.o.Occupancy.userLeft(s.socket.Peer.Namespace(), s.user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left, s.reason = true, reason

@@ -33,7 +33,9 @@ type Options struct {
 	Token func(app.Handshake) string
 	// Watch hears of clients that no backend was asked about; nil: nobody does.
 	Watch Leaver
-	Log   *slog.Logger
+	// Occupancy tells backends who is there; nil: nobody does.
+	Occupancy *Occupancy
+	Log       *slog.Logger
 }
 
 // Leaver is a [Backend] that hears when a client has left that it let in, after the last of its events.

@@ -58,6 +58,8 @@ func (d *door) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {
 	if welcome != nil {
 		r.welcome(s, welcome)
 	}
+	s.user = socket.User()
+	r.o.Occupancy.userCame(p.Namespace(), s.user)
 	return s, nil
 }
 

@@ -2,10 +2,13 @@ package api
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"signalbox/handlers/router"
 	"signalbox/server/app"
+	"signalbox/server/hub"
 )
 
 // stranger is a client of which the envelopes tell.
@@ -41,6 +44,9 @@ func TestHooksSchema(t *testing.T) {
 	body := append([]byte(`{"events":[`), event.AppendEnvelope(nil)...)
 	body = append(append(body, ','), connect.AppendEnvelope(nil, []string{"origin"})...)
 	body = append(append(body, ','), s.AppendDisconnect(nil, "transport close")...)
+	for _, told := range told(t) {
+		body = append(append(body, ','), told...)
+	}
 	holds("request", append(body, "]}"...))
 
 	for _, result := range []string{
@@ -64,4 +70,30 @@ func TestHooksSchema(t *testing.T) {
 	if _, err := router.DecodeWelcome([]byte(refusal)); err == nil || err.Error() != "no" {
 		t.Errorf("%s: %v", refusal, err)
 	}
+}
+
+// heard are notices that a store is given.
+type heard chan router.Notice
+
+func (h heard) Put(n router.Notice, _ func(error)) { h <- n }
+func (h heard) Delete(...string)                   {}
+
+// told returns what is told of a room, and of its user as it looks.
+func told(t *testing.T) []string {
+	store := make(heard, 2)
+	notices := router.NewNotices(router.NoticeOptions{Store: store})
+	people := router.NewOccupancy(router.OccupancyOptions{
+		Kinds: []string{router.Occupied}, Grace: time.Hour, Nodes: hub.Alone, Notices: func(string) *router.Notices { return notices },
+	})
+	t.Cleanup(people.Close)
+	h := hub.New()
+	h.Watch(people)
+	m := hub.NewMember("sid", nil)
+	h.Join(m, hub.NamespaceRoom("/game", "tea"))
+	h.Show(m)
+	list := []string{string((<-store).Body), string((<-store).Body)}
+	for _, room := range list {
+		list = append(list, strings.NewReplacer(`"room"`, `"user"`, "occupied", "online", "vacated", "offline").Replace(room))
+	}
+	return list
 }

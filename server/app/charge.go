@@ -25,3 +25,11 @@ func Charge(peer any, weight float64) {
 		c.Charge(weight)
 	}
 }
+
+// Cut ends the connection of a client as a network does, where sink is a Socket.IO client's: it comes back by itself, and as a new
+// one.
+func Cut(sink any) {
+	if c, ok := sink.(interface{ Cut() }); ok {
+		c.Cut()
+	}
+}

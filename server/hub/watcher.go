@@ -12,6 +12,37 @@ type Watcher interface {
 	Gone(m *Member, rooms []Room)
 }
 
+// Watch has w hear where members go, beside whoever does already. It is called before the hub is used.
+func (h *Hub) Watch(w Watcher) {
+	if h.Watcher != nil {
+		w = both{h.Watcher, w}
+	}
+	h.Watcher = w
+}
+
+// both are two Watchers.
+type both struct{ a, b Watcher }
+
+func (w both) Shown(m *Member, rooms []Room) {
+	w.a.Shown(m, rooms)
+	w.b.Shown(m, rooms)
+}
+
+func (w both) Joined(m *Member, r Room, others []Room) {
+	w.a.Joined(m, r, others)
+	w.b.Joined(m, r, others)
+}
+
+func (w both) Left(m *Member, r Room, others []Room) {
+	w.a.Left(m, r, others)
+	w.b.Left(m, r, others)
+}
+
+func (w both) Gone(m *Member, rooms []Room) {
+	w.a.Gone(m, rooms)
+	w.b.Gone(m, rooms)
+}
+
 // Show shows a member to the Watcher, unless it was removed already.
 func (h *Hub) Show(m *Member) {
 	if h.Watcher == nil {

@@ -225,6 +225,13 @@ func (p *peer) Disconnect(closeConnection bool) {
 	p.Conclude()
 }
 
+// Cut ends the client's stay and its connection without a word, for [app.Cut].
+func (p *peer) Cut() {
+	c := p.conn()
+	p.detach("forced server close")
+	c.end()
+}
+
 // Leave implements [Client].
 func (p *peer) Leave() {
 	if p.leave("server namespace disconnect") {

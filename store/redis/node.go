@@ -171,6 +171,17 @@ func (n *Node) AddNotice(w store.LeaveNotice) { n.notices.add(w) }
 // them: a withdrawal of one that was taken over changes nothing.
 func (n *Node) WithdrawNotice(key string) { n.notices.withdraw(key) }
 
+// Settle returns when Redis has every notice that was added before, and what was withdrawn is gone.
+func (n *Node) Settle(ctx context.Context) error {
+	n.mu.Lock()
+	registered := n.run != "" && n.next == ""
+	n.mu.Unlock()
+	if !registered {
+		return ErrNotRegistered
+	}
+	return n.notices.settle(ctx)
+}
+
 // Leave says that this node drains: it gives no more signs, and what it leaves behind stays untouched for the time of grace,
 // or until others take it over. It returns when every other node knows, so whoever goes to one of them after that can be taken over; a
 // node that does not look is waited for two beats. After the grace this node is dead to the others. The notices may be changed
