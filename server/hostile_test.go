@@ -75,7 +75,9 @@ func TestOddRequests(t *testing.T) {
 func TestAnswersThatNobodyReads(t *testing.T) {
 	cfg := localConfig()
 	cfg.WriteTimeout = 50 * time.Millisecond
-	s := runServer(t, cfg, &fakeDoor{})
+	s := runServer(t, cfg, &fakeDoor{serve: func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 64<<10)) // what lies between is full the sooner
+	}})
 	for _, path := range []string{"/time", "/metrics", "/nowhere", "/socket.io/?EIO=4&transport=polling"} {
 		t.Run(path, func(t *testing.T) {
 			conn, err := net.Dial("tcp", s.Addr().String())
@@ -83,7 +85,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(3 * time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil { // it is full the sooner
