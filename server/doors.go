@@ -69,14 +69,18 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 	if o.Config.Recovery.Has(roomsPath) {
 		rooms = s.Returning(d.Rooms, usual)
 	}
+	streams := s.Stream
+	if o.Config.Recovery.Has(eventsPath) {
+		streams = s.LastingStream
+	}
 	return doorSet{
 		roomsPath:        rooms,
 		tapPath:          s.WebSocket(d.Tap, usual),
 		demoPath:         s.WebSocket(d.Demo, tickets),
 		notificationPath: s.WebSocket(d.Notification, tickets),
 		eventsPath:       s.Stream(d.Events),
-		userEventsPath:   s.Stream(d.UserEvents),
-		roomEventsPath:   s.Stream(d.RoomEvents),
+		userEventsPath:   streams(d.UserEvents),
+		roomEventsPath:   streams(d.RoomEvents),
 		ticketPath:       door.Ticket(d.Verifier, d.Tickets, o.Log),
 	}
 }

@@ -329,3 +329,33 @@ describe("/ws", () => {
     assert.equal((await plain(t, way, { session }, `?token=${tokenOf(user)}`)).recovered, true);
   });
 });
+
+test("streams of a user go on behind Last-Event-ID", async (t) => {
+  const user = fresh();
+  const say = (n) => api("POST", `publish/user:${user}`, { type: "n", data: { n } });
+  /** Opens the stream; until(n) resolves with its records once one has the number. */
+  async function follow(last) {
+    const end = new AbortController();
+    t.after(() => end.abort());
+    const res = await fetch(`${server.url}/events/user/${user}?token=${tokenOf(user)}`, {
+      headers: last ? { "last-event-id": last } : {},
+      signal: end.signal,
+    });
+    let text = "";
+    const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
+    const until = async (n) => {
+      while (!text.includes(`{"n":${n}}\n`)) text += (await within(reader.read(), () => text)).value;
+      return [...text.matchAll(/^id: (.+)\nevent: n\ndata: \{"n":(\d+)\}$/gm)].map(([, id, number]) => ({ id, n: Number(number) }));
+    };
+    return { until, end: () => end.abort() };
+  }
+  const first = await follow();
+  await say(1);
+  const [{ id }] = await first.until(1);
+  first.end();
+  while (!(await say(2)).held); // the server has noticed
+  await say(3);
+  const again = await follow(id);
+  const got = (await again.until(3)).map(({ n }) => n);
+  assert.deepEqual([got.at(0), got.at(-1), got.filter((n) => n === 3)], [2, 3, [3]]);
+});

@@ -24,6 +24,9 @@ type userStream struct {
 	lease    *auth.Lease
 }
 
+// User returns whose stream it is.
+func (s *userStream) User() string { return s.lease.Identity().UserID() }
+
 // Close implements [app.StreamSession].
 func (s *userStream) Close(string) {
 	gate.Stop(s.lease)

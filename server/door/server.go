@@ -41,6 +41,7 @@ type Server struct {
 	cfg Config
 
 	textsIn   atomic.Uint64
+	absent    absent
 	throttled atomic.Uint64
 	panics    atomic.Uint64
 

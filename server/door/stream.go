@@ -18,7 +18,12 @@ var keepAlive = wire.Raw([]byte(": keep-alive\n\n"))
 // Rule: [WHATWG HTML, server-sent events].
 //
 // [WHATWG HTML, server-sent events]: https://html.spec.whatwg.org/multipage/server-sent-events.html
-func (s *Server) Stream(h app.StreamHandler) http.Handler {
+func (s *Server) Stream(h app.StreamHandler) http.Handler { return s.stream(h, false) }
+
+// LastingStream is Stream for streams that go on where they broke, with [Config.Recovery]. A session with a method User says whose it is.
+func (s *Server) LastingStream(h app.StreamHandler) http.Handler { return s.stream(h, true) }
+
+func (s *Server) stream(h app.StreamHandler, lasting bool) http.Handler {
 	options := conn.StreamOptions{
 		KeepAlive:         keepAlive,
 		KeepAliveInterval: s.cfg.KeepAlive,
@@ -30,7 +35,14 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 		}
 		defer place.Cancel()
 		p := newStreamPeer(s)
-		if err := p.connect(h, s.visit(r, place.RemoteAddr())); err != nil {
+		visit := s.visit(r, place.RemoteAddr())
+		if lasting {
+			p.mayGoOn(visit, r.URL.Path)
+		}
+		if err := p.connect(h, visit); err != nil {
+			if lasting {
+				p.stay.session.Close()
+			}
 			Refuse(w, err)
 			return
 		}
@@ -40,7 +52,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 		header.Set("X-Accel-Buffering", "no") // nginx buffers what a server behind it sends, unless told not to
 		st, err := place.Stream(options, streamReceiver{p})
 		if err != nil { // it has been answered
-			p.release(p.session, app.ReasonNotOpened)
+			p.end(app.ReasonNotOpened)
 			return
 		}
 		p.open(st)
@@ -50,6 +62,7 @@ func (s *Server) Stream(h app.StreamHandler) http.Handler {
 // streamPeer is one client of a stream: a [app.StreamPeer] for its handler and a [hub.Sink] for the hub.
 type streamPeer struct {
 	client
+	stay    *streamStay       // nil: it does not go on
 	session app.StreamSession // set before the stream is opened
 	st      *conn.Stream      // set before the client's state says that it is open
 }
@@ -76,11 +89,17 @@ func (p *streamPeer) connect(h app.StreamHandler, v app.Visit) error {
 // open takes the stream, and sends what was held back for it.
 func (p *streamPeer) open(st *conn.Stream) {
 	p.st = st
+	if p.stay != nil {
+		p.stay.replay(p, st)
+	}
 	p.client.open(st)
 }
 
 // Deliver implements [hub.Sink].
 func (p *streamPeer) Deliver(m *hub.Message) bool {
+	if p.stay != nil && !m.Volatile {
+		return p.stay.deliver(p, m)
+	}
 	encoded := m.Encoded(hub.FormSSE, hub.EncodeSSE)
 	return encoded != nil && p.deliver(encoded, m.Volatile)
 }
@@ -92,7 +111,11 @@ func (p *streamPeer) Send(records []byte) bool {
 
 // Close implements [app.StreamPeer].
 func (p *streamPeer) Close() {
+	away := p.Away()
 	p.leave(func() { p.st.Close(conn.ReasonForcedClose) })
+	if away {
+		p.end(conn.ReasonForcedClose.String())
+	}
 }
 
 // streamReceiver is a peer as its stream sees it.
@@ -101,4 +124,8 @@ type streamReceiver struct{ *streamPeer }
 var _ conn.Named = streamReceiver{}
 
 // Closed tells the handler once that the client has gone.
-func (r streamReceiver) Closed(reason conn.Reason) { r.release(r.session, reason.String()) }
+func (r streamReceiver) Closed(reason conn.Reason) {
+	if r.stay == nil || !r.stay.goAway(r.streamPeer, reason) {
+		r.end(reason.String())
+	}
+}

@@ -94,7 +94,7 @@ func (m *Message) To() (Room, bool) {
 
 // Places is where a message stands in the logs of what was sent, for who comes back after a cut. The encoder of a form sets
 // its own; nil: nowhere.
-type Places struct{ SocketIO, Text *recovery.Entry }
+type Places struct{ SocketIO, Text, SSE *recovery.Entry }
 
 // Logged returns the message's places. It is called by encoders, and by sinks behind them.
 func (m *Message) Logged() *Places {

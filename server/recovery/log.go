@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -29,6 +31,34 @@ type entry struct {
 type Entry struct {
 	log        *Log
 	index, seq uint64
+}
+
+// Seq returns the number of the message: a later one has a higher one.
+func (e *Entry) Seq() uint64 { return e.seq }
+
+// Number returns the number of the message with an offset, if it is one of this node.
+func (s *Store) Number(offset string) (seq uint64, ok bool) { return parseOffset(s.node, offset) }
+
+// Behind returns what the logs of rooms still have behind a number, in order, of that the last that fits maxBytes; and the number of
+// the latest message of all.
+func (s *Store) Behind(seq uint64, rooms []Room, maxBytes int) (messages []*wire.Message, latest uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []entry
+	for _, room := range rooms {
+		if l := s.logs[room]; l != nil {
+			found = append(found, l.entries[sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq > seq }):]...)
+		}
+	}
+	slices.SortFunc(found, func(a, b entry) int { return cmp.Compare(b.seq, a.seq) })
+	for _, e := range found {
+		if maxBytes -= e.message.Size(); maxBytes < 0 {
+			break
+		}
+		messages = append(messages, e.message)
+	}
+	slices.Reverse(messages)
+	return messages, s.seq
 }
 
 // oldest returns when the log's oldest message came.
