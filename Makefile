@@ -15,7 +15,7 @@ RACE      := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 || command -v cc >/d
 # The version comes from -ldflags; a checkout that git will not describe must still build.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster bench-growth bench-cuts soak build dist client run clean
+.PHONY: all fmt check lint govulncheck test test-long redis test-go test-js fuzz conformance bench bench-cluster bench-growth bench-cuts soak build dist client run example clean
 
 all: lint test build
 
@@ -24,7 +24,7 @@ fmt:
 
 # check fails where gofmt would change something or vet finds something.
 check:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || echo cmd config handlers internal server store)); \
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || echo cmd config examples handlers internal server store)); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change (make fmt does):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 
@@ -126,6 +126,10 @@ dist: client
 
 run:
 	$(GO) run ./cmd/signalbox
+
+# example runs signalbox with a backend of examples/ behind it, and a page to try them with. BACKEND is node, python or go.
+example:
+	examples/run.sh
 
 clean:
 	rm -rf bin dist node_modules test/node_modules server/client/socket.io*

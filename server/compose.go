@@ -116,7 +116,7 @@ func New(o Options) (*Server, error) {
 		shutdownNow(door)
 		return nil, err
 	}
-	s.library = lib
+	s.library, s.socketio = lib, door
 	s.forward = newForwarder(o, door, metrics)
 	s.console = s.newConsole(o, door)
 	s.api = newAPI(o, door, s)

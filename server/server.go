@@ -16,6 +16,7 @@ import (
 	"signalbox/server/conn"
 	"signalbox/server/forward"
 	"signalbox/server/listen"
+	"signalbox/server/socketio"
 	"signalbox/server/socketio/library"
 )
 
@@ -34,8 +35,9 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	realtime Realtime
-	listener *conn.Listener // the first; it counts the connections of all
-	ports    []net.Listener // all of them
+	socketio *socketio.Server // set before Run
+	listener *conn.Listener   // the first; it counts the connections of all
+	ports    []net.Listener   // all of them
 	http     *http.Server
 	routed   http.Handler   // all routes, without CORS
 	tls      *listen.TLS    // nil: there is none

@@ -82,9 +82,6 @@ func (s *Server) SetMaxEvents(perSecond float64) { s.maxEvents.Store(perSecond) 
 // New returns a server that serves cfg.Handlers.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, hub: cfg.Hub, handlers: make(map[string]handler), log: cfg.Log, cluster: cfg.Cluster}
-	for name, h := range cfg.Handlers {
-		s.handlers[name] = s.handler(h)
-	}
 	s.passing.seed = maphash.MakeSeed()
 	if s.cluster == nil {
 		s.cluster = alone{}
@@ -100,11 +97,17 @@ func New(cfg Config) *Server {
 	s.outboxBytes, s.payloadBytes = s.conns.Config().OutboxBytes, s.conns.Config().MaxPayloadBytes
 	cfg.Engine.IDPrefix = s.cluster.SocketPrefix()
 	s.engine = engine.New(s.conns, cfg.Engine, s.open)
-	for name := range s.handlers {
-		s.namespaces.Store(name, newNamespace(s, name))
-		s.cluster.Open(name)
+	for name, h := range cfg.Handlers {
+		s.Handle(name, h)
 	}
 	return s
+}
+
+// Handle has h serve a namespace, as one of [Config.Handlers]. It is called before the first client.
+func (s *Server) Handle(name string, h app.Handler) {
+	s.handlers[name] = s.handler(h)
+	s.namespaces.Store(name, newNamespace(s, name))
+	s.cluster.Open(name)
 }
 
 // guard returns h behind what asks for a token, where that is wanted.
