@@ -236,7 +236,7 @@ func TestOccupancyOverNodes(t *testing.T) {
 		leave := a.come("ann", "tea")
 		pass(t, e, time.Second, "occupied tea, online ann")
 		leave()
-		leave = b.come("ann", "tea") // at another node now
+		b.come("ann", "tea") // at another node now
 		pass(t, e, 2*grace, "")
 		a.come("bob", "den")
 		pass(t, e, time.Second, "occupied den, online bob")

@@ -31,7 +31,7 @@ type returner struct {
 	*client
 	namespace         string
 	sid, pid, offset  string
-	recovered, silent bool
+	recovered         bool
 	auth              string
 }
 

@@ -93,10 +93,7 @@ func AppendJoin(dst []byte, ack uint64, user string) []byte {
 	return append(dst, `","recipientUserId":-1}]`...)
 }
 
-// AppendPing appends the chat's ping with a callback.
-func AppendPing(dst []byte, ack uint64) []byte { return AppendPingIn(dst, "", ack) }
-
-// AppendPingIn does so for a namespace, "" for "/".
+// AppendPingIn appends the chat's ping with a callback, in a namespace, "" for "/".
 func AppendPingIn(dst []byte, namespace string, ack uint64) []byte {
 	dst = append(dst, "42"...)
 	if namespace != "" {
