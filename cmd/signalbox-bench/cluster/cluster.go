@@ -13,7 +13,6 @@ import (
 
 	"signalbox/cmd/signalbox-bench/machine"
 	"signalbox/cmd/signalbox-bench/measure"
-	"signalbox/cmd/signalbox-bench/report"
 	"signalbox/cmd/signalbox-bench/rig"
 )
 
@@ -68,16 +67,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	text := c.report(time.Now(), remark)
-	if o.out == "-" {
-		_, err := io.WriteString(stdout, text)
-		return err
-	}
-	if err := report.Write(o.out, section, text); err != nil {
-		return err
-	}
-	fmt.Fprintf(stderr, "bench: wrote %s\n", o.out)
-	return nil
+	return section.Write(o.out, c.report(time.Now(), remark), stdout, stderr)
 }
 
 // measure runs every part that was asked for.
@@ -163,22 +153,15 @@ func (c *bench) load(ctx context.Context, s *site, n int, scenarios string, flag
 	if err := s.dead(); err != nil {
 		return nil, err
 	}
-	args := append([]string{"--json", "--url", s.urls(n), "--pid", s.pids(), "--scenario", scenarios, "--deadline", "45s"}, flags...)
-	var results []measure.Result
-	out, err := c.Away(ctx, nil, args)
-	if err == nil {
-		err = json.Unmarshal(out, &results)
-	}
+	args := append([]string{"--url", s.urls(n), "--pid", s.pids(), "--scenario", scenarios, "--deadline", "45s"}, flags...)
+	results, err := c.Load(ctx, nil, args...)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if dead := s.dead(); dead != nil {
 		return nil, dead
 	}
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	return results, nil
+	return results, err
 }
 
 // keep stores the results of one load under a site's name.

@@ -3,7 +3,6 @@ package compare
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"signalbox/cmd/signalbox-bench/load"
 	"signalbox/cmd/signalbox-bench/machine"
 	"signalbox/cmd/signalbox-bench/measure"
-	"signalbox/cmd/signalbox-bench/report"
 	"signalbox/cmd/signalbox-bench/rig"
 )
 
@@ -146,16 +144,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	text := c.report(time.Now())
-	if o.out == "-" {
-		_, err := io.WriteString(stdout, text)
-		return err
-	}
-	if err := report.Write(o.out, section, text); err != nil {
-		return err
-	}
-	fmt.Fprintf(stderr, "bench: wrote %s\n", o.out)
-	return nil
+	return section.Write(o.out, c.report(time.Now()), stdout, stderr)
 }
 
 // serves reports whether any of the chosen scenarios runs against a server.
@@ -232,17 +221,5 @@ func (c *comparison) loadSizes() []string {
 // load runs scenarios against a server in a process of its own, pinned away from the server. env is what the server's
 // own environment has more: its secrets are in it.
 func (c *comparison) load(ctx context.Context, srv *rig.Server, env, flags []string) ([]measure.Result, error) {
-	args := append([]string{"--json", "--url", srv.URL, "--pid", strconv.Itoa(srv.PID())}, c.loadSizes()...)
-	out, err := c.Away(ctx, env, append(args, flags...))
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	var results []measure.Result
-	if err := json.Unmarshal(out, &results); err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	if len(results) == 0 {
-		return nil, errors.New("load: no results")
-	}
-	return results, nil
+	return c.Load(ctx, env, slices.Concat(srv.Flags(), c.loadSizes(), flags)...)
 }

@@ -2,7 +2,6 @@ package cuts
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"signalbox/cmd/signalbox-bench/load"
 	"signalbox/cmd/signalbox-bench/machine"
 	"signalbox/cmd/signalbox-bench/measure"
-	"signalbox/cmd/signalbox-bench/report"
 	"signalbox/cmd/signalbox-bench/rig"
 )
 
@@ -138,12 +136,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	c.company = others.Remark()
 	fmt.Fprintf(stderr, "bench: all runs took %v\nbench: %s\n", time.Since(begin).Round(time.Second), c.company)
-	text := c.report(time.Now())
-	if o.out == "-" {
-		_, err := io.WriteString(stdout, text)
-		return err
-	}
-	return report.Write(o.out, section, text)
+	return section.Write(o.out, c.report(time.Now()), stdout, stderr)
 }
 
 // prepare builds or installs what a server needs, notes its version, and tells how to start it.
@@ -216,16 +209,9 @@ func (c *cuts) measure(ctx context.Context, spec rig.Spec, s load.Scenario) (mea
 
 // drive runs scenarios in a process of its own and returns the last one's result.
 func (c *cuts) drive(ctx context.Context, srv *rig.Server, flags ...string) (measure.Result, error) {
-	out, err := c.Away(ctx, nil, append([]string{"--json", "--url", srv.URL, "--pid", strconv.Itoa(srv.PID())}, flags...))
+	results, err := c.Load(ctx, nil, append(srv.Flags(), flags...)...)
 	if err != nil {
-		return measure.Result{}, fmt.Errorf("load: %w", err)
-	}
-	var results []measure.Result
-	if err := json.Unmarshal(out, &results); err != nil {
-		return measure.Result{}, fmt.Errorf("load: %w", err)
-	}
-	if len(results) == 0 {
-		return measure.Result{}, fmt.Errorf("load: no results")
+		return measure.Result{}, err
 	}
 	return results[len(results)-1], nil
 }

@@ -2,18 +2,15 @@ package growth
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"strconv"
+	"slices"
 	"time"
 
 	"signalbox/cmd/signalbox-bench/load"
 	"signalbox/cmd/signalbox-bench/machine"
 	"signalbox/cmd/signalbox-bench/measure"
-	"signalbox/cmd/signalbox-bench/report"
 	"signalbox/cmd/signalbox-bench/rig"
 )
 
@@ -102,12 +99,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	g.company = others.Remark()
 	fmt.Fprintf(stderr, "bench: all runs took %v\nbench: %s\n", time.Since(begin).Round(time.Second), g.company)
-	text := g.report(time.Now())
-	if o.out == "-" {
-		_, err := io.WriteString(stdout, text)
-		return err
-	}
-	return report.Write(o.out, section, text)
+	return section.Write(o.out, g.report(time.Now()), stdout, stderr)
 }
 
 // point measures one size of a curve on a server just started.
@@ -140,7 +132,7 @@ func (g *growth) hold(ctx context.Context, srv *rig.Server, flags []string) (sto
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { // ended by stop
-		_, err := g.Away(ctx, nil, append(loadArgs(srv), append(flags, "--idle-settle", "20m", "--deadline", "30m")...))
+		_, err := g.Away(ctx, nil, slices.Concat(srv.Flags(), flags, []string{"--idle-settle", "20m", "--deadline", "30m"}))
 		ended <- err
 	}()
 	stop = func() { cancel(); <-ended }
@@ -162,22 +154,11 @@ func (g *growth) hold(ctx context.Context, srv *rig.Server, flags []string) (sto
 	}
 }
 
-func loadArgs(srv *rig.Server) []string {
-	return []string{"--json", "--url", srv.URL, "--pid", strconv.Itoa(srv.PID())}
-}
-
 // load runs scenarios in a process of its own and returns the last one's result.
 func (g *growth) load(ctx context.Context, srv *rig.Server, flags ...string) (measure.Result, error) {
-	out, err := g.Away(ctx, nil, append(loadArgs(srv), flags...))
+	results, err := g.Load(ctx, nil, append(srv.Flags(), flags...)...)
 	if err != nil {
-		return measure.Result{}, fmt.Errorf("load: %w", err)
-	}
-	var results []measure.Result
-	if err := json.Unmarshal(out, &results); err != nil {
-		return measure.Result{}, fmt.Errorf("load: %w", err)
-	}
-	if len(results) == 0 {
-		return measure.Result{}, errors.New("load: no results")
+		return measure.Result{}, err
 	}
 	res := results[len(results)-1]
 	if !res.OK() {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -19,8 +20,13 @@ type Section struct {
 //go:embed report.md
 var Template string
 
-// Write puts the generated part into the report, which is made where there is none.
-func Write(path string, s Section, generated string) error {
+// Write puts the generated part into the report at path, which is made where there is none, and says so on stderr; with the
+// path - it goes to stdout alone.
+func (s Section) Write(path, generated string, stdout, stderr io.Writer) error {
+	if path == "-" {
+		_, err := io.WriteString(stdout, generated)
+		return err
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		text, err = []byte(Template), nil
@@ -32,7 +38,11 @@ func Write(path string, s Section, generated string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(path, []byte(whole), 0o644)
+	if err := os.WriteFile(path, []byte(whole), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "bench: wrote %s\n", path)
+	return nil
 }
 
 // Insert replaces what stands between the marks. Where a report is without them the section's template goes to its end.

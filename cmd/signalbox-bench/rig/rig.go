@@ -3,6 +3,8 @@ package rig
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 
 	"signalbox/cmd/signalbox-bench/machine"
+	"signalbox/cmd/signalbox-bench/measure"
 )
 
 // Rig is what servers are measured with: two processors, and this program once more.
@@ -62,4 +65,20 @@ func (r *Rig) Away(ctx context.Context, env, args []string) ([]byte, error) {
 	defer stop()
 	err := cmd.Wait()
 	return out.Bytes(), err
+}
+
+// Load has this program put load on a server, as Away does, and returns what it measured, one result per scenario.
+func (r *Rig) Load(ctx context.Context, env []string, flags ...string) ([]measure.Result, error) {
+	var results []measure.Result
+	out, err := r.Away(ctx, env, append([]string{"--json"}, flags...))
+	if err == nil {
+		err = json.Unmarshal(out, &results)
+	}
+	if err == nil && len(results) == 0 {
+		err = errors.New("no results")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return results, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -121,6 +122,9 @@ func (s *Server) Await(ctx context.Context, try func(ctx context.Context) error)
 }
 
 func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Flags returns the flags of a load on this server.
+func (s *Server) Flags() []string { return []string{"--url", s.URL, "--pid", strconv.Itoa(s.PID())} }
 
 // Dead reports whether the process has ended.
 func (s *Server) Dead() bool {
