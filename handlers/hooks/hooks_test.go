@@ -126,7 +126,8 @@ func TestEventGoesToTheBackend(t *testing.T) {
 	sid := c.Join("/game", `{"token":"t","pid":"secret","offset":"1"}`)
 	c.Send(`42/game,7["move","e4",[1.50]]`)
 	c.Want(`42/game,["moved","e4"]`, `43/game,7[{"ok":1}]`)
-	c.Send(`451-/game,8["pic",{"_placeholder":true,"num":0}]`, "\x00\x01\x02")
+	c.Send(`451-/game,8["pic",{"_placeholder":true,"num":0}]`)
+	c.SendBinary([]byte{1, 2})
 	c.Want(`42/game,["moved","e4"]`, `43/game,8[{"ok":1}]`)
 
 	seen := b.requests()

@@ -24,7 +24,7 @@ func BenchmarkDeliver(b *testing.B) {
 	go func() { // awaited below
 		defer close(ended)
 		for {
-			if _, _, err := c.ws.Read(b.Context()); err != nil {
+			if _, _, err := c.WS.Read(b.Context()); err != nil {
 				return
 			}
 		}
@@ -36,7 +36,7 @@ func BenchmarkDeliver(b *testing.B) {
 			b.Fatal("the client is gone")
 		}
 	}
-	c.ws.CloseNow()
+	c.WS.CloseNow()
 	<-ended
 }
 

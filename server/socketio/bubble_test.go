@@ -72,23 +72,23 @@ func inBubble(t *testing.T, handlers map[string]app.Handler, cfg Config, test fu
 			t.Fatal(err)
 		}
 		ws.SetReadLimit(1 << 24)
-		c := &client{t: t, ws: ws}
-		c.read() // open
+		c := &client{T: t, WS: ws}
+		c.Read() // open
 		return c
 	})
 }
 
 // endsAfter reads until the connection ends, answers pings, and returns when that was.
-func (c *client) endsAfter() time.Duration {
-	c.t.Helper()
+func endsAfter(c *client) time.Duration {
+	c.T.Helper()
 	start := time.Now()
 	for {
-		_, data, err := c.ws.Read(context.Background())
+		_, data, err := c.WS.Read(context.Background())
 		if err != nil {
 			return time.Since(start)
 		}
 		if string(data) == "2" {
-			c.send("3")
+			c.Send("3")
 		}
 	}
 }

@@ -49,11 +49,11 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 		}
 	})
 	c, _ := connect(t, url, "/")
-	c.send(`421["go"]`)
+	c.Send(`421["go"]`)
 	for _, want := range []string{"history", "m0", "m2", "m4", "nameless", "volatile", "m5", "m6"} {
-		c.want(`42["` + want + `"]`)
+		c.Want(`42["` + want + `"]`)
 	}
-	c.want(`431[]`)
+	c.Want(`431[]`)
 	p := s.audience("/", hub.Selection{})[0]
 	if p.state.Load()&detour == 0 {
 		t.Error("what comes late is not looked for")
@@ -68,7 +68,7 @@ func TestHoldKeepsDeliveriesBackInOrder(t *testing.T) {
 		t.Error("what is late is looked for beyond its time")
 	}
 	s.hub.SendHere(teamRoom, numbered("m1"))
-	c.want(`42["m1"]`)
+	c.Want(`42["m1"]`)
 }
 
 func TestHoldRemembersFewReleases(t *testing.T) {
@@ -82,8 +82,8 @@ func TestHoldRemembersFewReleases(t *testing.T) {
 		}
 	})
 	c, _ := connect(t, url, "/")
-	c.send(`42["go"]`)
-	c.want(`42["m0"]`, `42["new"]`)
+	c.Send(`42["go"]`)
+	c.Want(`42["m0"]`, `42["new"]`)
 }
 
 // A client may not make the server keep more for it than its outbox takes, whatever the messages weigh.
@@ -100,12 +100,12 @@ func TestHoldIsBounded(t *testing.T) {
 			p.ResumeDelivery(nil)
 		}, func(c *Config) { c.Conn.OutboxBytes = 20_000 })
 		c, _ := connect(t, url, "/")
-		c.send(`42["go"]`)
+		c.Send(`42["go"]`)
 		if n := receive(t, queued); n < 10 || n > 20_000/deferredBytes {
 			t.Errorf("%s: %d messages were kept", name, n)
 		}
 		for {
-			if _, err := c.tryRead(); err != nil {
+			if _, err := c.TryRead(); err != nil {
 				break
 			}
 		}
@@ -127,7 +127,7 @@ func TestHoldUnderLoad(t *testing.T) {
 		p.ResumeDelivery(func(id string) bool { return id == "none" })
 	})
 	c, _ := connect(t, url, "/")
-	c.send(`42["hold"]`)
+	c.Send(`42["hold"]`)
 	<-begun
 	var sending sync.WaitGroup
 	sending.Go(func() {
@@ -137,11 +137,11 @@ func TestHoldUnderLoad(t *testing.T) {
 	})
 	sending.Go(func() {
 		for range holds {
-			c.send(`42["hold"]`)
+			c.Send(`42["hold"]`)
 		}
 	})
 	for i := range messages {
-		c.want(fmt.Sprintf(`42["%d"]`, i))
+		c.Want(fmt.Sprintf(`42["%d"]`, i))
 	}
 	sending.Wait()
 }
@@ -161,8 +161,8 @@ func TestHoldEndsWithTheClient(t *testing.T) {
 		held <- h
 	})
 	c, _ := connect(t, url, "/")
-	c.send(`42["go"]`)
-	c.want("41")
+	c.Send(`42["go"]`)
+	c.Want("41")
 	p := receive(t, held)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -26,9 +26,9 @@ func dial3(t testing.TB, url, query string) (*client, string) {
 		t.Fatalf("dial: %v", err)
 	}
 	t.Cleanup(func() { ws.CloseNow() })
-	c := &client{t: t, ws: ws}
+	c := &client{T: t, WS: ws}
 	var open struct{ SID string }
-	if err := json.Unmarshal([]byte(c.read()[1:]), &open); err != nil {
+	if err := json.Unmarshal([]byte(c.Read()[1:]), &open); err != nil {
 		t.Fatal(err)
 	}
 	return c, open.SID
@@ -49,30 +49,30 @@ func TestEIO3Namespaces(t *testing.T) {
 	}}
 	_, url := newTestServer(t, map[string]app.Handler{"/": note, "/chat": note, "/closed": refuses}, allowEIO3)
 	c, sid := dial3(t, url, "&token=t%20t")
-	c.want("40")
+	c.Want("40")
 	if got := receive(t, arrived); got != (arrival{"/", sid, `{"token":"t t"}`}) {
 		t.Errorf("in / arrived %v", got)
 	}
-	c.send("40/chat?token=a&x=1,")
-	c.want("40/chat,")
+	c.Send("40/chat?token=a&x=1,")
+	c.Want("40/chat,")
 	if got := receive(t, arrived); got != (arrival{"/chat", "/chat#" + sid, `{"token":"a","x":"1"}`}) {
 		t.Errorf("in /chat arrived %v", got)
 	}
-	c.send(`42/chat,1["a"]`, `421["b"]`, "40/closed", "40/closed?data=1", "40/nope,", "41/chat,", "40/chat")
-	c.want(`43/chat,1["a"]`, `431["b"]`, `44/closed,"not you"`, `44/closed,{"code":7}`, `44/nope,{"message":"Invalid namespace"}`, "40/chat,")
+	c.Send(`42/chat,1["a"]`, `421["b"]`, "40/closed", "40/closed?data=1", "40/nope,", "41/chat,", "40/chat")
+	c.Want(`43/chat,1["a"]`, `431["b"]`, `44/closed,"not you"`, `44/closed,{"code":7}`, `44/nope,{"message":"Invalid namespace"}`, "40/chat,")
 	if got := receive(t, arrived); got != (arrival{"/chat", "/chat#" + sid, `{}`}) {
 		t.Errorf("in /chat arrived again %v", got)
 	}
-	c.send("40") // it is there already
-	c.wantClosed()
+	c.Send("40") // it is there already
+	c.WantClosed()
 
 	c, _ = dial3(t, url, "&token=a&token=b")
-	c.want("40")
+	c.Want("40")
 	if got := receive(t, arrived); got.auth != "{}" {
 		t.Errorf("of two tokens %s is taken", got.auth)
 	}
-	c.send("40/chat?a=" + strings.Repeat("x", 17<<10) + ",")
-	c.wantClosed()
+	c.Send("40/chat?a=" + strings.Repeat("x", 17<<10) + ",")
+	c.WantClosed()
 }
 
 func TestEIO3RootIsRefused(t *testing.T) {
@@ -80,34 +80,34 @@ func TestEIO3RootIsRefused(t *testing.T) {
 		connect: func(app.Peer, app.Handshake) error { return errors.New("not you") },
 	}, "/chat": functions{}}, allowEIO3)
 	c, _ := dial3(t, url, "")
-	c.want(`44"not you"`)
-	c.send("40/chat,")
-	c.want("40/chat,")
-	c.send(`42["a"]`)
-	c.wantClosed()
+	c.Want(`44"not you"`)
+	c.Send("40/chat,")
+	c.Want("40/chat,")
+	c.Send(`42["a"]`)
+	c.WantClosed()
 }
 
 // TestEIO3SharesRooms: what is sent to a room reaches clients of both versions, by the id of the socket too.
 func TestEIO3SharesRooms(t *testing.T) {
 	s, url := newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": functions{}}, allowEIO3)
 	old, sid := dial3(t, url, "")
-	old.want("40")
-	old.send("40/chat,")
-	old.want("40/chat,")
+	old.Want("40")
+	old.Send("40/chat,")
+	old.Want("40/chat,")
 	young, _ := connect(t, url, "/chat")
 	msg := &hub.Message{Namespace: "/chat", Event: "photo", Args: []json.RawMessage{json.RawMessage(`{"_placeholder":true,"num":0}`)}, Attachments: [][]byte{{1, 2}}}
 	if n := s.hub.SendSelectionHere(hub.Selection{Rooms: []hub.Room{hub.EverybodyRoom("/chat")}}, msg); n != 2 {
 		t.Errorf("sent to %d", n)
 	}
 	const text = `451-/chat,["photo",{"_placeholder":true,"num":0}]`
-	old.want(text, "b\x04\x01\x02")
-	young.want(text, "b\x01\x02")
+	old.Want(text, "b\x04\x01\x02")
+	young.Want(text, "b\x01\x02")
 	if n := s.hub.Send(hub.NamespaceRoom("/chat", "/chat#"+sid), &hub.Message{Namespace: "/chat", Event: "you"}); n != 1 {
 		t.Errorf("sent to %d sockets", n)
 	}
-	old.want(`42/chat,["you"]`)
-	old.sendBinary([]byte{4, 1}) // nothing waits for it
-	old.wantClosed()
+	old.Want(`42/chat,["you"]`)
+	old.SendBinary([]byte{4, 1}) // nothing waits for it
+	old.WantClosed()
 }
 
 // TestEIO3DoesNotComeBackAndDisturbsNobodyWhoDoes: with recovery all get what is logged, whoever it is written for first.
@@ -120,24 +120,24 @@ func TestEIO3DoesNotComeBackAndDisturbsNobodyWhoDoes(t *testing.T) {
 		closed:  func(p app.Peer, _ string) { left <- p.ID() },
 	}}, allowEIO3, func(cfg *Config) { cfg.Recovery = recovering() })
 	old, sid := dial3(t, url, "")
-	old.want("40")
+	old.Want("40")
 	young := &returner{namespace: "/"}
 	young.open(dial(t, url))
 	send := func(n int) { s.hub.Send(room, event(n)) }
 	send(1)
 	young.wantNext(`["n",1]`)
 	offset := young.offset
-	old.want(`42["n",1,"` + offset + `"]`)
+	old.Want(`42["n",1,"` + offset + `"]`)
 	young.cut()
 	send(2)
-	if got := old.read(); !strings.HasPrefix(got, `42["n",2,"`) {
+	if got := old.Read(); !strings.HasPrefix(got, `42["n",2,"`) {
 		t.Errorf("got %s", got)
 	}
 	wantMissed(t, young.open(dial(t, url)), `["n",2]`)
 	if !young.recovered {
 		t.Error("who speaks version 4 is not recovered")
 	}
-	old.ws.CloseNow()
+	old.WS.CloseNow()
 	if got := receive(t, left); got != sid {
 		t.Errorf("%s left, want %s at once", got, sid)
 	}
@@ -155,19 +155,19 @@ func TestEIO3ComesAgainAfterItsFormerStay(t *testing.T) {
 		allowEIO3(&cfg)
 		inBubble(t, handlers, cfg, func(_ *Server, dial func() *client) {
 			c := dial()
-			c.want("40")
-			c.send("40/chat,")
-			c.want("40/chat,")
+			c.Want("40")
+			c.Send("40/chat,")
+			c.Want("40/chat,")
 			go receive(t, peers).Disconnect(false)
 			receive(t, closing)
-			c.want("41/chat,")
-			c.send("40/chat,")
+			c.Want("41/chat,")
+			c.Send("40/chat,")
 			synctest.Wait()
 			if len(peers) > 0 {
 				t.Error("it is let in while its former stay ends")
 			}
 			close(proceed)
-			c.want("40/chat,")
+			c.Want("40/chat,")
 		})
 	})
 }

@@ -86,16 +86,16 @@ func TestEmitSelects(t *testing.T) {
 		s.hub.SendSelectionHere(hub.Selection{}, ask("fence"))
 		for i, c := range clients {
 			if slices.Contains(tt.want, i) {
-				c.want(`42/chat,["e",{"n": 1.0}]`)
+				c.Want(`42/chat,["e",{"n": 1.0}]`)
 			}
-			c.want(`42/chat,["fence",{"n": 1.0}]`)
+			c.Want(`42/chat,["fence",{"n": 1.0}]`)
 		}
 	}
 	if got := s.hub.SendSelectionHere(hub.Selection{}, &hub.Message{Namespace: "/nowhere", Event: "e"}); got != 0 {
 		t.Errorf("Emit to a namespace that is not there = %d", got)
 	}
-	elsewhere.send(`420["still"]`)
-	elsewhere.want(`430["still"]`) // and nothing before it
+	elsewhere.Send(`420["still"]`)
+	elsewhere.Want(`430["still"]`) // and nothing before it
 }
 
 // number leaves out whether all servers have told: one that is alone always has.
@@ -127,12 +127,12 @@ func TestEmitWithAck(t *testing.T) {
 	got := collect()
 	asked := make(chan int, 1)
 	go func() { asked <- number(s.EmitWithAck(t.Context(), hub.Selection{}, ask("q"), got.take)) }()
-	a.want(`42/chat,1["q",{"n": 1.0}]`)
-	b.want(`42/chat,1["q",{"n": 1.0}]`)
-	a.send(`43/chat,1[12345678901234567890,{"a" :"\u00e9"}]`)
-	a.send(`43/chat,1["again"]`) // only the first counts
-	b.send(`461-/chat,1[{"_placeholder":true,"num":0}]`)
-	b.sendBinary([]byte("bytes"))
+	a.Want(`42/chat,1["q",{"n": 1.0}]`)
+	b.Want(`42/chat,1["q",{"n": 1.0}]`)
+	a.Send(`43/chat,1[12345678901234567890,{"a" :"\u00e9"}]`)
+	a.Send(`43/chat,1["again"]`) // only the first counts
+	b.Send(`461-/chat,1[{"_placeholder":true,"num":0}]`)
+	b.SendBinary([]byte("bytes"))
 	if n := receive(t, asked); n != 2 {
 		t.Errorf("EmitWithAck = %d, want 2", n)
 	}
@@ -145,7 +145,7 @@ func TestEmitWithAck(t *testing.T) {
 			t.Errorf("answer = %s, want %s", got.answers[sid], text)
 		}
 	}
-	b.send(`43/chat,1["late"]`, `421["still here"]`)
+	b.Send(`43/chat,1["late"]`, `421["still here"]`)
 	if n, complete := s.EmitWithAck(t.Context(), hub.Selection{Rooms: []hub.Room{teamRoom}}, ask("q"), got.take); !complete || n != 0 {
 		t.Errorf("EmitWithAck to nobody = %d", n)
 	}
@@ -163,11 +163,11 @@ func TestEmitWithAckDoesNotWaitForClientsThatLeft(t *testing.T) {
 	asked := make(chan int, 1)
 	go func() { asked <- number(s.EmitWithAck(t.Context(), hub.Selection{}, ask("q"), got.take)) }()
 	for _, c := range []*client{stays, leaves, cut} {
-		c.want(`42/chat,1["q",{"n": 1.0}]`)
+		c.Want(`42/chat,1["q",{"n": 1.0}]`)
 	}
-	leaves.send("41/chat,")
-	cut.ws.CloseNow()
-	stays.send(`43/chat,1[]`)
+	leaves.Send("41/chat,")
+	cut.WS.CloseNow()
+	stays.Send(`43/chat,1[]`)
 	if n := receive(t, asked); n != 3 || len(got.answers) != 1 || got.answers[sid] != "[] []" {
 		t.Errorf("EmitWithAck = %d with %v, want 3 and one answer", n, got.answers)
 	}
@@ -185,17 +185,17 @@ func TestEmitWithAckEndsWithItsContext(t *testing.T) {
 	go func() {
 		asked <- number(s.EmitWithAck(ctx, hub.Selection{Rooms: []hub.Room{teamRoom}}, ask("q"), got.take))
 	}()
-	a.want(`42/chat,1["q",{"n": 1.0}]`)
-	stranger.send(`43/chat,1["not asked"]`, `421["x"]`)
-	a.send(`43/chat,1["in time"]`)
+	a.Want(`42/chat,1["q",{"n": 1.0}]`)
+	stranger.Send(`43/chat,1["not asked"]`, `421["x"]`)
+	a.Send(`43/chat,1["in time"]`)
 	receive(t, got.first)
 	cancel()
 	if n := receive(t, asked); n != 2 || len(got.answers) != 1 {
 		t.Errorf("EmitWithAck = %d with %v, want 2 and one answer", n, got.answers)
 	}
-	silent.want(`42/chat,1["q",{"n": 1.0}]`)
-	silent.send(`43/chat,1["late"]`, `42/chat,9["fence"]`)
-	silent.want(`43/chat,9["fence"]`)
+	silent.Want(`42/chat,1["q",{"n": 1.0}]`)
+	silent.Send(`43/chat,1["late"]`, `42/chat,9["fence"]`)
+	silent.Want(`43/chat,9["fence"]`)
 	if len(got.answers) != 1 {
 		t.Errorf("answers = %v after the end", got.answers)
 	}
@@ -209,12 +209,12 @@ func TestEmitWithAckUnderLoad(t *testing.T) {
 		c, _ := connect(t, url, "/chat")
 		answering.Go(func() {
 			for {
-				text, err := c.tryRead()
+				text, err := c.TryRead()
 				if err != nil {
 					return
 				}
 				id, _, _ := strings.Cut(strings.TrimPrefix(text, "42/chat,"), "[")
-				_ = c.ws.Write(t.Context(), websocket.MessageText, []byte("43/chat,"+id+"[1]")) // the next read tells
+				_ = c.WS.Write(t.Context(), websocket.MessageText, []byte("43/chat,"+id+"[1]")) // the next read tells
 			}
 		})
 	}
@@ -231,8 +231,8 @@ func TestEmitWithAckUnderLoad(t *testing.T) {
 	}
 	for range 10 {
 		c := dial(t, url)
-		c.send("40/chat,")
-		c.ws.CloseNow()
+		c.Send("40/chat,")
+		c.WS.CloseNow()
 	}
 	asking.Wait()
 	if open := len(s.namespace("/chat").questions.open); open != 0 {

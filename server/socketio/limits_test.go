@@ -19,43 +19,43 @@ func TestAttachmentsAreOneMessage_9(t *testing.T) {
 	const head = `452-1["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	half := make([]byte, (1000-(len(head)-1))/2)
 	c, _ := connect(t, url, "/")
-	c.send(head)
-	c.sendBinary(half)
-	c.sendBinary(half)
-	if got := c.read(); !strings.HasPrefix(got, "431[") {
+	c.Send(head)
+	c.SendBinary(half)
+	c.SendBinary(half)
+	if got := c.Read(); !strings.HasPrefix(got, "431[") {
 		t.Errorf("what is exactly as large as may be was answered by %q", got)
 	}
 	c, _ = connect(t, url, "/")
-	c.send(head)
-	c.sendBinary(half)
-	c.sendBinary(append(half, 0, 0))
-	c.wantClosed()
+	c.Send(head)
+	c.SendBinary(half)
+	c.SendBinary(append(half, 0, 0))
+	c.WantClosed()
 }
 
 func TestAttachmentsHaveADeadline_9(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inBubble(t, echo(), Config{}, func(_ *Server, dial func() *client) {
 			c := dial()
-			c.join("/")
-			c.send(`453-["a"]`)
-			c.sendBinary([]byte{1})
+			c.Join("/", "")
+			c.Send(`453-["a"]`)
+			c.SendBinary([]byte{1})
 			time.Sleep(attachmentTimeout / 2)
-			c.sendBinary([]byte{2})
-			if took := c.endsAfter(); took != attachmentTimeout {
+			c.SendBinary([]byte{2})
+			if took := endsAfter(c); took != attachmentTimeout {
 				t.Errorf("a client that owes an attachment was cut after %v, want %v", took, attachmentTimeout)
 			}
 			c = dial()
-			c.join("/")
-			c.send(`451-["a"]`)
-			c.sendBinary([]byte{1})
+			c.Join("/", "")
+			c.Send(`451-["a"]`)
+			c.SendBinary([]byte{1})
 			time.Sleep(20 * time.Second)
-			c.send(`421["still",1]`)
-			c.want(`431["still",1]`)
+			c.Send(`421["still",1]`)
+			c.Want(`431["still",1]`)
 			go func() { // the connection's end ends it
 				time.Sleep(3 * attachmentTimeout)
-				c.send("41")
+				c.Send("41")
 			}()
-			if took := c.endsAfter(); took < 3*attachmentTimeout {
+			if took := endsAfter(c); took < 3*attachmentTimeout {
 				t.Errorf("a client that owes nothing was cut after %v", took)
 			}
 		})
@@ -67,29 +67,29 @@ func TestNoNamespaceAnyMore_6(t *testing.T) {
 	handlers["/closed"] = functions{connect: func(app.Peer, app.Handshake) error { return errors.New("no") }}
 	handlers["/kick"] = functions{event: func(p app.Peer, _ *app.Event) { p.Disconnect(false) }}
 	for name, leave := range map[string]func(c *client){
-		"it left": func(c *client) { c.send("41") },
+		"it left": func(c *client) { c.Send("41") },
 		"it left, and is refused elsewhere again and again": func(c *client) {
-			c.send("41")
+			c.Send("41")
 			for range 4 {
 				time.Sleep(2 * time.Second)
-				c.send("40/closed,")
-				c.read()
+				c.Send("40/closed,")
+				c.Read()
 			}
 		},
 		"the server made it leave": func(c *client) {
-			c.join("/kick")
-			c.send("41", `42/kick,["go"]`)
+			c.Join("/kick", "")
+			c.Send("41", `42/kick,["go"]`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				inBubble(t, handlers, Config{ConnectTimeout: 10 * time.Second}, func(_ *Server, dial func() *client) {
 					c := dial()
-					c.join("/")
+					c.Join("/", "")
 					time.Sleep(15 * time.Second) // in a namespace nobody is cut
 					start := time.Now()
 					leave(c)
-					c.endsAfter()
+					endsAfter(c)
 					if took := time.Since(start).Round(time.Millisecond); took != 10*time.Second {
 						t.Errorf("the connection ended after %v, want 10s", took)
 					}
@@ -101,13 +101,13 @@ func TestNoNamespaceAnyMore_6(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			inBubble(t, handlers, Config{ConnectTimeout: 10 * time.Second}, func(_ *Server, dial func() *client) {
 				c := dial()
-				c.join("/")
-				c.send("41")
+				c.Join("/", "")
+				c.Send("41")
 				time.Sleep(9 * time.Second)
-				c.join("/")
+				c.Join("/", "")
 				time.Sleep(15 * time.Second)
-				c.send(`421["still",1]`)
-				c.want(`431["still",1]`)
+				c.Send(`421["still",1]`)
+				c.Want(`431["still",1]`)
 			})
 		})
 	})
@@ -136,14 +136,14 @@ func TestEverythingCounts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				inBubble(t, handlers, Config{MaxEventsPerSecond: limit}, func(s *Server, dial func() *client) {
 					c := dial()
-					c.join("/")
-					c.join("/costly")
+					c.Join("/", "")
+					c.Join("/costly", "")
 					time.Sleep(5 * time.Second) // whatever that weighed is forgotten
 					rounds := 150 / test.weight
 					start := time.Now()
 					for range int(rounds) {
-						c.send(test.packets...)
-						c.read()
+						c.Send(test.packets...)
+						c.Read()
 					}
 					want := time.Duration((rounds*test.weight - 2*limit - (test.weight - 1)) / limit * float64(time.Second))
 					if took := time.Since(start); took < want-time.Second/2 {
@@ -166,8 +166,8 @@ func TestReasonsOfViolations(t *testing.T) {
 		closed := make(chan string, 1)
 		_, url := newTestServer(t, map[string]app.Handler{"/": functions{closed: func(_ app.Peer, reason string) { closed <- reason }}})
 		c, _ := connect(t, url, "/")
-		c.send(packet)
-		c.wantClosed()
+		c.Send(packet)
+		c.WantClosed()
 		if got := receive(t, closed); got != want {
 			t.Errorf("after %q the handler is told %q, want %q", packet, got, want)
 		}
@@ -191,11 +191,11 @@ func TestWhatOneClientCanPin(t *testing.T) {
 	before := heap()
 	for range clients {
 		c, _ := connect(t, url, "/")
-		c.send(`4510-["a"]`)
+		c.Send(`4510-["a"]`)
 		for range 9 {
-			c.sendBinary(piece)
+			c.SendBinary(piece)
 		}
-		w, err := c.ws.Writer(t.Context(), websocket.MessageText)
+		w, err := c.WS.Writer(t.Context(), websocket.MessageText)
 		if err != nil {
 			t.Fatal(err)
 		}

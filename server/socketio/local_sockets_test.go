@@ -31,10 +31,10 @@ func TestSocketsHereTellNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ws.CloseNow()
-	c := &client{t: t, ws: ws}
-	c.read()
-	c.send(`40{"token":"hush"}`)
-	sid := c.read()[len(`40{"sid":"`):][:20]
+	c := &client{T: t, WS: ws}
+	c.Read()
+	c.Send(`40{"token":"hush"}`)
+	sid := c.Read()[len(`40{"sid":"`):][:20]
 
 	sockets := s.SocketsHere("/", hub.Selection{})
 	if len(sockets) != 1 || sockets[0].ID != sid {

@@ -47,38 +47,38 @@ func fromPacked(t testing.TB, data []byte) string {
 // packed is a client that speaks msgpack.
 type packed struct{ *client }
 
-func (c packed) send(packets ...string) {
-	c.t.Helper()
+func (c packed) Send(packets ...string) {
+	c.T.Helper()
 	for _, p := range packets {
-		c.sendBinary(toPacked(c.t, p, []byte{1, 2, 3}))
+		c.SendBinary(toPacked(c.T, p, []byte{1, 2, 3}))
 	}
 }
 
 func (c packed) next() string {
-	c.t.Helper()
-	got := c.read()
+	c.T.Helper()
+	got := c.Read()
 	if got[0] != 'b' {
-		c.t.Fatalf("read %.100q, want a binary message", got)
+		c.T.Fatalf("read %.100q, want a binary message", got)
 	}
-	return fromPacked(c.t, []byte(got[1:]))
+	return fromPacked(c.T, []byte(got[1:]))
 }
 
-func (c packed) want(packets ...string) {
-	c.t.Helper()
+func (c packed) Want(packets ...string) {
+	c.T.Helper()
 	for _, want := range packets {
 		if got := c.next(); got != want {
-			c.t.Fatalf("read %.300s, want %.300s", got, want)
+			c.T.Fatalf("read %.300s, want %.300s", got, want)
 		}
 	}
 }
 
 // join connects to a namespace and returns the socket id.
 func (c packed) join(namespace string) string {
-	c.t.Helper()
-	c.send(fmt.Sprintf(`{"type":0,"data":"undefined","nsp":%q}`, namespace))
+	c.T.Helper()
+	c.Send(fmt.Sprintf(`{"type":0,"data":"undefined","nsp":%q}`, namespace))
 	answer := regexp.MustCompile(`^{"type":0,"data":{"sid":"([\w-]{20})"},"nsp":"(.*)"}$`).FindStringSubmatch(c.next())
 	if answer == nil || answer[2] != namespace {
-		c.t.Fatalf("CONNECT to %s: %q", namespace, answer)
+		c.T.Fatalf("CONNECT to %s: %q", namespace, answer)
 	}
 	return answer[1]
 }
@@ -95,7 +95,7 @@ func TestMsgpackAnswers(t *testing.T) {
 	}}})
 	c, _ := connectPacked(t, url, "/")
 	c.join("/chat")
-	c.send(
+	c.Send(
 		`{"type":0,"data":{"token":"a","blob":{"_placeholder":true,"num":0}},"nsp":"/no"}`,
 		`{"type":0,"nsp":"/nowhere"}`,
 		`{"type":2,"data":["a",1,{"x":"undefined","y":["undefined",null]}],"options":{"compress":true},"id":0,"nsp":"/"}`,
@@ -105,7 +105,7 @@ func TestMsgpackAnswers(t *testing.T) {
 		`{"type":1,"data":"undefined","nsp":"/chat"}`,
 		`{"type":0,"data":{},"nsp":"/no"}`,
 	)
-	c.want(
+	c.Want(
 		`{"type":4,"data":{"data":{"token":"a","blob":{"type":"Buffer","data":[1,2,3]}},"message":"no"},"nsp":"/no"}`,
 		`{"type":4,"data":{"message":"Invalid namespace"},"nsp":"/nowhere"}`,
 		`{"type":3,"data":["a",1,{"y":[null,null]}],"id":0,"nsp":"/"}`,
@@ -132,20 +132,20 @@ func TestMsgpackBesideTheDefaultParser(t *testing.T) {
 		{`2/chat,["_",{"_placeholder":true,"num":0}]`, `{"type":2,"data":["_",{"_placeholder":true,"num":0}],"nsp":"/chat"}`},
 		{`2/chat,[1]`, `{"type":2,"data":[1],"nsp":"/chat"}`},
 	} {
-		plain.send("4" + tt.text)
-		plain.want("4" + tt.text)
-		c.want(tt.packet)
-		c.sendBinary(toPacked(t, tt.packet)) // no bytes: what looks like a placeholder is an object
-		plain.want("4" + tt.text)
-		c.want(tt.packet)
+		plain.Send("4" + tt.text)
+		plain.Want("4" + tt.text)
+		c.Want(tt.packet)
+		c.SendBinary(toPacked(t, tt.packet)) // no bytes: what looks like a placeholder is an object
+		plain.Want("4" + tt.text)
+		c.Want(tt.packet)
 	}
-	plain.send(`451-/chat,["b",{"_placeholder":true,"num":0}]`)
-	plain.sendBinary([]byte{4, 5})
-	plain.want(`451-/chat,["b",{"_placeholder":true,"num":0}]`, "b\x04\x05")
-	c.want(`{"type":2,"data":["b",{"type":"Buffer","data":[4,5]}],"nsp":"/chat"}`)
-	c.send(`{"type":2,"data":["b",{"_placeholder":true,"num":0}],"nsp":"/chat"}`)
-	plain.want(`451-/chat,["b",{"_placeholder":true,"num":0}]`, "b\x01\x02\x03")
-	c.want(`{"type":2,"data":["b",{"type":"Buffer","data":[1,2,3]}],"nsp":"/chat"}`)
+	plain.Send(`451-/chat,["b",{"_placeholder":true,"num":0}]`)
+	plain.SendBinary([]byte{4, 5})
+	plain.Want(`451-/chat,["b",{"_placeholder":true,"num":0}]`, "b\x04\x05")
+	c.Want(`{"type":2,"data":["b",{"type":"Buffer","data":[4,5]}],"nsp":"/chat"}`)
+	c.Send(`{"type":2,"data":["b",{"_placeholder":true,"num":0}],"nsp":"/chat"}`)
+	plain.Want(`451-/chat,["b",{"_placeholder":true,"num":0}]`, "b\x01\x02\x03")
+	c.Want(`{"type":2,"data":["b",{"type":"Buffer","data":[1,2,3]}],"nsp":"/chat"}`)
 
 	// Both are asked, and answer.
 	answers := make(chan string, 2)
@@ -162,17 +162,17 @@ func TestMsgpackBesideTheDefaultParser(t *testing.T) {
 	if question == nil {
 		t.Fatal("no question came")
 	}
-	c.send(`{"type":3,"id":` + question[1] + `,"data":["x",{"_placeholder":true,"num":0}],"nsp":"/chat"}`)
+	c.Send(`{"type":3,"id":` + question[1] + `,"data":["x",{"_placeholder":true,"num":0}],"nsp":"/chat"}`)
 	if got, want := receive(t, answers), id+` ["x" {"_placeholder":true,"num":0}] [010203]`; got != want {
 		t.Errorf("answer %s, want %s", got, want)
 	}
-	plain.want(`42/chat,` + question[1] + `["q",{"n": 1.0}]`)
-	plain.send(`43/chat,` + question[1] + `["y"]`)
+	plain.Want(`42/chat,` + question[1] + `["q",{"n": 1.0}]`)
+	plain.Send(`43/chat,` + question[1] + `["y"]`)
 	if got, want := receive(t, answers), plainID+` ["y"] []`; got != want || receive(t, done) != 2 {
 		t.Errorf("answer %s, want %s", got, want)
 	}
 	s.audience("/chat", hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/chat", id)}})[0].Disconnect(false)
-	c.want(`{"type":1,"nsp":"/chat"}`)
+	c.Want(`{"type":1,"nsp":"/chat"}`)
 }
 
 // TestMsgpackRefuses: what is no packet ends its connection and is counted.
@@ -235,13 +235,13 @@ func TestMsgpackRefuses(t *testing.T) {
 			c, _ := connectPacked(t, url, "/")
 			switch text, isText := strings.CutPrefix(tt, "text:"); {
 			case isText:
-				c.client.send(text)
+				c.client.Send(text)
 			case strings.HasPrefix(tt, "{"):
-				c.send(tt)
+				c.Send(tt)
 			default:
-				c.sendBinary([]byte(tt))
+				c.SendBinary([]byte(tt))
 			}
-			if code := c.wantClosed(); code != websocket.StatusNormalClosure && code != websocket.StatusNoStatusRcvd {
+			if code := c.WantClosed(); code != websocket.StatusNormalClosure && code != websocket.StatusNoStatusRcvd {
 				t.Errorf("close code %d", code)
 			}
 			waitFor(t, func() bool { return s.Stats().BadPackets == before+1 })
@@ -249,8 +249,8 @@ func TestMsgpackRefuses(t *testing.T) {
 	}
 	// The deepest that JSON may be is taken, and comes back.
 	c, _ := connectPacked(t, url, "/")
-	c.sendBinary([]byte("\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x01\xa4data\x92\xa1a" + string(level.Dst)))
-	data := []byte(c.read())[1:]
+	c.SendBinary([]byte("\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x01\xa4data\x92\xa1a" + string(level.Dst)))
+	data := []byte(c.Read())[1:]
 	if p, _, err := decodeMsgpack(data, nil); err != nil || len(p.args) != 2 || string(p.args[1]) != deep {
 		t.Errorf("%.100x... came back, %v", data, err)
 	}
@@ -260,16 +260,16 @@ func TestMsgpackRefuses(t *testing.T) {
 func TestMsgpackIsDetectedOnce(t *testing.T) {
 	s, url := newTestServer(t, echo())
 	for name, begin := range map[string]func(*client){
-		"connected": func(c *client) { c.join("/") },
-		"refused":   func(c *client) { c.send(`40/nowhere,`); c.want(`44/nowhere,{"message":"Invalid namespace"}`) },
-		"left":      func(c *client) { c.join("/"); c.send("41") },
+		"connected": func(c *client) { c.Join("/", "") },
+		"refused":   func(c *client) { c.Send(`40/nowhere,`); c.Want(`44/nowhere,{"message":"Invalid namespace"}`) },
+		"left":      func(c *client) { c.Join("/", ""); c.Send("41") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := s.Stats().BadPackets
 			c := dial(t, url)
 			begin(c)
-			c.sendBinary(toPacked(t, `{"type":0,"nsp":"/"}`))
-			c.wantClosed()
+			c.SendBinary(toPacked(t, `{"type":0,"nsp":"/"}`))
+			c.WantClosed()
 			waitFor(t, func() bool { return s.Stats().BadPackets == before+1 })
 		})
 	}
@@ -340,18 +340,18 @@ func TestMsgpackRecovery(t *testing.T) {
 		connected := regexp.MustCompile(`^{"type":0,"data":{"sid":"([\w-]{20})","pid":"([\w-]+)"},"nsp":"/"}$`)
 		event := regexp.MustCompile(`^{"type":2,"data":\["n",(\d+),"([\w-]{12})"\],"nsp":"/"}$`)
 		c := packed{dial()}
-		c.send(`{"type":0,"data":{},"nsp":"/"}`)
+		c.Send(`{"type":0,"data":{},"nsp":"/"}`)
 		who := connected.FindStringSubmatch(c.next())
 		if who == nil {
 			t.Fatal("not connected")
 		}
 		offset := "undefined" // nothing was sent yet
 		for round := range 2 {
-			c.ws.CloseNow()
+			c.WS.CloseNow()
 			synctest.Wait()
 			send(round)
 			c = packed{dial()}
-			c.send(fmt.Sprintf(`{"type":0,"data":{"pid":%q,"offset":%q},"nsp":"/"}`, who[2], offset))
+			c.Send(fmt.Sprintf(`{"type":0,"data":{"pid":%q,"offset":%q},"nsp":"/"}`, who[2], offset))
 			got := event.FindStringSubmatch(c.next())
 			if got == nil || got[1] != fmt.Sprint(round) {
 				t.Fatalf("round %d: missed %q", round, got)
@@ -379,12 +379,12 @@ func TestMsgpackRecovery(t *testing.T) {
 			}
 		}
 		// What it does not read as msgpack any more is the same: another connection may speak the default parser.
-		c.ws.CloseNow()
+		c.WS.CloseNow()
 		synctest.Wait()
 		send(8)
 		plain := dial()
-		plain.send(fmt.Sprintf(`40{"pid":%q,"offset":%q}`, who[2], offset))
-		if got := plain.read(); !strings.HasPrefix(got, `42["n",7,"`) {
+		plain.Send(fmt.Sprintf(`40{"pid":%q,"offset":%q}`, who[2], offset))
+		if got := plain.Read(); !strings.HasPrefix(got, `42["n",7,"`) {
 			t.Errorf("the default parser gets %q", got)
 		}
 	})
@@ -425,7 +425,7 @@ func TestMsgpackOfBrokenJSON(t *testing.T) {
 	if err := p.Emit("a", json.RawMessage(`{"message":`+deep+`}`)); err != nil {
 		t.Error(err)
 	}
-	data := []byte(c.read())[1:]
+	data := []byte(c.Read())[1:]
 	if c := (msgpack.Cursor{B: data}); c.Map() != 3 {
 		t.Errorf("%.100x came", data)
 	}

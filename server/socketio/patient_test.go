@@ -37,15 +37,15 @@ func TestPatientHandler(t *testing.T) {
 	h := patient{answer: make(chan error)}
 	s, url := newTestServer(t, map[string]app.Handler{"/": functions{}, "/slow": h})
 	c, _ := connect(t, url, "/")
-	c.send("40/slow,", `421["while it waits"]`)
-	c.want(`431["while it waits"]`)
+	c.Send("40/slow,", `421["while it waits"]`)
+	c.Want(`431["while it waits"]`)
 	s.hub.SendSelectionHere(hub.Selection{}, &hub.Message{Namespace: "/slow", Event: "nobody is in"})
 	h.answer <- nil
-	if got := c.read(); !strings.HasPrefix(got, `40/slow,{"sid":`) {
+	if got := c.Read(); !strings.HasPrefix(got, `40/slow,{"sid":`) {
 		t.Errorf("read %q, want the answer to CONNECT, and nothing of before", got)
 	}
-	c.send(`42/slow,2["x"]`)
-	c.want(`43/slow,2["x"]`)
+	c.Send(`42/slow,2["x"]`)
+	c.Want(`43/slow,2["x"]`)
 }
 
 // TestUnavailableIsNotRefused: the connection ends, and its client sees no connect error.
@@ -53,9 +53,9 @@ func TestUnavailableIsNotRefused(t *testing.T) {
 	h := patient{answer: make(chan error)}
 	_, url := newTestServer(t, map[string]app.Handler{"/slow": h})
 	c := dial(t, url)
-	c.send("40/slow,")
+	c.Send("40/slow,")
 	h.answer <- app.ErrUnavailable
-	if got, err := c.tryRead(); err == nil {
+	if got, err := c.TryRead(); err == nil {
 		t.Errorf("read %q, want the end of the connection", got)
 	} else if code := websocket.CloseStatus(err); code != websocket.StatusNoStatusRcvd {
 		t.Errorf("close code %v, want 1005", code)
@@ -69,9 +69,9 @@ func TestClientGoesWhileItsHandlerWaits(t *testing.T) {
 	h.connect = func(app.Peer, app.Handshake) error { t.Error("the handler went on"); return nil }
 	s, url := newTestServer(t, map[string]app.Handler{"/slow": leaving{h, began, ended}})
 	c := dial(t, url)
-	c.send("40/slow,")
+	c.Send("40/slow,")
 	receive(t, began)
-	c.ws.CloseNow()
+	c.WS.CloseNow()
 	receive(t, ended)
 	if n := s.Stats().Sockets; n != 0 {
 		t.Errorf("%d sockets, want none", n)
@@ -139,20 +139,20 @@ func TestPassingNamespaces(t *testing.T) {
 		}
 	})
 	c := dial(t, url)
-	c.send("40/other,")
-	c.want(`44/other,{"message":"Invalid namespace"}`)
-	c.send("40/shop-" + strings.Repeat("x", 300) + ",")
-	c.read()
+	c.Send("40/other,")
+	c.Want(`44/other,{"message":"Invalid namespace"}`)
+	c.Send("40/shop-" + strings.Repeat("x", 300) + ",")
+	c.Read()
 	var clients sync.WaitGroup
 	for range 8 {
 		clients.Go(func() {
 			for i := range 20 {
 				name := fmt.Sprintf("/shop-%d", i%3)
 				c := dial(t, url)
-				c.join(name)
-				c.send("42" + name + `,1["x"]`)
-				c.want("43" + name + `,1["x"]`)
-				c.ws.CloseNow()
+				c.Join(name, "")
+				c.Send("42" + name + `,1["x"]`)
+				c.Want("43" + name + `,1["x"]`)
+				c.WS.CloseNow()
 			}
 		})
 	}

@@ -20,8 +20,8 @@ func TestHandlerMayEndTheConnectionInClose(t *testing.T) {
 	if got := receive(t, closed); got != "server namespace disconnect" {
 		t.Errorf("closed with %q", got)
 	}
-	c.want("41")
-	c.wantClosed()
+	c.Want("41")
+	c.WantClosed()
 }
 
 // TestConnectAgainAtOnce: a client that was refused or disconnected may ask again as soon as it knows.
@@ -33,17 +33,17 @@ func TestConnectAgainAtOnce(t *testing.T) {
 		}})
 		c := dial(t, url)
 		for range rounds {
-			c.send("40")
-			c.want(`44{"message":"no"}`)
+			c.Send("40")
+			c.Want(`44{"message":"no"}`)
 		}
 	})
 	t.Run("disconnected", func(t *testing.T) {
 		s, url := newTestServer(t, map[string]app.Handler{"/": functions{}})
 		c := dial(t, url)
 		for range rounds {
-			sid := c.join("/")
+			sid := c.Join("/", "")
 			go s.DisconnectHere("/", hub.Selection{Rooms: []hub.Room{hub.SocketRoom("/", sid)}}, false)
-			c.want("41")
+			c.Want("41")
 		}
 	})
 }

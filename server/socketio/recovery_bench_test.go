@@ -74,12 +74,12 @@ func BenchmarkRecoveryComeback(b *testing.B) {
 			client := &returner{namespace: "/"}
 			first := dial(b, url)
 			if r == nil {
-				first.send("40")
-				first.read()
+				first.Send("40")
+				first.Read()
 			} else {
 				client.open(first)
 			}
-			first.ws.CloseNow()
+			first.WS.CloseNow()
 			for r == nil && s.Stats().Sockets > 0 || r != nil && s.RecoveryStore().Stats().Away == 0 {
 				time.Sleep(100 * time.Microsecond)
 			}
@@ -90,12 +90,12 @@ func BenchmarkRecoveryComeback(b *testing.B) {
 			before := processorTime()
 			second := dial(b, url)
 			if r == nil {
-				second.send("40")
-				second.read()
+				second.Send("40")
+				second.Read()
 			} else {
-				second.send(`40{"pid":"` + client.pid + `"}`)
+				second.Send(`40{"pid":"` + client.pid + `"}`)
 				for range missed + 1 {
-					second.read()
+					second.Read()
 				}
 			}
 			spent += processorTime() - before
@@ -104,8 +104,8 @@ func BenchmarkRecoveryComeback(b *testing.B) {
 			if r != nil && s.RecoveryStore().Stats().Recovered != uint64(n) {
 				b.Fatal("not recovered")
 			}
-			second.send("41")
-			second.ws.CloseNow()
+			second.Send("41")
+			second.WS.CloseNow()
 			for s.Stats().Sockets > 0 {
 				time.Sleep(100 * time.Microsecond)
 			}

@@ -29,10 +29,10 @@ func recovering(adjust ...func(*Recovery)) *Recovery {
 // returner is a client as the JavaScript one behaves: it keeps the pid and the last text at the end of an event.
 type returner struct {
 	*client
-	namespace         string
-	sid, pid, offset  string
-	recovered         bool
-	auth              string
+	namespace        string
+	sid, pid, offset string
+	recovered        bool
+	auth             string
 }
 
 // open connects to the namespace and returns the events that came before the answer.
@@ -53,9 +53,9 @@ func (r *returner) open(c *client) (missed []string) {
 		payload["token"] = r.auth
 	}
 	raw, _ := json.Marshal(payload)
-	c.send(head + string(raw))
+	c.Send(head + string(raw))
 	for {
-		got := c.read()
+		got := c.Read()
 		answer, ok := strings.CutPrefix(got, head)
 		if !ok {
 			missed = append(missed, r.take(got))
@@ -63,7 +63,7 @@ func (r *returner) open(c *client) (missed []string) {
 		}
 		var a struct{ Sid, Pid string }
 		if err := json.Unmarshal([]byte(answer), &a); err != nil || len(a.Sid) != 20 || len(a.Pid) != 20 {
-			c.t.Fatalf("answer = %q", got)
+			c.T.Fatalf("answer = %q", got)
 		}
 		r.recovered = a.Pid == r.pid
 		r.sid, r.pid = a.Sid, a.Pid
@@ -73,7 +73,7 @@ func (r *returner) open(c *client) (missed []string) {
 
 // take notes what an event ends in, and returns the event without its offset.
 func (r *returner) take(packet string) string {
-	r.t.Helper()
+	r.T.Helper()
 	head := "42"
 	if r.namespace != "/" {
 		head += r.namespace + ","
@@ -81,7 +81,7 @@ func (r *returner) take(packet string) string {
 	raw, ok := strings.CutPrefix(packet, head)
 	var args []json.RawMessage
 	if !ok || json.Unmarshal([]byte(raw), &args) != nil {
-		r.t.Fatalf("no event: %q", packet)
+		r.T.Fatalf("no event: %q", packet)
 	}
 	var last string
 	if json.Unmarshal(args[len(args)-1], &last) == nil {
@@ -94,18 +94,18 @@ func (r *returner) take(packet string) string {
 	return string(out)
 }
 
-func (r *returner) next() string { r.t.Helper(); return r.take(r.read()) }
+func (r *returner) next() string { r.T.Helper(); return r.take(r.Read()) }
 
 func (r *returner) wantNext(events ...string) {
-	r.t.Helper()
+	r.T.Helper()
 	for _, want := range events {
 		if got := r.next(); got != want {
-			r.t.Fatalf("event = %s, want %s", got, want)
+			r.T.Fatalf("event = %s, want %s", got, want)
 		}
 	}
 }
 
-func (r *returner) cut() { r.ws.CloseNow() }
+func (r *returner) cut() { r.WS.CloseNow() }
 
 func event(n int) *hub.Message {
 	return &hub.Message{Namespace: "/", Event: "n", Args: []json.RawMessage{json.RawMessage(fmt.Sprint(n))}}
@@ -217,12 +217,12 @@ func TestRecoveryTakesOverALiveConnection(t *testing.T) {
 		if !r.recovered {
 			t.Fatal("not recovered")
 		}
-		r.send(`42["new"]`)
+		r.Send(`42["new"]`)
 		if got := <-events; got != "new" {
 			t.Errorf("event %q", got)
 		}
-		old.want(`42["n",2,"` + r.offset + `"]`)
-		if _, err := old.tryRead(); err == nil {
+		old.Want(`42["n",2,"` + r.offset + `"]`)
+		if _, err := old.TryRead(); err == nil {
 			t.Error("the old connection is open")
 		}
 		if n := send(3); n != 1 {
@@ -306,7 +306,7 @@ func TestRecoveryBehindTextsThatAreNoOffset(t *testing.T) {
 
 func TestRecoveryIsNotForWhoIsSentAway(t *testing.T) {
 	for name, leave := range map[string]func(r *returner, p app.Peer){
-		"by itself":            func(r *returner, _ app.Peer) { r.send("41"); r.cut() },
+		"by itself":            func(r *returner, _ app.Peer) { r.Send("41"); r.cut() },
 		"by the server":        func(r *returner, p app.Peer) { p.Disconnect(false); r.cut() },
 		"with its connection":  func(_ *returner, p app.Peer) { p.Disconnect(true) },
 		"while it is away":     func(r *returner, p app.Peer) { r.cut(); synctest.Wait(); p.Disconnect(false) },
@@ -341,7 +341,7 @@ func TestRecoveryOfSeveralNamespaces(t *testing.T) {
 		r := &returner{namespace: "/chat", auth: "t"}
 		c := dial()
 		r.open(c)
-		if sid := c.join("/"); sid == r.sid {
+		if sid := c.Join("/", ""); sid == r.sid {
 			t.Error("one sid twice")
 		}
 		r.cut()
@@ -350,8 +350,8 @@ func TestRecoveryOfSeveralNamespaces(t *testing.T) {
 		if !r.recovered {
 			t.Error("not recovered")
 		}
-		r.send(`40{"pid":"secret","offset":"x","a":1}`) // where there is no recovery it means nothing
-		r.read()
+		r.Send(`40{"pid":"secret","offset":"x","a":1}`) // where there is no recovery it means nothing
+		r.Read()
 		r.pid = "01234567890123456789"
 		r.cut()
 		r.open(dial())
@@ -464,11 +464,11 @@ func TestRecoveryIsNotForMomentaryHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inBubble(t, map[string]app.Handler{"/": momentary{}}, Config{Recovery: recovering()}, func(s *Server, dial func() *client) {
 			c := dial()
-			c.send("40")
-			if got := c.read(); strings.Contains(got, "pid") {
+			c.Send("40")
+			if got := c.Read(); strings.Contains(got, "pid") {
 				t.Errorf("answer %s", got)
 			}
-			c.ws.CloseNow()
+			c.WS.CloseNow()
 			synctest.Wait()
 			if n := s.Stats().Sockets; n != 0 {
 				t.Errorf("%d sockets after a cut", n)
@@ -481,11 +481,11 @@ func TestRecoveryOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inBubble(t, echo(), Config{}, func(s *Server, dial func() *client) {
 			c := dial()
-			c.send(`40{"pid":"01234567890123456789","offset":"x"}`)
-			if got := c.read(); strings.Contains(got, "pid") {
+			c.Send(`40{"pid":"01234567890123456789","offset":"x"}`)
+			if got := c.Read(); strings.Contains(got, "pid") {
 				t.Errorf("answer %s", got)
 			}
-			_ = c.ws.Close(websocket.StatusNormalClosure, "")
+			_ = c.WS.Close(websocket.StatusNormalClosure, "")
 		})
 	})
 }

@@ -40,13 +40,13 @@ func TestProtocolViolationsCloseTheSenderOnly(t *testing.T) {
 		"an event for an unconnected namspace": {"40", `42/other,["a"]`},
 	} {
 		c := dial(t, url)
-		c.send(packets...)
+		c.Send(packets...)
 		// Rule 5: a protocol violation ends with a close frame, and the client sees 1005.
-		if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+		if code := c.WantClosed(); code != websocket.StatusNoStatusRcvd {
 			t.Errorf("%s: close code %d, want 1005", name, code)
 		}
-		other.send(`421["still",1]`)
-		other.want(`431["still",1]`)
+		other.Send(`421["still",1]`)
+		other.Want(`431["still",1]`)
 	}
 	if s.Stats().BadPackets == 0 {
 		t.Error("bad packets were not counted")
@@ -59,22 +59,22 @@ func TestBinaryPlaceholdersOutOfRangeClose_9(t *testing.T) {
 		"negative": `{"_placeholder":true,"num":-1}`, "out of range": `{"_placeholder":true,"num":1}`, "a string": `{"_placeholder":true,"num":"0"}`,
 	} {
 		c, _ := connect(t, url, "/")
-		c.send(`451-["a",` + arg + `]`)
-		c.sendBinary([]byte{1})
-		if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+		c.Send(`451-["a",` + arg + `]`)
+		c.SendBinary([]byte{1})
+		if code := c.WantClosed(); code != websocket.StatusNoStatusRcvd {
 			t.Errorf("%s: close code %d, want 1005", name, code)
 		}
 	}
 	c, _ := connect(t, url, "/")
-	c.sendBinary([]byte{1})
-	c.wantClosed() // an attachment nobody announced
+	c.SendBinary([]byte{1})
+	c.WantClosed() // an attachment nobody announced
 }
 
 func TestAckIDBeyond64BitsIsAnswered_12(t *testing.T) {
 	_, url := newTestServer(t, echo())
 	c, _ := connect(t, url, "/")
-	c.send(`42123456789012345678901234567890["a"]`, `431267650600228229401496703205376["unknown"]`, `425["b"]`)
-	c.want(`43123456789012345678901234567890["a"]`, `435["b"]`)
+	c.Send(`42123456789012345678901234567890["a"]`, `431267650600228229401496703205376["unknown"]`, `425["b"]`)
+	c.Want(`43123456789012345678901234567890["a"]`, `435["b"]`)
 }
 
 func TestHandshakeValues_26(t *testing.T) {
@@ -89,8 +89,8 @@ func TestHandshakeValues_26(t *testing.T) {
 		t.Errorf("handshake: auth %s, EIO %q, host %q", hs.Auth, hs.Query("EIO"), hs.Header("host"))
 	}
 	c := dial(t, url)
-	c.send(`40{"token":"x", "n":1.0}`)
-	c.read()
+	c.Send(`40{"token":"x", "n":1.0}`)
+	c.Read()
 	if hs := receive(t, got); string(hs.Auth) != `{"token":"x", "n":1.0}` {
 		t.Errorf("auth = %s, want it as it came", hs.Auth)
 	}
@@ -106,17 +106,17 @@ func TestConnectErrors_27_29(t *testing.T) {
 		"/":      functions{},
 	})
 	c := dial(t, url)
-	c.send("40/plain,")
-	c.want(`44/plain,{"message":"nope"}`)
-	c.send("40/data,")
-	c.want(`44/data,{"data":{"code":7},"message":"nope"}`)
-	c.send("40/nowhere,")
-	c.want(`44/nowhere,{"message":"Invalid namespace"}`)
-	c.send("40/panic,")
-	c.want(`44/panic,{"message":"a handler panicked"}`)
-	c.send("40/plain,") // a refused namespace may be asked for again
-	c.want(`44/plain,{"message":"nope"}`)
-	c.join("/")
+	c.Send("40/plain,")
+	c.Want(`44/plain,{"message":"nope"}`)
+	c.Send("40/data,")
+	c.Want(`44/data,{"data":{"code":7},"message":"nope"}`)
+	c.Send("40/nowhere,")
+	c.Want(`44/nowhere,{"message":"Invalid namespace"}`)
+	c.Send("40/panic,")
+	c.Want(`44/panic,{"message":"a handler panicked"}`)
+	c.Send("40/plain,") // a refused namespace may be asked for again
+	c.Want(`44/plain,{"message":"nope"}`)
+	c.Join("/", "")
 	if st := s.Stats(); st.Sockets != 1 || st.Panics != 1 {
 		t.Errorf("sockets %d, panics %d; want 1 and 1", st.Sockets, st.Panics)
 	}
@@ -134,9 +134,9 @@ func TestSlowMiddlewareAndAClientThatLeaves_28(t *testing.T) {
 		closed: func(_ app.Peer, reason string) { closed <- reason },
 	}})
 	c := dial(t, url)
-	c.send("40")
+	c.Send("40")
 	receive(t, enter)
-	c.ws.CloseNow()
+	c.WS.CloseNow()
 	goOn <- true
 	receive(t, closed)
 	waitFor(t, func() bool {
@@ -156,20 +156,20 @@ func TestDisconnectOfOneNamespace_30(t *testing.T) {
 		},
 	})
 	c, _ := connect(t, url, "/")
-	c.join("/a")
+	c.Join("/a", "")
 	receive(t, peers).Disconnect(false)
-	c.want("41/a,")
+	c.Want("41/a,")
 	if reason := receive(t, closed); reason != "server namespace disconnect" {
 		t.Errorf("reason = %q", reason)
 	}
-	c.send(`42/a,["too late"]`, `421["stays"]`) // what was under way is ignored; the connection stays
-	c.want(`431["stays"]`)
-	c.join("/a") // and CONNECT works again
-	c.send("41/a,")
+	c.Send(`42/a,["too late"]`, `421["stays"]`) // what was under way is ignored; the connection stays
+	c.Want(`431["stays"]`)
+	c.Join("/a", "") // and CONNECT works again
+	c.Send("41/a,")
 	if reason := receive(t, closed); reason != "client namespace disconnect" {
 		t.Errorf("reason = %q", reason)
 	}
-	c.join("/a") // at once
+	c.Join("/a", "") // at once
 	<-peers
 	p := receive(t, peers)
 	if err := p.Emit("last", 1); err != nil {
@@ -177,12 +177,12 @@ func TestDisconnectOfOneNamespace_30(t *testing.T) {
 	}
 	p.Disconnect(true)
 	// Rule 31: what was emitted just before is delivered.
-	c.want(`42/a,["last",1]`)
-	got := map[string]bool{c.read(): true, c.read(): true}
+	c.Want(`42/a,["last",1]`)
+	got := map[string]bool{c.Read(): true, c.Read(): true}
 	if !got["41"] || !got["41/a,"] {
 		t.Errorf("disconnects = %v, want one for each namespace", got)
 	}
-	if code := c.wantClosed(); code != websocket.StatusNoStatusRcvd {
+	if code := c.WantClosed(); code != websocket.StatusNoStatusRcvd {
 		t.Errorf("close code %d, want 1005", code)
 	}
 }
@@ -200,7 +200,7 @@ func TestEventsOfOneClientStayInOrder_33(t *testing.T) {
 	}}})
 	c, _ := connect(t, url, "/")
 	for i := range events {
-		c.send(fmt.Sprintf(`42["n",%d]`, i))
+		c.Send(fmt.Sprintf(`42["n",%d]`, i))
 	}
 	receive(t, done)
 	for i := range got {
@@ -222,9 +222,9 @@ func TestNothingIsLostRightAfterConnect(t *testing.T) {
 	}}}, func(c *Config) { c.Hub = h })
 	for range 100 {
 		c, _ := connect(t, url, "/")
-		c.send(`42["self",1]`)
-		c.want(`42["self",1]`)
-		c.ws.CloseNow()
+		c.Send(`42["self",1]`)
+		c.Want(`42["self",1]`)
+		c.WS.CloseNow()
 	}
 }
 
@@ -234,7 +234,7 @@ func TestMessagesBeforeConnectWait(t *testing.T) {
 		return p.Emit("second", json.RawMessage(`1.0`))
 	}}})
 	c, _ := connect(t, url, "/")
-	c.want(`42["first"]`, `42["second",1.0]`)
+	c.Want(`42["first"]`, `42["second",1.0]`)
 }
 
 func TestBinaryBothWays_32(t *testing.T) {
@@ -248,10 +248,10 @@ func TestBinaryBothWays_32(t *testing.T) {
 		},
 	}}, func(c *Config) { c.Hub = h })
 	c, _ := connect(t, url, "/")
-	c.send(`452-7["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`)
-	c.sendBinary([]byte("one"))
-	c.sendBinary([]byte{})
-	c.want(`452-["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`, "bone", "b",
+	c.Send(`452-7["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`)
+	c.SendBinary([]byte("one"))
+	c.SendBinary([]byte{})
+	c.Want(`452-["bin",{"a":{"_placeholder":true,"num":0}},1,{"_placeholder":true,"num":1}]`, "bone", "b",
 		`462-7["x",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]`, "b\x09", "b\x08")
 }
 
@@ -259,10 +259,10 @@ func TestBinaryBothWays_32(t *testing.T) {
 func TestAnswersThatSayNothing_7(t *testing.T) {
 	_, url := newTestServer(t, echo())
 	c, _ := connect(t, url, "/")
-	c.send("43", "431", "43[]", `43["x"]`, `437["nobody asked"]`, "461-")
-	c.sendBinary([]byte{1})
-	c.send(`421["still",1]`)
-	c.want(`431["still",1]`)
+	c.Send("43", "431", "43[]", `43["x"]`, `437["nobody asked"]`, "461-")
+	c.SendBinary([]byte{1})
+	c.Send(`421["still",1]`)
+	c.Want(`431["still",1]`)
 }
 
 // TestRawArgumentsKeepTheirAttachments_32: what came with attachments can be answered and emitted as it came.
@@ -277,11 +277,11 @@ func TestRawArgumentsKeepTheirAttachments_32(t *testing.T) {
 		},
 	}})
 	c, _ := connect(t, url, "/")
-	c.send(`452-7["bin",{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`)
-	c.sendBinary([]byte("one"))
-	c.sendBinary([]byte("two"))
-	c.want(`462-7[{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`, "bone", "btwo")
-	c.want(`453-["again",{"_placeholder":true,"num":0},{"a": {"_placeholder":true,"num":1},"b":[{"_placeholder":true,"num":2}]},1.0]`,
+	c.Send(`452-7["bin",{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`)
+	c.SendBinary([]byte("one"))
+	c.SendBinary([]byte("two"))
+	c.Want(`462-7[{"a": {"_placeholder":true,"num":0},"b":[{"num":1,"_placeholder":true}]}]`, "bone", "btwo")
+	c.Want(`453-["again",{"_placeholder":true,"num":0},{"a": {"_placeholder":true,"num":1},"b":[{"_placeholder":true,"num":2}]},1.0]`,
 		"b\x09", "bone", "btwo")
 }
 
@@ -298,11 +298,11 @@ func TestPanicCostsItsOwnConnection(t *testing.T) {
 	}})
 	bad, _ := connect(t, url, "/")
 	good, _ := connect(t, url, "/")
-	bad.send(`42["boom"]`)
-	bad.wantClosed()
+	bad.Send(`42["boom"]`)
+	bad.WantClosed()
 	receive(t, closed)
-	good.send(`421["fine"]`)
-	good.want(`431[]`)
+	good.Send(`421["fine"]`)
+	good.Want(`431[]`)
 	if st := s.Stats(); st.Panics != 1 {
 		t.Errorf("panics = %d, want 1", st.Panics)
 	}
@@ -318,11 +318,11 @@ func TestSlowHandlerSlowsItsOwnClientOnly(t *testing.T) {
 	}}})
 	slow, _ := connect(t, url, "/")
 	fast, _ := connect(t, url, "/")
-	slow.send(`421["slow"]`, `422["next"]`)
-	fast.send(`421["fast"]`)
-	fast.want(`431["fast"]`)
+	slow.Send(`421["slow"]`, `422["next"]`)
+	fast.Send(`421["fast"]`)
+	fast.Want(`431["fast"]`)
 	close(goOn)
-	slow.want(`431["slow"]`, `432["next"]`)
+	slow.Want(`431["slow"]`, `432["next"]`)
 }
 
 // A handler may end its own client from inside an event; it is told that the client left after it has returned.
@@ -341,8 +341,8 @@ func TestDisconnectFromInsideAnEvent(t *testing.T) {
 		closed: func(app.Peer, string) { closed <- inside },
 	}})
 	c, _ := connect(t, url, "/")
-	c.send(`42["bye"]`)
-	c.want("41")
+	c.Send(`42["bye"]`)
+	c.Want("41")
 	if receive(t, closed) {
 		t.Error("Close was called while the event was being handled")
 	}
@@ -355,12 +355,12 @@ func TestTooManyNamespaces(t *testing.T) {
 	}
 	s, url := newTestServer(t, handlers, func(c *Config) { c.MaxNamespaces = 2 })
 	c := dial(t, url)
-	c.join("/0")
-	c.join("/1")
-	c.send("40/2,")
-	c.want(`44/2,{"message":"Too many namespaces"}`)
-	c.send("41/0,")
-	c.join("/3")
+	c.Join("/0", "")
+	c.Join("/1", "")
+	c.Send("40/2,")
+	c.Want(`44/2,{"message":"Too many namespaces"}`)
+	c.Send("41/0,")
+	c.Join("/3", "")
 	if s.Stats().NamespacesRefused != 1 {
 		t.Error("the refusal was not counted")
 	}
@@ -370,10 +370,10 @@ func TestThrottleSlowsAFloodAndLosesNothing(t *testing.T) {
 	s, url := newTestServer(t, echo(), func(c *Config) { c.MaxEventsPerSecond = 100 })
 	c, _ := connect(t, url, "/")
 	for i := range 300 { // within a second, on any machine
-		c.send(fmt.Sprintf(`42%d["n"]`, i))
+		c.Send(fmt.Sprintf(`42%d["n"]`, i))
 	}
 	for i := range 300 {
-		c.want(fmt.Sprintf(`43%d["n"]`, i))
+		c.Want(fmt.Sprintf(`43%d["n"]`, i))
 	}
 	if s.Stats().Throttled == 0 {
 		t.Error("nothing was throttled")
@@ -399,9 +399,9 @@ func TestWire6_NoNamespaceInTime(t *testing.T) {
 	_, url := newTestServer(t, echo(), func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
 	idle := dial(t, url)
 	stays, _ := connect(t, url, "/")
-	idle.wantClosed()
-	stays.send(`421["fine"]`)
-	stays.want(`431["fine"]`)
+	idle.WantClosed()
+	stays.Send(`421["fine"]`)
+	stays.Want(`431["fine"]`)
 }
 
 func TestRelayedBytes_42(t *testing.T) {
@@ -422,8 +422,8 @@ func TestRelayedBytes_42(t *testing.T) {
 		`42["\u0065v",[ 1 , {"x" : null} ]]`,
 		`42[7,-0]`,
 	} {
-		c.send(packet)
-		c.want(packet, `42["own",{"html":"<a href='x'>&</a>"}]`)
+		c.Send(packet)
+		c.Want(packet, `42["own",{"html":"<a href='x'>&</a>"}]`)
 	}
 }
 
@@ -448,11 +448,11 @@ func TestGuard(t *testing.T) {
 		c.Guard = func(h app.Handler) app.Handler { return turnstile{h} }
 	})
 	c := dial(t, url)
-	c.send("40/new,")
-	c.want(`44/new,{"message":"no"}`)
-	c.join("/own")
-	c.send(`40/new,{"token":"good"}`)
-	if got := c.read(); !strings.HasPrefix(got, `40/new,{"sid":`) {
+	c.Send("40/new,")
+	c.Want(`44/new,{"message":"no"}`)
+	c.Join("/own", "")
+	c.Send(`40/new,{"token":"good"}`)
+	if got := c.Read(); !strings.HasPrefix(got, `40/new,{"sid":`) {
 		t.Errorf("with a token: %s", got)
 	}
 }
@@ -461,6 +461,6 @@ func TestGuard(t *testing.T) {
 func TestConnectionWithoutANamespaceEnds(t *testing.T) {
 	_, url := newTestServer(t, echo(), func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
 	c, _ := connect(t, url, "/")
-	c.send("41")
-	c.wantClosed()
+	c.Send("41")
+	c.WantClosed()
 }

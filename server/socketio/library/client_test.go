@@ -7,24 +7,23 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	sio "github.com/zishang520/socket.io/v2/socket"
 	"go.uber.org/goleak"
 
 	"signalbox/server/app"
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
+	"signalbox/server/socketio/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for something that has to come.
-const patience = 10 * time.Second
+const patience = testkit.Patience
 
 // testServer is a server with the library.
 type testServer struct {
@@ -61,116 +60,19 @@ func newTestServer(t testing.TB, handlers map[string]app.Handler, adjust ...func
 	return s, web.URL
 }
 
-// client is a websocket that speaks packets as text: what a JavaScript client would send and see.
-type client struct {
-	t  testing.TB
-	ws *websocket.Conn
-}
+// client is what speaks to the server in tests.
+type client = testkit.Client
 
 func dial(t testing.TB, url string) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ws, _, err := websocket.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-	if err != nil {
-		t.Fatalf("dial: %v", err)
-	}
-	ws.SetReadLimit(1 << 24)
-	t.Cleanup(func() { ws.CloseNow() })
-	c := &client{t: t, ws: ws}
-	if open := c.read(); open[0] != '0' {
-		t.Fatalf("first packet = %q, want open", open)
-	}
-	return c
+	return testkit.Dial(t, url, "")
 }
 
 // connect dials and connects a namespace. It returns the socket id too.
 func connect(t testing.TB, url, namespace string) (*client, string) {
 	t.Helper()
 	c := dial(t, url)
-	return c, c.join(namespace)
-}
-
-func (c *client) join(namespace string) string {
-	c.t.Helper()
-	head := "40"
-	if namespace != "/" {
-		head += namespace + ","
-	}
-	c.send(head)
-	got := c.read()
-	payload, ok := strings.CutPrefix(got, head)
-	var answer struct{ Sid string }
-	if !ok || json.Unmarshal([]byte(payload), &answer) != nil || len(answer.Sid) < 20 {
-		c.t.Fatalf("answer to %q = %q", head, got)
-	}
-	return answer.Sid
-}
-
-func (c *client) send(packets ...string) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for _, p := range packets {
-		if err := c.ws.Write(ctx, websocket.MessageText, []byte(p)); err != nil {
-			c.t.Fatalf("send %.60q: %v", p, err)
-		}
-	}
-}
-
-func (c *client) sendBinary(data []byte) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := c.ws.Write(ctx, websocket.MessageBinary, data); err != nil {
-		c.t.Fatalf("send binary: %v", err)
-	}
-}
-
-// read returns the next message; a binary one with "b" before it.
-func (c *client) read() string {
-	c.t.Helper()
-	got, err := c.tryRead()
-	if err != nil {
-		c.t.Fatalf("read: %v", err)
-	}
-	return got
-}
-
-func (c *client) tryRead() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	kind, data, err := c.ws.Read(ctx)
-	if err != nil {
-		return "", err
-	}
-	if kind == websocket.MessageBinary {
-		return "b" + string(data), nil
-	}
-	return string(data), nil
-}
-
-func (c *client) want(packets ...string) {
-	c.t.Helper()
-	for _, want := range packets {
-		if got := c.read(); got != want {
-			c.t.Fatalf("read = %.200q, want %.200q", got, want)
-		}
-	}
-}
-
-// wantClosed reads until the server closes, and returns the close code.
-func (c *client) wantClosed() websocket.StatusCode {
-	c.t.Helper()
-	for {
-		if _, err := c.tryRead(); err != nil {
-			code := websocket.CloseStatus(err)
-			if code == -1 {
-				c.t.Errorf("the connection ended without a close frame: %v", err)
-			}
-			return code
-		}
-	}
+	return c, c.Join(namespace, "")
 }
 
 // functions is a handler made of them. Without them it accepts everybody and answers every callback with the event.

@@ -175,9 +175,9 @@ func newPair(t *testing.T) (a, b *node) {
 func (n *node) chat(t *testing.T, room string) (*client, string) {
 	t.Helper()
 	c := dial(t, n.url)
-	c.send(`40/chat,{"room":"` + room + `"}`)
+	c.Send(`40/chat,{"room":"` + room + `"}`)
 	var answer struct{ Sid string }
-	got := c.read()
+	got := c.Read()
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(got, "40/chat,")), &answer); err != nil || answer.Sid == "" {
 		t.Fatalf("answer = %q", got)
 	}
@@ -215,7 +215,7 @@ func TestClusterEmitReachesEveryServer(t *testing.T) {
 				t.Errorf("%s: Emit = %d, %v, want %d", name, got, complete, len(tt.want))
 			}
 			for _, c := range tt.want {
-				c.want(`42/chat,["e",{"n": 1.0}]`)
+				c.Want(`42/chat,["e",{"n": 1.0}]`)
 			}
 		}
 	}
@@ -223,7 +223,7 @@ func TestClusterEmitReachesEveryServer(t *testing.T) {
 	if got, complete := a.Emit(t.Context(), hub.Selection{}, ask("e")); got != 1 || complete {
 		t.Errorf("Emit with the other server away = %d, %v, want 1, false", got, complete)
 	}
-	here.want(`42/chat,["e",{"n": 1.0}]`)
+	here.Want(`42/chat,["e",{"n": 1.0}]`)
 }
 
 func TestClusterEmitWithAck(t *testing.T) {
@@ -242,12 +242,12 @@ func TestClusterEmitWithAck(t *testing.T) {
 		results <- result{n, complete}
 	}()
 	for _, c := range []*client{here, there, silent} {
-		c.want(`42/chat,1["q",{"n": 1.0}]`)
+		c.Want(`42/chat,1["q",{"n": 1.0}]`)
 	}
-	there.send(`461-/chat,1[{"_placeholder":true,"num":0}]`)
-	there.sendBinary([]byte("bytes"))
-	here.send(`43/chat,1[1.0]`)
-	silent.ws.CloseNow() // and is not waited for
+	there.Send(`461-/chat,1[{"_placeholder":true,"num":0}]`)
+	there.SendBinary([]byte("bytes"))
+	here.Send(`43/chat,1[1.0]`)
+	silent.WS.CloseNow() // and is not waited for
 	if r := receive(t, results); r.asked != 3 || !r.complete {
 		t.Errorf("EmitWithAck = %+v, want 3", r)
 	}
@@ -270,19 +270,19 @@ func TestClusterLibraryBroadcasts(t *testing.T) {
 		t.Helper()
 		a.lib.Emit("fence")
 		for _, c := range all {
-			c.want(`42/lib,["fence"]`)
+			c.Want(`42/lib,["fence"]`)
 		}
 	}
 	check := func(packet string, clients ...*client) {
 		t.Helper()
 		for _, c := range clients {
-			c.want(packet)
+			c.Want(packet)
 		}
 		fence()
 	}
 	a.lib.To("a", "b").Except("x").Emit("m", 1, []byte{7})
 	for _, c := range []*client{ca, cb} {
-		c.want(`451-/lib,["m",1,{"_placeholder":true,"num":0}]`, "b\x07")
+		c.Want(`451-/lib,["m",1,{"_placeholder":true,"num":0}]`, "b\x07")
 	}
 	fence()
 	sb.To("a").Emit("m", 2)
@@ -299,8 +299,8 @@ func TestClusterLibraryBroadcasts(t *testing.T) {
 		a.lib.To("a").Emit("burst", i)
 	}
 	for i := range 100 {
-		cb.want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
-		ca.want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+		cb.Want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+		ca.Want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
 	}
 	fence()
 
@@ -320,11 +320,11 @@ func TestClusterLibraryBroadcasts(t *testing.T) {
 		t.Errorf("AllRooms = %v, %v", got, err)
 	}
 	a.lib.In("b").Local().DisconnectSockets(false)
-	ca.want("41/lib,")
+	ca.Want("41/lib,")
 	a.lib.DisconnectSockets(true)
 	for _, c := range []*client{cb, cx} {
-		c.want("41/lib,")
-		c.wantClosed()
+		c.Want("41/lib,")
+		c.WantClosed()
 	}
 	if a.lib.Adapter().ServerCount() != 2 {
 		t.Error("the other server is not counted")
@@ -345,11 +345,11 @@ func TestClusterLibraryBroadcastWithAcks(t *testing.T) {
 	if err := a.lib.Timeout(patience).Emit("ask", "q", ack); err != nil {
 		t.Fatal(err)
 	}
-	ca.want(`42/lib,1["ask","q"]`)
-	cb.want(`42/lib,1["ask","q"]`)
-	ca.send(`43/lib,1[]`) // answers without or with many arguments count as one
-	cb.send(`461-/lib,1[{"_placeholder":true,"num":0},"more"]`)
-	cb.sendBinary([]byte("bytes"))
+	ca.Want(`42/lib,1["ask","q"]`)
+	cb.Want(`42/lib,1["ask","q"]`)
+	ca.Send(`43/lib,1[]`) // answers without or with many arguments count as one
+	cb.Send(`461-/lib,1[{"_placeholder":true,"num":0},"more"]`)
+	cb.SendBinary([]byte("bytes"))
 	r := receive(t, results)
 	if r.err != nil || len(r.args) != 2 || !slices.Contains(r.args, nil) {
 		t.Errorf("answers = %v, %v, want two", r.args, r.err)
@@ -357,17 +357,17 @@ func TestClusterLibraryBroadcastWithAcks(t *testing.T) {
 
 	// One server alone is asked, and the others are not waited for.
 	a.lib.Local().Timeout(patience).Emit("ask", ack)
-	ca.want(`42/lib,2["ask"]`)
-	ca.send(`43/lib,2["x"]`)
+	ca.Want(`42/lib,2["ask"]`)
+	ca.Send(`43/lib,2["x"]`)
 	if r := receive(t, results); r.err != nil || fmt.Sprint(r.args) != "[x]" {
 		t.Errorf("answers = %v, %v, want x", r.args, r.err)
 	}
 
 	// A client does not answer: what came is there when time is over.
 	a.lib.Timeout(200*time.Millisecond).Emit("ask", ack)
-	ca.want(`42/lib,3["ask"]`)
-	cb.want(`42/lib,2["ask"]`)
-	cb.send(`43/lib,2["y"]`)
+	ca.Want(`42/lib,3["ask"]`)
+	cb.Want(`42/lib,2["ask"]`)
+	cb.Send(`43/lib,2["y"]`)
 	if r := receive(t, results); r.err == nil || fmt.Sprint(r.args) != "[y]" {
 		t.Errorf("answers = %v, %v, want y and an error", r.args, r.err)
 	}
@@ -375,8 +375,8 @@ func TestClusterLibraryBroadcastWithAcks(t *testing.T) {
 	// A server does not answer.
 	a.way.away.Store(true)
 	a.lib.Timeout(200*time.Millisecond).Emit("ask", ack)
-	ca.want(`42/lib,4["ask"]`)
-	ca.send(`43/lib,4["z"]`)
+	ca.Want(`42/lib,4["ask"]`)
+	ca.Send(`43/lib,4["z"]`)
 	if r := receive(t, results); r.err == nil || fmt.Sprint(r.args) != "[z]" {
 		t.Errorf("answers = %v, %v, want z and an error", r.args, r.err)
 	}
@@ -385,19 +385,19 @@ func TestClusterLibraryBroadcastWithAcks(t *testing.T) {
 	// A remote socket answers as a socket does: with all its arguments.
 	socket := fetch(t, a.lib.In(sio.Room(sb.Id())))[0]
 	socket.Timeout(patience).Emit("you", ack)
-	cb.want(`42/lib,3["you"]`)
-	cb.send(`43/lib,3["a","b"]`)
+	cb.Want(`42/lib,3["you"]`)
+	cb.Send(`43/lib,3["a","b"]`)
 	if r := receive(t, results); r.err != nil || fmt.Sprint(r.args) != "[a b]" {
 		t.Errorf("answer = %v, %v, want a and b", r.args, r.err)
 	}
 	local := fetch(t, b.lib.In(sio.Room(sb.Id())))[0]
 	local.Timeout(patience).Emit("you", ack)
-	cb.want(`42/lib,4["you"]`)
-	cb.send(`43/lib,4[]`)
+	cb.Want(`42/lib,4["you"]`)
+	cb.Send(`43/lib,4[]`)
 	if r := receive(t, results); r.err != nil || len(r.args) != 0 {
 		t.Errorf("answer = %v, %v, want nothing", r.args, r.err)
 	}
-	cb.send("41/lib,")
+	cb.Send("41/lib,")
 	waitFor(t, func() bool { return b.lib.Sockets().Len() == 0 })
 	for _, gone := range []*sio.RemoteSocket{socket, local} {
 		gone.Timeout(10*time.Millisecond).Emit("you", ack)
@@ -448,7 +448,7 @@ func TestClusterRemoteSockets(t *testing.T) {
 		t.Errorf("rooms = %v", rooms)
 	}
 	remote.Emit("hi", 1)
-	cb.want(`42/lib,["hi",1]`)
+	cb.Want(`42/lib,["hi",1]`)
 	remote.Join("third")
 	remote.Leave("second")
 	if rooms := sb.Rooms().Keys(); !slices.Contains(rooms, "third") || slices.Contains(rooms, "second") {
@@ -458,8 +458,8 @@ func TestClusterRemoteSockets(t *testing.T) {
 		t.Errorf("%d sockets are here, want 1", n)
 	}
 	remote.Disconnect(true)
-	cb.want("41/lib,")
-	cb.wantClosed()
+	cb.Want("41/lib,")
+	cb.WantClosed()
 
 	a.way.away.Store(true)
 	failed := make(chan error, 1)

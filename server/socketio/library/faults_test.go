@@ -22,8 +22,8 @@ import (
 func TestRoomsWhileDisconnecting(t *testing.T) {
 	_, _, url, sockets := newLibraryServer(t)
 	for name, end := range map[string]func(*client, *sio.Socket){
-		"client namespace disconnect": func(c *client, _ *sio.Socket) { c.send("41/lib,") },
-		"transport":                   func(c *client, _ *sio.Socket) { c.ws.CloseNow() },
+		"client namespace disconnect": func(c *client, _ *sio.Socket) { c.Send("41/lib,") },
+		"transport":                   func(c *client, _ *sio.Socket) { c.WS.CloseNow() },
 		"server namespace disconnect": func(_ *client, s *sio.Socket) { s.Disconnect(false) },
 		"forced":                      func(_ *client, s *sio.Socket) { s.Disconnect(true) },
 	} {
@@ -65,12 +65,12 @@ func TestMiddlewareThatNeverAnswers(t *testing.T) {
 	_ = nsp.On("connection", func(args ...any) { connections <- args[0] })
 	stays, goes := dial(t, url), dial(t, url)
 	for _, c := range []*client{stays, goes} {
-		c.join("/")
-		c.send("40/stuck,")
+		c.Join("/", "")
+		c.Send("40/stuck,")
 	}
 	nexts := []func(*sio.ExtendedError){receive(t, late), receive(t, late)}
-	goes.ws.CloseNow()
-	stays.want(`44/stuck,{"message":"Connect timeout"}`)
+	goes.WS.CloseNow()
+	stays.Want(`44/stuck,{"message":"Connect timeout"}`)
 	asked := &s.lib.namespace("/stuck").asked
 	waitFor(t, func() bool {
 		n := 0
@@ -80,8 +80,8 @@ func TestMiddlewareThatNeverAnswers(t *testing.T) {
 	for _, next := range nexts {
 		next(nil)
 	}
-	stays.send(`421["still"]`)
-	stays.want(`431["still"]`)
+	stays.Send(`421["still"]`)
+	stays.Want(`431["still"]`)
 	if n := nsp.Sockets().Len(); n != 0 || len(connections) != 0 {
 		t.Errorf("%d sockets, %d connections after all", n, len(connections))
 	}
@@ -103,17 +103,17 @@ func TestRoomsJoinedInMiddleware(t *testing.T) {
 		go next(nil) // as one that asks somebody else does
 	})
 	c := dial(t, url)
-	c.send(`40/lib,{"refuse":true}`)
-	c.want(`44/lib,{"message":"no"}`)
+	c.Send(`40/lib,{"refuse":true}`)
+	c.Want(`44/lib,{"message":"no"}`)
 	if n := s.hub.Counts(); len(n) != 0 {
 		t.Errorf("rooms of a client that was refused: %v", n)
 	}
-	c.join("/lib")
+	c.Join("/lib", "")
 	if rooms := receive(t, sockets).Rooms().Keys(); !slices.Contains(rooms, "early") {
 		t.Errorf("rooms = %v", rooms)
 	}
 	nsp.To("early").Emit("hello")
-	c.want(`42/lib,["hello"]`)
+	c.Want(`42/lib,["hello"]`)
 }
 
 // A client that goes while a middleware still looks at it leaves nothing behind.
@@ -125,9 +125,9 @@ func TestGoneDuringMiddleware(t *testing.T) {
 		goOn <- next
 	})
 	c := dial(t, url)
-	c.send("40/lib,")
+	c.Send("40/lib,")
 	next := receive(t, goOn)
-	c.ws.CloseNow()
+	c.WS.CloseNow()
 	waitFor(t, func() bool { return s.Stats().Connections == 0 && len(s.hub.Counts()) == 0 })
 	next(nil)
 	waitFor(t, func() bool { return nsp.Sockets().Len() == 0 && len(s.hub.Counts()) == 0 })
@@ -150,16 +150,16 @@ func TestEveryConnectionHasADisconnect(t *testing.T) {
 	})
 	for i := range clients {
 		c := dial(t, url)
-		c.send("40/lib,")
+		c.Send("40/lib,")
 		switch i % 3 {
 		case 0:
-			c.ws.CloseNow()
+			c.WS.CloseNow()
 		case 1:
-			_ = c.read()
-			c.send("41/lib,")
+			_ = c.Read()
+			c.Send("41/lib,")
 		default:
-			_ = c.read()
-			c.ws.CloseNow()
+			_ = c.Read()
+			c.WS.CloseNow()
 		}
 	}
 	waitFor(t, func() bool { return s.Stats().Sockets <= clients/3 && came.Load() >= clients*2/3 })
@@ -188,7 +188,7 @@ func TestSocketMiddleware(t *testing.T) {
 	_ = sock.On("say", func(args ...any) { got <- fmt.Sprint("said ", args[0]) })
 	_ = sock.On("forbidden", func(...any) { got <- "reached" })
 	_ = sock.On("error", func(args ...any) { got <- fmt.Sprint("error ", args[0]) })
-	c.send(`42/lib,["forbidden",1]`, `42/lib,["say","hi"]`, `42/lib,["say","there"]`)
+	c.Send(`42/lib,["forbidden",1]`, `42/lib,["say","hi"]`, `42/lib,["say","there"]`)
 	for _, want := range []string{"any forbidden", "error unauthorized event",
 		"any say", "use", "said hi!", "any say", "use", "said there!"} {
 		if text := receive(t, got); text != want {
@@ -210,11 +210,11 @@ func TestErrorOfAPacketThatCannotBeDecoded(t *testing.T) {
 			}
 		})
 		_ = sock.On("disconnect", func(...any) { got <- "disconnect" })
-		c.send(packet)
+		c.Send(packet)
 		if a, b := receive(t, got), receive(t, got); a != "error" || b != "disconnect" {
 			t.Errorf("%s: %s, %s", packet, a, b)
 		}
-		c.wantClosed()
+		c.WantClosed()
 	}
 }
 
@@ -233,11 +233,11 @@ func TestRecoveryIsRefused(t *testing.T) {
 func TestEmittedHandshake(t *testing.T) {
 	_, _, url, sockets := newLibraryServer(t)
 	c := dial(t, url)
-	c.send(`40/lib,{"who":"ann"}`)
-	c.read()
+	c.Send(`40/lib,{"who":"ann"}`)
+	c.Read()
 	sock := receive(t, sockets)
 	_ = sock.Emit("hs", map[string]any{"handshake": sock.Handshake()})
-	got := c.read()
+	got := c.Read()
 	for _, want := range []string{`"host":"127.0.0.1:`, `"EIO":"4"`, `"transport":"websocket"`, `"auth":{"who":"ann"}`, `"url":"/socket.io/`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s has no %s", got, want)
@@ -257,13 +257,13 @@ func TestDynamicNamespaceThatIsAllowedLater(t *testing.T) {
 	_ = s.Library().Of(regexp.MustCompile(`^/now-\d$`), nil).On("connection", note)
 	c := dial(t, url)
 	for _, name := range []string{"/later-1", "/now-1"} {
-		c.join(name)
+		c.Join(name, "")
 		if got := receive(t, connected); got != name {
 			t.Errorf("connected %s", got)
 		}
 	}
-	c.send("40/never,")
-	c.want(`44/never,{"message":"Invalid namespace"}`)
+	c.Send("40/never,")
+	c.Want(`44/never,{"message":"Invalid namespace"}`)
 }
 
 // A panic in any listener of a program ends the connection that it was called for, and nothing else.
@@ -285,23 +285,23 @@ func TestPanicsInListeners(t *testing.T) {
 	s.Library().Of("/middleware", nil).Use(func(*sio.Socket, func(*sio.ExtendedError)) { panic("boom") })
 	for i, name := range []string{"/connect", "/connection", "/event", "/any", "/use", "/disconnect", "/disconnecting", "/ack", "/middleware"} {
 		c := dial(t, url)
-		c.send("40" + name + ",")
+		c.Send("40" + name + ",")
 		if name != "/middleware" && name != "/connect" && name != "/connection" {
-			c.read()
+			c.Read()
 		}
 		switch name {
 		case "/disconnect", "/disconnecting":
-			c.send("41" + name + ",")
+			c.Send("41" + name + ",")
 		case "/ack":
-			c.read()
-			c.send("43" + name + ",1[]")
+			c.Read()
+			c.Send("43" + name + ",1[]")
 		case "/event", "/any", "/use":
-			c.send("42" + name + `,["e",1]`)
+			c.Send("42" + name + `,["e",1]`)
 		}
-		c.wantClosed()
+		c.WantClosed()
 		waitFor(t, func() bool { return s.Stats().Panics == uint64(i+1) })
-		other.send(`421["fine"]`)
-		other.want(`431["fine"]`)
+		other.Send(`421["fine"]`)
+		other.Want(`431["fine"]`)
 	}
 	waitFor(t, func() bool { return s.Stats().Sockets == 1 })
 }
@@ -318,8 +318,8 @@ func TestConnectionListenerThatDoesNotReturn(t *testing.T) {
 	})
 	c, _ := connect(t, url, "/lib")
 	start := time.Now()
-	c.send(`42/lib,["e"]`)
-	c.want(`42/lib,["heard"]`)
+	c.Send(`42/lib,["e"]`)
+	c.Want(`42/lib,["heard"]`)
 	if took := time.Since(start); took < listenersWait/2 {
 		t.Errorf("the event did not wait, %v", took)
 	}
@@ -355,16 +355,16 @@ func TestGuardOfTheLibrary(t *testing.T) {
 	sockets := make(chan *sio.Socket, 1)
 	_ = s.Library().Of("/lib", nil).On("connection", func(args ...any) { sockets <- args[0].(*sio.Socket) })
 	c := dial(t, url)
-	c.send("40/lib,")
-	c.want(`44/lib,{"message":"no"}`)
-	c.send(`40/lib,{"token":"good"}`)
-	if got := c.read(); !strings.HasPrefix(got, `40/lib,{"sid":`) {
+	c.Send("40/lib,")
+	c.Want(`44/lib,{"message":"no"}`)
+	c.Send(`40/lib,{"token":"good"}`)
+	if got := c.Read(); !strings.HasPrefix(got, `40/lib,{"sid":`) {
 		t.Fatalf("with a token: %s", got)
 	}
 	_ = receive(t, sockets).On("e", func(args ...any) { args[0].(sio.Ack)([]any{"heard"}, nil) })
-	c.send(`42/lib,1["e"]`)
-	c.want(`43/lib,1["heard"]`)
-	c.send("41/lib,")
+	c.Send(`42/lib,1["e"]`)
+	c.Want(`43/lib,1["heard"]`)
+	c.Send("41/lib,")
 	if got := receive(t, closed); got != "client namespace disconnect" {
 		t.Errorf("closed with %q", got)
 	}

@@ -45,23 +45,23 @@ func TestLibraryEmitWithAckAndTimeout(t *testing.T) {
 	if err := sock.Emit("ask", "q", map[string]any{"b": []byte{1}}, ack); err != nil {
 		t.Fatal(err)
 	}
-	c.want(`451-/lib,1["ask","q",{"b":{"_placeholder":true,"num":0}}]`, "b\x01")
-	c.send(`461-/lib,1["yes",{"_placeholder":true,"num":0}]`)
-	c.sendBinary([]byte("data"))
+	c.Want(`451-/lib,1["ask","q",{"b":{"_placeholder":true,"num":0}}]`, "b\x01")
+	c.Send(`461-/lib,1["yes",{"_placeholder":true,"num":0}]`)
+	c.SendBinary([]byte("data"))
 	got := receive(t, answers)
 	if len(got) != 2 || got[0] != "yes" || string(got[1].(types.BufferInterface).Bytes()) != "data" {
 		t.Errorf("ack = %v", got)
 	}
-	c.send(`43/lib,1["again"]`) // a second answer finds nobody
+	c.Send(`43/lib,1["again"]`) // a second answer finds nobody
 
 	if err := sock.Timeout(10*time.Millisecond).Emit("ask", ack); err != nil {
 		t.Fatal(err)
 	}
-	c.want(`42/lib,2["ask"]`)
+	c.Want(`42/lib,2["ask"]`)
 	if got := receive(t, answers); got[0] != "operation has timed out" {
 		t.Errorf("timeout = %v", got)
 	}
-	c.send(`43/lib,2["late"]`, `43/lib,77["nobody asked"]`, `42/lib,["still here"]`)
+	c.Send(`43/lib,2["late"]`, `43/lib,77["nobody asked"]`, `42/lib,["still here"]`)
 }
 
 func TestLibraryListenersGetEventsInOrder(t *testing.T) {
@@ -78,12 +78,12 @@ func TestLibraryListenersGetEventsInOrder(t *testing.T) {
 		sock.Emit("ready")
 	})
 	c, _ := connect(t, url, "/lib")
-	c.want(`42/lib,["ready"]`)
+	c.Want(`42/lib,["ready"]`)
 	for i := range 500 {
-		c.send(fmt.Sprintf(`42/lib,%d["n",%d]`, i, i))
+		c.Send(fmt.Sprintf(`42/lib,%d["n",%d]`, i, i))
 	}
 	for i := range 500 {
-		c.want(fmt.Sprintf(`43/lib,%d[%d]`, i, i))
+		c.Want(fmt.Sprintf(`43/lib,%d[%d]`, i, i))
 		if a, b := receive(t, got), receive(t, got); a != fmt.Sprint("any ", i) || b != fmt.Sprint("on ", i) {
 			t.Fatalf("event %d came as %q, %q", i, a, b)
 		}
@@ -105,29 +105,29 @@ func TestLibraryBroadcasts(t *testing.T) {
 		t.Helper()
 		nsp.Emit("fence")
 		for _, c := range clients {
-			c.want(`42/lib,["fence"]`)
+			c.Want(`42/lib,["fence"]`)
 		}
 	}
 	// Several rooms without doubles, and an exception.
 	nsp.To("a", "b").Except("x").Emit("m", 1)
-	clients[0].want(`42/lib,["m",1]`)
-	clients[1].want(`42/lib,["m",1]`)
+	clients[0].Want(`42/lib,["m",1]`)
+	clients[1].Want(`42/lib,["m",1]`)
 	fence()
 	// A socket's own broadcast leaves the sender out.
 	socks[1].To("a").Emit("m", 2)
-	clients[0].want(`42/lib,["m",2]`)
+	clients[0].Want(`42/lib,["m",2]`)
 	fence()
 	// An id is a room.
 	nsp.To(sio.Room(socks[3].Id())).Emit("m", 3)
-	clients[3].want(`42/lib,["m",3]`)
+	clients[3].Want(`42/lib,["m",3]`)
 	fence()
 	// Order holds from one broadcast to the next.
 	for i := range 200 {
 		nsp.To("a").Emit("burst", i)
 	}
 	for i := range 200 {
-		clients[1].want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
-		clients[0].want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+		clients[1].Want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
+		clients[0].Want(fmt.Sprintf(`42/lib,["burst",%d]`, i))
 	}
 	fence()
 
@@ -142,12 +142,12 @@ func TestLibraryBroadcasts(t *testing.T) {
 		}
 	})
 	nsp.To("a").Emit("m", 4)
-	clients[1].want(`42/lib,["m",4]`)
+	clients[1].Want(`42/lib,["m",4]`)
 	fence()
 
 	socks[0].Leave("b")
 	nsp.In("b").DisconnectSockets(false)
-	clients[2].want("41/lib,")
+	clients[2].Want("41/lib,")
 	if ids, _ := nsp.AllSockets(); ids.Len() != 3 {
 		t.Errorf("%d sockets left, want 3", ids.Len())
 	}
@@ -169,8 +169,8 @@ func TestLibraryBroadcastWithAcks(t *testing.T) {
 		answers <- args
 	})
 	for i, c := range clients {
-		c.want(`42/lib,1["ask"]`)
-		c.send(fmt.Sprintf(`43/lib,1[%d]`, i))
+		c.Want(`42/lib,1["ask"]`)
+		c.Send(fmt.Sprintf(`43/lib,1[%d]`, i))
 	}
 	if got := receive(t, answers); len(got) != 3 {
 		t.Errorf("answers = %v, want three", got)
@@ -195,18 +195,18 @@ func TestLibraryDisconnectReasonsAndMiddleware(t *testing.T) {
 		next(nil)
 	})
 	c := dial(t, url)
-	c.send(`40/lib,{"token":"bad"}`)
-	c.want(`44/lib,{"message":"nope"}`)
-	c.join("/lib")
+	c.Send(`40/lib,{"token":"bad"}`)
+	c.Want(`44/lib,{"message":"nope"}`)
+	c.Join("/lib", "")
 	reasons := make(chan any, 1)
 	receive(t, sockets).On("disconnect", func(args ...any) { reasons <- args[0] })
-	c.send("41/lib,")
+	c.Send("41/lib,")
 	if got := receive(t, reasons); got != "client namespace disconnect" {
 		t.Errorf("reason = %v", got)
 	}
-	c.join("/lib")
+	c.Join("/lib", "")
 	receive(t, sockets).On("disconnect", func(args ...any) { reasons <- args[0] })
-	c.ws.CloseNow()
+	c.WS.CloseNow()
 	if got := receive(t, reasons); got != "transport close" && got != "transport error" {
 		t.Errorf("reason = %v", got)
 	}
@@ -232,7 +232,7 @@ func TestLibraryListenersMissNothing(t *testing.T) {
 	}
 	for i := range clients {
 		c, _ := connect(t, url, "/lib")
-		c.send(fmt.Sprintf(`42/lib,["early",%d]`, i))
+		c.Send(fmt.Sprintf(`42/lib,["early",%d]`, i))
 		if got := receive(t, heard); got != float64(i) {
 			t.Fatalf("heard %v, want %d", got, i)
 		}
@@ -244,8 +244,8 @@ func TestLibraryArgumentsThatCannotBeRead(t *testing.T) {
 	s, _, url, sockets := newLibraryServer(t)
 	c, _ := connect(t, url, "/lib")
 	receive(t, sockets)
-	c.send(`42/lib,["n",1e999]`)
-	c.wantClosed()
+	c.Send(`42/lib,["n",1e999]`)
+	c.WantClosed()
 	if got := s.Stats().BadPackets; got != 1 {
 		t.Errorf("%d bad packets were counted, want 1", got)
 	}
@@ -258,15 +258,15 @@ func TestEmitWithAckBesideTheLibrary(t *testing.T) {
 	receive(t, sockets)
 	library := make(chan []any, 1)
 	nsp.Timeout(patience).Emit("theirs", func(args []any, _ error) { library <- args })
-	c.want(`42/lib,1["theirs"]`)
+	c.Want(`42/lib,1["theirs"]`)
 	got := collect()
 	asked := make(chan int, 1)
 	go func() {
 		n, _ := s.EmitWithAck(t.Context(), hub.Selection{}, &hub.Message{Namespace: "/lib", Event: "ours"}, got.take)
 		asked <- n
 	}()
-	c.want(`42/lib,2["ours"]`)
-	c.send(`43/lib,2["to us"]`, `43/lib,1["to them"]`)
+	c.Want(`42/lib,2["ours"]`)
+	c.Send(`43/lib,2["to us"]`, `43/lib,1["to them"]`)
 	if n := receive(t, asked); n != 1 || !strings.Contains(got.answers[sid], "to us") {
 		t.Errorf("EmitWithAck = %d with %v", n, got.answers)
 	}
@@ -280,11 +280,11 @@ func TestForgottenNamespaces(t *testing.T) {
 	s, url := newTestServer(t, nil)
 	nsp := s.Library().Of("/made", nil)
 	c := dial(t, url)
-	c.join("/made")
-	c.send("41/made,")
+	c.Join("/made", "")
+	c.Send("41/made,")
 	nsp.Adapter().Close()
-	c.send("40/made,")
-	c.want(`44/made,{"message":"Invalid namespace"}`)
+	c.Send("40/made,")
+	c.Want(`44/made,{"message":"Invalid namespace"}`)
 }
 
 // TestViolations: a program hears what a program on Node hears of a client that breaks the rules.
@@ -303,8 +303,8 @@ func TestViolations(t *testing.T) {
 			sock.Emit("ready")
 		})
 		c, _ := connect(t, url, "/lib")
-		c.want(`42/lib,["ready"]`)
-		c.send(packet)
+		c.Want(`42/lib,["ready"]`)
+		c.Send(packet)
 		for _, event := range want {
 			if got := receive(t, heard); got != event {
 				t.Errorf("after %q the program hears %q, want %q", packet, got, event)

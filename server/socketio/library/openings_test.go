@@ -28,12 +28,12 @@ func TestClusterHearsOfNamespaces(t *testing.T) {
 		clients.Go(func() {
 			c := dial(t, url)
 			for range 20 {
-				if sid := c.join(fmt.Sprintf("/made-%d", i/2)); len(sid) != hub.SocketIDLength {
+				if sid := c.Join(fmt.Sprintf("/made-%d", i/2), ""); len(sid) != hub.SocketIDLength {
 					t.Errorf("the id %s has %d characters", sid, len(sid))
 				}
-				c.send(fmt.Sprintf("41/made-%d,", i/2))
+				c.Send(fmt.Sprintf("41/made-%d,", i/2))
 			}
-			c.ws.CloseNow()
+			c.WS.CloseNow()
 		})
 	}
 	clients.Wait()

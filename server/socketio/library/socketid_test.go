@@ -23,7 +23,7 @@ func TestSocketIDs(t *testing.T) {
 	if p := receive(t, peers); p.ID() != sid || len(sid) != hub.SocketIDLength {
 		t.Errorf("the handler knows %s as %s", sid, p.ID())
 	}
-	other := c.join("/lib")
+	other := c.Join("/lib", "")
 	if sock := receive(t, sockets); string(sock.Id()) != other || len(other) != hub.SocketIDLength || other == sid {
 		t.Errorf("the library knows %s as %s", other, sock.Id())
 	}
