@@ -9,9 +9,7 @@ import (
 
 // describeEngine shows what connections did.
 func describeEngine(m *Metrics, stats func() engine.Stats) {
-	counter := func(name, help string, value func(engine.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	counter := CountersOf(m, stats)
 	m.Gauges("signalbox_connections", "kind", "Connections open now: Socket.IO by transport, plain websockets, event streams.", func(yield func(string, float64)) {
 		s := stats()
 		yield("polling", float64(s.PollingSessions))
@@ -51,9 +49,7 @@ func describeEngine(m *Metrics, stats func() engine.Stats) {
 
 // describeSocketIO shows what came through the connections.
 func describeSocketIO(m *Metrics, stats func() socketio.Stats) {
-	counter := func(name, help string, value func(socketio.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	counter := CountersOf(m, stats)
 	m.Gauge("signalbox_sockets", "Clients in namespaces now; one connection may have several.", func() float64 { return float64(stats().Sockets) })
 	counter("signalbox_events_received_total", "Events that were given to handlers.", func(s socketio.Stats) uint64 { return s.EventsIn })
 	counter("signalbox_events_throttled_total", "Events that had to wait for MAX_EVENTS_PER_SECOND.", func(s socketio.Stats) uint64 { return s.Throttled })
@@ -74,9 +70,7 @@ func describeRecovery(m *Metrics, store *recovery.Store) {
 		}
 		return store.Stats()
 	}
-	gauge := func(name, help string, value func(recovery.Stats) int64) {
-		m.Gauge(name, help, func() float64 { return float64(value(stats())) })
-	}
+	gauge := GaugesOf[recovery.Stats, int64](m, stats)
 	each := func(name, label, help string, value func(recovery.Stats) map[string]uint64) {
 		m.Counters(name, label, help, func(yield func(string, float64)) {
 			for reason, n := range value(stats()) {

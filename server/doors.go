@@ -131,9 +131,7 @@ func (s *Server) refuseStray(c *gin.Context) {
 
 // describeDoors shows what came through the doors. Their connections are among those of the engine.
 func describeDoors(m *Metrics, stats func() door.Stats) {
-	counter := func(name, help string, value func(door.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	counter := CountersOf(m, stats)
 	counter("signalbox_texts_received_total", "Messages on plain websockets that were given to handlers.", func(s door.Stats) uint64 { return s.TextsIn })
 	counter("signalbox_texts_throttled_total", "Messages on plain websockets that had to wait for MAX_EVENTS_PER_SECOND.", func(s door.Stats) uint64 { return s.Throttled })
 	counter("signalbox_door_panics_total", "Handlers of plain websockets and streams that panicked; each ended its client's connection.", func(s door.Stats) uint64 { return s.Panics })

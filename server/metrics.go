@@ -65,6 +65,20 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.add("gauge", name, "", help, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
+// CountersOf returns what registers counters that are read from stats.
+func CountersOf[S any](m *Metrics, stats func() S) func(name, help string, value func(S) uint64) {
+	return func(name, help string, value func(S) uint64) {
+		m.Counter(name, help, func() float64 { return float64(value(stats())) })
+	}
+}
+
+// GaugesOf returns what registers gauges that are read from stats.
+func GaugesOf[S any, N int | int64](m *Metrics, stats func() S) func(name, help string, value func(S) N) {
+	return func(name, help string, value func(S) N) {
+		m.Gauge(name, help, func() float64 { return float64(value(stats())) })
+	}
+}
+
 // Counters registers figures that only grow, one for each value of a label. values calls yield with each of them; the
 // set of label values must be bounded and not chosen by clients.
 func (m *Metrics) Counters(name, label, help string, values func(yield func(labelValue string, v float64))) {

@@ -261,12 +261,8 @@ func describeLogic(m *server.Metrics, l *appLogic) {
 }
 
 func describeHooks(m *server.Metrics, h *hooks.Hooks) {
-	counter := func(name, help string, value func(hooks.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(h.Stats())) })
-	}
-	gauge := func(name, help string, value func(hooks.Stats) int) {
-		m.Gauge(name, help, func() float64 { return float64(value(h.Stats())) })
-	}
+	counter := server.CountersOf(m, h.Stats)
+	gauge := server.GaugesOf[hooks.Stats, int](m, h.Stats)
 	counter("signalbox_hooks_requests_total", "Requests to HOOKS_URL, those for notices left out.", func(s hooks.Stats) uint64 { return s.Requests })
 	counter("signalbox_hooks_failures_total", "Requests among them that brought no answer, or none that can be read.", func(s hooks.Stats) uint64 { return s.Failures })
 	counter("signalbox_hooks_sent_events_total", "Events and questions that these requests brought.", func(s hooks.Stats) uint64 { return s.Events })
@@ -292,12 +288,8 @@ func describeHooks(m *server.Metrics, h *hooks.Hooks) {
 }
 
 func describeWorkers(m *server.Metrics, w *workers.Workers) {
-	counter := func(name, help string, value func(workers.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(w.Stats())) })
-	}
-	gauge := func(name, help string, value func(workers.Stats) int) {
-		m.Gauge(name, help, func() float64 { return float64(value(w.Stats())) })
-	}
+	counter := server.CountersOf(m, w.Stats)
+	gauge := server.GaugesOf[workers.Stats, int](m, w.Stats)
 	gauge("signalbox_workers", "Workers that are connected to this server now.", func(s workers.Stats) int { return s.Here })
 	gauge("signalbox_workers_elsewhere", "Workers of other servers that serve clients of this one now.", func(s workers.Stats) int { return s.Elsewhere })
 	gauge("signalbox_workers_events_out", "Events that are with workers now.", func(s workers.Stats) int { return s.Out })

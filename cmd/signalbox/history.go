@@ -94,12 +94,8 @@ func closeHistory(h store.History, log *slog.Logger) {
 
 // describeHistory shows what is remembered of rooms on /metrics.
 func describeHistory(m *server.Metrics, stats func() store.HistoryStats) {
-	gauge := func(name, help string, value func(store.HistoryStats) int64) {
-		m.Gauge(name, help, func() float64 { return float64(value(stats())) })
-	}
-	counter := func(name, help string, value func(store.HistoryStats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	gauge := server.GaugesOf[store.HistoryStats, int64](m, stats)
+	counter := server.CountersOf(m, stats)
 	gauge("signalbox_history_rooms", "Rooms whose history is in memory now.", func(s store.HistoryStats) int64 { return int64(s.Rooms) })
 	gauge("signalbox_history_messages", "Messages of rooms in memory now.", func(s store.HistoryStats) int64 { return int64(s.Messages) })
 	gauge("signalbox_history_bytes", "What rooms and messages in memory count for against the limits.", func(s store.HistoryStats) int64 { return s.Bytes })

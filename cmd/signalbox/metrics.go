@@ -38,9 +38,7 @@ func describeHandlers(m *server.Metrics, s *handlerSet) {
 
 // describeBroker shows what was relayed.
 func describeBroker(m *server.Metrics, stats func() broker.Stats) {
-	counter := func(name, help string, value func(broker.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	counter := server.CountersOf(m, stats)
 	counter("signalbox_broker_joins_total", "Events join of the broker that made a socket one of a user's.",
 		func(s broker.Stats) uint64 { return s.Joins })
 	counter("signalbox_broker_times_total", "Events time of the broker that were answered.",
@@ -59,9 +57,7 @@ func describeBroker(m *server.Metrics, stats func() broker.Stats) {
 
 // describeChat shows who came and went, and what was told of it.
 func describeChat(m *server.Metrics, stats func() userlist.Stats) {
-	counter := func(name, help string, value func(userlist.Stats) uint64) {
-		m.Counter(name, help, func() float64 { return float64(value(stats())) })
-	}
+	counter := server.CountersOf(m, stats)
 	counter("signalbox_chat_logins_total", "Users who logged in to a chat room.",
 		func(s userlist.Stats) uint64 { return s.Logins })
 	counter("signalbox_chat_logins_refused_total", "Logins that were answered with an error.",
