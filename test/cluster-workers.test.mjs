@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { io } from "socket.io-client";
 import { onReference } from "./support/build.mjs";
 import { useCluster } from "./support/cluster.mjs";
+import { Cuttable } from "./support/cuttable.mjs";
 import { within } from "./support/deadline.mjs";
 
 const WORKER_KEY = "0123456789abcdef0123456789abcdef";
@@ -32,9 +33,10 @@ async function work(t, server, name) {
 }
 
 test("a worker serves the clients of every server", { skip: onReference && "not the reference's" }, async (t) => {
-  const { nodes } = await useCluster({ t, nodes: 2, env: { WORKER_KEY, WORKER_EVENTS: "/game:*", HOOKS_RETRY: "*" } });
+  const { nodes } = await useCluster({ t, nodes: 2, env: { WORKER_KEY, WORKER_EVENTS: "/game:*", HOOKS_RETRY: "*", RECOVERY: "true" } });
   const first = await work(t, nodes[0], "first");
-  const clients = nodes.map((node) => open(t, node, "/game"));
+  const way = await Cuttable.open(t, nodes[1]);
+  const clients = [nodes[0], way].map((node) => open(t, node, "/game", { reconnectionDelay: 50, randomizationFactor: 0 }));
   await Promise.all(clients.map(connected));
   const news = clients.map((socket) => new Promise((resolve) => socket.on("news", resolve)));
   assert.deepEqual(await clients[1].timeout(5000).emitWithAck("all"), ["first", 1]);
@@ -46,4 +48,12 @@ test("a worker serves the clients of every server", { skip: onReference && "not 
   for (const [i, socket] of clients.entries()) {
     assert.deepEqual(await socket.timeout(10_000).emitWithAck("x"), ["second", i === 0 ? 1 : 52]);
   }
+  const { id } = clients[1];
+  const back = connected(clients[1]);
+  way.server = nodes[0];
+  way.cut();
+  await back;
+  assert.equal(clients[1].recovered, true);
+  assert.equal(clients[1].id, id);
+  assert.deepEqual(await clients[1].timeout(5000).emitWithAck("x"), ["second", 53], "the same socket to the worker, at the other server");
 });

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,10 +18,8 @@ import (
 	"signalbox/store/redis/redistest"
 )
 
-// TestHooksOfAKilledServer: in a cluster another server tells of who was at one that was killed, once, and of users who are not back.
-func TestHooksOfAKilledServer(t *testing.T) {
-	t.Parallel() // it waits most of its time
-	redistest.NeedReal(t)
+// hookBackend is a backend of /game. want wants that it is told exactly this, in any order, what comes twice under one id once.
+func hookBackend(t *testing.T) (url string, want func(lines ...string)) {
 	told := make(chan string, 1000)
 	var once sync.Map // ids: what comes twice has the same
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,6 +27,8 @@ func TestHooksOfAKilledServer(t *testing.T) {
 			Events []struct {
 				Type, ID, Socket, User, Room, Reason string
 				Auth                                 struct{ Name string }
+				Seq                                  int
+				Data                                 string
 			}
 		}
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
@@ -35,7 +36,11 @@ func TestHooksOfAKilledServer(t *testing.T) {
 		}
 		var results []string
 		for _, e := range body.Events {
-			results = append(results, fmt.Sprintf(`{"user":%q,"rooms":["tea"]}`, e.Auth.Name))
+			if e.Type == "event" {
+				results = append(results, fmt.Sprintf(`{"ack":["%d %s %s"]}`, e.Seq, e.User, e.Data))
+				continue
+			}
+			results = append(results, fmt.Sprintf(`{"user":%q,"rooms":["tea"],"data":"kept"}`, e.Auth.Name))
 			if _, again := once.LoadOrStore(e.ID, true); again {
 				continue
 			}
@@ -50,8 +55,8 @@ func TestHooksOfAKilledServer(t *testing.T) {
 		}
 		fmt.Fprintf(w, `{"results":[%s]}`, strings.Join(results, ","))
 	}))
-	defer backend.Close()
-	want := func(lines ...string) {
+	t.Cleanup(backend.Close)
+	return backend.URL, func(lines ...string) {
 		t.Helper()
 		late := time.After(3 * gonePatience)
 		for left := slices.Clone(lines); len(left) > 0; {
@@ -67,9 +72,16 @@ func TestHooksOfAKilledServer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHooksOfAKilledServer: in a cluster another server tells of who was at one that was killed, once, and of users who are not back.
+func TestHooksOfAKilledServer(t *testing.T) {
+	t.Parallel() // it waits most of its time
+	redistest.NeedReal(t)
+	url, want := hookBackend(t)
 	r := redistest.Start(t)
 	start := func() *process {
-		return startProcess(t, "REDIS_URL="+r.URL(), "JWT_SECRET="+apiTestSecret, "HOOKS_URL="+backend.URL, "HOOKS_EVENTS=/game:*",
+		return startProcess(t, "REDIS_URL="+r.URL(), "JWT_SECRET="+apiTestSecret, "HOOKS_URL="+url, "HOOKS_EVENTS=/game:*",
 			"HOOKS_NOTIFY=disconnect,online,offline,occupied,vacated", "HOOKS_GRACE=1s", "HANDOVER_GRACE=0s", "DRAIN_SPREAD=0s")
 	}
 	nodes := []*process{start(), start()}
@@ -119,4 +131,76 @@ func TestHooksOfAKilledServer(t *testing.T) {
 	want("disconnect cat server shutting down")
 	start()
 	want("offline cat", "vacated tea")
+}
+
+// TestClientsOfHooksComeBackAtOtherServers: the backend hears nothing of it, goes on with the same socket, and is told once that it
+// has left, by whichever server.
+func TestClientsOfHooksComeBackAtOtherServers(t *testing.T) {
+	t.Parallel() // it waits most of its time
+	redistest.NeedReal(t)
+	url, want := hookBackend(t)
+	r := redistest.Start(t)
+	start := func() *process {
+		return startProcess(t, "REDIS_URL="+r.URL(), "JWT_SECRET="+apiTestSecret, "HOOKS_URL="+url, "HOOKS_EVENTS=/game:*", "RECOVERY=true", "API_KEY="+apiTestSecret,
+			"HOOKS_NOTIFY=disconnect,online,offline,occupied,vacated", "HOOKS_GRACE=500ms", "SHUTDOWN_TIMEOUT=2s", "DRAIN_SPREAD=0s")
+	}
+	nodes := []*process{start(), start(), start()}
+	var is struct{ Sid, Pid string }
+	join := func(p *process, auth string) (ws *websocket.Conn) {
+		t.Helper()
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ws.CloseNow() })
+		was := is
+		write(t, ws, "40/game,"+auth)
+		if err := json.Unmarshal([]byte(readUntil(t, ws, "40/game,")[len("40/game,"):]), &is); err != nil {
+			t.Fatal(err)
+		}
+		if was.Pid != "" && is != was {
+			t.Fatalf("%s came back as %s", was.Sid, is.Sid)
+		}
+		return ws
+	}
+	seq := 0
+	ask := func(ws *websocket.Conn) {
+		t.Helper()
+		for range 3 {
+			seq++
+			write(t, ws, fmt.Sprintf(`42/game,%d["x"]`, seq))
+			if got, want := readUntil(t, ws, "43/game,"), fmt.Sprintf(`43/game,%d["%d ann kept"]`, seq, seq); got != want {
+				t.Errorf("answered %s, want %s", got, want)
+			}
+		}
+	}
+	ws := join(nodes[0], `{"name":"ann"}`)
+	want("connect ann", "online ann", "occupied tea")
+	ask(ws)
+	for i := range 4 {
+		ws.CloseNow()
+		ws = join(nodes[(i+1)%3], fmt.Sprintf(`{"pid":%q}`, is.Pid))
+		ask(ws)
+	}
+	// It is at the second server, and in its room.
+	if err := run(t.Context(), []string{"emit", "--url", nodes[2].url, "--namespace", "/game", "--room", "tea", "news"},
+		env("API_KEY="+apiTestSecret), io.Discard, io.Discard); err != nil {
+		t.Error(err)
+	}
+	readUntil(t, ws, `42/game,["news"`)
+	send(t, nodes[1], syscall.SIGTERM)
+	for closed := false; !closed; { // until the server ends the connection
+		_, _, err := ws.Read(t.Context())
+		closed = err != nil
+	}
+	ws = join(nodes[2], fmt.Sprintf(`{"pid":%q}`, is.Pid))
+	ask(ws)
+	if err := nodes[1].cmd.Wait(); err != nil {
+		t.Errorf("SIGTERM ended it with %v\n%s", err, nodes[1].log)
+	}
+	if err := nodes[2].cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = nodes[2].cmd.Wait()
+	want("disconnect ann server gone", "offline ann", "vacated tea")
 }

@@ -129,6 +129,9 @@ func (s *requiredSession) Pack() json.RawMessage {
 	if inner, ok := s.inner.(app.Packer); ok {
 		p.Inner = inner.Pack()
 	}
+	if p.Inner == nil {
+		return nil
+	}
 	b, _ := json.Marshal(p) // of a text and checked JSON
 	return b
 }

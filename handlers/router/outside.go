@@ -266,6 +266,14 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
+// Arrived and Moved implement [Follower].
+func (b *Outside) Arrived(s *Socket) {
+	if b.o.Notices != nil {
+		b.o.Notices.admitted(s)
+	}
+}
+func (b *Outside) Moved(s *Socket) { b.o.Notices.withdraw(s) }
+
 // Left implements [Leaver].
 func (b *Outside) Left(s *Socket, reason string) { b.o.Notices.Left(s, reason) }
 

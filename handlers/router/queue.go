@@ -25,12 +25,13 @@ const (
 // are some.
 type session struct {
 	// Static after construction.
-	router *Router
-	space  *space
-	socket *Socket
-	inner  app.Session // nil: the namespace has no handler of its own
-	expiry *time.Timer // ends the client's stay; nil: nothing does
-	user   string      // who came
+	router  *Router
+	space   *space
+	socket  *Socket
+	inner   app.Session // nil: the namespace has no handler of its own
+	expires time.Time   // when the client's stay ends; zero: it does not
+	expiry  *time.Timer // ends it
+	user    string      // who came
 
 	// Owned by the goroutine of the queue.
 	seq uint64
@@ -41,6 +42,7 @@ type session struct {
 	bytes   int
 	running bool
 	room    chan struct{} // closed when the queue has room again; nil while nobody waits
+	idle    chan struct{} // closed when no event is at a backend; nil while nobody waits
 	left    bool          // reason says why, and who wants to know is told behind the last event
 	reason  string
 }
@@ -165,9 +167,13 @@ func (s *session) work() {
 			s.queue = nil
 			left := s.left
 			s.running = left // so nobody else tells it
+			if s.idle != nil {
+				close(s.idle)
+				s.idle = nil
+			}
 			s.mu.Unlock()
 			if left && s.space.leaver != nil {
-				s.space.leaver.Left(s.socket, s.reason)
+				s.tellLeft()
 			}
 			return
 		}

@@ -98,13 +98,21 @@ func (r *Router) identity(hs app.Handshake) (token string, identity *auth.Identi
 // Return implements [app.Returner]: the backend is not asked again about a client that it has let in, but the token that the
 // client had then must be good still, or a newer one of the same user be there.
 func (s *session) Return(hs app.Handshake) error {
+	if err := s.verify(hs); err != nil {
+		return err
+	}
+	if r, ok := s.inner.(app.Returner); ok {
+		return r.Return(hs)
+	}
+	return nil
+}
+
+// verify looks whether a client that has come back is whom its token named when it came.
+func (s *session) verify(hs app.Handshake) error {
 	if proved := s.socket.proved; proved != "" {
 		if _, identity := s.router.identity(hs); identity == nil || identity.UserID() != proved {
 			return errors.New("another user, or a token that is not good")
 		}
-	}
-	if r, ok := s.inner.(app.Returner); ok {
-		return r.Return(hs)
 	}
 	return nil
 }
@@ -125,8 +133,13 @@ func (r *Router) welcome(s *session, w *Welcome) {
 	for i := range w.Emit {
 		r.emit(socket, &w.Emit[i])
 	}
-	if !w.Expires.IsZero() {
-		s.expiry = time.AfterFunc(time.Until(w.Expires), func() { socket.Peer.Disconnect(false) })
+	s.expire(w.Expires)
+}
+
+// expire ends the client's stay at a time; zero: never.
+func (s *session) expire(at time.Time) {
+	if s.expires = at; !at.IsZero() {
+		s.expiry = time.AfterFunc(time.Until(at), func() { s.socket.Peer.Disconnect(false) })
 	}
 }
 

@@ -117,8 +117,8 @@ type Mover interface {
 
 // Packer is a [Session] of such a handler.
 type Packer interface {
-	// Pack returns, between two events, what another node needs to go on. Where it does, Close is called here with
-	// [ReasonMoved].
+	// Pack returns, between two events, what another node needs to go on; nil: the client does not. Where it does, Close is
+	// called here with [ReasonMoved].
 	Pack() json.RawMessage
 }
 

@@ -56,7 +56,8 @@ func (p *peer) pack(packer app.Packer) (state json.RawMessage, ok bool) {
 			ok = false
 		}
 	}()
-	return packer.Pack(), true
+	state = packer.Pack()
+	return state, state != nil
 }
 
 // Unpack implements [move.Resident].
@@ -113,15 +114,26 @@ type newcomer struct {
 
 // fetch has a client of another node come back here.
 func (c *conn) fetch(namespace, pid, offset string, payload []byte) (p *peer, missed int, err error) {
-	mover, ok := c.server.handlers[namespace].Handler.(app.Mover)
+	p = &peer{name: namespace}
+	h := c.server.handlerOf(p)
+	defer func() {
+		if err != nil {
+			p.depart()
+			p = nil
+		}
+	}()
+	mover, ok := h.Handler.(app.Mover)
 	if !ok {
-		return nil, 0, recovery.ErrUnknown
+		return p, 0, recovery.ErrUnknown
 	}
 	c.bucket.Charge(app.WeightCostly)
-	var n *newcomer
+	if h.passing {
+		c.server.openPassing(namespace)
+	}
+	n := &newcomer{peer: p, offset: offset}
 	err = c.server.recoveries.mover.Fetch(pid, offset, doorOf(namespace),
 		func(parcel move.Parcel, rooms []hub.Room, passage *move.Passage) (move.Newcomer, error) {
-			n = &newcomer{peer: c.arrive(namespace, pid, parcel.ID, passage), offset: offset}
+			c.arrive(p, pid, parcel.ID, passage)
 			err := n.settle(mover, payload, rooms, parcel.State)
 			if err != nil {
 				n.Abandon(true)
@@ -129,15 +141,11 @@ func (c *conn) fetch(namespace, pid, offset string, payload []byte) (p *peer, mi
 			}
 			return n, nil
 		})
-	if err != nil {
-		return nil, 0, err
-	}
-	return n.peer, n.missed, nil
+	return p, n.missed, err
 }
 
-// arrive makes the peer of a client that comes from another node.
-func (c *conn) arrive(namespace, pid, id string, passage *move.Passage) *peer {
-	p := &peer{name: namespace}
+// arrive has p be the peer of a client that comes from another node.
+func (c *conn) arrive(p *peer, pid, id string, passage *move.Passage) {
 	p.link.Store(c)
 	p.member = hub.NewMember(id, p)
 	p.stay = &stay{recoveries: c.server.recoveries}
@@ -146,7 +154,6 @@ func (c *conn) arrive(namespace, pid, id string, passage *move.Passage) *peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.peers = append(c.peers, p)
-	return p
 }
 
 // settle puts the client into its rooms, and gives it to the handler.
@@ -167,7 +174,9 @@ func (n *newcomer) resume(mover app.Mover, payload []byte, state json.RawMessage
 			session, err = nil, errPanic
 		}
 	}()
-	return mover.Resume(n.peer, n.conn().handshake(payload), state)
+	hs := n.conn().handshake(payload)
+	hs.Gone = n.gone
+	return mover.Resume(n.peer, hs, state)
 }
 
 // Land implements [move.Newcomer].

@@ -128,8 +128,9 @@ type leaving struct {
 	*Passage
 	resident  Resident
 	namespace string
-	parcel    *Parcel // nil: it is being packed, or does not go
-	departed  bool    // its messages are not for this node any more; Mover.mu guards it
+	packed    chan struct{} // closed when parcel is there
+	parcel    *Parcel       // nil: it does not go
+	departed  bool          // its messages are not for this node any more; Mover.mu guards it
 	missed    []recovery.Missed
 	rooms     []Room
 }
@@ -213,17 +214,21 @@ type lookQuestion struct {
 }
 
 // look is asked whether a session is here, which then is kept for who asks.
-func (m *Mover) look(_ context.Context, q lookQuestion) *Parcel {
+func (m *Mover) look(ctx context.Context, q lookQuestion) *Parcel {
 	r, _ := m.store.Find(q.Session).(Resident)
 	if r == nil {
 		return nil
 	}
-	l := &leaving{Passage: newPassage(q.Passage, false, q.UID, nil), resident: r}
+	l := &leaving{Passage: newPassage(q.Passage, false, q.UID, nil), resident: r, packed: make(chan struct{})}
 	if before := m.addLeaving(l); before != nil { // it has asked before
-		before.mu.Lock()
-		defer before.mu.Unlock()
-		return before.parcel
+		select {
+		case <-before.packed:
+			return before.parcel
+		case <-ctx.Done():
+			return nil
+		}
 	}
+	defer close(l.packed)
 	parcel, ok := r.Pack(q.Door, l.Passage)
 	if !ok {
 		m.release(q.Passage)
@@ -232,8 +237,9 @@ func (m *Mover) look(_ context.Context, q lookQuestion) *Parcel {
 	parcel.Node = m.nodes.ID()
 	parcel.Channels = m.nodes.MarkChannels(parcel.Namespace, parcel.rooms())
 	l.mu.Lock()
-	l.channels, l.namespace, l.parcel = parcel.Channels, parcel.Namespace, &parcel
+	l.channels = parcel.Channels
 	l.mu.Unlock()
+	l.namespace, l.parcel = parcel.Namespace, &parcel
 	time.AfterFunc(heldFor, func() { m.release(q.Passage) })
 	return &parcel
 }
