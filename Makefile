@@ -59,8 +59,10 @@ redis:
 			|| { [ "$${CI:-}" != true ] && echo "NOT RUN: tests of clusters that need a real Redis: redis-server could not be installed"; }; \
 	else echo "NOT RUN: tests of clusters that need a real Redis: redis-server is not here, the others run on miniredis"; fi
 
+# Many tests wait for timers and for other processes: with more packages at a time than processors the wait of one is the
+# work of another.
 test-go:
-	$(GO) test $(RACE) ./...
+	$(GO) test $(RACE) -p $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))) ./...
 
 # fuzz runs every fuzz target for FUZZTIME each, half a minute or as the variable says, with one instrumented binary per package;
 # findings stay in testdata/fuzz. make test runs every target once with its seeds.
