@@ -17,7 +17,9 @@ import (
 // nobody is the presence of an empty house.
 type nobody struct{}
 
-func (nobody) Online(context.Context, string) ([]app.Place, bool)            { return nil, true }
+func (nobody) Online(context.Context, string) ([]app.Place, bool) { return nil, true }
+func (nobody) AwayIn(context.Context, hub.Room) ([]string, bool)  { return nil, true }
+
 func (nobody) RoomUsers(context.Context, string) ([]app.RoomUser, int, bool) { return nil, 0, true }
 func (nobody) Disconnect(context.Context, string, bool) (int, bool)          { return 0, true }
 func (nobody) ListRooms(context.Context, []hub.Kind, string, *hub.Room, int) ([]hub.RoomCount, bool, bool) {

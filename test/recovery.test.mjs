@@ -162,6 +162,25 @@ describe("one client", () => {
     assert.deepEqual(bob.log.slice(before).map((e) => e[0]), ["roomMessage"]);
   });
 
+  test("a list says who is away, until they are back", async (t) => {
+    const room = fresh("room");
+    const bob = await connect(t, server, row);
+    await bob.login("bob", room);
+    const ann = await phone(t, row);
+    await ann.login("ann", room);
+    await bob.next("notification");
+    const cid = await connect(t, server, row);
+    await blink(ann, async () => {
+      await cid.login("cid", room);
+      await bob.until(() => bob.got("users").at(-1)[0].length === 3, "the list with cid");
+      assert.deepEqual(bob.got("users").at(-1)[0].map((u) => u.away), [undefined, true, undefined]);
+      const { users } = await api("GET", `rooms/${room}/users`);
+      assert.deepEqual(users.map((u) => u.away), [undefined, true, undefined]);
+    });
+    for (const c of [bob, ann]) await c.until(() => c.got("users").at(-1)[0].every((u) => !u.away), "a list without anybody away");
+    assert.equal(ann.got("users").at(-1)[0].length, 3);
+  });
+
   test("after its time somebody has left the chat", async (t) => {
     const room = fresh("room");
     const bob = await connect(t, brief, row);

@@ -37,6 +37,7 @@ func (p *Presence) answer() {
 	})
 	hub.Answer(p.nodes, topicRoomPage, func(q roomQuestion) any { return p.roomHere(q) })
 	hub.Answer(p.nodes, topicDisconnect, func(q userQuestion) any { return p.disconnectHere(string(q.UserID), q.Close) })
+	hub.Answer(p.nodes, topicAway, func(r roomRef) any { return p.hub.AwayIn(r.room()) })
 	hub.Answer(p.nodes, topicRooms, func(q roomsQuestion) any { return p.roomsHere(q) })
 	p.nodes.OnTell(topicTakenOver, func(key []byte) { p.leaving.takenOver(string(key)) })
 	p.nodes.OnTell(topicExecuted, func(node []byte) { p.leaving.executed(string(node)) })

@@ -117,3 +117,13 @@ func (q *roomsQuestion) compare(a, b hub.Room) int {
 	return cmp.Or(
 		cmp.Compare(slices.Index(q.Kinds, int(a.Kind)), slices.Index(q.Kinds, int(b.Kind))), strings.Compare(a.Name, b.Name))
 }
+
+// topicAway asks a node who of a room is away.
+const topicAway = "room.away"
+
+// AwayIn returns the ids of the connections in a room that were cut and may come back, on all nodes.
+func (p *Presence) AwayIn(ctx context.Context, room hub.Room) (ids []string, complete bool) {
+	ids = p.hub.AwayIn(room)
+	complete = hub.Ask(ctx, p.nodes, topicAway, roomRef{room.Kind, []byte(room.Name)}, func(more []string) { ids = append(ids, more...) })
+	return ids, complete
+}

@@ -68,8 +68,9 @@ type Session struct {
 	// identity is whom the client's token speaks for; nil: it need not have one.
 	identity *auth.Identity
 	// user is who the socket is logged in as, and list the room's; the zero value and nil before.
-	user store.User
-	list *list
+	user  store.User
+	list  *list
+	moved bool // it comes from another node, and has not landed yet
 }
 
 // New returns a chat. The caller closes it after the last session has ended.

@@ -168,7 +168,7 @@ func (l *list) readLocked() {
 	change, lists := l.changes, l.lists
 	l.readers++
 	l.mu.Unlock()
-	users, err := l.fetch()
+	users, away, err := l.fetch()
 	l.mu.Lock()
 	l.readers--
 	l.read.Broadcast()
@@ -179,21 +179,38 @@ func (l *list) readLocked() {
 		l.listed, l.length = change, len(users)
 		l.lists++
 		// What others tell need not be news: the list that everybody has is not sent to them again.
-		if list := l.text.message(users); !l.all.clustered || l.latest == nil || !bytes.Equal(list.Args[0], l.latest.Args[0]) {
+		if list := l.text.message(users, away); !l.all.clustered || l.latest == nil || !bytes.Equal(list.Args[0], l.latest.Args[0]) {
 			l.latest = list
 		}
 	}
 }
 
-func (l *list) fetch() ([]store.User, error) {
+// fetch reads the users of the room, and who of them was cut and may come back to this node.
+func (l *list) fetch() (users []store.User, away map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(l.all.ctx, storeTimeout)
 	defer cancel()
-	users, err := l.all.users.GetRoomUsers(ctx, l.address.Name)
+	users, err = l.all.users.GetRoomUsers(ctx, l.address.Name)
 	if err != nil && l.all.ctx.Err() == nil {
 		l.all.counters.storeErrors.Add(1)
 		l.all.log.Error("chat users not read", "error", err)
 	}
-	return users, err
+	for _, id := range l.all.hub.AwayIn(l.address) {
+		if away == nil {
+			away = make(map[string]bool)
+		}
+		away[id] = true
+	}
+	return users, away, err
+}
+
+// back has those who were told that somebody is away told that this is over.
+func (l *list) back(id string) {
+	l.mu.Lock()
+	named := l.text.away[id]
+	l.mu.Unlock()
+	if named {
+		l.all.told([]byte(l.address.Name))
+	}
 }
 
 // show gives the list to one member.
@@ -201,12 +218,12 @@ func (l *list) show(to *hub.Member) {
 	l.mu.Lock()
 	lists := l.lists
 	l.mu.Unlock()
-	users, err := l.fetch()
+	users, away, err := l.fetch()
 	if err != nil {
 		return // it is logged, and the next change brings a list
 	}
 	var text listText
-	msg := text.message(users)
+	msg := text.message(users, away)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lists != lists {

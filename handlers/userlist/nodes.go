@@ -15,8 +15,11 @@ func (s *Session) abandon(reason string) {
 	if m, ok := s.chat.users.(mover); ok && s.list != nil && reason == app.ReasonMoved {
 		m.Forget(s.user.ID)
 	}
-	if s.list != nil {
-		s.chat.lists.exit(s.list)
+	if l := s.list; l != nil {
+		if reason == app.ReasonMoved {
+			l.back(s.user.ID)
+		}
+		s.chat.lists.exit(l)
 		s.list, s.user = nil, store.User{}
 	}
 }
@@ -49,18 +52,23 @@ func (s *Session) Resume(state json.RawMessage) error {
 		s.chat.storeFailed("chat user not moved", err)
 		return err
 	}
-	s.user, s.list = user, s.chat.lists.enter(user.Room)
+	s.user, s.list, s.moved = user, s.chat.lists.enter(user.Room), true
 	if s.identity != nil && !s.identity.CanJoin(user.Room) {
 		s.leave()
 	}
 	return nil
 }
 
-// Landed implements [app.Lander]: the list may have changed while the client was on its way, and of that the old node told
-// it, or this one, or neither.
+// Landed implements [app.Lander]. Where the client comes from another node the list may have changed while it was on its way, and of
+// that the old node told it, or this one, or neither.
 func (s *Session) Landed() {
-	if s.list != nil {
+	switch {
+	case s.list == nil:
+	case s.moved:
+		s.moved = false
 		s.list.show(s.peer.Member())
+	default:
+		s.list.back(s.user.ID)
 	}
 }
 

@@ -2,6 +2,7 @@ package userlist
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"signalbox/handlers/message"
@@ -14,12 +15,13 @@ import (
 // before and the users behind it.
 type listText struct {
 	users []store.User
+	away  map[string]bool
 	open  []byte // the text of users, but for the bracket that closes it
 }
 
-// message returns the users as the event that names them.
-func (t *listText) message(users []store.User) *hub.Message {
-	if n := len(t.users); n == 0 || len(users) < n || !slices.Equal(users[:n], t.users) {
+// message returns the users as the event that names them. away has the ids of those who were cut, and may come back.
+func (t *listText) message(users []store.User, away map[string]bool) *hub.Message {
+	if n := len(t.users); n == 0 || len(users) < n || !slices.Equal(users[:n], t.users) || !maps.Equal(away, t.away) {
 		t.users, t.open = nil, append(t.open[:0], '[')
 	}
 	for i := len(t.users); i < len(users); i++ {
@@ -32,9 +34,12 @@ func (t *listText) message(users []store.User) *hub.Message {
 		t.open = rawjson.AppendString(t.open, users[i].Name)
 		t.open = append(t.open, `,"room":`...)
 		t.open = rawjson.AppendString(t.open, users[i].Room)
+		if away[users[i].ID] {
+			t.open = append(t.open, `,"away":true`...)
+		}
 		t.open = append(t.open, '}')
 	}
-	t.users = users
+	t.users, t.away = users, away
 	text := make([]byte, len(t.open)+1) // the message is shared, and open goes on changing
 	copy(text, t.open)
 	text[len(t.open)] = ']'

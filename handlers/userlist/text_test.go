@@ -11,7 +11,7 @@ import (
 )
 
 // listMessage is a list that has no list before it.
-func listMessage(users []store.User) *hub.Message { return new(listText).message(users) }
+func listMessage(users []store.User) *hub.Message { return new(listText).message(users, nil) }
 
 // A list that goes on from the one before says the same as one made anew, and leaves what was sent as it was.
 func TestListsThatGoOnAreTheSame(t *testing.T) {
@@ -30,7 +30,7 @@ func TestListsThatGoOnAreTheSame(t *testing.T) {
 		default:
 			users = append(slices.Clone(users), store.User{ID: fmt.Sprint(i), Name: `a"b`, Room: "r"})
 		}
-		m := text.message(users)
+		m := text.message(users, nil)
 		want := string(listMessage(users).Args[0])
 		if got := string(m.Args[0]); got != want {
 			t.Fatalf("list %d = %s, want %s", i, got, want)

@@ -70,6 +70,8 @@ func (f *fake) Online(_ context.Context, userID string) ([]app.Place, bool) {
 	return f.online[userID], !f.partial
 }
 
+func (f *fake) AwayIn(context.Context, hub.Room) ([]string, bool) { return nil, true }
+
 func (f *fake) RoomUsers(_ context.Context, room string) ([]app.RoomUser, int, bool) {
 	return f.roomUsers[room], len(f.roomUsers[room]), !f.partial
 }

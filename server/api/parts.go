@@ -46,6 +46,8 @@ type Presence interface {
 	Online(ctx context.Context, userID string) (places []app.Place, complete bool)
 	// RoomUsers returns who is in a room of /chat and /ws, and how many are there who have not said who they are.
 	RoomUsers(ctx context.Context, room string) (users []app.RoomUser, nameless int, complete bool)
+	// AwayIn returns the ids of the connections in a room that were cut and may come back.
+	AwayIn(ctx context.Context, room hub.Room) (ids []string, complete bool)
 	// Disconnect ends the connections of a user and returns how many it were. Without closeConnection a Socket.IO
 	// client leaves the namespace in which it is that user, and keeps its others.
 	Disconnect(ctx context.Context, userID string, closeConnection bool) (n int, complete bool)

@@ -27,6 +27,8 @@ type roomUser struct {
 	Connections int `json:"connections"`
 	// Verified tells that a token names the user.
 	Verified bool `json:"verified"`
+	// Away tells that all of them were cut, and may come back.
+	Away bool `json:"away,omitempty"`
 }
 
 // roomUsers serves GET /api/rooms/<room>/users: who is in the chat room of this name on "/" and in the room of this name
@@ -42,16 +44,18 @@ func (a *API) roomUsers(ctx context.Context, name string, q query) (any, error) 
 	}
 	users, nameless, complete := []roomUser{}, 0, true
 	if slices.Contains(kinds, hub.KindLobby) {
-		if users, err = a.lobbyUsers(ctx, name); err != nil {
+		if users, complete, err = a.lobbyUsers(ctx, name); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(kinds, hub.KindRoom) {
 		var more []app.RoomUser
-		more, nameless, complete = a.cfg.Presence.RoomUsers(ctx, name)
+		var all bool
+		more, nameless, all = a.cfg.Presence.RoomUsers(ctx, name)
+		complete = complete && all
 		for _, u := range more {
 			users = append(users, roomUser{
-				Kind: hub.KindRoom.String(), UserID: u.UserID, Name: u.Name, Connections: u.Connections, Verified: u.Verified,
+				Kind: hub.KindRoom.String(), UserID: u.UserID, Name: u.Name, Connections: u.Connections, Verified: u.Verified, Away: u.Away,
 			})
 		}
 	}
@@ -64,18 +68,19 @@ func (a *API) roomUsers(ctx context.Context, name string, q query) (any, error) 
 }
 
 // lobbyUsers returns the users of a chat room of "/" in the order in which they came.
-func (a *API) lobbyUsers(ctx context.Context, name string) ([]roomUser, error) {
+func (a *API) lobbyUsers(ctx context.Context, name string) (users []roomUser, complete bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	list, err := a.cfg.Lobbies.GetRoomUsers(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("users of a chat room: %w", err)
+		return nil, false, fmt.Errorf("users of a chat room: %w", err)
 	}
-	users := make([]roomUser, len(list))
+	away, complete := a.cfg.Presence.AwayIn(ctx, hub.Room{Kind: hub.KindLobby, Name: name})
+	users = make([]roomUser, len(list))
 	for i, u := range list {
-		users[i] = roomUser{Kind: hub.KindLobby.String(), ClientID: u.ID, Name: u.Name, Connections: 1}
+		users[i] = roomUser{Kind: hub.KindLobby.String(), ClientID: u.ID, Name: u.Name, Connections: 1, Away: slices.Contains(away, u.ID)}
 	}
-	return users, nil
+	return users, complete, nil
 }
 
 // user serves GET /api/users/<id>: whether a user is online, and where.

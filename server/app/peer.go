@@ -122,8 +122,8 @@ type Packer interface {
 	Pack() json.RawMessage
 }
 
-// Lander is such a session that has something to do as soon as its client is told that it is back: what it sends it now comes
-// behind all that was missed.
+// Lander is a [Session] that has something to do as soon as its client is told that it is back, at another node or where it was:
+// what it sends it now comes behind all that was missed.
 type Lander interface{ Landed() }
 
 // ReasonMoved is the reason of a client that goes on at another node: nobody is told that it has left.

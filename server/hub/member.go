@@ -81,6 +81,16 @@ func (m *Member) Away() bool {
 	return ok && a.Away()
 }
 
+// AwayIn returns the ids of the members of a room that are away.
+func (h *Hub) AwayIn(r Room) (ids []string) {
+	for _, m := range h.Members(r) {
+		if m.Away() {
+			ids = append(ids, m.ID())
+		}
+	}
+	return ids
+}
+
 // Deliver hands a message to this member alone, and reports whether it will get it.
 func (m *Member) Deliver(msg *Message) bool { return m.sink.Deliver(msg) }
 

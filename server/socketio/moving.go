@@ -207,9 +207,7 @@ func (n *newcomer) Land(missed []recovery.Missed, rooms, left []hub.Room) error 
 	p.state.Store(uint32(connected) | detour)
 	p.mu.Unlock()
 	p.server().hub.Show(p.member)
-	if l, ok := p.session.(app.Lander); ok {
-		l.Landed()
-	}
+	p.landed()
 	if c.closing.Load() { // it ended meanwhile, and left the client to this
 		p.goAway(c, "transport close")
 	}

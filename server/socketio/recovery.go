@@ -384,7 +384,25 @@ func (c *conn) takeOver(namespace, pid, offset string, payload []byte) (p *peer,
 	}
 	old.remove(p)
 	old.end()
+	if err == nil {
+		p.landed()
+	}
 	return p, missed, err
+}
+
+// landed tells the handler's session that its client is back.
+func (p *peer) landed() {
+	defer func() {
+		if fault := recover(); fault != nil {
+			p.panicked(fault)
+		}
+	}()
+	p.mu.Lock()
+	session := p.session
+	p.mu.Unlock()
+	if l, ok := session.(app.Lander); ok {
+		l.Landed()
+	}
 }
 
 // accepts asks the handler's session whether it goes on with its client.
