@@ -322,6 +322,22 @@ describe("/ws", () => {
     assert.deepEqual(contents(again), []);
   });
 
+  test("who closes has left, but with a code of its own", async (t) => {
+    const room = fresh("room");
+    const bob = await plain(t, server);
+    bob.say({ type: "join", room });
+    const leaving = async (...code) => {
+      const ann = await plain(t, server);
+      ann.say({ type: "join", room });
+      ann.say({ type: "ping" });
+      await ann.until((m) => m.type === "pong");
+      ann.ws.close(...code);
+      await ann.closed;
+      return (await plain(t, server, { session: ann.session })).recovered;
+    };
+    assert.deepEqual([await leaving(), await leaving(1000), await leaving(4000)], [false, false, true]);
+  });
+
   test("after its time somebody has left the room", async (t) => {
     const room = fresh("room");
     const ann = await plain(t, brief);

@@ -89,6 +89,7 @@ type Conn struct {
 	reading    bool // the reader is in a batch of packets, and flushes after it
 	broken     bool // a write failed
 	clientDone bool // the client has closed its side, or there is no close handshake
+	clientLeft bool // it did so first, as one that has done
 	endWrite   bool // the reader waits for the end of writing to close this side
 	wroteEnd   bool // this side is closed
 	pausing    bool // the reader is in Pause

@@ -147,6 +147,7 @@ func (c *Conn) settle(err error) (reason Reason, done bool) {
 	case errors.As(err, &closed):
 		c.clientDone = true
 		if c.phase == phaseOpen { // else our close frame is on its way, and is the answer
+			c.clientLeft = closed.code == closeNormal || closed.code == closeGoingAway || closed.code == CloseNoCode
 			c.bytes -= c.queue.drop()
 		}
 		c.ShutLocked(ReasonTransportClose, CloseFrame(closed.code, ""))

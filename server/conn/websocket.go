@@ -45,6 +45,14 @@ func (ws *WebSocket) Pause(d time.Duration) bool { return ws.c.Pause(d, nil) }
 // SendVolatile queues a message unless the client reads too slowly, and reports whether it did.
 func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.c.SendVolatile(m) }
 
+// ClientLeft reports whether the client has ended the connection by a close frame with 1000, with 1001 or without a code. With
+// another it says that something went wrong.
+func (ws *WebSocket) ClientLeft() bool {
+	ws.c.mu.Lock()
+	defer ws.c.mu.Unlock()
+	return ws.c.clientLeft
+}
+
 // Close ends the connection after what is queued, with the close code that goes with the reason.
 func (ws *WebSocket) Close(reason Reason) { ws.CloseWith(reason, closeCode(reason), "") }
 

@@ -198,6 +198,10 @@ func (s *textStay) goAway(p *textPeer, ws socket, reason conn.Reason) bool {
 		p.mu.Unlock()
 		return true
 	}
+	if ws.ClientLeft() {
+		p.mu.Unlock()
+		return false
+	}
 	away := false
 	if reason == conn.ReasonServerShutdown && p.server.cfg.Mover != nil {
 		reason = conn.ReasonTransportClose // other nodes may fetch it

@@ -91,8 +91,12 @@ func (p *streamPeer) open(st *conn.Stream) {
 	p.st = st
 	if p.stay != nil {
 		p.stay.replay(p, st)
+		p.server.absent.opened(p)
 	}
 	p.client.open(st)
+	if p.stay != nil && p.Closed() { // it ended meanwhile
+		p.server.absent.ended(p)
+	}
 }
 
 // Deliver implements [hub.Sink].

@@ -30,6 +30,8 @@ type streamStay struct {
 	after uint64 // number of the last message that the client has got
 	again bool   // it has got one, and is sent what is behind that when the stream opens
 
+	open bool // among those of [absent.open]; its mu guards it
+
 	// client.mu guards the following.
 	away     bool
 	replayed uint64 // number of the last message that may have been replayed
@@ -40,6 +42,31 @@ type absent struct {
 	mu sync.Mutex
 	// mu guards the following.
 	peers map[string][]*streamPeer
+	open  map[string]int // streams that did not break
+}
+
+// opened counts a stream, until ended.
+func (a *absent) opened(p *streamPeer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		a.open = make(map[string]int)
+	}
+	a.open[p.stay.key]++
+	p.stay.open = true
+}
+
+// ended takes opened back, and reports whether there are others: they are in the same rooms, whose logs go on.
+func (a *absent) ended(p *streamPeer) (others bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p.stay.open {
+		p.stay.open = false
+		if a.open[p.stay.key]--; a.open[p.stay.key] == 0 {
+			delete(a.open, p.stay.key)
+		}
+	}
+	return a.open[p.stay.key] > 0
 }
 
 func (a *absent) add(p *streamPeer) {
@@ -54,9 +81,14 @@ func (a *absent) add(p *streamPeer) {
 func (a *absent) remove(p *streamPeer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	rest := slices.DeleteFunc(a.peers[p.stay.key], func(o *streamPeer) bool { return o == p })
-	if a.peers[p.stay.key] = rest; len(rest) == 0 {
+	list := a.peers[p.stay.key]
+	i := slices.Index(list, p)
+	switch {
+	case i < 0:
+	case len(list) == 1:
 		delete(a.peers, p.stay.key)
+	default:
+		a.peers[p.stay.key] = slices.Delete(list, i, i+1)
 	}
 }
 
@@ -162,6 +194,9 @@ func (s *streamStay) goAway(p *streamPeer, reason conn.Reason) bool {
 	default:
 		return false
 	}
+	if p.server.absent.ended(p) {
+		return false // its client may have come back already
+	}
 	p.mu.Lock()
 	if p.status() != opened {
 		p.mu.Unlock()
@@ -192,6 +227,7 @@ func (p *streamPeer) Away() bool {
 func (p *streamPeer) end(reason string) {
 	if p.stay != nil {
 		p.stay.session.Close()
+		p.server.absent.ended(p)
 		p.server.absent.remove(p)
 	}
 	p.release(p.session, reason)

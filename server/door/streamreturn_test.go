@@ -84,6 +84,31 @@ func TestStreamGoesOn(t *testing.T) {
 	}
 }
 
+// TestStreamThatReturnsEarly: a client that is back before its cut was noticed is not away, then or later.
+func TestStreamThatReturnsEarly(t *testing.T) {
+	p, store, send := lasting(t, time.Minute)
+	before := p.follow("/room")
+	send(1)
+	last := before.wantNumber(1)
+	send(2)
+	f := p.follow("/room", "Last-Event-ID", last)
+	f.wantNumber(2)
+	before.wantNumber(2)
+	before.close()
+	for p.hub.Count(hub.Room{Kind: hub.KindTopic, Name: "broadcast"}) != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	if m := send(3); m.Held() != 0 || store.Stats().Away != 0 {
+		t.Errorf("held for %d, %d away, want nobody", m.Held(), store.Stats().Away)
+	}
+	last = f.wantNumber(3)
+	f.close() // the last one leaves its rooms' logs behind
+	awaitAway(store, 1)
+	send(4)
+	p.follow("/room", "Last-Event-ID", last).wantNumber(4)
+	awaitAway(store, 0)
+}
+
 // TestStreamsGoOnAmongMessages: what is sent while a stream opens comes once.
 func TestStreamsGoOnAmongMessages(t *testing.T) {
 	p, _, send := lasting(t, time.Minute)

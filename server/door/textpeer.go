@@ -17,6 +17,7 @@ type socket interface {
 	Reply(m *wire.Message) error
 	Pause(d time.Duration) bool
 	CloseWith(reason conn.Reason, code uint16, text string)
+	ClientLeft() bool
 }
 
 // textPeer is one client on a plain WebSocket: a [app.TextPeer] for its handler and a [hub.Sink] for the hub.

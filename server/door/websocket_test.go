@@ -370,6 +370,7 @@ func (f *fakeSocket) Send(m *wire.Message) error {
 }
 func (f *fakeSocket) Reply(m *wire.Message) error           { return f.Send(m) }
 func (f *fakeSocket) SendVolatile(m *wire.Message) bool     { return f.Send(m) == nil }
+func (f *fakeSocket) ClientLeft() bool                      { return false }
 func (f *fakeSocket) Pause(d time.Duration) bool            { time.Sleep(d); return true }
 func (f *fakeSocket) CloseWith(conn.Reason, uint16, string) {}
 
