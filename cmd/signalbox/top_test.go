@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // TestBusiest finds the client that floods among those that are quiet, by its user and its id.
@@ -48,5 +52,54 @@ func TestBusiest(t *testing.T) {
 	}
 	if !strings.HasPrefix(body, "[") {
 		t.Errorf("the answer is no list: %s", body)
+	}
+}
+
+// TestBusiestByToken finds clients by the user of their token, who have joined nothing.
+func TestBusiestByToken(t *testing.T) {
+	debug := freePorts(t, 1)[0]
+	p := startProcess(t, "DEBUG_ADDR="+debug, "REQUIRE_AUTH=true", "JWT_SECRET="+testSecret)
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer stop()
+	doors := map[string]string{"root": "/socket.io/?EIO=4&transport=websocket", "rooms": "/ws", "tap": "/tap"}
+	for user, path := range doors {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "scope": "tap"}).SignedString([]byte(testSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ws, _, err := websocket.Dial(ctx, strings.Replace(p.url, "http", "ws", 1)+path,
+			&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}})
+		if err != nil {
+			t.Fatal(user, err)
+		}
+		defer ws.CloseNow()
+		message := `{"type":"x","connectionId":"x"}`
+		if user == "root" {
+			write(t, ws, "40")
+			message = `42["time"]`
+		}
+		writers.Go(func() {
+			for ctx.Err() == nil && ws.Write(ctx, websocket.MessageText, []byte(message)) == nil {
+				time.Sleep(time.Millisecond) // a pace, not a wait
+			}
+		})
+	}
+	var users []string
+	want := []string{"rooms", "root", "tap"}
+	for end := time.Now().Add(patience); !slices.Equal(users, want) && time.Now().Before(end); {
+		var loads []struct{ User string }
+		if _, body := get(t, "http://"+debug+"/debug/clients?for=50ms"); json.Unmarshal([]byte(body), &loads) != nil {
+			t.Fatal(body)
+		}
+		users = nil
+		for _, l := range loads {
+			users = append(users, l.User)
+		}
+		slices.Sort(users)
+	}
+	if !slices.Equal(users, want) {
+		t.Errorf("the busiest are %q, want %q", users, want)
 	}
 }

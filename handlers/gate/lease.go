@@ -82,6 +82,9 @@ type requiredSession struct {
 	lease *auth.Lease
 }
 
+// User implements [app.Known].
+func (s *requiredSession) User() string { return s.lease.User() }
+
 // Event implements [app.Session]. An event renew that is addressed to somebody is not for us.
 func (s *requiredSession) Event(e *app.Event) {
 	if e.Name != "renew" {

@@ -84,6 +84,9 @@ type textClient struct {
 	lease *auth.Lease // nil without a token
 }
 
+// User implements [app.Known].
+func (s *textClient) User() string { return s.lease.User() }
+
 // The members of a message that mean something, in the order in which rawjson.Fields returns them.
 const (
 	fieldType = iota

@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -93,6 +94,11 @@ func (r *Router) identity(hs app.Handshake) (token string, identity *auth.Identi
 		identity, _ = r.o.Verify(token)
 	}
 	return token, identity
+}
+
+// User implements [app.Known].
+func (s *session) User() string {
+	return cmp.Or(s.socket.User(), app.UserOf(s.inner, s.socket.Peer.Member()))
 }
 
 // Return implements [app.Returner]: the backend is not asked again about a client that it has let in, but the token that the

@@ -115,6 +115,9 @@ type client struct {
 	rewritten time.Time       // when that was last changed
 }
 
+// User implements [app.Known].
+func (c *client) User() string { return c.lease.User() }
+
 // leaveNotice has another node tell that the client has gone, should this one die. withdrawNotice undoes it.
 func (c *client) leaveNotice() {
 	if w := c.tap.notices; w != nil {

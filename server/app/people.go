@@ -3,6 +3,8 @@ package app
 import (
 	"encoding/json"
 	"time"
+
+	"signalbox/server/hub"
 )
 
 // Place is one connection of a user.
@@ -19,6 +21,21 @@ type Place struct {
 	Verified bool `json:"verified"`
 	// Away tells that the connection was cut, and may come back.
 	Away bool `json:"away,omitempty"`
+}
+
+// Known is a session that knows its client's user, who may have joined nothing. User may be called from any goroutine.
+type Known interface {
+	User() string
+}
+
+// UserOf returns the user of a session's client, by the session itself or else by the rooms of its member; "": nobody knows.
+func UserOf(session any, m *hub.Member) string {
+	if known, ok := session.(Known); ok {
+		if user := known.User(); user != "" {
+			return user
+		}
+	}
+	return m.User()
 }
 
 // RoomUser is somebody in a room of /chat and /ws.

@@ -60,6 +60,14 @@ func (l *Lease) Identity() *Identity {
 	return l.id
 }
 
+// User returns whom the token speaks for; "" for a nil lease.
+func (l *Lease) User() string {
+	if l == nil {
+		return ""
+	}
+	return l.Identity().UserID()
+}
+
 // Renew goes on with a newer token of the same user. What that token allows holds from now on, so the caller must look
 // again at what the connection is in. It returns [ErrOtherUser], [ErrExpired] when id is over, or [ErrEnded] when the
 // lease is: then expired has been called or will be, and the renewal came too late. After nil the end of the older token

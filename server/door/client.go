@@ -59,9 +59,7 @@ func (c *client) status() status { return status(c.state.Load()) }
 func (c *client) ID() string          { return c.id }
 func (c *client) Member() *hub.Member { return c.member }
 
-// Names implements [conn.Named].
-func (c *client) Names() (id, user string) { return c.id, c.member.User() }
-func (c *client) Closed() bool             { return c.status() == over }
+func (c *client) Closed() bool { return c.status() == over }
 
 // admit asks the handler with ask, whose error means that the client may not come in.
 func (c *client) admit(ask func() error) error {

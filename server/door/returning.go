@@ -278,7 +278,7 @@ func (r *returningReceiver) Text(data []byte) error {
 func (r *returningReceiver) Binary(data []byte) error { return r.Text(validText(data)) }
 
 // Names implements [conn.Named].
-func (r *returningReceiver) Names() (id, user string) { return r.peer.Load().Names() }
+func (r *returningReceiver) Names() (id, user string) { return r.peer.Load().names() }
 
 // Closed implements [conn.Receiver].
 func (r *returningReceiver) Closed(reason conn.Reason) {

@@ -127,6 +127,9 @@ type streamReceiver struct{ *streamPeer }
 
 var _ conn.Named = streamReceiver{}
 
+// Names implements [conn.Named].
+func (r streamReceiver) Names() (id, user string) { return r.id, app.UserOf(r.session, r.member) }
+
 // Closed tells the handler once that the client has gone.
 func (r streamReceiver) Closed(reason conn.Reason) {
 	if r.stay == nil || !r.stay.goAway(r.streamPeer, reason) {

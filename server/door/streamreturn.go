@@ -163,7 +163,7 @@ func (s *streamStay) deliver(p *streamPeer, m *hub.Message) bool {
 
 // replay sends what the client missed.
 func (s *streamStay) replay(p *streamPeer, out outlet) {
-	if u, ok := p.session.(interface{ User() string }); ok {
+	if u, ok := p.session.(app.Known); ok {
 		s.key += "\x00" + u.User()
 	}
 	if !s.again {

@@ -26,9 +26,8 @@ type textPeer struct {
 	ws   socket    // set before the client's state says that it is open; changes, with client.mu, where stay is there
 	stay *textStay // static; nil where clients that are cut do not come back
 
-	// Owned by the goroutine that reads.
-	session app.TextSession
-	bucket  conn.Bucket
+	session app.TextSession // set before the connection is opened
+	bucket  conn.Bucket     // owned by the goroutine that reads
 }
 
 var (
@@ -45,7 +44,7 @@ func newTextPeer(s *Server) *textPeer {
 
 // connect asks the handler, which weighs against what the client may send.
 func (p *textPeer) connect(h app.TextHandler, v app.Visit) error {
-	if limit := p.server.cfg.MaxMessagesPerSecond; limit > 0 {
+	if limit := p.server.maxMessages.Load(); limit > 0 {
 		p.bucket.Fill(time.Now(), app.WeightConnect, limit, 2*limit)
 	}
 	return p.admit(func() (err error) {
@@ -160,7 +159,9 @@ func validText(data []byte) []byte {
 }
 
 // Names implements [conn.Named].
-func (r textReceiver) Names() (id, user string) { return r.peer.Names() }
+func (r textReceiver) Names() (id, user string) { return r.peer.names() }
+
+func (p *textPeer) names() (id, user string) { return p.id, app.UserOf(p.session, p.member) }
 
 // Closed implements [conn.Receiver].
 func (r textReceiver) Closed(reason conn.Reason) { r.peer.end(reason) }

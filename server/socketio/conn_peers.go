@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"signalbox/server/app"
 	netconn "signalbox/server/conn"
 )
 
@@ -163,7 +164,10 @@ func (c *conn) Names() (id, user string) {
 			id = p.ID()
 		}
 		if user == "" {
-			user = p.member.User()
+			p.mu.Lock()
+			session := p.session
+			p.mu.Unlock()
+			user = app.UserOf(session, p.member)
 		}
 	}
 	return id, user
