@@ -31,7 +31,7 @@ type Config struct {
 	Endpoint       Origins  `env:"ENDPOINT" live:"true" single:"true" doc:"one more origin, beside those of ALLOWED_ORIGINS"`
 	TrustedProxies Proxies  `env:"TRUSTED_PROXIES" doc:"whose X-Forwarded-For names the client's address: a list of addresses or networks such as 10.0.0.0/8, or the number of proxies in front, or heroku (1). Empty: nobody's, the address of the TCP connection counts"`
 	Env            string   `env:"SIGNALBOX_ENV" default:"development" oneof:"development,production" doc:"production: do not start while something is open that ALLOW_OPEN does not name"`
-	AllowOpen      Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE), hooks (HOOKS_URL without https)"`
+	AllowOpen      Openings `env:"ALLOW_OPEN" doc:"what may be open in production, names with commas between: origins (pages of every website connect), root (no token on / and /ws), tap, events, metrics, audience (JWKS_URL without JWT_AUDIENCE), hooks (HOOKS_URL without https), traces (OTEL_EXPORTER_OTLP_HEADERS without https)"`
 
 	JWTSecret        Secret        `group:"Who is who" env:"JWT_SECRET" live:"replace" doc:"verifies tokens signed with HS256: 16 bytes or more, 32 are good. Without it and JWKS_URL one is made up for each run"`
 	JWKSURL          string        `env:"JWKS_URL" doc:"where the keys of tokens signed with RS256 or ES256 are, such as https://login.example.com/.well-known/jwks.json"`
@@ -110,6 +110,11 @@ type Config struct {
 	AdminUIPassword Secret     `env:"ADMIN_UI_PASSWORD" live:"replace" doc:"bcrypt hash of that user's password, as signalbox password prints it"`
 	AdminUIReadonly bool       `env:"ADMIN_UI_READONLY" default:"false" doc:"take no commands from the page"`
 	AdminUIMode     string     `env:"ADMIN_UI_MODE" default:"production" oneof:"production,development" doc:"production: the page shows figures; development: every socket, room and event too, which costs a message for each while somebody is signed in"`
+	TraceEndpoint   TraceURL   `env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"collector of OpenTelemetry that gets traces of API calls, of clients' events and of requests to HOOKS_URL, as JSON: http://127.0.0.1:4318, to which v1/traces is added. Empty: there are none"`
+	TracesEndpoint  TraceURL   `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" doc:"in place of that the whole URL for traces"`
+	TraceHeaders    Secret     `env:"OTEL_EXPORTER_OTLP_HEADERS" doc:"headers for the collector, such as api-key=secret, with commas between, values percent-encoded"`
+	TraceService    string     `env:"OTEL_SERVICE_NAME" default:"signalbox" doc:"what traces call this service"`
+	TraceRatio      float64    `env:"OTEL_TRACES_SAMPLER_ARG" default:"1" min:"0" max:"1" doc:"part of the traces that begin here which is told of, such as 0.01 on a busy server; a call of the API with a traceparent goes by that"`
 	DebugAddr       string     `env:"DEBUG_ADDR" hostport:"true" doc:"address of a second listener with Go's profiles and a JSON of live counts, such as 127.0.0.1:6060; empty: none. It asks for no password"`
 
 	File string `group:"The file of settings" env:"CONFIG" doc:"file in YAML with the settings, by the same names, such as /etc/signalbox.yaml; the environment wins over it. signalbox check --write-example writes one. Empty: there is none"`

@@ -30,7 +30,7 @@ func (o *Openings) UnmarshalText(text []byte) error {
 }
 
 // openings are the names of what [Config.Open] may return.
-var openings = []string{"origins", "root", "tap", "events", "metrics", "audience", "hooks"}
+var openings = []string{"origins", "root", "tap", "events", "metrics", "audience", "hooks", "traces"}
 
 // Opening is something that strangers may do.
 type Opening struct {
@@ -60,6 +60,7 @@ func (c Config) Open() []Opening {
 	add(c.Metrics && c.MetricsToken == "", "metrics", "anybody may read /metrics", "METRICS_TOKEN=<secret>")
 	add(c.JWKSURL != "" && c.JWTAudience == "", "audience", "tokens for every app of the identity provider are taken", "JWT_AUDIENCE=<this app>")
 	add(c.plainHooks(), "hooks", "what clients send goes to HOOKS_URL unencrypted", "HOOKS_URL=https://...")
+	add(c.plainTraces(), "traces", "OTEL_EXPORTER_OTLP_HEADERS goes to the collector unencrypted", "OTEL_EXPORTER_OTLP_ENDPOINT=https://...")
 	return open
 }
 

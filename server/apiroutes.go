@@ -63,6 +63,7 @@ func newAPI(o Options, door *socketio.Server, on *Server) *api.API {
 		Tickets:      o.API.Tickets,
 		Lobbies:      o.API.Lobbies,
 		Log:          o.Log,
+		Tracer:       o.Tracer,
 	})
 	on.OnReload(func(cfg config.Config) { a.SetKey(string(cfg.APIKey)) })
 	return a

@@ -16,6 +16,7 @@ import (
 	"signalbox/server/recovery"
 	"signalbox/server/socketio"
 	"signalbox/server/socketio/library"
+	"signalbox/server/trace"
 )
 
 // Options are the parts a server is made of. All of them are needed.
@@ -33,6 +34,8 @@ type Options struct {
 	// Guard puts what asks for a token before a handler. With REQUIRE_AUTH it is before every handler that does not see to
 	// that itself, see [app.SelfGuarding], and before the namespaces of the library.
 	Guard func(app.Handler) app.Handler
+	// Tracer is told of events and calls; nil: nobody is. The caller closes it.
+	Tracer *trace.Tracer
 	// Doors serve the ways in that speak no Socket.IO; nil: there are none.
 	Doors *Doors
 	// Console is the page to try the doors by hand; nil: there is none.
@@ -66,6 +69,7 @@ func New(o Options) (*Server, error) {
 		Hub:                o.Hub,
 		Handlers:           o.Handlers,
 		Others:             o.Others,
+		Tracer:             o.Tracer,
 		Log:                o.Log,
 	}
 	if o.Config.Recovery.Some() {
@@ -111,6 +115,9 @@ func New(o Options) (*Server, error) {
 	describeSocketIO(metrics, door.Stats)
 	describeRecovery(metrics, door.RecoveryStore())
 	describeHub(metrics, o.Hub)
+	spans := CountersOf(metrics, o.Tracer.Stats)
+	spans("signalbox_trace_spans_sent_total", "Spans of traces that the collector has taken.", func(s trace.Stats) uint64 { return s.Sent })
+	spans("signalbox_trace_spans_dropped_total", "Spans that it did not get: too many waited, or it was away.", func(s trace.Stats) uint64 { return s.Dropped })
 	s, err = newServer(o.Config, o.Log, o.Version, metrics, door)
 	if err != nil {
 		shutdownNow(door)

@@ -14,6 +14,7 @@ import (
 	"signalbox/server"
 	"signalbox/server/app"
 	"signalbox/server/hub"
+	"signalbox/server/trace"
 	"signalbox/store/sqlite"
 )
 
@@ -33,7 +34,7 @@ type appLogic struct {
 }
 
 // openLogic makes what HOOKS_URL and WORKER_KEY stand for; nil without both.
-func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, shared *sharedStores, log *slog.Logger) (*appLogic, error) {
+func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, shared *sharedStores, tracer *trace.Tracer, log *slog.Logger) (*appLogic, error) {
 	if cfg.HooksURL == "" && cfg.WorkerKey == "" {
 		return nil, nil
 	}
@@ -52,10 +53,10 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, sha
 	case shared != nil:
 		l.store = newLeftNotices(shared.node)
 	}
-	o := router.Options{Hub: h, Token: gate.Token, Verify: g.Peek, Log: log}
+	o := router.Options{Hub: h, Token: gate.Token, Verify: g.Peek, Tracer: tracer, Log: log}
 	if cfg.HooksURL != "" {
 		l.hooks = hooks.New(hooks.Options{
-			URL: cfg.HooksURL, Keys: keys, Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch, OutsideOptions: l.outside(cfg),
+			URL: cfg.HooksURL, Keys: keys, Concurrency: cfg.HooksConcurrency, Batch: cfg.HooksBatch, Tracer: tracer, OutsideOptions: l.outside(cfg),
 		})
 		if cfg.HooksNotify != "" && len(events) == 0 {
 			o.Watch = l.hooks

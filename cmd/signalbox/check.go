@@ -9,6 +9,7 @@ import (
 	"signalbox/config"
 	"signalbox/server/auth"
 	"signalbox/server/listen"
+	"signalbox/server/trace"
 )
 
 const checkHelp = `signalbox check reads the settings as serve does, and prints every one with where it comes from, then what is wrong with them.
@@ -60,7 +61,8 @@ func checkParts(cfg config.Config) error {
 	if cfg.JWKSURL != "" {
 		err = errors.Join(err, auth.CheckJWKSURL(cfg.JWKSURL))
 	}
-	return err
+	_, fault := trace.ParseHeaders(string(cfg.TraceHeaders))
+	return errors.Join(err, fault)
 }
 
 // readSettings reads the settings of a server, and returns where they come from. The source is nil where that cannot be

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"signalbox/config"
 	"signalbox/server"
 	"signalbox/server/hub"
+	"signalbox/server/trace"
 	"signalbox/store"
 	"signalbox/store/redis"
 )
@@ -84,6 +86,11 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 			}
 		}
 	}()
+	tracer, err := newTracer(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, func() { closeTracer(tracer) })
 	verifier, err := newVerifier(cfg, log)
 	if err != nil {
 		return nil, err
@@ -108,7 +115,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	bus := newCluster(cfg, h, shared, log)
 	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
 	closers = append(closers, handlers.close)
-	if handlers.logic, err = openLogic(cfg, h, handlers.gate, othersOf(bus, shared).nodes, shared, log); err != nil {
+	if handlers.logic, err = openLogic(cfg, h, handlers.gate, othersOf(bus, shared).nodes, shared, tracer, log); err != nil {
 		return nil, err
 	}
 	member := newMembership(cfg, shared, bus, handlers, log)
@@ -125,6 +132,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		Handlers: handlers.namespaces(),
 		Others:   handlers.logic.others(),
 		Guard:    handlers.gate.Require,
+		Tracer:   tracer,
 		Doors:    handlers.doors(verifier, remembered.tickets),
 		API: &server.APIParts{
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
@@ -158,6 +166,29 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		member.join(srv)
 	}
 	return srv, nil
+}
+
+// newTracer returns what tells a collector of events and calls; nil: nothing does.
+func newTracer(cfg config.Config, log *slog.Logger) (*trace.Tracer, error) {
+	header, err := trace.ParseHeaders(string(cfg.TraceHeaders))
+	if err != nil {
+		return nil, err
+	}
+	if cfg.TracesURL() == "" {
+		return nil, nil
+	}
+	return trace.New(trace.Options{
+		URL: cfg.TracesURL(), Header: header, Service: cfg.TraceService, Version: buildVersion(), Ratio: cfg.TraceRatio, Log: log,
+	}), nil
+}
+
+// traceCloseTimeout bounds what is still sent of traces when the server stops.
+const traceCloseTimeout = 2 * time.Second
+
+func closeTracer(t *trace.Tracer) {
+	ctx, cancel := context.WithTimeout(context.Background(), traceCloseTimeout)
+	defer cancel()
+	t.Close(ctx)
 }
 
 // openStores opens what handlers remember things in: in Redis where servers share it.

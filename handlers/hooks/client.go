@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"signalbox/server/trace"
 )
 
 // maxAnswerBytes bounds the body of an answer.
@@ -28,6 +30,18 @@ type failure struct {
 }
 
 func (f *failure) Error() string { return f.text }
+
+// kind names it for a trace: the text may have the URL in it.
+func (f *failure) kind() string {
+	switch {
+	case f.unsent:
+		return "unreachable"
+	case f.again:
+		return "timeout"
+	default:
+		return "broken"
+	}
+}
 
 // target is where requests go, and what signs them.
 type target struct {
@@ -59,8 +73,14 @@ func newClient(url string, keys Keys, concurrency int) *client {
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// post sends a body and returns that of the answer, which has status 200. ctx bounds all of it.
-func (c *client) post(ctx context.Context, id string, body []byte) ([]byte, error) {
+// post sends a body and returns that of the answer, which has status 200. ctx bounds all of it, and span tells of it.
+func (c *client) post(ctx context.Context, id string, body []byte, span *trace.Span) (answer []byte, err error) {
+	defer func() {
+		if f := (*failure)(nil); errors.As(err, &f) && f.status == 0 {
+			span.Fail(f.kind())
+		}
+		span.End()
+	}()
 	to := c.target.Load()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, bytes.NewReader(body))
 	if err != nil {
@@ -74,17 +94,19 @@ func (c *client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 	if len(to.keys) > 0 {
 		req.Header["webhook-signature"] = []string{to.keys.signature(id, now, body)}
 	}
+	span.Inject(req.Header)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, broken(ctx, err)
 	}
 	defer res.Body.Close()
+	span.SetStatus(res.StatusCode, 400)
 	if res.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection may be used again
 		server := res.StatusCode >= 500
 		return nil, &failure{text: fmt.Sprintf("status %d", res.StatusCode), status: res.StatusCode, again: server, breaks: server}
 	}
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
+	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
 	switch {
 	case err != nil:
 		return nil, broken(ctx, err)

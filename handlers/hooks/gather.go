@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"sync"
 	"time"
+
+	"signalbox/server/trace"
 )
 
 const (
@@ -27,6 +29,7 @@ type item struct {
 	taken    bool // for a request; guarded by gatherer.mu
 	deadline time.Time
 	done     chan outcome // takes one value; set while the item waits
+	span     *trace.Span  // of the event; nil: it has none
 }
 
 type outcome struct {
@@ -168,7 +171,7 @@ func (g *gatherer) send(list []*item) ([]json.RawMessage, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	start := time.Now()
-	answer, err := g.client.post(ctx, id, body(list))
+	answer, err := g.client.post(ctx, id, body(list), spanOf(list))
 	var out []json.RawMessage
 	if err == nil {
 		out, err = results(answer, len(list))
@@ -176,6 +179,19 @@ func (g *gatherer) send(list []*item) ([]json.RawMessage, error) {
 	g.breaker.report(err)
 	g.count(len(list), time.Since(start), err)
 	return out, err
+}
+
+// spanOf begins the span of a request: within the trace of its first event that has one, and with links to those of the others.
+func spanOf(list []*item) (span *trace.Span) {
+	for _, it := range list {
+		if span == nil {
+			span = it.span.Child(trace.Client, "hook")
+		} else {
+			span.Link(it.span)
+		}
+	}
+	span.SetNumber("signalbox.events", len(list))
+	return span
 }
 
 func (g *gatherer) count(events int, took time.Duration, err error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox/handlers/router"
+	"signalbox/server/trace"
 )
 
 // Options are what a backend behind a URL is made of. The zero value of a number stands for its default.
@@ -19,6 +20,8 @@ type Options struct {
 	router.OutsideOptions
 	// Concurrency is how many requests may be out; default 32. Batch is how many events one may bring; default 64.
 	Concurrency, Batch int
+	// Tracer is told of requests that bring notices; those with events are parts of the events' traces. nil: nobody is.
+	Tracer *trace.Tracer
 }
 
 // Hooks is a [router.Backend] behind a URL.
@@ -29,12 +32,13 @@ type Hooks struct {
 	client   *client
 	breaker  *breaker
 	gatherer *gatherer
+	tracer   *trace.Tracer
 }
 
 // New returns the backend of o.
 func New(o Options) *Hooks {
 	o.Concurrency, o.Batch = orDefault(o.Concurrency, 32), orDefault(o.Batch, 64)
-	h := &Hooks{client: newClient(o.URL, o.Keys, o.Concurrency), breaker: newBreaker(o.Log)}
+	h := &Hooks{client: newClient(o.URL, o.Keys, o.Concurrency), breaker: newBreaker(o.Log), tracer: o.Tracer}
 	h.gatherer = &gatherer{client: h.client, breaker: h.breaker, concurrency: o.Concurrency, most: o.Batch}
 	h.Outside = router.NewOutside(o.OutsideOptions, h)
 	return h
@@ -51,8 +55,8 @@ func orDefault(value, otherwise int) int {
 }
 
 // Ask implements [router.Transport].
-func (h *Hooks) Ask(_ context.Context, q *router.Question) (json.RawMessage, error) {
-	raw, err := h.gatherer.do(&item{id: q.ID, body: q.Body, alone: q.Connect, deadline: q.Deadline})
+func (h *Hooks) Ask(ctx context.Context, q *router.Question) (json.RawMessage, error) {
+	raw, err := h.gatherer.do(&item{id: q.ID, body: q.Body, alone: q.Connect, deadline: q.Deadline, span: trace.Of(ctx)})
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return nil, &router.Unanswered{Reason: f.text, Again: f.again, Unsent: f.unsent}
 	}
@@ -76,7 +80,7 @@ func (h *Hooks) Tell(ctx context.Context, batch []router.Notice) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	_, err := h.client.post(ctx, id, body(list))
+	_, err := h.client.post(ctx, id, body(list), h.tracer.Start(trace.Client, "notices", batch[0].Namespace))
 	h.breaker.report(err)
 	if f := (*failure)(nil); errors.As(err, &f) && f.status >= 400 && f.status < 500 {
 		return fmt.Errorf("%w: %w", router.ErrNoticeRefused, err)

@@ -12,6 +12,7 @@ import (
 
 	"signalbox/handlers/message"
 	"signalbox/server/app"
+	"signalbox/server/trace"
 )
 
 // A socket's queue holds so much. A client that sends more waits.
@@ -51,6 +52,7 @@ type queued struct {
 	backend Backend
 	event   Event
 	ack     app.Acker
+	span    *trace.Span
 	size    int
 }
 
@@ -71,7 +73,9 @@ func (s *session) Event(e *app.Event) {
 	if backend.Remote() {
 		app.Charge(s.socket.Peer, app.WeightAsked)
 	}
-	s.push(queued{backend: backend, event: s.copied(e), ack: e.Ack})
+	q := queued{backend: backend, event: s.copied(e), ack: e.Ack, span: e.Span}
+	e.Span = nil // it ends with the answer
+	s.push(q)
 }
 
 // copied returns e as an event that outlives the buffer it was read into.
@@ -198,7 +202,9 @@ func (s *session) hand(q *queued) {
 	q.event.Taken = time.Now()
 	result, err := s.call(q)
 	s.router.counters.observe(time.Since(q.event.Taken), err)
+	defer q.span.End()
 	if err != nil {
+		q.span.Fail(fault(err))
 		if u := (*Unanswered)(nil); errors.As(err, &u) && u.Unsent {
 			s.seq-- // the backend sees no gap
 		}
@@ -220,5 +226,5 @@ func (s *session) call(q *queued) (result *Result, err error) {
 			err = &Failure{"internal error"}
 		}
 	}()
-	return q.backend.Event(s.router.ctx, &q.event)
+	return q.backend.Event(q.span.In(s.router.ctx), &q.event)
 }

@@ -10,6 +10,7 @@ import (
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/hub"
+	"signalbox/server/trace"
 )
 
 // ConnectEvent stands in a pattern for the question whether a client may come in.
@@ -35,7 +36,9 @@ type Options struct {
 	Watch Leaver
 	// Occupancy tells backends who is there; nil: nobody does.
 	Occupancy *Occupancy
-	Log       *slog.Logger
+	// Tracer is told of clients that want to come in; nil: nobody is.
+	Tracer *trace.Tracer
+	Log    *slog.Logger
 }
 
 // Leaver is a [Backend] that hears when a client has left that it let in, after the last of its events.

@@ -15,6 +15,7 @@ import (
 	"signalbox/server/auth"
 	"signalbox/server/hub"
 	"signalbox/server/rawjson"
+	"signalbox/server/trace"
 )
 
 // door is the handler of one namespace that a route names.
@@ -82,7 +83,26 @@ func (r *Router) ask(backend Backend, socket *Socket, hs app.Handshake) (*Welcom
 	if token, identity := r.identity(hs); identity != nil {
 		socket.user, socket.proved, c.Claims = identity.UserID(), identity.UserID(), claimsOf(token)
 	}
-	return backend.Connect(socket.Context(), c)
+	span := r.o.Tracer.Start(trace.Server, "connect", socket.Peer.Namespace())
+	defer span.End()
+	welcome, err := backend.Connect(span.In(socket.Context()), c)
+	if err != nil {
+		span.Fail(fault(err))
+	}
+	return welcome, err
+}
+
+// fault names an error of a backend for a trace, which has nothing of what the backend said.
+func fault(err error) string {
+	refusal, failure := (*app.ConnectError)(nil), (*Failure)(nil)
+	switch {
+	case errors.As(err, &refusal):
+		return "refused"
+	case errors.As(err, &failure):
+		return "failed"
+	default:
+		return "unavailable"
+	}
 }
 
 // identity returns whom a client's token speaks for, nil for nobody: the backend may have tokens of its own.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
+
+	"signalbox/server/trace"
 )
 
 // Path is what every path of the API begins with.
@@ -25,6 +28,8 @@ type Config struct {
 	Tickets   Tickets
 	Lobbies   Lobbies
 	Log       *slog.Logger
+	// Tracer is told of calls by who has the key; nil: nobody is.
+	Tracer *trace.Tracer
 }
 
 // API serves the paths below [Path]. Make it with [New].
@@ -57,6 +62,9 @@ func New(cfg Config) *API {
 	r.GET("/api/openapi.yaml", sendDescription)
 	r.GET("/api/hooks.schema.json", sendHooksSchema)
 	r.Use(a.guard)
+	if cfg.Tracer != nil {
+		r.Use(a.trace)
+	}
 	r.POST("/api/publish/*channel", a.post("channel", a.publish))
 	r.POST("/api/emit", a.post("", func(ctx context.Context, _ string, body []byte) (any, error) { return a.emit(ctx, body) }))
 	r.GET("/api/rooms", a.get("", func(ctx context.Context, _ string, q query) (any, error) { return a.listRooms(ctx, q) }))
@@ -71,6 +79,16 @@ func New(cfg Config) *API {
 	}))
 	a.router = r
 	return a
+}
+
+// trace tells of a call, as a part of its caller's trace where it has one.
+func (a *API) trace(c *gin.Context) {
+	span := a.cfg.Tracer.Continue(trace.Server, strings.TrimSpace(c.Request.Method+" "+c.FullPath()), c.Request.Header)
+	defer span.End()
+	span.SetText("http.request.method", c.Request.Method)
+	span.SetText("http.route", c.FullPath())
+	c.Next()
+	span.SetStatus(c.Writer.Status(), 500)
 }
 
 // post serves a path with a body. The name in it is that of parameter, "" where there is none.

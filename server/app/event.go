@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"signalbox/server/rawjson"
+	"signalbox/server/trace"
 )
 
 // Event is one event as a client sent it. It and its slices are valid until the handler returns: they alias the buffer
@@ -18,6 +19,9 @@ type Event struct {
 	Attachments [][]byte
 	// Ack answers the client's callback. Its zero value means the client passed none.
 	Ack Acker
+	// Span is of the event's trace, and ends when the handler returns; nil: it has none. A handler that goes on with the event
+	// after that sets it to nil and ends it.
+	Span *trace.Span
 }
 
 // Argument returns the first argument, nil without one.

@@ -14,6 +14,7 @@ import (
 	"signalbox/server/engine/eio3"
 	"signalbox/server/hub"
 	"signalbox/server/recovery"
+	"signalbox/server/trace"
 	"signalbox/server/wire"
 )
 
@@ -150,12 +151,18 @@ func (p *peer) handle(c *conn, e *app.Event) (err error) {
 	if w := p.server().cfg.Watch; w != nil {
 		w.Received(p, e)
 	}
+	if t := p.server().cfg.Tracer; t != nil {
+		e.Span = t.Start(trace.Server, "event", p.name)
+		e.Span.SetText("signalbox.event", e.Name)
+	}
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
 			p.panicked(r)
+			e.Span.Fail("panic")
 			err = errPanic
 		}
+		e.Span.End()
 		p.server().latency.observe(time.Since(start))
 		p.mu.Lock()
 		p.handling = false

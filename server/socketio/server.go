@@ -13,6 +13,7 @@ import (
 	netconn "signalbox/server/conn"
 	"signalbox/server/engine"
 	"signalbox/server/hub"
+	"signalbox/server/trace"
 )
 
 // Path is where Socket.IO is served; clients that name no other path ask there.
@@ -44,6 +45,8 @@ type Config struct {
 	// Instrumented has SocketsHere tell of each socket which client's it is and how it is connected, as Node servers do that are
 	// watched by the Admin UI.
 	Instrumented bool
+	// Tracer is told of clients' events; nil: nobody is.
+	Tracer *trace.Tracer
 	// Recovery has clients come back as they were after a cut; nil: each is a new one.
 	Recovery *Recovery
 	Log      *slog.Logger
