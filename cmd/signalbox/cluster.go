@@ -122,7 +122,7 @@ func newMembership(cfg config.Config, s *sharedStores, c *cluster.Cluster, h *ha
 func (m *membership) join(srv *server.Server) {
 	srv.OnDrain(m.drain)
 	srv.OnReady(m.readiness)
-	m.node.Start(redis.NodeCalls{OnDead: m.takeOver, OnReturn: m.returned, OnLeaving: m.leaving})
+	m.node.Start(redis.NodeCalls{OnDead: m.takeOver, OnReturn: m.returned, OnLeaving: m.leaving, OnLeft: m.handlers.presence.Left})
 	m.following.Go(m.follow) // awaited by leave
 	m.link.OnState(func(up bool) {
 		if up {

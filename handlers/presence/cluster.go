@@ -20,8 +20,6 @@ const (
 	topicDisconnect = "presence.disconnect"
 	// topicTakenOver tells the key of a notice that was taken over from a node that leaves.
 	topicTakenOver = "claimed"
-	// topicExecuted tells the node whose notices were carried out.
-	topicExecuted = "executed"
 )
 
 // answer has this node's part answered to the others.
@@ -40,7 +38,6 @@ func (p *Presence) answer() {
 	hub.Answer(p.nodes, topicAway, func(r roomRef) any { return p.hub.AwayIn(r.room()) })
 	hub.Answer(p.nodes, topicRooms, func(q roomsQuestion) any { return p.roomsHere(q) })
 	p.nodes.OnTell(topicTakenOver, func(key []byte) { p.leaving.takenOver(string(key)) })
-	p.nodes.OnTell(topicExecuted, func(node []byte) { p.leaving.executed(string(node)) })
 }
 
 // userQuestion is about one user, byte for byte.
@@ -181,15 +178,12 @@ func (p *Presence) TakenOver(key string) {
 	p.nodes.Tell(topicTakenOver, []byte(key))
 }
 
-// executed takes everybody who was at a node out of the lists of all nodes.
-func (p *Presence) executed(node string) {
-	p.leaving.executed(node)
-	p.nodes.Tell(topicExecuted, []byte(node))
-}
-
 // Leaving takes in the memberships that a node leaves behind which leaves on purpose: its people stay in lists until they have
-// come back to another node or CarryOut is called for their node, at most for [leavingTime].
+// come back to another node, or Left is called.
 func (p *Presence) Leaving(node string, notices []store.LeaveNotice) { p.leaving.add(node, notices) }
+
+// Left takes those out of lists who were at a node when it was leaving: it has ended, and who is not back has gone.
+func (p *Presence) Left(node string) { p.leaving.left(node) }
 
 // CarryOut does what a node has left behind that is gone for good, by the topic of each notice: the rooms on all nodes are
 // told that its people have left them. It is called on one node of those that are there, takes its time where much is left,
@@ -204,6 +198,5 @@ func (p *Presence) CarryOut(ctx context.Context, node string, notices []store.Le
 			bad++
 		}
 	}
-	p.executed(node)
 	return bad
 }

@@ -1,10 +1,8 @@
 package presence
 
 const (
-	TopicRooms    = topicRooms
-	TopicClaimed  = topicTakenOver
-	TopicExecuted = topicExecuted
-	LeavingTime   = leavingTime
+	TopicRooms   = topicRooms
+	TopicClaimed = topicTakenOver
 )
 
 // Empty reports whether nobody is known.

@@ -4,17 +4,12 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
-	"time"
 
 	"signalbox/server/app"
 	"signalbox/server/auth"
 	"signalbox/server/rawjson"
 	"signalbox/store"
 )
-
-// leavingTime is how long people of a node that leaves count as still there at most, where nobody says what has become of
-// them. The grace that such a node gets is far shorter.
-const leavingTime = 15 * time.Minute
 
 // leaving knows the people whose nodes are leaving on purpose: they stay in lists until they have come back elsewhere,
 // or it is clear that they do not. Its methods may be called from any goroutine.
@@ -52,7 +47,7 @@ func newLeaving() *leaving {
 	}
 }
 
-// add takes in the notices of a node for a while, in place of those it had left before.
+// add takes in the notices of a node, in place of those it had left before.
 func (l *leaving) add(node string, notices []store.LeaveNotice) {
 	list := make([]*leaver, 0, len(notices))
 	for _, w := range notices {
@@ -64,7 +59,7 @@ func (l *leaving) add(node string, notices []store.LeaveNotice) {
 			UserID: body.UserID, Name: string(rawjson.AppendText(nil, body.UserName)), Connections: 1, Verified: body.Verified,
 		}})
 	}
-	l.executed(node)
+	l.left(node)
 	if len(list) == 0 {
 		return
 	}
@@ -83,7 +78,6 @@ func (l *leaving) add(node string, notices []store.LeaveNotice) {
 			l.users[id][p.room]++
 		}
 	}
-	time.AfterFunc(leavingTime, func() { l.forget(list) })
 }
 
 // takenOver forgets one of those with a key: it is back.
@@ -95,8 +89,8 @@ func (l *leaving) takenOver(key string) {
 	}
 }
 
-// executed forgets everybody who was at a node: it has ended, and who is not back has gone.
-func (l *leaving) executed(node string) {
+// left forgets everybody who was at a node.
+func (l *leaving) left(node string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, room := range l.rooms {
@@ -104,16 +98,6 @@ func (l *leaving) executed(node string) {
 			if p.node == node {
 				l.removeLocked(p)
 			}
-		}
-	}
-}
-
-func (l *leaving) forget(list []*leaver) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range list {
-		if _, ok := l.rooms[p.room][p]; ok {
-			l.removeLocked(p)
 		}
 	}
 }

@@ -52,7 +52,13 @@ func (w *Town) Leave(node int, clients ...interface{ LeaveWith(string) }) {
 
 // Die has one node carry out what is left of another.
 func (w *Town) Die(node, heir int) {
-	w.Houses[heir].CarryOut(fmt.Sprint("node", node), w.Notary.Take(node))
+	name := fmt.Sprint("node", node)
+	for i, h := range w.Houses {
+		if i != node {
+			h.Presence.Left(name)
+		}
+	}
+	w.Houses[heir].CarryOut(name, w.Notary.Take(node))
 	w.Settle()
 }
 

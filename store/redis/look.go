@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"time"
 )
 
@@ -70,14 +71,19 @@ func (n *Node) lookOnce(w *watch) bool {
 	return true // says that it was seen
 }
 
-// sawLeaving notes who is leaving, and reports whether it could tell of those who are new.
+// sawLeaving notes who is leaving, tells of those who are not any more, and reports whether it could tell of those who are new.
 func (n *Node) sawLeaving(w *watch, list []string) bool {
 	leaving := make([]incarnation, 0, len(list)/2)
-	told := make(map[incarnation]struct{}, len(list)/2)
 	for i := 1; i < len(list); i += 2 {
 		leaving = append(leaving, incarnation{node: list[i-1], run: list[i]})
 	}
 	n.leaving.Store(&leaving)
+	for other := range w.told {
+		if !slices.Contains(leaving, other) {
+			n.calls.OnLeft(other.node)
+			delete(w.told, other)
+		}
+	}
 	for _, other := range leaving {
 		if _, is := w.told[other]; !is {
 			notices, err := readNotices(n.ctx, n.o.Link, noticeKeysOf(n.o.Prefix, other.run).left)
@@ -87,8 +93,6 @@ func (n *Node) sawLeaving(w *watch, list []string) bool {
 			n.calls.OnLeaving(other.node, notices)
 			w.told[other] = struct{}{}
 		}
-		told[other] = struct{}{}
 	}
-	w.told = told
 	return true
 }

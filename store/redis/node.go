@@ -53,6 +53,9 @@ type NodeCalls struct {
 	// OnLeaving is told once of a node that is leaving, before its Leave returns: it has these notices, which may be taken over.
 	// It must not wait.
 	OnLeaving func(node string, notices []store.LeaveNotice)
+	// OnLeft is told of a node that OnLeaving was told of, when it is leaving no more: it has ended, or has come back. It must
+	// not wait.
+	OnLeft func(node string)
 }
 
 // Node is a node's place in the cluster: it lives while its lease is renewed, and leaves notices for when it is not. Make it with

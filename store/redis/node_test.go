@@ -35,6 +35,7 @@ type testNode struct {
 	dead     chan death
 	returns  chan bool
 	leavings chan death
+	lefts    chan string
 	// hold keeps OnDead from returning until something is sent, or its ctx is over.
 	hold chan struct{}
 }
@@ -51,7 +52,7 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 	l := dial(t, url)
 	n := &testNode{
 		link: l, users: NewUsers(l, "p", id),
-		dead: make(chan death, 100), returns: make(chan bool, 100), leavings: make(chan death, 100),
+		dead: make(chan death, 100), returns: make(chan bool, 100), leavings: make(chan death, 100), lefts: make(chan string, 100),
 	}
 	o := NodeOptions{Link: l, Prefix: "p", ID: id, Lease: testLease, Beat: testBeat}
 	calls := NodeCalls{
@@ -66,6 +67,7 @@ func startNode(t *testing.T, url, id string, change func(*NodeOptions)) *testNod
 		},
 		OnReturn:  func(_ context.Context, declaredDead bool) { n.returns <- declaredDead },
 		OnLeaving: func(node string, notices []store.LeaveNotice) { n.leavings <- death{node, noticeKeyList(notices), nil} },
+		OnLeft:    func(node string) { n.lefts <- node },
 	}
 	if change != nil {
 		change(&o)
@@ -515,6 +517,11 @@ func TestLeave(t *testing.T) {
 	if took := time.Since(start); took < grace {
 		t.Errorf("carried out after %v, want a grace of %v", took, grace)
 	}
+	for _, n := range []*testNode{b, c} {
+		if left := receive(t, n.o.ID+" hears that a is leaving no more", n.lefts); left != "a" {
+			t.Errorf("%s was told that %s left, want a", n.o.ID, left)
+		}
+	}
 	wantDeath(t, got, "a", "h", "j", "k", "late")
 	claim(b, "j", false)
 	released, err := by.users.Release(t.Context(), "a")
@@ -617,6 +624,29 @@ func scriptCalls(t *testing.T, c *goredis.Client) (calls int) {
 		}
 	}
 	return calls
+}
+
+// TestEverybodyCameBack: where a node leaves nothing behind in the end, the others hear that it is leaving no more all the same.
+func TestEverybodyCameBack(t *testing.T) {
+	t.Parallel()
+	url := redistest.Start(t).URL()
+	a, b, c := startNode(t, url, "a", nil), startNode(t, url, "b", nil), startNode(t, url, "c", nil)
+	a.notice("k")
+	if err := a.Leave(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if !b.TakeOver(t.Context(), "k") {
+		t.Error("the notice cannot be taken over")
+	}
+	a.WithdrawNotice("k")
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*testNode{b, c} {
+		if left := receive(t, n.o.ID+" hears that a is leaving no more", n.lefts); left != "a" {
+			t.Errorf("%s was told that %s left, want a", n.o.ID, left)
+		}
+	}
 }
 
 func TestLeaveWithoutGrace(t *testing.T) {

@@ -61,6 +61,7 @@ func child(url string) error {
 		Link: l, Prefix: "p", ID: "child", Lease: testLease, Beat: testBeat,
 	})
 	n.Start(NodeCalls{
+		OnLeft: func(string) {},
 		OnDead: func(_ context.Context, node string, _ []store.LeaveNotice) { fmt.Println("dead", node) },
 		OnReturn: func(ctx context.Context, declaredDead bool) {
 			fmt.Println("returned", declaredDead, users.Repair(ctx))
