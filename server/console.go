@@ -22,6 +22,8 @@ type ConsoleParts struct {
 	TryOut func(*http.Request) bool
 	// MintToken makes tokens for those whom TryOut lets in; nil: the console offers none.
 	MintToken func(userID, name string, rooms []string, ttl time.Duration) (string, error)
+	// Logic shows those whom TryOut lets in what goes to the application's backend; nil: there is nothing to show.
+	Logic http.Handler
 }
 
 // serveConsole serves the console and what lies below it, where it is on.
@@ -44,6 +46,7 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 		Version:    o.Version,
 		Stats:      readStats(door, o.Hub),
 		ClientIP:   clientIP(proxiesOf(o.Config)),
+		Logic:      o.Console.Logic,
 		Log:        o.Log,
 	}
 	if mint := o.Console.MintToken; mint != nil {

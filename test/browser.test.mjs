@@ -1,11 +1,27 @@
 // The page /console in a real browser: what people do on it.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
 import { describe, test } from "node:test";
+import { io } from "socket.io-client";
 import { entry, needsBrowser, pane, press, shoot, status, useConsole } from "./support/console.mjs";
+import { DEADLINE_MS, happens } from "./support/deadline.mjs";
+
+// The application's backend: it lets everybody in, and hears notices when it likes.
+const backend = { deaf: true };
+const web = http.createServer(async (req, res) => {
+  let body = "";
+  for await (const part of req.setEncoding("utf8")) body += part;
+  const { events } = JSON.parse(body);
+  if (backend.deaf && events[0].type === "disconnect") res.statusCode = 503;
+  res.end(JSON.stringify({ results: events.map(() => ({ ack: ["from the backend"] })) }));
+});
+await once(web.listen(0, "127.0.0.1").unref(), "listening");
 
 describe("the console", needsBrowser, () => {
-  const use = useConsole(); // with a setting of production there would be no console
+  // With a setting of production there would be no console.
+  const use = useConsole({ HOOKS_URL: `http://127.0.0.1:${web.address().port}/`, HOOKS_EVENTS: "/game:*", HOOKS_NOTIFY: "disconnect" });
   const { open } = use;
 
   test("two users send each other events and see the answers", async (t) => {
@@ -185,5 +201,47 @@ describe("the console", needsBrowser, () => {
     await shoot(page, "streams");
     await press(user, "Close");
     await status(user, "not connected");
+  });
+
+  test("what goes to the backend is seen, answered by hand and sent again", async (t) => {
+    const page = await open(t, "logic");
+    const [way, queue] = [pane(page, "On their way"), pane(page, "Queue")];
+    await status(way, "the backend answers");
+    await press(way, "Answer by hand");
+    await status(way, "you answer");
+    const client = io(`${use.server.url}/game`, { auth: { name: "ann", token: "nobody sees this" }, transports: ["websocket"], forceNew: true });
+    t.after(() => client.close());
+    const arrived = happens(client, "connect");
+    const answer = async (what, json) => {
+      const form = way.locator("form", { hasText: what });
+      await form.getByLabel("Answer, JSON").fill(json);
+      await press(form, "Answer");
+      return form;
+    };
+    await answer('{"name":"ann","token":"***"}', '{"user":"42"}');
+    await arrived;
+    const answered = client.timeout(DEADLINE_MS).emitWithAck("move", "e4");
+    await answer("event /game move", '{"ack":');
+    await entry(way, "bad", "This is not JSON");
+    const form = await answer("event /game move", '{"ack":["by hand"]}');
+    assert.equal(await answered, "by hand");
+    await form.waitFor({ state: "detached" });
+    await shoot(page, "logic");
+
+    await press(way, "Let the backend answer");
+    await status(way, "the backend answers");
+    assert.equal(await client.timeout(DEADLINE_MS).emitWithAck("move", "e5"), "from the backend");
+    await way.getByRole("button", { name: /^Send again: event \/game move/ }).last().click();
+    await way.locator(".log li.ack", { hasText: "from the backend" }).nth(1).waitFor();
+    assert.ok(!(await page.content()).includes("nobody sees this"));
+
+    client.close();
+    await queue.locator("li", { hasText: "disconnect /game" }).waitFor();
+    await status(queue, "1 notice waits");
+    backend.deaf = false;
+    await press(queue, "Send now");
+    await status(queue, "0 notices wait");
+    const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(content <= screen, `${content} wide on a screen of ${screen}`);
   });
 });

@@ -10,6 +10,7 @@ import (
 	"signalbox/handlers/gate"
 	"signalbox/handlers/hooks"
 	"signalbox/handlers/router"
+	"signalbox/handlers/tryout"
 	"signalbox/handlers/workers"
 	"signalbox/server"
 	"signalbox/server/app"
@@ -29,12 +30,16 @@ type appLogic struct {
 	file    *sqlite.Notices  // nil without HOOKS_DB
 	store   router.NoticeStore
 	people  *router.Occupancy // nil: nobody is told who is there
+	desk    *tryout.Desk      // nil: nobody looks at what goes to backends
 	hub     *hub.Hub
 	log     *slog.Logger
 }
 
-// openLogic makes what HOOKS_URL and WORKER_KEY stand for; nil without both.
-func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, shared *sharedStores, tracer *trace.Tracer, log *slog.Logger) (*appLogic, error) {
+// openLogic makes what HOOKS_URL and WORKER_KEY stand for; nil without both. given are the settings without what was made up
+// for the run.
+func openLogic(
+	cfg, given config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, shared *sharedStores, tracer *trace.Tracer, log *slog.Logger,
+) (*appLogic, error) {
 	if cfg.HooksURL == "" && cfg.WorkerKey == "" {
 		return nil, nil
 	}
@@ -43,6 +48,9 @@ func openLogic(cfg config.Config, h *hub.Hub, g *gate.Gate, nodes hub.Nodes, sha
 		return nil, err
 	}
 	l := &appLogic{hub: h, log: log}
+	if cfg.Console && given.TryOut(nil) {
+		l.desk = tryout.New()
+	}
 	var kept []router.Notice
 	switch {
 	case cfg.HooksNotify == "":
@@ -113,6 +121,10 @@ func (l *appLogic) outside(cfg config.Config) router.OutsideOptions {
 	o.Log = l.log
 	if cfg.HooksNotify != "" {
 		o.Notices = router.NewNotices(router.NoticeOptions{Store: l.store, Most: cfg.HooksQueue, Log: l.log})
+	}
+	if l.desk != nil {
+		o.Through = l.desk.Through
+		l.desk.ShowQueue(o.Notices)
 	}
 	return o
 }

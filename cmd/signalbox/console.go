@@ -12,13 +12,16 @@ import (
 )
 
 // consoleParts returns what the console is to do; nil: there is none. given are the settings without what was made up for
-// the run: they decide who gets in without ADMIN_TOKEN, and for whom the console makes tokens.
-func consoleParts(cfg, given config.Config) *server.ConsoleParts {
+// the run: they decide who gets in without ADMIN_TOKEN, and for whom the console makes tokens and shows what goes to a backend.
+func consoleParts(cfg, given config.Config, logic *appLogic) *server.ConsoleParts {
 	tryOut := given.TryOut(nil)
 	if !cfg.Console || !tryOut && cfg.AdminToken == "" {
 		return nil
 	}
 	parts := &server.ConsoleParts{AdminToken: string(cfg.AdminToken), TryOut: given.TryOut}
+	if logic != nil && logic.desk != nil {
+		parts.Logic = logic.desk
+	}
 	if tryOut {
 		parts.MintToken = func(userID, name string, rooms []string, ttl time.Duration) (string, error) {
 			return auth.Mint(string(cfg.JWTSecret), auth.Claims{

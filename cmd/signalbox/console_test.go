@@ -47,7 +47,7 @@ func TestConsole(t *testing.T) {
 			}
 			given := cfg
 			cfg, _ = withSecret(cfg)
-			parts := consoleParts(cfg, given)
+			parts := consoleParts(cfg, given, nil)
 			if (parts != nil) != tt.on {
 				t.Fatalf("there is a console: %v, want %v", parts != nil, tt.on)
 			}
@@ -73,7 +73,7 @@ func TestConsoleTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer verifier.Close()
-	token, err := consoleParts(cfg, given).MintToken("42", "Ada", []string{"team-*"}, time.Minute)
+	token, err := consoleParts(cfg, given, nil).MintToken("42", "Ada", []string{"team-*"}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestConsoleTokens(t *testing.T) {
 	if err != nil || id.UserID() != "42" || id.Name() != "Ada" || !id.CanJoin("team-a") || id.CanJoin("other") {
 		t.Errorf("Verify = %v, %v, want user 42, Ada, in the rooms of the team", id, err)
 	}
-	if _, err := consoleParts(cfg, given).MintToken("", "", nil, time.Minute); err == nil {
+	if _, err := consoleParts(cfg, given, nil).MintToken("", "", nil, time.Minute); err == nil {
 		t.Error("a token for nobody was made")
 	}
 }
@@ -92,7 +92,7 @@ func TestServeConsole(t *testing.T) {
 		settings []string
 		headers  []string
 		status   int // of the page
-		token    int // of a token that is asked for
+		token    int // of a token that is asked for, and of what goes to the backend
 	}{
 		"trying out":              {nil, nil, http.StatusOK, http.StatusOK},
 		"through a proxy":         {nil, []string{"X-Forwarded-For", "192.0.2.1"}, http.StatusForbidden, http.StatusForbidden},
@@ -105,6 +105,8 @@ func TestServeConsole(t *testing.T) {
 			http.StatusOK, http.StatusOK},
 		"signed in from elsewhere": {[]string{"ADMIN_TOKEN=" + testAdmin}, []string{"Authorization", "Bearer " + testAdmin, "Via", "1.1 proxy"},
 			http.StatusOK, http.StatusNotFound},
+		"signed in, for others": {[]string{"ADMIN_TOKEN=" + testAdmin, "JWT_SECRET=" + testSecret}, []string{"Authorization", "Bearer " + testAdmin},
+			http.StatusOK, http.StatusNotFound},
 		"off": {[]string{"CONSOLE=false"}, nil, http.StatusNotFound, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +115,7 @@ func TestServeConsole(t *testing.T) {
 			stdout, in := io.Pipe()
 			done := make(chan error, 1)
 			go func() { // awaited below
-				done <- run(ctx, nil, env(append(tt.settings, "PORT=0", "HOST=127.0.0.1")...), in, io.Discard)
+				done <- run(ctx, nil, env(append(tt.settings, "PORT=0", "HOST=127.0.0.1", "HOOKS_URL=http://127.0.0.1:1/", "HOOKS_EVENTS=/game:*")...), in, io.Discard)
 				in.Close()
 			}()
 			url := readURL(t, stdout)
@@ -123,6 +125,9 @@ func TestServeConsole(t *testing.T) {
 			}
 			if status := ask(t, http.MethodPost, url+"/console/token", "userId=42", tt.headers); status != tt.token {
 				t.Errorf("POST /console/token = %d, want %d", status, tt.token)
+			}
+			if status := ask(t, http.MethodGet, url+"/console/logic", "", tt.headers); status != tt.token {
+				t.Errorf("GET /console/logic = %d, want %d", status, tt.token)
 			}
 			stop()
 			if err := <-done; err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signalbox/config"
+	"signalbox/handlers/tryout"
 	"signalbox/server"
 	"signalbox/server/hub"
 	"signalbox/server/trace"
@@ -115,8 +116,11 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	bus := newCluster(cfg, h, shared, log)
 	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
 	closers = append(closers, handlers.close)
-	if handlers.logic, err = openLogic(cfg, h, handlers.gate, othersOf(bus, shared).nodes, shared, tracer, log); err != nil {
+	if handlers.logic, err = openLogic(cfg, given, h, handlers.gate, othersOf(bus, shared).nodes, shared, tracer, log); err != nil {
 		return nil, err
+	}
+	if l := handlers.logic; l != nil && l.desk != nil {
+		cfg.ConnectTimeout = max(cfg.ConnectTimeout, tryout.AnswerTime+cfg.HooksConnectWait) // for answers by hand
 	}
 	member := newMembership(cfg, shared, bus, handlers, log)
 	if member != nil {
@@ -137,7 +141,7 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 		API: &server.APIParts{
 			Publisher: handlers.publisher, Presence: handlers.presence, Tickets: remembered.tickets, Lobbies: remembered.users,
 		},
-		Console:    consoleParts(cfg, given),
+		Console:    consoleParts(cfg, given, handlers.logic),
 		Admin:      handlers.admin,
 		Cluster:    bus,
 		ForwardKey: shared.forwardKey(cfg.RedisPrefix),

@@ -64,6 +64,7 @@ type Notices struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the sender has ended
 	wake   chan struct{} // holds one: there is something to do
+	hurry  chan struct{} // holds one: whoever waits to send again does not
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -86,7 +87,7 @@ type NoticeStats struct {
 // NewNotices returns notices that are told once a backend has them.
 func NewNotices(o NoticeOptions) *Notices {
 	o.Most, o.MostBytes = orDefault(o.Most, maxNotices), orDefault(o.MostBytes, maxNoticeBytes)
-	n := &Notices{o: o, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	n := &Notices{o: o, done: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
 }
@@ -246,11 +247,37 @@ func (n *Notices) run() {
 			n.oneByOne(batch)
 		default:
 			n.back(batch)
-			if !sleep(n.ctx, pause.Spread()) {
+			select {
+			case <-time.After(pause.Spread()):
+			case <-n.hurry:
+				pause.Reset()
+			case <-n.ctx.Done():
 				return
 			}
 		}
 	}
+}
+
+// SendNow has what waits sent again at once.
+func (n *Notices) SendNow() {
+	n.mu.Lock()
+	for i := range n.aside {
+		n.aside[i].next = time.Time{}
+	}
+	n.mu.Unlock()
+	select {
+	case n.hurry <- struct{}{}:
+	default:
+	}
+	n.nudge()
+}
+
+// Waiting returns how many notices wait, and the first ones of them.
+func (n *Notices) Waiting(most int) (all int, first []Notice) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := slices.Concat(n.aside, n.waiting)
+	return len(list), list[:min(most, len(list))]
 }
 
 // idle waits for something to do.

@@ -48,6 +48,8 @@ type OutsideOptions struct {
 	Headers []string
 	// Notices tells the backend who has left; nil: nobody does.
 	Notices *Notices
+	// Through returns what stands before the transport; nil: nothing does.
+	Through func(Transport) Transport
 	Log     *slog.Logger
 }
 
@@ -82,6 +84,9 @@ type Outside struct {
 
 // NewOutside returns the backend behind t.
 func NewOutside(o OutsideOptions, t Transport) *Outside {
+	if o.Through != nil {
+		t = o.Through(t)
+	}
 	if o.Notices != nil {
 		o.Notices.start(t)
 	}

@@ -37,6 +37,8 @@ type Config struct {
 	// Mint makes a token for those whom TryOut lets in; nil: this server does not make tokens. It is called from any goroutine; the text
 	// of its error goes to the page.
 	Mint func(TokenRequest) (string, error)
+	// Logic shows those whom TryOut lets in what goes to the application's backend, below logic; nil: there is nothing to show.
+	Logic http.Handler
 	// ClientIP returns the address of the client behind a request.
 	ClientIP func(*http.Request) string
 	Log      *slog.Logger
@@ -116,6 +118,12 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, name string) {
 		c.only(w, r, c.sendStats, http.MethodGet, http.MethodHead)
 	case "info":
 		c.only(w, r, c.sendInfo, http.MethodGet, http.MethodHead)
+	case "logic":
+		if !c.showsLogic(r) {
+			http.Error(w, "not found", http.StatusNotFound)
+			return
+		}
+		c.cfg.Logic.ServeHTTP(w, r)
 	case "token":
 		if !c.mints(r) {
 			http.Error(w, "not found", http.StatusNotFound)
@@ -146,13 +154,17 @@ const elsewhere = "Without ADMIN_TOKEN this page is for browsers on the server's
 // mints reports whether whoever sent a request gets tokens for the asking.
 func (c *Console) mints(r *http.Request) bool { return c.cfg.Mint != nil && c.cfg.TryOut(r) }
 
+// showsLogic reports whether whoever sent a request sees what goes to the application's backend.
+func (c *Console) showsLogic(r *http.Request) bool { return c.cfg.Logic != nil && c.cfg.TryOut(r) }
+
 // sendInfo tells the page what it may offer.
 func (c *Console) sendInfo(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		Gated   bool   `json:"gated"`
 		Tokens  bool   `json:"tokens"`
-	}{c.cfg.Version, c.gate != nil, c.mints(r)})
+		Logic   bool   `json:"logic"`
+	}{c.cfg.Version, c.gate != nil, c.mints(r), c.showsLogic(r)})
 }
 
 // sendStats answers the counters of now.

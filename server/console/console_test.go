@@ -72,9 +72,10 @@ func TestFiles(t *testing.T) {
 		"/console/page/app.js":  {404, "text/plain; charset=utf-8", "not found"},
 		"/console/app.js/x":     {404, "text/plain; charset=utf-8", "not found"},
 		"/console/token":        {404, "text/plain; charset=utf-8", "not found"},
+		"/console/logic":        {404, "text/plain; charset=utf-8", "not found"},
 		"/console/login":        {405, "text/plain; charset=utf-8", "method not allowed"},
 		"/console/stats":        {200, "application/json", `"packetsIn":7`},
-		"/console/info":         {200, "application/json", `{"version":"v1","gated":false,"tokens":false}`},
+		"/console/info":         {200, "application/json", `{"version":"v1","gated":false,"tokens":false,"logic":false}`},
 		"/console/app.js?x=y":   {200, "text/javascript; charset=utf-8", "import"},
 		"/console/console.html": {200, "text/html; charset=utf-8", "<title>signalbox console</title>"},
 	} {

@@ -3,6 +3,7 @@ import { Broker } from "./broker.js";
 import { Chat } from "./chat.js";
 import { problem } from "./dom.js";
 import { Live } from "./live.js";
+import { Logic } from "./logic.js";
 import { Rooms } from "./rooms.js";
 import { Publish, Stream, streams } from "./streams.js";
 import { runTabs } from "./tabs.js";
@@ -11,11 +12,14 @@ import { Text } from "./text.js";
 const place = (panel) => document.querySelector(`#${panel} .panes`);
 
 async function start() {
-  runTabs(document.getElementById("doors"));
   const res = await fetch("/console/info", { cache: "no-store" });
   if (!res.ok) throw new Error(res.status === 401 ? "You are signed out. Load the page again to sign in." : `The server answered ${res.status}.`);
   const info = await res.json();
   document.getElementById("logout").hidden = !info.gated;
+  const logic = document.getElementById("tab-logic");
+  if (info.logic) logic.hidden = false;
+  else logic.remove();
+  runTabs(document.getElementById("doors"));
 
   new Broker(place("broker"), "Pane A", info, { user: "1", to: "2" });
   new Broker(place("broker"), "Pane B", info, { user: "2", to: "1" });
@@ -27,6 +31,7 @@ async function start() {
   new Text(place("text"), "WebSocket B", info, { user: "2" });
   for (const kind of Object.values(streams)) new Stream(place("streams"), kind, info);
   new Publish(place("streams"));
+  if (info.logic) new Logic(place("logic"));
 
   document.documentElement.dataset.ready = "true"; // for the tests of this page
   await new Live(info).run();
