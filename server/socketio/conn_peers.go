@@ -43,7 +43,7 @@ func (c *conn) connect(p *packet) error {
 	}
 	peer := newPeer(c, name)
 	h := c.server.handlerOf(peer)
-	if recovers && h.Handler != nil && !h.momentary {
+	if recovers && (h.Handler != nil || c.server.library != nil) && !h.momentary {
 		if peer.shares = c.eio3; !c.eio3 {
 			c.server.recoveries.settle(peer)
 		}
@@ -187,8 +187,8 @@ func (c *conn) Closed(reason netconn.Reason) {
 	}
 	returns := c.mayReturn(reason)
 	for _, p := range peers {
-		if returns && p.goAway(c, text) {
-			continue
+		if returns && (reason != netconn.ReasonServerShutdown || p.library == nil) && p.goAway(c, text) {
+			continue // other nodes fetch it, but for the library's clients
 		}
 		p.detach(text)
 		c.remove(p)

@@ -30,6 +30,10 @@ type ServerAck = func(value json.RawMessage, attachments [][]byte)
 // for a client that was not let in.
 type LibrarySession interface {
 	app.Session
+	// Away tells that the client was cut, and may come back: the program hears that it is disconnected. It stays in its rooms.
+	Away(reason string)
+	// Return is Connect for a client that was away. It reports false where the program has not seen off the one that it was.
+	Return(payload json.RawMessage) bool
 	// Connect asks for the client to be let in: Accept or Refuse of the [Client] is the answer, at once or later. payload
 	// is what its CONNECT brought, nil without anything; it may alias a buffer. An error ends the connection.
 	Connect(payload json.RawMessage) error
@@ -51,11 +55,15 @@ type Client interface {
 	Connection() *engine.Session
 	// LibrarySession returns what keeps the client; nil in a namespace with a handler.
 	LibrarySession() LibrarySession
-	// Accept lets the client in: it is told that it is connected.
+	// Accept lets the client in: it is told that it is connected, one that is back behind what it missed.
 	Accept()
+	// Away reports whether the client was cut, and is not let in again yet.
+	Away() bool
 	// Refuse turns it away with a connect error. data is left out where it is nil.
 	Refuse(message string, data any)
-	// Queue queues a message that is written down already, and reports whether the client will get it.
+	// Deliver queues an event, also for a client that is away and may come back. Queue is for what is written down already. They
+	// report whether the client will get it.
+	Deliver(m *hub.Message) bool
 	Queue(m *wire.Message, volatile bool) bool
 	// Fail ends the connection because of a packet that cannot be decoded.
 	Fail(err error)
@@ -87,6 +95,9 @@ func (s *Server) ConnectTimeout() time.Duration { return s.cfg.ConnectTimeout }
 
 // Hub returns the hub that the clients are in.
 func (s *Server) Hub() *hub.Hub { return s.hub }
+
+// Recovers reports whether clients that are cut may come back, in some namespaces at least.
+func (s *Server) Recovers() bool { return s.recoveries != nil }
 
 // Handles reports whether a namespace has a handler.
 func (s *Server) Handles(namespace string) bool {

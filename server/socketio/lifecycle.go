@@ -97,6 +97,8 @@ func (p *peer) Accept() {
 	if p.step(asked, attached) {
 		p.enter(hub.EverybodyRoom(p.name))
 		p.open()
+	} else if p.stay != nil {
+		p.stay.readmit(p)
 	}
 }
 

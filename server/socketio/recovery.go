@@ -132,6 +132,9 @@ type stay struct {
 	absence int    // how often it was away
 	reason  string // why
 	kept    int    // bytes that wait for a client that arrives; -1: there were too many
+	// returning is set while the library looks at the client again, which is away until it lets it in; offset is what that got last.
+	returning bool
+	offset    string
 }
 
 // settle gives the peer of a client that is not known what it keeps.
@@ -287,10 +290,11 @@ func (p *peer) goAway(c *conn, reason string) bool {
 		p.mu.Unlock()
 		return true // it has come back already
 	}
-	if s.away || s.arriving() {
+	if s.away && !s.returning || s.arriving() {
 		p.mu.Unlock()
 		return true
 	}
+	s.returning = false
 	if p.status() != connected {
 		p.mu.Unlock()
 		return false
@@ -305,6 +309,9 @@ func (p *peer) goAway(c *conn, reason string) bool {
 		c.server.log.LogAttrs(context.Background(), slog.LevelDebug, "session away",
 			slog.String("namespace", p.name), slog.String("sid", p.ID()), slog.String("reason", reason))
 		s.store.Crowd(address, c.server.conns.ConnectionsFrom(c.session.RemoteAddr())-1) // this one is still among them
+		if p.library != nil {
+			p.library.Away(reason)
+		}
 	}
 	return away
 }
@@ -375,7 +382,11 @@ func (c *conn) takeOver(namespace, pid, offset string, payload []byte) (p *peer,
 		return nil, 0, recovery.ErrToken // the one that has another may still come
 	}
 	old := p.conn()
-	missed, err = s.moveLocked(p, c, offset)
+	if p.library != nil {
+		err = s.askLocked(p, c, offset, payload)
+	} else {
+		missed, err = s.moveLocked(p, c, offset)
+	}
 	if err == recovery.ErrUnknown {
 		return nil, 0, err
 	}
@@ -449,6 +460,65 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 	}
 	_ = c.send(connectPacket(p.name, p.ID(), s.pid()))
 	return len(messages), nil
+}
+
+// askLocked gives a peer of the library the connection c, and asks the program whether it goes on with it. handling is held.
+func (s *stay) askLocked(p *peer, c *conn, offset string, payload []byte) error {
+	p.mu.Lock()
+	if p.status() != connected || s.returning {
+		p.mu.Unlock()
+		return recovery.ErrUnknown
+	}
+	if _, err := s.session.Missed(offset, c.server.outboxBytes); err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	if !s.session.Back() {
+		p.mu.Unlock()
+		return recovery.ErrUnknown // its time is over at this moment
+	}
+	open := !s.away
+	s.away, s.returning, s.offset = true, true, offset
+	p.link.Store(c)
+	c.mu.Lock()
+	c.peers = append(c.peers, p)
+	c.mu.Unlock()
+	p.mu.Unlock()
+	if open {
+		p.library.Away("transport close")
+	}
+	if !p.library.Return(payload) {
+		c.remove(p)
+		return recovery.ErrPosition // it ends: nobody knows what the program makes of it
+	}
+	return nil
+}
+
+// readmit lets in a client of the library that is back.
+func (s *stay) readmit(p *peer) {
+	p.mu.Lock()
+	if !s.returning || p.status() != connected {
+		p.mu.Unlock()
+		return
+	}
+	c := p.conn()
+	messages, err := s.session.Missed(s.offset, c.server.outboxBytes)
+	s.returning = false
+	if err != nil { // more has come meanwhile than is kept
+		p.mu.Unlock()
+		p.Cut()
+		return
+	}
+	s.away = false
+	for _, m := range messages {
+		_ = c.send(m) // an ended connection is told through Closed
+	}
+	_ = c.send(connectPacket(p.name, p.ID(), s.pid()))
+	p.mu.Unlock()
+	c.inNamespace()
+	if c.closing.Load() { // it ended meanwhile, and did not see that the client is back
+		p.goAway(c, "transport close")
+	}
 }
 
 // withoutSecret returns the payload of a CONNECT without what recovery reads there.

@@ -87,7 +87,7 @@ func (a *adapter) AddAll(id sio.SocketId, rooms *types.Set[sio.Room]) {
 	for _, room := range rooms.Keys() {
 		address := hub.NamespaceRoom(a.name, string(room))
 		created := a.ListenerCount("create-room") > 0 && (h.Count(address) == 0 || string(room) == string(id))
-		if !h.Join(s.client.Member(), address) && string(room) != string(id) {
+		if !h.Join(s.client.Member(), address) && string(room) != string(id) && !s.isReturning() {
 			continue
 		}
 		if created {
@@ -115,7 +115,8 @@ func (a *adapter) left(id sio.SocketId, room sio.Room, others int) {
 	}
 }
 
-// DelAll is called when a socket is gone, or was refused by a middleware.
+// DelAll is called when a socket is gone, or was refused by a middleware. A client that was cut and may come back stays in the hub's
+// rooms.
 func (a *adapter) DelAll(id sio.SocketId) {
 	s := a.session(id)
 	if s == nil {
@@ -123,7 +124,11 @@ func (a *adapter) DelAll(id sio.SocketId) {
 	}
 	a.asked.Delete(id)
 	for _, room := range a.libraryNames(s.roomsNow()) {
-		a.Del(id, room)
+		if !s.client.Away() {
+			a.Del(id, room)
+		} else if string(room) != string(id) {
+			a.left(id, room, a.lib.server.Hub().Count(hub.NamespaceRoom(a.name, string(room)))-1)
+		}
 	}
 	a.left(id, sio.Room(id), 0)
 	s.left()
@@ -162,7 +167,9 @@ func (a *adapter) addresses(rooms *types.Set[sio.Room]) (addresses []hub.Room) {
 func (a *adapter) Sockets(rooms *types.Set[sio.Room]) *types.Set[sio.SocketId] {
 	ids := types.NewSet[sio.SocketId]()
 	for _, c := range a.lib.server.Select(a.name, hub.Selection{Rooms: a.addresses(rooms)}) {
-		ids.Add(sio.SocketId(c.ID()))
+		if !c.Away() {
+			ids.Add(sio.SocketId(c.ID()))
+		}
 	}
 	return ids
 }
@@ -198,9 +205,18 @@ func (a *adapter) Sids() *types.Map[sio.SocketId, *types.Set[sio.Room]] {
 	return sids
 }
 
-// PersistSession and RestoreSession belong to the library's connection state recovery, which is refused.
+// PersistSession does nothing: the client stays in its rooms, and the session has what the program keeps with it.
 func (a *adapter) PersistSession(*sio.SessionToPersist) {}
 
-func (a *adapter) RestoreSession(sio.PrivateSessionId, string) (*sio.Session, error) {
-	return nil, nil
+// RestoreSession returns what the library needs to go on with a client that is back, see [session.Return]. What it missed is
+// seen to by package socketio.
+func (a *adapter) RestoreSession(pid sio.PrivateSessionId, _ string) (*sio.Session, error) {
+	s := a.session(sio.SocketId(pid))
+	if s == nil || !s.isReturning() {
+		return nil, nil
+	}
+	return &sio.Session{SessionToPersist: &sio.SessionToPersist{
+		Sid: sio.SocketId(pid), Pid: pid, Data: s.Data(),
+		Rooms: types.NewSet(a.libraryNames(s.client.Member().Rooms())...),
+	}}, nil
 }

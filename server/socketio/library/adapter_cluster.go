@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"signalbox/server/hub"
 	"signalbox/server/socketio"
+	"signalbox/server/wire"
 )
 
 // This file is the part of the library's Adapter that reaches every server of the cluster, unless Flags.Local is set.
@@ -79,8 +81,12 @@ func (a *adapter) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
 		a.lib.server.Send(a.selection(opts), m, ok)
 		return
 	}
-	a.broadcast(packet, m, opts, "", nil)
-	if ok {
+	ackID := ""
+	if packet.Id != nil { // one socket is asked for an answer
+		ackID = strconv.FormatUint(*packet.Id, 10)
+	}
+	a.broadcast(packet, m, opts, ackID, nil)
+	if ok && packet.Id == nil {
 		a.cluster().Emit(sel, m, nil)
 	}
 }
@@ -109,10 +115,13 @@ func (a *adapter) eventOf(packet *parser.Packet, opts *sio.BroadcastOptions) *hu
 func (a *adapter) broadcast(
 	packet *parser.Packet, m *hub.Message, opts *sio.BroadcastOptions, ackID string, each func(*sio.Socket),
 ) {
-	encoded := socketio.EncodeEvent(m, ackID)
+	var asking *wire.Message
+	if ackID != "" {
+		asking = socketio.EncodeEvent(m, ackID)
+	}
 	for _, c := range a.lib.server.Select(a.name, a.selection(opts)) {
 		s, _ := c.LibrarySession().(*session)
-		if s != nil {
+		if s != nil && !c.Away() {
 			sock := s.socket()
 			if notify := sock.NotifyOutgoingListeners(); len(sock.ListenersAnyOutgoing()) > 0 {
 				a.callBack(func() { notify(packet) })
@@ -121,7 +130,12 @@ func (a *adapter) broadcast(
 				each(sock)
 			}
 		}
-		c.Queue(encoded, m.Volatile)
+		switch {
+		case asking == nil:
+			c.Deliver(m)
+		case !c.Away():
+			c.Queue(asking, m.Volatile)
+		}
 	}
 }
 
@@ -136,7 +150,7 @@ func (a *adapter) FetchSockets(opts *sio.BroadcastOptions) func(func([]sio.Socke
 			}
 		} else {
 			for _, c := range a.lib.server.Select(a.name, a.selection(opts)) {
-				if s, ok := c.LibrarySession().(*session); ok {
+				if s, ok := c.LibrarySession().(*session); ok && !c.Away() {
 					sockets = append(sockets, s.socket())
 				}
 			}

@@ -218,7 +218,7 @@ func TestErrorOfAPacketThatCannotBeDecoded(t *testing.T) {
 	}
 }
 
-// Recovery is not there, and switching it on says so.
+// Recovery is the server's own, and switching it on in the library's options says so.
 func TestRecoveryIsRefused(t *testing.T) {
 	s, _ := newTestServer(t, nil)
 	defer func() {

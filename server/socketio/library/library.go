@@ -46,6 +46,10 @@ func New(s *socketio.Server, log *slog.Logger) (*Library, error) {
 		return nil, err
 	}
 	o := &options{ServerOptions: sio.DefaultServerOptions()}
+	if s.Recovers() {
+		o.recovery = new(sio.ConnectionStateRecovery)
+		o.recovery.SetSkipMiddlewares(true)
+	}
 	o.SetParser(codec{log})
 	o.SetAdapter(adapterBuilder{l})
 	o.SetConnectTimeout(connectTimeout)
@@ -69,13 +73,24 @@ func (l *Library) Server() *sio.Server { return l.io }
 // what is kept of a client that a middleware never answers.
 const connectTimeout = time.Hour
 
-// options are the library's, without what it cannot do here.
-type options struct{ *sio.ServerOptions }
+// options are the library's, but for its connection state recovery, which the server's own stands for.
+type options struct {
+	*sio.ServerOptions
+	recovery *sio.ConnectionStateRecovery // nil: it is off
+}
 
-// SetConnectionStateRecovery panics: the library would hand out ids for a recovery that never comes.
-func (*options) SetConnectionStateRecovery(r *sio.ConnectionStateRecovery) {
-	if r != nil {
-		panic("socketio: connection state recovery cannot be switched on in the library's options: it is not supported")
+func (o *options) GetRawConnectionStateRecovery() *sio.ConnectionStateRecovery { return o.recovery }
+func (o *options) ConnectionStateRecovery() *sio.ConnectionStateRecovery       { return o.recovery }
+
+// SetConnectionStateRecovery says whether middleware is skipped for clients that are back: yes, unless the program says no. It
+// panics where the server has no recovery: the library would hand out ids for one that never comes.
+func (o *options) SetConnectionStateRecovery(r *sio.ConnectionStateRecovery) {
+	switch {
+	case r == nil:
+	case o.recovery == nil:
+		panic("socketio: connection state recovery is switched on by the server's own setting, not by the library's options")
+	case r.GetRawSkipMiddlewares() != nil:
+		o.recovery.SetSkipMiddlewares(r.SkipMiddlewares())
 	}
 }
 
@@ -114,17 +129,23 @@ func (l *Library) nameSocket(sock *sio.Socket, next func(*sio.ExtendedError)) {
 		next(sio.NewExtendedError("Internal server error", nil))
 		return
 	}
+	l.name(sock, c)
+	next(nil)
+}
+
+// name makes a socket the one of a connection.
+func (l *Library) name(sock *sio.Socket, c *clientConn) {
 	*l.private.id(sock) = sio.SocketId(c.client.ID())
 	sock.StrictEventEmitter.EventEmitter = &socketEvents{session: c.session}
 	// The engine's copies of headers and query, which many clients have in common, in the place of this socket's own.
 	request, handshake := c.client.Connection().Request(), sock.Handshake()
 	handshake.Headers = map[string][]string(request.Header)
 	handshake.Query = map[string][]string(request.Query())
+	handshake.Auth = c.session.auth()
 	c.session.setSocket(sock)
 	if a, ok := sock.Nsp().Adapter().(*adapter); ok {
 		a.asked.Store(sock.Id(), c.session)
 	}
-	next(nil)
 }
 
 // find calls done with whether there is a namespace of that name, which it makes where a pattern or a function of the

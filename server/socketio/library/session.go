@@ -21,14 +21,22 @@ type session struct {
 	// Static after construction.
 	lib    *Library
 	client socketio.Client
-	conn   *clientConn
-
-	limit     *time.Timer   // for the program to answer; set by Connect
-	heard     chan struct{} // closed when the "connection" listeners have returned, or are waited for no longer
-	heardOnce sync.Once
 
 	mu sync.Mutex
 	// mu guards the following.
+	stay
+}
+
+// stay is a session's time with one Socket of the library. A client that was cut and is back has another one.
+type stay struct {
+	conn      *clientConn
+	limit     *time.Timer    // for the program to answer; set by Connect
+	heard     chan struct{}  // closed when the "connection" listeners have returned, or are waited for no longer
+	seenOff   chan struct{}  // closed when the library has forgotten the socket
+	said      map[string]any // by the client in its CONNECT
+	data      any            // what the program kept with the Socket before; nil for the first
+	returning bool           // there was one before
+	away      bool           // it was cut: the client may have another connection by now
 	sock      *sio.Socket
 	connected bool // the library has connected the socket
 	listening bool // the "connection" listeners have returned
@@ -39,9 +47,27 @@ type session struct {
 }
 
 func newSession(l *Library, c socketio.Client) *session {
-	s := &session{lib: l, client: c, heard: make(chan struct{})}
-	s.conn = &clientConn{client: c, session: s}
+	s := &session{lib: l, client: c}
+	s.stay = s.newStay()
 	return s
+}
+
+func (s *session) newStay() stay {
+	return stay{conn: &clientConn{client: s.client, session: s}, heard: make(chan struct{}), seenOff: make(chan struct{})}
+}
+
+// isReturning reports whether the client was cut and is back.
+func (s *session) isReturning() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.returning
+}
+
+// auth returns what the client said in its CONNECT.
+func (s *session) auth() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said
 }
 
 func (s *session) socket() *sio.Socket {
@@ -64,7 +90,9 @@ func (s *session) Connect(payload json.RawMessage) error {
 			return err
 		}
 	}
-	s.limit = time.AfterFunc(s.lib.server.ConnectTimeout(), s.giveUp)
+	s.mu.Lock()
+	s.limit, s.said = time.AfterFunc(s.lib.server.ConnectTimeout(), s.giveUp), auth
+	s.mu.Unlock()
 	defer s.recover()
 	s.lib.find(s.client.Namespace(), auth, func(ok bool) {
 		if ok {
@@ -79,8 +107,44 @@ func (s *session) Connect(payload json.RawMessage) error {
 // start has the library connect the client to its namespace: middleware is called.
 func (s *session) start(auth any) {
 	defer s.recover()
-	sio.NewClient(s.lib.io, s.conn)
-	s.conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: s.client.Namespace(), Data: auth})
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	sio.NewClient(s.lib.io, conn)
+	conn.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: s.client.Namespace(), Data: auth})
+}
+
+// Away implements [socketio.LibrarySession].
+func (s *session) Away(reason string) {
+	s.mu.Lock()
+	s.away = true
+	s.limit.Stop()
+	s.mu.Unlock()
+	s.Close(reason)
+}
+
+// Return implements [socketio.LibrarySession]: the library makes another Socket, with the id, data and rooms of the one before.
+func (s *session) Return(payload json.RawMessage) bool {
+	s.mu.Lock()
+	seenOff := s.seenOff
+	s.mu.Unlock()
+	select {
+	case <-seenOff:
+	case <-time.After(listenersWait):
+		return false
+	}
+	auth := map[string]any{}
+	if payload != nil && json.Unmarshal(payload, &auth) != nil {
+		return false
+	}
+	data := s.Data()
+	s.mu.Lock()
+	s.stay = s.newStay()
+	s.returning, s.data, s.said = true, data, auth
+	s.limit = time.AfterFunc(s.lib.server.ConnectTimeout(), s.giveUp)
+	s.mu.Unlock()
+	go s.start(map[string]any{"pid": s.client.ID(), "offset": "0"}) // ends with the listeners of "connection"
+	return true
 }
 
 // giveUp refuses a client that the program has not let in, or forgets one that has left meanwhile.
@@ -106,15 +170,21 @@ func (s *session) recover() {
 func (s *session) accept() {
 	s.mu.Lock()
 	s.connected = true
-	s.mu.Unlock()
+	named, conn := s.sock != nil, s.conn
 	s.limit.Stop()
+	s.mu.Unlock()
+	if !named { // middleware was skipped
+		if sock, ok := s.lib.namespace(s.client.Namespace()).nsp.Sockets().Load(sio.SocketId(s.client.ID())); ok {
+			s.lib.name(sock, conn)
+		}
+	}
 	s.client.Accept()
 }
 
 func (s *session) isConnected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.connected
+	return s.connected && !s.away
 }
 
 // introduced runs when the "connection" listeners have returned.
@@ -122,8 +192,8 @@ func (s *session) introduced() {
 	s.mu.Lock()
 	s.listening = true
 	ended, reason := s.ended, s.reason
+	s.hearLocked()
 	s.mu.Unlock()
-	s.heardOnce.Do(func() { close(s.heard) })
 	if ended {
 		s.disconnected(reason)
 	}
@@ -149,7 +219,12 @@ func (s *session) Close(reason string) {
 
 // disconnected tells the library that the connection has ended: its listeners hear of it, with the socket's rooms still
 // there.
-func (s *session) disconnected(reason string) { s.conn.Emit("close", reason, "") }
+func (s *session) disconnected(reason string) {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	conn.Emit("close", reason, "")
+}
 
 // forget has the library forget a socket that it has not connected.
 func (s *session) forget() {
@@ -163,7 +238,11 @@ func (s *session) forget() {
 func (s *session) left() {
 	s.mu.Lock()
 	refused := !s.connected
-	s.rooms, s.forgotten = nil, true
+	s.rooms = nil
+	if !s.forgotten {
+		s.forgotten = true
+		close(s.seenOff)
+	}
 	s.mu.Unlock()
 	if refused {
 		s.disconnected("") // the library's Client ends
@@ -185,17 +264,31 @@ const listenersWait = time.Second
 
 // await waits for the "connection" listeners: the library sends CONNECT before the program hears of the socket.
 func (s *session) await() {
+	s.mu.Lock()
+	heard := s.heard
+	s.mu.Unlock()
 	select {
-	case <-s.heard:
+	case <-heard:
 		return
 	default:
 	}
 	timer := time.NewTimer(listenersWait)
 	defer timer.Stop()
 	select {
-	case <-s.heard:
+	case <-heard:
 	case <-timer.C:
-		s.heardOnce.Do(func() { close(s.heard) })
+		s.mu.Lock()
+		s.hearLocked()
+		s.mu.Unlock()
+	}
+}
+
+// hearLocked ends the wait for the "connection" listeners.
+func (s *session) hearLocked() {
+	select {
+	case <-s.heard:
+	default:
+		close(s.heard)
 	}
 }
 
@@ -282,10 +375,13 @@ func (s *session) Leave(rooms []string) {
 
 // Data implements [socketio.LibrarySession].
 func (s *session) Data() any {
-	if sock := s.socket(); sock != nil {
+	s.mu.Lock()
+	sock, data := s.sock, s.data
+	s.mu.Unlock()
+	if sock != nil {
 		return sock.Data()
 	}
-	return nil
+	return data
 }
 
 // roomsNow returns the rooms that the client is in, for the library that still knows it.
