@@ -153,12 +153,16 @@ func startCluster(t *testing.T, settings ...string) (*redistest.Server, []*proce
 	t.Helper()
 	redistest.NeedReal(t)
 	r := redistest.Start(t)
-	settings = append([]string{"REDIS_URL=" + r.URL(), "JWT_SECRET=" + apiTestSecret, "LOG_FORMAT=json"}, settings...)
-	var nodes []*process
+	return r, startNodes(t, r.URL(), settings...)
+}
+
+// startNodes starts three servers on a Redis.
+func startNodes(t *testing.T, url string, settings ...string) (nodes []*process) {
+	settings = append([]string{"REDIS_URL=" + url, "JWT_SECRET=" + apiTestSecret, "LOG_FORMAT=json"}, settings...)
 	for range 3 {
 		nodes = append(nodes, startProcess(t, settings...))
 	}
-	return r, nodes
+	return nodes
 }
 
 func to(user int) map[string]any { return map[string]any{"recipientUserId": user, "n": user} }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"signalbox/store/redis/redistest"
 )
 
 // roamer is a client with recovery that goes from server to server.
@@ -151,10 +153,17 @@ func sending(t *testing.T, nodes []*process, pause time.Duration) (stop func() [
 
 // TestClientsComeBackAtOtherServers has a client go from server to server while people on all of them send to it.
 func TestClientsComeBackAtOtherServers(t *testing.T) {
-	for _, mode := range []string{"classic", "sharded"} {
-		t.Run(mode, func(t *testing.T) {
+	redistest.NeedReal(t)
+	for name, url := range map[string]func(t *testing.T) string{
+		"classic": func(t *testing.T) string { return redistest.Start(t).URL() },
+		"sharded": func(t *testing.T) string { return redistest.Start(t).URL() },
+		// Each channel has a mark of its own: they come over several connections.
+		"sharded redis cluster": func(t *testing.T) string { return redistest.StartCluster(t, 3, false).URL() },
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, nodes := startCluster(t, "RECOVERY=true", "REDIS_MODE="+mode, "LOG_LEVEL=debug")
+			mode, _, _ := strings.Cut(name, " ")
+			nodes := startNodes(t, url(t), "RECOVERY=true", "REDIS_MODE="+mode, "LOG_LEVEL=debug")
 			bob := nodes[2].sio(t)
 			bob.login("bob", "tea")
 			r := &roamer{t: t, next: make(map[int]int)}
