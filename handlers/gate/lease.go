@@ -139,6 +139,14 @@ func (s *requiredSession) Pack() json.RawMessage {
 	return b
 }
 
+// Kept implements [app.Keeper].
+func (s *requiredSession) Kept() int {
+	if k, ok := s.inner.(app.Keeper); ok {
+		return k.Kept()
+	}
+	return 0
+}
+
 // Landed implements [app.Lander].
 func (s *requiredSession) Landed() {
 	if l, ok := s.inner.(app.Lander); ok {

@@ -112,6 +112,9 @@ func (d *door) Resume(p app.Peer, hs app.Handshake, state json.RawMessage) (app.
 	return s, nil
 }
 
+// Kept implements [app.Keeper].
+func (s *session) Kept() int { return len(s.socket.Data()) }
+
 // Landed implements [app.Lander].
 func (s *session) Landed() {
 	if l, ok := s.inner.(app.Lander); ok {

@@ -126,6 +126,9 @@ type Packer interface {
 // what it sends it now comes behind all that was missed.
 type Lander interface{ Landed() }
 
+// Keeper is a [Session] that keeps much for its client, so many bytes, which RECOVERY_BYTES counts while the client is away.
+type Keeper interface{ Kept() int }
+
 // ReasonMoved is the reason of a client that goes on at another node: nobody is told that it has left.
 const ReasonMoved = "moved"
 

@@ -189,6 +189,7 @@ func (s *textStay) send(p *textPeer, text []byte) bool {
 
 // goAway keeps a peer whose connection ws has ended. It reports false where the client has left, or must leave.
 func (s *textStay) goAway(p *textPeer, ws socket, reason conn.Reason) bool {
+	kept := p.member.Bytes()
 	p.mu.Lock()
 	if p.ws != ws {
 		p.mu.Unlock()
@@ -211,7 +212,7 @@ func (s *textStay) goAway(p *textPeer, ws socket, reason conn.Reason) bool {
 		if p.status() == opened {
 			s.absence++
 			absence, text := s.absence, reason.String()
-			s.away = s.session.Away(s.network(), func(why recovery.Ended) { s.expired(p, absence, why, text) })
+			s.away = s.session.Away(s.network(), kept, func(why recovery.Ended) { s.expired(p, absence, why, text) })
 			away = s.away
 		}
 	}

@@ -197,6 +197,7 @@ func (s *streamStay) goAway(p *streamPeer, reason conn.Reason) bool {
 	if p.server.absent.ended(p) {
 		return false // its client may have come back already
 	}
+	kept := p.member.Bytes()
 	p.mu.Lock()
 	if p.status() != opened {
 		p.mu.Unlock()
@@ -204,7 +205,7 @@ func (s *streamStay) goAway(p *streamPeer, reason conn.Reason) bool {
 	}
 	network := remote.Network(s.addr).String()
 	p.server.absent.add(p)
-	away := s.session.Away(network, func(recovery.Ended) { p.end(reason.String()) })
+	away := s.session.Away(network, kept, func(recovery.Ended) { p.end(reason.String()) })
 	s.away = away
 	p.mu.Unlock()
 	if away {

@@ -81,6 +81,17 @@ func (m *Member) Away() bool {
 	return ok && a.Away()
 }
 
+// Bytes returns about what the member's rooms take.
+func (m *Member) Bytes() (n int) {
+	for _, r := range m.Rooms() {
+		n += len(r.Name) + membershipBytes
+	}
+	return n
+}
+
+// membershipBytes is what being in a room takes beside its name.
+const membershipBytes = 96
+
 // AwayIn returns the ids of the members of a room that are away.
 func (h *Hub) AwayIn(r Room) (ids []string) {
 	for _, m := range h.Members(r) {

@@ -22,6 +22,7 @@ type absence struct {
 	element *list.Element // in [Store.away]; nil: it is not away
 	until   time.Time
 	from    string // the client's address
+	kept    int    // bytes that others keep for it meanwhile
 	ended   func(Ended)
 	closed  bool
 }
@@ -38,9 +39,9 @@ func tell(ends []end) {
 	}
 }
 
-// Away begins a session's time away. ended is called once where it is over before Back or Close, without a lock and never by
+// Away begins a session's time away, in which others keep so many bytes for it. ended is called once where it is over before Back or Close, without a lock and never by
 // Away itself. It reports false where sessions are not kept any more.
-func (s *Session) Away(address string, ended func(Ended)) bool {
+func (s *Session) Away(address string, kept int, ended func(Ended)) bool {
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -48,7 +49,8 @@ func (s *Session) Away(address string, ended func(Ended)) bool {
 		return false
 	}
 	s.element = st.away.PushBack(s)
-	s.until, s.from, s.ended = time.Now().Add(st.cfg.Time), address, ended
+	s.until, s.from, s.kept, s.ended = time.Now().Add(st.cfg.Time), address, kept, ended
+	st.bytes += int64(kept)
 	if st.cfg.PerAddress > 0 {
 		st.from[address] = append(st.from[address], s)
 	}
@@ -92,6 +94,7 @@ func (s *Store) backLocked(session *Session) {
 	}
 	s.away.Remove(session.element)
 	session.element, session.ended = nil, nil
+	s.bytes -= int64(session.kept)
 	if s.cfg.PerAddress > 0 {
 		rest := slices.DeleteFunc(s.from[session.from], func(o *Session) bool { return o == session })
 		if s.from[session.from] = rest; len(rest) == 0 {

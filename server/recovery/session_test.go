@@ -163,7 +163,7 @@ func TestBytesComeBack(t *testing.T) {
 				e, _ := add(s, fmt.Sprint((i+j)%7), strings.Repeat("x", 500))
 				session.Note(e)
 			}
-			session.Away(fmt.Sprint(i%2), func(why Ended) { ended = append(ended, why) })
+			session.Away(fmt.Sprint(i%2), 10, func(why Ended) { ended = append(ended, why) })
 			s.Crowd(fmt.Sprint(i%2), 1)
 			if stats := s.Stats(); stats.Bytes > 100_000 || stats.Away > 4 {
 				t.Fatalf("stats = %+v", stats)

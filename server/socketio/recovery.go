@@ -285,6 +285,7 @@ func (p *peer) goAway(c *conn, reason string) bool {
 	if s == nil {
 		return false
 	}
+	kept := p.member.Bytes()
 	p.mu.Lock()
 	if p.conn() != c {
 		p.mu.Unlock()
@@ -301,7 +302,10 @@ func (p *peer) goAway(c *conn, reason string) bool {
 	}
 	s.absence++
 	absence, address := s.absence, c.network()
-	s.away = s.session.Away(address, func(why recovery.Ended) { p.expired(absence, why) })
+	if k, ok := p.session.(app.Keeper); ok {
+		kept += k.Kept()
+	}
+	s.away = s.session.Away(address, kept, func(why recovery.Ended) { p.expired(absence, why) })
 	s.reason = reason
 	away := s.away
 	p.mu.Unlock()

@@ -412,16 +412,24 @@ func TestRecoveryBounds(t *testing.T) {
 		messages int
 		failed   string
 		ended    string
+		rooms    int
 	}{
-		"a room over a quarter":          {recovering(func(r *Recovery) { r.Bytes = 40_000 }), 1, 20, "trimmed", ""},
-		"more than the outbox":           {recovering(), 1, 30, "too much", ""},
-		"sessions over the bytes":        {recovering(func(r *Recovery) { r.Bytes = 2000 }), 4, 0, "unknown", "bytes"},
-		"more than one address may have": {recovering(func(r *Recovery) { r.PerAddress = 2 }), 3, 0, "unknown", "address"},
+		"a room over a quarter":          {recovering(func(r *Recovery) { r.Bytes = 40_000 }), 1, 20, "trimmed", "", 0},
+		"more than the outbox":           {recovering(), 1, 30, "too much", "", 0},
+		"sessions over the bytes":        {recovering(func(r *Recovery) { r.Bytes = 2000 }), 4, 0, "unknown", "bytes", 0},
+		"rooms over the bytes":           {recovering(func(r *Recovery) { r.Bytes = 4000 }), 2, 0, "unknown", "bytes", 20},
+		"more than one address may have": {recovering(func(r *Recovery) { r.PerAddress = 2 }), 3, 0, "unknown", "address", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var s *Server
-				h := functions{connect: func(p app.Peer, _ app.Handshake) error { s.hub.Join(p.Member(), recoveryRoom); return nil }}
+				h := functions{connect: func(p app.Peer, _ app.Handshake) error {
+					s.hub.Join(p.Member(), recoveryRoom)
+					for i := range c.rooms {
+						s.hub.Join(p.Member(), hub.Room{Kind: hub.KindUser, Name: fmt.Sprint(i, strings.Repeat("x", 50))})
+					}
+					return nil
+				}}
 				cfg := Config{Recovery: c.recovery}
 				cfg.Conn.OutboxBytes, cfg.Conn.MaxConnectionsPerIP = 25_000, c.recovery.PerAddress
 				inBubble(t, map[string]app.Handler{"/": h}, cfg, func(server *Server, dial func() *client) {
