@@ -15,6 +15,8 @@ import (
 
 // memoryStore keeps notices as a file does.
 type memoryStore struct {
+	deleted chan string // nil: nobody looks
+
 	mu   sync.Mutex
 	kept map[string]router.Notice
 }
@@ -30,9 +32,14 @@ func (s *memoryStore) Put(n router.Notice, done func(error)) {
 
 func (s *memoryStore) Delete(ids ...string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, id := range ids {
 		delete(s.kept, id)
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		if s.deleted != nil {
+			s.deleted <- id
+		}
 	}
 }
 
@@ -66,7 +73,7 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 		}
 		same(w, r, `{"user":"7"}`)
 	})
-	store := &memoryStore{kept: make(map[string]router.Notice)}
+	store := &memoryStore{kept: make(map[string]router.Notice), deleted: make(chan string, 10)}
 	url, h, _ := serve(t, Options{URL: b.web.URL, OutsideOptions: router.OutsideOptions{
 		Notices: router.NewNotices(router.NoticeOptions{Store: store, Log: quiet})}})
 	gone, stays, refused := testkit.Dial(t, url), testkit.Dial(t, url), testkit.Dial(t, url)
@@ -74,7 +81,8 @@ func TestOneDisconnectForEveryConnect(t *testing.T) {
 	refused.Send("40/shop-closed,")
 	refused.Read()
 	gone.Send("41/game,")
-	waitFor(t, func() bool { return h.Stats().Notices.Sent == 1 && len(store.list()) == 1 })
+	<-store.deleted // of who was refused
+	<-store.deleted // of who is gone
 
 	// Another process finds what this one would have left behind.
 	left := store.list()
@@ -116,10 +124,13 @@ func TestNoticesAreToldAgain(t *testing.T) {
 	for _, id := range []string{"a1", "poison", "a2", "c1", "b1", "a3", "p2"} {
 		kept = append(kept, router.Notice{ID: id, Socket: id[:1], Since: time.Now(), Body: []byte(`{"id":"` + id + `"}`)})
 	}
+	store := &memoryStore{kept: make(map[string]router.Notice), deleted: make(chan string, 10)}
 	h := New(Options{URL: b.web.URL, Keys: mustKeys(t), OutsideOptions: router.OutsideOptions{Log: quiet,
-		Notices: router.NewNotices(router.NoticeOptions{Log: quiet})}})
+		Notices: router.NewNotices(router.NoticeOptions{Store: store, Log: quiet})}})
 	h.Restore(kept)
-	waitFor(t, func() bool { return h.Stats().Notices.Sent == 5 })
+	for range 5 {
+		<-store.deleted
+	}
 	if s := h.Stats().Notices; s.Waiting != 2 {
 		t.Errorf("%d wait, want the poison and what is behind it", s.Waiting)
 	}

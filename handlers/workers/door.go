@@ -164,8 +164,8 @@ func (s *session) Answered(id uint64, args []json.RawMessage, attachments [][]by
 // Close implements [app.Session].
 func (s *session) Close(reason string) {
 	s.cancel()
-	s.worker.leave()
 	s.all.counters.here.Add(-1)
+	s.worker.leave()
 	if s.all.beat != nil {
 		s.all.beat.now()
 	}

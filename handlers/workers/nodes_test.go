@@ -22,11 +22,6 @@ func town(t testing.TB, o router.OutsideOptions, size int, adjust ...func(*worke
 	return nodes, cloud
 }
 
-func knows(t testing.TB, n *node, elsewhere int) {
-	t.Helper()
-	waitFor(t, "workers of other nodes", func() bool { return n.workers.Stats().Elsewhere == elsewhere })
-}
-
 // TestWorkersOfOtherNodes serve the sockets of all, in order, and another one takes over when they die.
 func TestWorkersOfOtherNodes(t *testing.T) {
 	nodes, _ := town(t, router.OutsideOptions{Timeout: patience, Retry: []string{"x"}}, 3)

@@ -62,7 +62,7 @@ type Workers struct {
 	mu sync.RWMutex
 	// mu guards the following.
 	list    []*worker     // those who have claimed something, here and at other nodes
-	changed chan struct{} // closed when somebody claims something
+	changed chan struct{} // closed when somebody claims something, or leaves
 	lost    time.Time     // when one left last, or the server started
 }
 
@@ -237,10 +237,8 @@ func (w *Workers) set(o *worker, claims []claim) {
 		w.list = slices.Delete(w.list, i, i+1)
 		w.lost = time.Now()
 	}
-	if len(claims) > 0 {
-		close(w.changed)
-		w.changed = make(chan struct{})
-	}
+	close(w.changed)
+	w.changed = make(chan struct{})
 	w.mu.Unlock()
 	w.Nudge()
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -141,24 +140,27 @@ func welcome(e envelope) string {
 	return fmt.Sprintf(`{"ack":[%d]}`, e.Seq)
 }
 
-func waitFor(t testing.TB, what string, done func() bool) {
+// knows waits until a node has so many workers of other nodes.
+func knows(t testing.TB, n *node, elsewhere int) {
 	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it did not come: %s", what)
-		}
+	await(t, n, func(s workers.Stats) bool { return s.Elsewhere == elsewhere })
+}
+
+func await(t testing.TB, n *node, is func(workers.Stats) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if !n.workers.Await(ctx, is) {
+		t.Fatalf("it stays as it is: %+v", n.workers.Stats())
 	}
 }
 
 // TestWorkerIsABackend: it lets clients in, answers their events with all that hooks may answer, and hears who has left.
 func TestWorkerIsABackend(t *testing.T) {
 	n := alone(t, router.OutsideOptions{Notices: router.NewNotices(router.NoticeOptions{Log: quiet}), Headers: []string{"host"}})
-	var mu sync.Mutex
-	var told []envelope
+	told := make(chan envelope, 10)
 	start(t, n, func(e envelope) string {
-		mu.Lock()
-		defer mu.Unlock()
-		told = append(told, e)
+		told <- e
 		switch {
 		case e.Type == "connect" && e.NS == "/shop-closed":
 			return `{"refuse":{"message":"closed","data":{"until":8}}}`
@@ -180,204 +182,14 @@ func TestWorkerIsABackend(t *testing.T) {
 	c.Send("40/shop-closed,")
 	c.Want(`44/shop-closed,{"data":{"until":8},"message":"closed"}`)
 	c.Send("41/game,")
-	waitFor(t, "the notice", func() bool { return n.workers.Stats().Notices.Sent == 1 })
-	mu.Lock()
-	defer mu.Unlock()
-	last := told[len(told)-1]
-	if last.Type != "disconnect" || last.Socket != sid || last.User != "42" || last.Reason != "client namespace disconnect" {
+	<-told
+	if e := <-told; e.Event != "move" || e.Seq != 1 || e.User != "42" || !e.Ack {
+		t.Errorf("told %+v", e)
+	}
+	<-told
+	<-told
+	if last := <-told; last.Type != "disconnect" || last.Socket != sid || last.User != "42" || last.Reason != "client namespace disconnect" {
 		t.Errorf("told %+v, want a disconnect of %s", last, sid)
-	}
-	if told[1].Event != "move" || told[1].Seq != 1 || told[1].User != "42" || !told[1].Ack {
-		t.Errorf("told %+v", told[1])
-	}
-}
-
-func TestWhoMayBeAWorker(t *testing.T) {
-	n := alone(t, router.OutsideOptions{})
-	refused := func(auth, want string) {
-		t.Helper()
-		c := testkit.Dial(t, n.url)
-		c.Send("40/backend," + auth)
-		c.Want(`44/backend,{"message":"` + want + `"}`)
-	}
-	w := connect(t, n)
-	for _, tc := range []struct{ argument, want string }{
-		{`{"events":["/game:*","/other:*"]}`, `"/other:*\" may not be claimed`}, {`{"events":["/*:*"]}`, "may not be claimed"},
-		{`{"events":["/backend:*"]}`, "not the application's"}, {`{"events":"/game:*"}`, "claim events by patterns"}, {`{}`, "claim events"},
-		{`{"events":["game"]}`, "has no event"},
-	} {
-		w.Send(`42/backend,1["handle",` + tc.argument + `]`)
-		if got := w.Read(); !strings.Contains(got, tc.want) || !strings.Contains(got, `"ok":false`) {
-			t.Errorf("handle %s = %s, want %s", tc.argument, got, tc.want)
-		}
-	}
-	w.Send(`42/backend,2["handle"]`, `42/backend,3["other"]`, `42/backend,4["rooms",{"kind":"room"}]`)
-	for _, want := range []string{`"ok":false`, "unknown event", `43/backend,4[{"called":"rooms","body":{"kind":"room"}}]`} {
-		if got := w.Read(); !strings.Contains(got, want) {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-	for range 5 {
-		refused(`{"key":"wrong"}`, "wrong key")
-	}
-	for _, auth := range []string{`{"key":"wrong"}`, `{"key":"` + key + `"}`} {
-		refused(auth, "too many wrong keys from this address: wait a minute")
-	}
-	if s := n.workers.Stats(); s.Refused != 7 || s.Here != 1 {
-		t.Errorf("stats %+v, want 7 refused and 1 here", s)
-	}
-}
-
-// TestOrderOverManySockets: each socket's events come one at a time, in order and without a gap, also while its worker
-// changes.
-func TestOrderOverManySockets(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: patience})
-	const sockets, events = 20, 40
-	var mu sync.Mutex
-	seen, by := make(map[string]int), make(map[string]map[int]bool)
-	answer := func(number int) func(envelope) string {
-		return func(e envelope) string {
-			mu.Lock()
-			defer mu.Unlock()
-			if e.Type == "event" {
-				if seen[e.Socket]++; e.Seq != seen[e.Socket] || string(e.Args[0]) != strconv.Itoa(e.Seq) {
-					t.Errorf("%s: seq %d with %s, want %d", e.Socket, e.Seq, e.Args[0], seen[e.Socket])
-				}
-				if by[e.Socket] == nil {
-					by[e.Socket] = make(map[int]bool)
-				}
-				by[e.Socket][number] = true
-			}
-			return welcome(e)
-		}
-	}
-	start(t, n, answer(1), "/game:*")
-	start(t, n, answer(2), "/game:*")
-	clients := make([]*testkit.Wire, sockets)
-	for i := range clients {
-		clients[i] = testkit.Dial(t, n.url)
-		clients[i].Join("/game", "")
-	}
-	var done sync.WaitGroup
-	half := make(chan struct{})
-	for i, c := range clients {
-		done.Go(func() {
-			for e := 1; e <= events; e++ {
-				if e == events/2 && i == 0 {
-					close(half)
-				}
-				c.Send(fmt.Sprintf(`42/game,%d["x",%d]`, e, e))
-			}
-			for e := 1; e <= events; e++ {
-				c.Want(fmt.Sprintf(`43/game,%d[%d]`, e, e))
-			}
-		})
-	}
-	<-half
-	start(t, n, answer(3), "/game:*")
-	done.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	used := make(map[int]bool)
-	for _, workers := range by {
-		for number := range workers {
-			used[number] = true
-		}
-	}
-	if len(used) != 3 {
-		t.Errorf("workers %v were used, want three", used)
-	}
-	changed := 0
-	for _, workers := range by {
-		if len(workers) > 2 {
-			t.Errorf("a socket had %d workers, want two at most", len(workers))
-		} else if len(workers) == 2 {
-			changed++
-		}
-	}
-	if changed == sockets {
-		t.Error("every socket changed its worker when one came")
-	}
-}
-
-// TestWorkerDies with events out: their callbacks hear so, or the next worker gets them where they are named. What comes then
-// is the next one's.
-func TestWorkerDies(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: patience, Retry: []string{"pay"}})
-	got := make(chan envelope, 10)
-	first := start(t, n, func(e envelope) string {
-		if e.Type == "connect" {
-			return `{}`
-		}
-		got <- e
-		return ""
-	}, "/game:*")
-	a, b := testkit.Dial(t, n.url), testkit.Dial(t, n.url)
-	a.Join("/game", "")
-	b.Join("/game", "")
-	a.Send(`42/game,1["pay"]`)
-	b.Send(`42/game,1["say"]`, `42/game,2["again"]`)
-	ids := map[string]string{}
-	for range 2 {
-		e := <-got
-		ids[e.Event] = e.ID
-	}
-	again := make(chan envelope, 10)
-	start(t, n, func(e envelope) string {
-		again <- e
-		return `{"ack":["second"]}`
-	}, "/game:*")
-	first.Cut()
-	b.Want(`43/game,1[{"ok":false,"error":"unavailable"}]`, `43/game,2["second"]`)
-	a.Want(`43/game,1["second"]`)
-	for range 2 {
-		if e := <-again; e.Event == "pay" && e.ID != ids["pay"] {
-			t.Errorf("pay came again as %s, want %s", e.ID, ids["pay"])
-		}
-	}
-	if s := n.workers.Stats(); s.Died != 2 || s.Retried != 1 || s.Out != 0 {
-		t.Errorf("stats %+v, want 2 died, 1 retried, none out", s)
-	}
-}
-
-// TestNumbersWithoutAWorker: events that nobody was sent leave no gap.
-func TestNumbersWithoutAWorker(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: 50 * time.Millisecond, ConnectWait: patience})
-	first := start(t, n, func(envelope) string { return `{}` }, "/game:*")
-	c := testkit.Dial(t, n.url)
-	c.Join("/game", "")
-	first.Cut()
-	waitFor(t, "its end", func() bool { return n.workers.Stats().Here == 0 })
-	for range 3 {
-		c.Send(`42/game,1["x"]`)
-		c.Want(`43/game,1[{"ok":false,"error":"unavailable"}]`)
-	}
-	w := connect(t, n)
-	claim(t, w, "/game:*")
-	c.Send(`42/game,["x"]`)
-	if got := w.Read(); !strings.Contains(got, `"seq":1,`) {
-		t.Errorf("told %s, want number 1", got)
-	}
-}
-
-// TestWorkerThatNeverAnswers is asked last, until it says something.
-func TestWorkerThatNeverAnswers(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: 100 * time.Millisecond})
-	start(t, n, func(e envelope) string {
-		if e.Type == "connect" {
-			return `{}`
-		}
-		return ""
-	}, "/game:*")
-	c := testkit.Dial(t, n.url)
-	c.Join("/game", "")
-	c.Send(`42/game,1["x"]`)
-	c.Want(`43/game,1[{"ok":false,"error":"unavailable"}]`)
-	start(t, n, welcome, "/game:*")
-	c.Send(`42/game,2["x"]`, `42/game,3["x"]`)
-	c.Want(`43/game,2[2]`, `43/game,3[3]`)
-	if s := n.workers.Stats(); s.Late != 1 || s.Out != 0 {
-		t.Errorf("stats %+v, want 1 late, none out", s)
 	}
 }
 
@@ -410,121 +222,4 @@ func TestNonsense(t *testing.T) {
 	c.Send(`42/game,2["x"]`)
 	w.Send("43/backend," + ask() + `[{"results":[{"ack":["fine"]},{"more":1}]}]`)
 	c.Want(`43/game,2["fine"]`)
-}
-
-// TestSoMuchIsOutAtOnce: the rest waits, and comes when there is room.
-func TestSoMuchIsOutAtOnce(t *testing.T) {
-	n := serve(t, router.OutsideOptions{Timeout: patience}, nil, hub.New(), func(o *workers.Options) { o.MaxOutBytes = 100 << 10 })
-	release, has := make(chan struct{}), make(chan struct{})
-	var first sync.Once
-	start(t, n, func(e envelope) string {
-		if e.Type == "event" {
-			first.Do(func() {
-				close(has)
-				<-release
-			})
-		}
-		return welcome(e)
-	}, "/game:*")
-	const clients = 20
-	var all []*testkit.Wire
-	for range clients {
-		c := testkit.Dial(t, n.url)
-		c.Join("/game", "")
-		all = append(all, c)
-	}
-	for _, c := range all {
-		c.Send(`42/game,1["x","` + strings.Repeat("x", 10<<10) + `"]`)
-	}
-	<-has
-	waitFor(t, "the rest waits", func() bool { s := n.workers.Stats(); return s.Out+s.Waiting == clients })
-	if s := n.workers.Stats(); s.Out != 9 {
-		t.Errorf("%d events of 10 KiB are out, want 9, which are less than 100 KiB", s.Out)
-	}
-	close(release)
-	for _, c := range all {
-		c.Want(`43/game,1[1]`)
-	}
-}
-
-// TestWorkerStartsAnew: nobody notices, where it does not take longer than an answer may.
-func TestWorkerStartsAnew(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: patience, Notices: router.NewNotices(router.NoticeOptions{Log: quiet})})
-	first := start(t, n, welcome, "/game:*")
-	c, leaves := testkit.Dial(t, n.url), testkit.Dial(t, n.url)
-	c.Join("/game", "")
-	leaves.Join("/game", "")
-	first.Cut()
-	waitFor(t, "its end", func() bool { return n.workers.Stats().Here == 0 })
-	c.Send(`42/game,1["x"]`)
-	leaves.Cut()
-	other := testkit.Dial(t, n.url)
-	other.Send(`40/game,`)
-	left := make(chan string, 10)
-	start(t, n, func(e envelope) string {
-		if e.Type == "disconnect" {
-			left <- e.Reason
-		}
-		return welcome(e)
-	}, "/game:*")
-	c.Want(`43/game,1[1]`)
-	other.Read()
-	if reason := <-left; reason != "transport close" && reason != "transport error" {
-		t.Errorf("left for %q", reason)
-	}
-}
-
-// TestFloodIsNotTheWorkers: a client that sends faster than the worker answers waits, and the worker has one of its events.
-func TestFloodIsNotTheWorkers(t *testing.T) {
-	n := alone(t, router.OutsideOptions{Timeout: patience})
-	release := make(chan struct{})
-	start(t, n, func(e envelope) string {
-		if e.Event == "flood" {
-			<-release
-		}
-		return welcome(e)
-	}, "/game:*")
-	c := testkit.Dial(t, n.url)
-	c.Join("/game", "")
-	for range 500 {
-		c.Send(`42/game,["flood"]`)
-	}
-	c.Send(`42/game,9["last"]`)
-	waitFor(t, "the client waits", func() bool { return n.router.Stats().Full > 0 })
-	if s := n.workers.Stats(); s.Out != 1 || s.Waiting != 0 {
-		t.Errorf("%d out and %d waiting, want one of one socket", s.Out, s.Waiting)
-	}
-	close(release)
-	c.Want(`43/game,9[501]`)
-}
-
-// TestCallsSideBySide: so many calls of the API and no more, and what waits for them holds up nothing else.
-func TestCallsSideBySide(t *testing.T) {
-	n := alone(t, router.OutsideOptions{})
-	release := make(chan struct{})
-	n.workers.SetCall(func(context.Context, string, json.RawMessage) json.RawMessage {
-		<-release
-		return json.RawMessage(`{"ok":true}`)
-	})
-	w := connect(t, n)
-	claim(t, w, "/game:*")
-	const most = 256
-	for i := range most {
-		w.Send(fmt.Sprintf(`42/backend,%d["emit",{}]`, 10+i))
-	}
-	w.Send(`42/backend,1000["emit",{}]`)
-	if got := w.Read(); !strings.HasPrefix(got, "43/backend,1000[") || !strings.Contains(got, "too_many_calls") {
-		t.Errorf("one more call = %s", got)
-	}
-	c := testkit.Dial(t, n.url)
-	c.Send("40/game,")
-	id, _, _ := strings.Cut(strings.TrimPrefix(w.Read(), "42/backend,"), "[")
-	w.Send("43/backend," + id + `[{"results":[{}]}]`)
-	c.Read()
-	close(release)
-	for range most {
-		if got := w.Read(); !strings.HasSuffix(got, `[{"ok":true}]`) {
-			t.Fatalf("a call = %s", got)
-		}
-	}
 }
