@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -227,9 +228,9 @@ var alerts = []alert{
 }
 
 // labelled adds instance and job to a series.
-func labelled(series string) (name, values string) {
+func labelled(series, instance string) (name, values string) {
 	name, values, _ = strings.Cut(series, "|")
-	const own = `instance="a:3000",job="signalbox"`
+	own := `instance="` + instance + `",job="signalbox"`
 	if head, tail, ok := strings.Cut(name, "{"); ok {
 		return head + "{" + own + "," + tail, values
 	}
@@ -242,9 +243,9 @@ func TestAlerts(t *testing.T) {
 	for _, m := range metrics(t) {
 		known[m.name], known[m.name+"_bucket"] = true, m.kind == "histogram"
 	}
-	var rules, tests strings.Builder
+	var rules, fires strings.Builder
+	var series []string
 	rules.WriteString("# Written by go test ./deploy -update.\ngroups:\n  - name: signalbox\n    rules:\n")
-	tests.WriteString("# Written by go test ./deploy -update; promtool test rules alerts_test.yaml\nrule_files: [alerts.yaml]\nevaluation_interval: 15s\ntests:\n")
 	for _, a := range alerts {
 		for _, name := range regexp.MustCompile(`\b(signalbox_\w+|process_\w+)`).FindAllString(a.expr, -1) {
 			if !known[name] {
@@ -253,31 +254,26 @@ func TestAlerts(t *testing.T) {
 		}
 		fmt.Fprintf(&rules, "      - alert: %s\n        expr: %s\n        for: %s\n        labels: {severity: %s}\n        annotations:\n          summary: %q\n          description: %q\n",
 			a.name, a.expr, a.wait, a.severity, a.summary, a.do)
-		for _, fires := range []bool{true, false} {
-			series := a.cause
-			if !fires {
-				series = a.calm
+		for instance, list := range map[string][]string{a.name: a.cause, "calm-" + a.name: a.calm} {
+			for _, one := range list {
+				name, values := labelled(one, instance)
+				series = append(series, fmt.Sprintf("      - {series: '%s', values: '%s'}\n", name, values))
 			}
-			fmt.Fprintf(&tests, "  - name: \"%s fires: %t\"\n    interval: 1m\n    input_series:\n", a.name, fires)
-			for _, s := range series {
-				name, values := labelled(s)
-				fmt.Fprintf(&tests, "      - {series: '%s', values: '%s'}\n", name, values)
-			}
-			fmt.Fprintf(&tests, "    alert_rule_test:\n      - eval_time: 30m\n        alertname: %s\n", a.name)
-			if !fires {
-				tests.WriteString("        exp_alerts: []\n")
-				continue
-			}
-			labels := "instance: \"a:3000\", job: signalbox, severity: " + a.severity
-			if a.labels != "" {
-				labels += ", " + a.labels
-			}
-			fmt.Fprintf(&tests, "        exp_alerts:\n          - exp_labels: {%s}\n            exp_annotations:\n              summary: %q\n              description: %q\n",
-				labels, a.summary, a.do)
 		}
+		labels := fmt.Sprintf("instance: %s, job: signalbox, severity: %s", a.name, a.severity)
+		if a.labels != "" {
+			labels += ", " + a.labels
+		}
+		fmt.Fprintf(&fires, "      - eval_time: 30m\n        alertname: %s\n        exp_alerts:\n          - exp_labels: {%s}\n"+
+			"            exp_annotations:\n              summary: %q\n              description: %q\n", a.name, labels, a.summary, a.do)
 	}
+	slices.Sort(series)
+	tests := "# Written by go test ./deploy -update; promtool test rules alerts_test.yaml\n" +
+		"# Each alert fires for the instance with its name, which has its cause, and for no other.\n" +
+		"rule_files: [alerts.yaml]\nevaluation_interval: 15s\ntests:\n  - interval: 1m\n    input_series:\n" +
+		strings.Join(series, "") + "    alert_rule_test:\n" + fires.String()
 	compare(t, "prometheus/alerts.yaml", rules.String())
-	compare(t, "prometheus/alerts_test.yaml", tests.String())
+	compare(t, "prometheus/alerts_test.yaml", tests)
 }
 
 // TestAlertsFire has promtool make the cause of each alert.
