@@ -52,9 +52,9 @@ type Config struct {
 	UpgradeTimeout time.Duration `env:"UPGRADE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a client to finish its upgrade from polling to websocket; then it stays on polling"`
 	WriteTimeout   time.Duration `env:"WRITE_TIMEOUT" default:"10s" min:"10ms" max:"24h" doc:"for a blocked write to make progress; then the client is disconnected"`
 
-	MaxPayloadBytes        Bytes   `group:"Limits" env:"MAX_PAYLOAD_BYTES" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
-	CompressBytes          Bytes   `env:"COMPRESS_BYTES" default:"0" min:"0" max:"1000000000" doc:"messages to websockets from this size on are compressed, for clients that offer permessage-deflate, as browsers do, and theirs may be compressed; 1024 is a good value. 0: none are"`
-	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
+	MaxPayloadBytes        Bytes   `group:"Limits" env:"MAX_PAYLOAD_BYTES" live:"true" default:"1000000" min:"1000" max:"1000000000" doc:"size of one message from a client, on both transports"`
+	CompressBytes          Bytes   `env:"COMPRESS_BYTES" live:"true" default:"0" min:"0" max:"1000000000" doc:"messages to websockets from this size on are compressed, for clients that offer permessage-deflate, as browsers do, and theirs may be compressed; 1024 is a good value. 0: none are"`
+	MaxOutboxBytes         Bytes   `env:"MAX_OUTBOX_BYTES" live:"true" default:"4194304" min:"10000" max:"1000000000" doc:"what may wait to be sent to one client; a client over it is disconnected"`
 	MaxConnections         int     `env:"MAX_CONNECTIONS" live:"true" default:"0" min:"0" max:"10000000" doc:"clients at the same time; 0: as many as the limit of open files (ulimit -n) allows, which holds in any case: less a twentieth for everything else, a client that polls takes three until it has upgraded, others one"`
 	MaxConnectionsPerIP    int     `env:"MAX_CONNECTIONS_PER_IP" live:"true" default:"0" min:"0" max:"10000000" doc:"clients at the same time from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`
 	HandshakesPerSecond    float64 `env:"HANDSHAKES_PER_SECOND" live:"true" default:"0" min:"0" max:"1000000" doc:"new connections per second from one address; 0: no limit. Behind a proxy set TRUSTED_PROXIES first"`

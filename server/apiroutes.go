@@ -65,6 +65,6 @@ func newAPI(o Options, door *socketio.Server, on *Server) *api.API {
 		Log:          o.Log,
 		Tracer:       o.Tracer,
 	})
-	on.OnReload(func(cfg config.Config) { a.SetKey(string(cfg.APIKey)) })
+	on.OnReload(func(cfg config.Config) { a.Set(string(cfg.APIKey), int64(cfg.MaxPayloadBytes)) })
 	return a
 }

@@ -129,11 +129,12 @@ func New(o Options) (*Server, error) {
 	s.api = newAPI(o, door, s)
 	s.doors = newDoors(o, door, metrics, s)
 	s.OnReload(func(cfg config.Config) {
-		door.Conns().SetLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond)
+		door.Conns().SetLimits(limits(cfg))
 		door.SetMaxEvents(cfg.MaxEventsPerSecond)
 		s.listener.SetMaxPerAddr(listenerOptions(cfg, 0, s.log).MaxPerAddr)
 	})
 	if o.Cluster != nil {
+		s.OnReload(func(cfg config.Config) { o.Cluster.SetMaxPayload(int(cfg.MaxPayloadBytes)) })
 		o.Cluster.Start(door)
 	}
 	if s.debug != nil {
@@ -144,19 +145,23 @@ func New(o Options) (*Server, error) {
 }
 
 func connConfig(cfg config.Config, log *slog.Logger) conn.Config {
+	c := limits(cfg)
+	c.PingInterval, c.PingTimeout, c.WriteTimeout = cfg.PingInterval, cfg.PingTimeout, cfg.WriteTimeout
+	c.ShutdownSpread = cfg.Spread()
+	c.MaxDescriptors = clientDescriptors(filesFor(cfg))
+	c.ClientIP = clientIP(proxiesOf(cfg))
+	c.Log = log
+	return c
+}
+
+// limits returns what of the connections may change while the server runs.
+func limits(cfg config.Config) conn.Config {
 	return conn.Config{
-		PingInterval:        cfg.PingInterval,
-		PingTimeout:         cfg.PingTimeout,
-		WriteTimeout:        cfg.WriteTimeout,
-		ShutdownSpread:      cfg.Spread(),
 		MaxPayloadBytes:     int64(cfg.MaxPayloadBytes),
 		CompressBytes:       int(cfg.CompressBytes),
 		OutboxBytes:         int(cfg.MaxOutboxBytes),
 		MaxConnections:      cfg.MaxConnections,
-		MaxDescriptors:      clientDescriptors(filesFor(cfg)),
 		MaxConnectionsPerIP: cfg.MaxConnectionsPerIP,
 		HandshakesPerSecond: cfg.HandshakesPerSecond,
-		ClientIP:            clientIP(proxiesOf(cfg)),
-		Log:                 log,
 	}
 }

@@ -56,7 +56,6 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 		Hub:                  o.Hub,
 		Recovery:             realtime.RecoveryStore(),
 		Mover:                realtime.Mover(),
-		OutboxBytes:          int(o.Config.MaxOutboxBytes),
 		MaxMessagesPerSecond: o.Config.MaxEventsPerSecond,
 		Log:                  o.Log,
 	})

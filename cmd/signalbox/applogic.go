@@ -83,7 +83,7 @@ func openLogic(
 	if cfg.WorkerKey != "" {
 		l.workers = workers.New(workers.Options{
 			OutsideOptions: l.outside(cfg), Key: string(cfg.WorkerKey), Allowed: claimable, Nodes: nodes,
-			MaxOutBytes: int(cfg.MaxOutboxBytes) / 8 * 7, // a worker that does not read must not be over what may wait for it
+			MaxOutBytes: workerBytes(cfg),
 		})
 		l.router.Route(router.RankWorker, l.workers, claimable...)
 	}
@@ -103,9 +103,13 @@ func (l *appLogic) reload(cfg config.Config) {
 	}
 	if l.workers != nil {
 		l.workers.SetKey(string(cfg.WorkerKey))
+		l.workers.SetMaxOut(workerBytes(cfg))
 		l.workers.SetTerms(terms(cfg))
 	}
 }
+
+// workerBytes is what one worker may have: a worker that does not read must not be over what may wait for it.
+func workerBytes(cfg config.Config) int { return int(cfg.MaxOutboxBytes) / 8 * 7 }
 
 // terms returns the settings for backends that may change.
 func terms(cfg config.Config) router.OutsideOptions {

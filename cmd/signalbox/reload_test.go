@@ -121,15 +121,29 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := "API_KEY: fedcba9876543210\nJWT_SECRET: fedcba9876543210\nALLOWED_ORIGINS: https://new.example.com\n" +
-		"METRICS_TOKEN: new-new-new-new-new\nMAX_CONNECTIONS_PER_IP: 1\nLOG_LEVEL: debug\nPING_INTERVAL: 30s\n"
+		"METRICS_TOKEN: new-new-new-new-new\nMAX_PAYLOAD_BYTES: 4321\nCOMPRESS_BYTES: 1024\nMAX_OUTBOX_BYTES: 54321\nMAX_CONNECTIONS_PER_IP: 1\n" +
+		"LOG_LEVEL: debug\nPING_INTERVAL: 30s\n"
 	set(fresh)
 	send(t, p, syscall.SIGHUP)
 	log.await(t, "a certificate that cannot be used: nothing has changed", 1)
 
 	cert.Renew(t)
 	send(t, p, syscall.SIGHUP)
-	log.await(t, `took="ALLOWED_ORIGINS JWT_SECRET MAX_CONNECTIONS_PER_IP API_KEY LOG_LEVEL METRICS_TOKEN" needRestart=PING_INTERVAL`, 1)
+	log.await(t, `took="ALLOWED_ORIGINS JWT_SECRET MAX_PAYLOAD_BYTES COMPRESS_BYTES MAX_OUTBOX_BYTES MAX_CONNECTIONS_PER_IP API_KEY LOG_LEVEL METRICS_TOKEN" needRestart=PING_INTERVAL`, 1)
 	client.Transport.(*http.Transport).TLSClientConfig = cert.Client()
+	large := func() int {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", p.url+"/api/publish/broadcast", strings.NewReader(`{"x":"`+strings.Repeat("x", 5000)+`"}`))
+		req.Header.Set("X-Api-Key", "fedcba9876543210")
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if status := large(); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a call over the new limit = %d", status)
+	}
 	after["new origin"] = 403 // the limit: one client is there
 	state(after, "after it")
 	log.await(t, "level=DEBUG", 1)
@@ -148,7 +162,10 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatalf("without the limit: %v", err)
 	}
-	second.CloseNow()
+	defer second.CloseNow()
+	if _, open, err := second.Read(t.Context()); !strings.Contains(string(open), `"maxPayload":4321`) {
+		t.Errorf("a client that comes is told %s, %v", open, err)
+	}
 }
 
 // TestReloadOfBackends: on SIGHUP events go to another URL, and workers need another key, while clients stay. What only the

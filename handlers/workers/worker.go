@@ -117,7 +117,7 @@ func (o *worker) give(t *task) {
 }
 
 func (o *worker) fitsLocked(t *task) bool {
-	return o.out == 0 || o.out+t.events <= maxOut && o.outBytes+len(t.body) <= o.all.o.MaxOutBytes
+	return o.out == 0 || o.out+t.events <= maxOut && o.outBytes+len(t.body) <= int(o.all.outBytes.Load())
 }
 
 func (o *worker) startLocked(t *task) {

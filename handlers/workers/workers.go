@@ -54,6 +54,7 @@ type Workers struct {
 	call Call
 
 	key      atomic.Pointer[string]
+	outBytes atomic.Int64   // Options.MaxOutBytes, as SetMaxOut has left it
 	calls    sync.WaitGroup // of the API; awaited by Close
 	lastID   atomic.Uint64
 	abroad   sync.Map // tasks at workers of other nodes: id to *worker
@@ -74,11 +75,9 @@ func New(o Options) *Workers {
 	if o.Beat == 0 {
 		o.Beat = beatTime
 	}
-	if o.MaxOutBytes == 0 || o.MaxOutBytes > maxOutBytes {
-		o.MaxOutBytes = maxOutBytes
-	}
 	w := &Workers{o: o, seed: maphash.MakeSeed(), changed: make(chan struct{}), lost: time.Now()}
 	w.SetKey(o.Key)
+	w.SetMaxOut(o.MaxOutBytes)
 	w.Outside = router.NewOutside(o.OutsideOptions, w)
 	if o.Nodes.ID() != "" {
 		w.beat = startBeat(w)
@@ -88,6 +87,14 @@ func New(o Options) *Workers {
 
 // SetKey has workers that come from now on prove themselves with another key.
 func (w *Workers) SetKey(key string) { w.key.Store(&key) }
+
+// SetMaxOut sets [Options.MaxOutBytes] anew.
+func (w *Workers) SetMaxOut(bytes int) {
+	if bytes == 0 || bytes > maxOutBytes {
+		bytes = maxOutBytes
+	}
+	w.outBytes.Store(int64(bytes))
+}
 
 // SetCall says who carries out calls of the API. It is called before the first client.
 func (w *Workers) SetCall(call Call) { w.call = call }

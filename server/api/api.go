@@ -35,18 +35,22 @@ type Config struct {
 // API serves the paths below [Path]. Make it with [New].
 type API struct {
 	cfg    Config
-	key    atomic.Pointer[string] // cfg.Key, or what SetKey has set
+	key    atomic.Pointer[string] // Config.Key, as Set has left it
+	limit  atomic.Int64           // Config.MaxBodyBytes, likewise
 	done   remembered
 	router *gin.Engine
 }
 
-// SetKey sets [Config.Key] anew.
-func (a *API) SetKey(key string) { a.key.Store(&key) }
+// Set sets [Config.Key] and [Config.MaxBodyBytes] anew.
+func (a *API) Set(key string, maxBodyBytes int64) {
+	a.key.Store(&key)
+	a.limit.Store(maxBodyBytes)
+}
 
 // New returns the API of cfg.
 func New(cfg Config) *API {
 	a := &API{cfg: cfg}
-	a.SetKey(cfg.Key)
+	a.Set(cfg.Key, cfg.MaxBodyBytes)
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.RedirectTrailingSlash = false

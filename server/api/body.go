@@ -18,7 +18,7 @@ import (
 
 // readBody returns the body of a request, bounded by MaxBodyBytes whatever its header says.
 func (a *API) readBody(c *gin.Context) ([]byte, error) {
-	limit := a.cfg.MaxBodyBytes
+	limit := a.limit.Load()
 	size := c.Request.ContentLength
 	if size > limit {
 		return nil, a.tooLarge()
@@ -41,7 +41,7 @@ func (a *API) readBody(c *gin.Context) ([]byte, error) {
 }
 
 func (a *API) tooLarge() error {
-	return faultf(CodeTooLarge, "a body may have %d bytes", a.cfg.MaxBodyBytes)
+	return faultf(CodeTooLarge, "a body may have %d bytes", a.limit.Load())
 }
 
 // member is one member that a body may have.

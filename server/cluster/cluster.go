@@ -72,7 +72,7 @@ type Cluster struct {
 	here         string // that of those which are subscribed to everything they want; nothing comes over it
 	socketPrefix string // what the ids of sockets of this node begin with
 	inbox        string // that of this node alone
-	maxPayload   int
+	maxPayload   atomic.Int64
 	onPlain      func(channel string, payload []byte) error
 	translate    func(room hub.Room, msg *hub.Message)
 	names        hub.Names
@@ -123,6 +123,9 @@ type Cluster struct {
 	closed   bool // nothing is said before Start, nor after good-bye
 }
 
+// SetMaxPayload sets [Options.MaxPayload] anew.
+func (c *Cluster) SetMaxPayload(bytes int) { c.maxPayload.Store(int64(bytes)) }
+
 // channelKind is what comes over a channel that is not a pattern's.
 type channelKind uint8
 
@@ -141,13 +144,14 @@ type subscribedChannel struct {
 func New(o Options) *Cluster {
 	c := &Cluster{
 		link: o.Link, hub: o.Hub, prefix: o.Prefix, sharded: o.Sharded, id: o.NodeID, url: o.URL, uid: randomName(),
-		maxPayload: o.MaxPayload, closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, settings: o.Settings, log: o.Log,
+		closed: true, onPlain: o.OnPlain, translate: o.Translate, names: o.Hub.Names, settings: o.Settings, log: o.Log,
 		socketPrefix: socketPrefix(o.NodeID), everyone: o.Prefix + markerSuffix, here: o.Prefix + hereSuffix,
 		spaces: make(map[string]*space), visited: make(map[string]*space), patterns: make(map[string]*space),
 		byChannel: make(map[string]subscribedChannel),
 		tells:     make(map[string]func([]byte)), asks: make(map[string]func(context.Context, []byte) []byte),
 		members: newMembers(), met: make(chan struct{}),
 	}
+	c.SetMaxPayload(o.MaxPayload)
 	c.signature = append([]byte{0x93, 0xa0 | byte(len(c.uid))}, c.uid...)
 	if o.Sharded {
 		c.uid = randomHex(8)

@@ -115,7 +115,7 @@ func (c *Cluster) plain(channel string, payload []byte) {
 	if c.echoes.take(channel, payload, time.Now()) {
 		return
 	}
-	if c.maxPayload > 0 && len(payload) > c.maxPayload {
+	if most := c.maxPayload.Load(); most > 0 && int64(len(payload)) > most {
 		c.note("publish", errTooLarge)
 		return
 	}

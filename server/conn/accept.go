@@ -96,7 +96,7 @@ func (s *Server) switchProtocols(w http.ResponseWriter, r *http.Request, first [
 		head.WriteString("Sec-WebSocket-Protocol: " + protocol + "\r\n")
 	}
 	extension := ""
-	if s.deflater != nil {
+	if s.deflater.On() {
 		extension = takeOffer(r.Header["Sec-Websocket-Extensions"])
 	}
 	if extension != "" {

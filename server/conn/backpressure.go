@@ -75,7 +75,7 @@ func (c *Conn) Pause(d time.Duration, gone <-chan struct{}) bool {
 
 // heldUpLocked reports whether there is something to wait for in awaitDrain or Pause.
 func (c *Conn) heldUpLocked() bool {
-	return c.phase == phaseOpen && !c.broken && (c.pausing || c.bytes > c.srv.backpressureBytes)
+	return c.phase == phaseOpen && !c.broken && (c.pausing || c.bytes > c.srv.backpressureBytes())
 }
 
 // resumeLocked wakes a reader that waits in awaitDrain or Pause, if there is nothing to wait for any more.

@@ -141,13 +141,13 @@ func (c *Conn) sendLocked(m *wire.Message, batched bool) error {
 	if c.phase != phaseOpen || c.broken {
 		return ErrClosed
 	}
-	if c.bytes > 0 && c.bytes+m.Size() > c.srv.cfg.OutboxBytes {
+	if c.bytes > 0 && c.bytes+m.Size() > c.srv.OutboxBytes() {
 		c.AbortLocked(ReasonSlowClient)
 		return ErrSlowClient
 	}
 	c.queue.push(m)
 	c.bytes += m.Size()
-	if c.reading && c.bytes > c.srv.backpressureBytes {
+	if c.reading && c.bytes > c.srv.backpressureBytes() {
 		c.backpressure.Store(true)
 	}
 	c.wakeWriterLocked(batched)

@@ -23,7 +23,7 @@ func (s *Server) OpenPending(w http.ResponseWriter, r *http.Request) (*Pending, 
 	if err != nil {
 		return nil, err
 	}
-	return &Pending{newReader(t, s.cfg.MaxPayloadBytes), s.cfg.CloseTimeout}, nil
+	return &Pending{newReader(t, s.MaxPayloadBytes()), s.cfg.CloseTimeout}, nil
 }
 
 // SetDeadline bounds all reads and writes. [Pending.Wake] and [Conn.SwitchLocked] end that.

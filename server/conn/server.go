@@ -20,12 +20,13 @@ type Server struct {
 	flushers  []*flusher
 	clock     *clock
 	admission *admission
-	deflater  *wire.Deflater // nil: nothing is compressed
+	deflater  *wire.Deflater
 
-	backpressureBytes int           // from which a client's own answers hold up its reader
-	stop              chan struct{} // ends flushers and clock
-	empty             chan struct{} // closed when the server is closed and the last connection is gone
-	done              chan struct{} // closed when every goroutine of the server has ended
+	stop  chan struct{} // ends flushers and clock
+	empty chan struct{} // closed when the server is closed and the last connection is gone
+	done  chan struct{} // closed when every goroutine of the server has ended
+
+	payload, outbox atomic.Int64 // Config.MaxPayloadBytes and OutboxBytes, as SetLimits has left them
 
 	robin atomic.Uint32 // picks flushers
 	tally tally
@@ -58,8 +59,7 @@ func New(cfg Config) *Server {
 		cfg:       cfg,
 		clock:     newClock(min(cfg.PingInterval, cfg.PingTimeout)),
 		admission: newAdmission(cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond),
-
-		backpressureBytes: cfg.OutboxBytes / 4,
+		deflater:  wire.NewDeflater(cfg.CompressBytes),
 
 		stop:       make(chan struct{}),
 		empty:      make(chan struct{}),
@@ -68,9 +68,7 @@ func New(cfg Config) *Server {
 		heartbeats: make(map[HeartbeatOptions]*Heartbeat),
 	}
 	s.tally.refused = make(map[string]uint64)
-	if cfg.CompressBytes > 0 {
-		s.deflater = wire.NewDeflater(cfg.CompressBytes)
-	}
+	s.setSizes(cfg)
 	for range cfg.Flushers {
 		f := newFlusher()
 		s.flushers = append(s.flushers, f)
@@ -82,6 +80,21 @@ func New(cfg Config) *Server {
 
 // Config returns the limits and times, with the defaults where none were given.
 func (s *Server) Config() *Config { return &s.cfg }
+
+// MaxPayloadBytes is the largest message that a client may send now.
+func (s *Server) MaxPayloadBytes() int64 { return s.payload.Load() }
+
+// OutboxBytes is how much may be queued for one client now.
+func (s *Server) OutboxBytes() int { return int(s.outbox.Load()) }
+
+// backpressureBytes is from where on a client's own answers hold up its reader.
+func (s *Server) backpressureBytes() int { return s.OutboxBytes() / 4 }
+
+func (s *Server) setSizes(cfg Config) {
+	s.payload.Store(cfg.MaxPayloadBytes)
+	s.outbox.Store(int64(cfg.OutboxBytes))
+	s.deflater.SetMin(cfg.CompressBytes)
+}
 
 // Spawn runs f on a goroutine that Shutdown waits for.
 func (s *Server) Spawn(f func()) { s.wg.Go(f) }
@@ -110,13 +123,16 @@ func (s *Server) reserve(addr string, descriptors int) *Refusal {
 	return nil
 }
 
-// SetLimits sets [Config.MaxConnections], [Config.MaxConnectionsPerIP] and [Config.HandshakesPerSecond] anew. Who is
-// connected stays, and counts.
-func (s *Server) SetLimits(connections, perIP int, handshakes float64) {
+// SetLimits sets what cfg has of MaxConnections, MaxConnectionsPerIP, HandshakesPerSecond, MaxPayloadBytes, OutboxBytes and
+// CompressBytes anew. Who is connected stays, and counts; a websocket keeps the MaxPayloadBytes that it came with, and what it
+// has agreed to of compression.
+func (s *Server) SetLimits(cfg Config) {
+	cfg = cfg.withDefaults()
+	s.setSizes(cfg)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	counted := !s.admission.off()
-	s.cfg.MaxConnections, s.admission.limit, s.admission.perSecond = connections, perIP, handshakes
+	s.cfg.MaxConnections, s.admission.limit, s.admission.perSecond = cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.HandshakesPerSecond
 	if counted {
 		return
 	}

@@ -40,9 +40,7 @@ func (s *Server) Stats() Stats {
 		StreamsOpened:    t.streamsOpened.Load(),
 		Closed:           make(map[Reason]uint64),
 		SlowClients:      t.slowClients.Load(),
-	}
-	if s.deflater != nil {
-		stats.Compressed = s.deflater.Count()
+		Compressed:       s.deflater.Count(),
 	}
 	t.mu.Lock()
 	stats.Refused = maps.Clone(t.refused)

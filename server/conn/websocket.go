@@ -86,7 +86,7 @@ func (p *Place) WebSocket(o WebSocketOptions, open func(*WebSocket) Receiver) er
 	s := p.srv
 	setDefault(&o.PingInterval, s.cfg.PingInterval)
 	setDefault(&o.PingTimeout, s.cfg.PingTimeout)
-	setDefault(&o.MaxPayloadBytes, s.cfg.MaxPayloadBytes)
+	setDefault(&o.MaxPayloadBytes, s.MaxPayloadBytes())
 	if !IsUpgrade(p.r) {
 		p.Cancel()
 		s.Refuse(p.w, refuseUpgrade)

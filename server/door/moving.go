@@ -39,7 +39,7 @@ func (s *textStay) keepLocked(p *textPeer, m *wire.Message, entry *recovery.Entr
 		return false
 	}
 	size := m.Size() + keptBytes
-	if s.bytes < 0 || s.bytes+size > p.server.cfg.OutboxBytes {
+	if s.bytes < 0 || s.bytes+size > p.server.cfg.Conns.OutboxBytes() {
 		s.bytes, s.kept = -1, nil
 		return true
 	}
@@ -84,7 +84,7 @@ func (p *textPeer) Depart(passage *move.Passage) bool {
 func (p *textPeer) Missed(offset string) ([]recovery.Missed, []hub.Room, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	missed, err := p.stay.session.Carry(offset, p.server.cfg.OutboxBytes)
+	missed, err := p.stay.session.Carry(offset, p.server.cfg.Conns.OutboxBytes())
 	return missed, p.member.Rooms(), err
 }
 

@@ -329,7 +329,7 @@ func (r *returningReceiver) takeOver(p *textPeer, pid, offset string) error {
 	if !ok || p.server.guard(p.id, func() error { return returner.Return(p.session) }) != nil {
 		return recovery.ErrToken
 	}
-	before, err := old.stay.move(old, r.ws, offset, p.server.cfg.OutboxBytes)
+	before, err := old.stay.move(old, r.ws, offset, p.server.cfg.Conns.OutboxBytes())
 	if err == recovery.ErrUnknown {
 		return err
 	}

@@ -25,12 +25,10 @@ type Config struct {
 	// MaxMessagesPerSecond bounds the messages of one plain WebSocket; twice as many may come at once. One that sends
 	// more is read from more slowly, and loses nothing. 0: no limit.
 	MaxMessagesPerSecond float64
-	// Recovery is what [Server.Returning] keeps clients in that were cut, and OutboxBytes how much of what such a client
-	// missed it is sent at once; nil: none come back.
+	// Recovery is what [Server.Returning] keeps clients in that were cut; nil: none come back.
 	Recovery *recovery.Store
 	// Mover takes such clients from node to node; nil: there are no others.
-	Mover       *move.Mover
-	OutboxBytes int
+	Mover *move.Mover
 	// KeepAlive is the time between two comments on a stream, so that proxies keep it open. 0 means 30 s.
 	KeepAlive time.Duration
 	Log       *slog.Logger

@@ -179,7 +179,7 @@ func (s *streamStay) replay(p *streamPeer, out outlet) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var missed []*wire.Message
-	missed, s.replayed = s.store.Behind(s.after, rooms, p.server.cfg.OutboxBytes)
+	missed, s.replayed = s.store.Behind(s.after, rooms, p.server.cfg.Conns.OutboxBytes())
 	s.again = false
 	for _, m := range missed {
 		_ = out.Send(m) // an ended connection is told through Closed

@@ -16,7 +16,7 @@ import (
 func lasting(t *testing.T, stay time.Duration) (p *place, store *recovery.Store, send func(n int) *hub.Message) {
 	store = recovery.New(recovery.Config{Time: stay, Bytes: 1 << 20})
 	t.Cleanup(store.Close)
-	p = newPlace(t, conn.Config{}, func(c *Config) { c.Recovery, c.OutboxBytes = store, 1<<20 })
+	p = newPlace(t, conn.Config{OutboxBytes: 1 << 20}, func(c *Config) { c.Recovery = store })
 	rooms := [2]hub.Room{{Kind: hub.KindAccount, Name: "ann"}, {Kind: hub.KindTopic, Name: "broadcast"}}
 	p.mux.Handle("/room", p.doors.LastingStream(streams{connect: func(peer app.StreamPeer, _ app.Visit) error {
 		p.hub.Join(peer.Member(), rooms[0])

@@ -57,7 +57,7 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, quer
 	}
 	session := s.newSession(r, query)
 	open := wire.Text(s.openPacket(session.id, WebSocketTransport))
-	reader, err := place.Open(&session.c, (*owner)(session), open, s.conns.Config().MaxPayloadBytes)
+	reader, err := place.Open(&session.c, (*owner)(session), open, s.conns.MaxPayloadBytes())
 	if err != nil {
 		s.forget(session)
 		s.conns.Config().Log.Debug("websocket handshake failed", "error", err)

@@ -51,6 +51,6 @@ func (s *Server) openPacket(id string, t Transport) []byte {
 		PingInterval int64    `json:"pingInterval"`
 		PingTimeout  int64    `json:"pingTimeout"`
 		MaxPayload   int64    `json:"maxPayload"`
-	}{id, upgrades, limits.PingInterval.Milliseconds(), limits.PingTimeout.Milliseconds(), limits.MaxPayloadBytes}) // cannot fail
+	}{id, upgrades, limits.PingInterval.Milliseconds(), limits.PingTimeout.Milliseconds(), s.conns.MaxPayloadBytes()}) // cannot fail
 	return append([]byte{packetOpen}, packet...)
 }

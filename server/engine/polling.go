@@ -94,7 +94,7 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyReadTimeout)) // where there are deadlines
-	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.conns.Config().MaxPayloadBytes))
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.conns.MaxPayloadBytes()))
 	return err
 }
 
@@ -148,7 +148,7 @@ func (s *Session) takePoll(body *bytes.Buffer) (taken int, last bool, refused *c
 	if s.polling == nil {
 		return 0, false, refuseRequest
 	}
-	limit := s.srv.conns.Config().MaxPayloadBytes
+	limit := s.srv.conns.MaxPayloadBytes()
 	bytes, more := s.c.QueuedLocked()
 	body.Grow(int(min(int64(bytes), limit)) + 1)
 	payload := body.AvailableBuffer()

@@ -74,7 +74,7 @@ func (s *Session) endPost(done chan struct{}) {
 // Rule: a body over the limit is 413, whether its length was announced or not, and one that comes too slowly 408;
 // binary bodies are a part of EIO=3.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer, octets bool) *conn.Refusal {
-	limit := s.srv.conns.Config().MaxPayloadBytes
+	limit := s.srv.conns.MaxPayloadBytes()
 	if octets && !s.eio3 {
 		s.c.Shut(conn.ReasonTransportError, nil)
 		return refuseRequest

@@ -144,7 +144,7 @@ func (p *peer) takeLocked(o outgoing) fate {
 		return lost
 	}
 	size := o.message.Size() + deferredBytes
-	if d.bytes > 0 && d.bytes+size > p.server().outboxBytes {
+	if d.bytes > 0 && d.bytes+size > p.server().conns.OutboxBytes() {
 		d.messages, d.bytes, d.full = nil, 0, true
 		p.conn().session.Close(netconn.ReasonSlowClient)
 		return lost

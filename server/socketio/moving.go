@@ -72,7 +72,7 @@ func (p *peer) Depart(passage *move.Passage) bool {
 func (p *peer) Missed(offset string) ([]recovery.Missed, []hub.Room, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	missed, err := p.stay.session.Carry(offset, p.server().outboxBytes)
+	missed, err := p.stay.session.Carry(offset, p.server().conns.OutboxBytes())
 	return missed, p.member.Rooms(), err
 }
 
@@ -96,7 +96,7 @@ func (s *stay) arriving() bool {
 // keepLocked keeps a message for a client that is on its way.
 func (s *stay) keepLocked(p *peer, o outgoing) fate {
 	size := o.message.Size() + deferredBytes
-	if s.kept < 0 || s.kept+size > p.server().outboxBytes {
+	if s.kept < 0 || s.kept+size > p.server().conns.OutboxBytes() {
 		s.kept, p.early = -1, nil
 		return lost
 	}

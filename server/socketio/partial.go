@@ -47,7 +47,7 @@ func (c *conn) Binary(data []byte) error {
 		return c.refuse(errAttachments)
 	}
 	whole.bytes += int64(len(data))
-	if whole.bytes > c.server.payloadBytes {
+	if whole.bytes > c.server.conns.MaxPayloadBytes() {
 		return c.refuse(fmt.Errorf("%w: too large together", errAttachments))
 	}
 	whole.attachments = append(whole.attachments, bytes.Clone(data))

@@ -445,7 +445,7 @@ func (s *stay) moveLocked(p *peer, c *conn, offset string) (missed int, err erro
 	if passage := s.passage.Load(); p.status() != connected || passage != nil && passage.Begun() {
 		return 0, recovery.ErrUnknown
 	}
-	messages, err := s.session.Missed(offset, c.server.outboxBytes)
+	messages, err := s.session.Missed(offset, c.server.conns.OutboxBytes())
 	if err != nil {
 		return 0, err
 	}
@@ -473,7 +473,7 @@ func (s *stay) askLocked(p *peer, c *conn, offset string, payload []byte) error 
 		p.mu.Unlock()
 		return recovery.ErrUnknown
 	}
-	if _, err := s.session.Missed(offset, c.server.outboxBytes); err != nil {
+	if _, err := s.session.Missed(offset, c.server.conns.OutboxBytes()); err != nil {
 		p.mu.Unlock()
 		return err
 	}
@@ -506,7 +506,7 @@ func (s *stay) readmit(p *peer) {
 		return
 	}
 	c := p.conn()
-	messages, err := s.session.Missed(s.offset, c.server.outboxBytes)
+	messages, err := s.session.Missed(s.offset, c.server.conns.OutboxBytes())
 	s.returning = false
 	if err != nil { // more has come meanwhile than is kept
 		p.mu.Unlock()

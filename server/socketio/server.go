@@ -65,10 +65,8 @@ type Server struct {
 	library     Library
 	libraryDoor app.Handler
 
-	cluster      Cluster
-	recoveries   *recoveries // nil: there is none
-	outboxBytes  int         // what may wait for one client
-	payloadBytes int64       // of one message from a client
+	cluster    Cluster
+	recoveries *recoveries // nil: there is none
 
 	namespaces sync.Map // name to *namespace
 	passing    passing
@@ -97,7 +95,6 @@ func New(cfg Config) *Server {
 	}
 	s.maxEvents.Store(cfg.MaxEventsPerSecond)
 	s.conns = netconn.New(cfg.Conn)
-	s.outboxBytes, s.payloadBytes = s.conns.Config().OutboxBytes, s.conns.Config().MaxPayloadBytes
 	cfg.Engine.IDPrefix = s.cluster.SocketPrefix()
 	s.engine = engine.New(s.conns, cfg.Engine, s.open)
 	for name, h := range cfg.Handlers {

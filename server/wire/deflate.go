@@ -20,8 +20,8 @@ const maxKeptBytes = 64 << 10
 // Deflater compresses messages for clients that have agreed to permessage-deflate without context takeover: what a
 // message is compressed to depends on nothing before it, so one form serves all of them.
 type Deflater struct {
-	minBytes int
-	idle     sync.Pool // of *compressor
+	minBytes atomic.Int64 // of what is compressed; 0: nothing is
+	idle     sync.Pool    // of *compressor
 	count    atomic.Uint64
 }
 
@@ -31,9 +31,10 @@ type compressor struct {
 	out   bytes.Buffer
 }
 
-// NewDeflater returns a Deflater for parts with so many bytes of payload or more.
+// NewDeflater returns a Deflater for parts with so many bytes of payload or more; 0: for none.
 func NewDeflater(minBytes int) *Deflater {
-	d := &Deflater{minBytes: minBytes}
+	d := new(Deflater)
+	d.SetMin(minBytes)
 	d.idle.New = func() any {
 		c := new(compressor)
 		c.flate, _ = flate.NewWriter(&c.out, flate.BestSpeed) // the level is valid
@@ -41,6 +42,12 @@ func NewDeflater(minBytes int) *Deflater {
 	}
 	return d
 }
+
+// SetMin sets anew from how many bytes on parts are compressed.
+func (d *Deflater) SetMin(bytes int) { d.minBytes.Store(int64(bytes)) }
+
+// On reports whether anything is compressed.
+func (d *Deflater) On() bool { return d.minBytes.Load() > 0 }
 
 // Count returns how many parts of messages were compressed.
 func (d *Deflater) Count() uint64 { return d.count.Load() }
@@ -58,19 +65,20 @@ func (m *Message) Deflated(d *Deflater) *Message {
 	if form := m.deflated.Load(); form != nil {
 		return form
 	}
-	if m.Size() < d.minBytes {
+	least := int(d.minBytes.Load())
+	if least == 0 || m.Size() < least {
 		return m
 	}
-	m.deflated.CompareAndSwap(nil, d.deflate(m))
+	m.deflated.CompareAndSwap(nil, d.deflate(m, least))
 	return m.deflated.Load()
 }
 
 // deflate returns m with its large parts compressed, m itself where that makes none of them smaller.
-func (d *Deflater) deflate(m *Message) *Message {
+func (d *Deflater) deflate(m *Message, least int) *Message {
 	var parts []Part
 	for i := range m.Parts() {
 		p := &m.Parts()[i]
-		if p.head == 0 || len(p.Payload()) < d.minBytes {
+		if p.head == 0 || len(p.Payload()) < least {
 			continue
 		}
 		frame, head := d.compress(p)
