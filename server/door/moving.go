@@ -99,8 +99,12 @@ func (p *textPeer) Moved(passage *move.Passage) {
 // textNewcomer is a client on its way here.
 type textNewcomer struct {
 	*textPeer
-	offset string // what it got last
+	offset string    // what it got last
+	anew   *textPeer // with which it has asked to come back
 }
+
+// Gone implements [move.Newcomer].
+func (n *textNewcomer) Gone() bool { return n.anew.Away() || n.anew.Closed() }
 
 // fetch has a client of another node come back here, in place of p, with which it has asked for that.
 func (r *returningReceiver) fetch(p *textPeer, pid, offset string) error {
@@ -123,7 +127,7 @@ func (r *returningReceiver) fetch(p *textPeer, pid, offset string) error {
 		return err
 	}
 	r.peer.Store(n.textPeer)
-	ended := p.Away() || p.Closed() // the connection has, meanwhile
+	ended := n.Gone()
 	p.release(p.session, app.ReasonNotOpened)
 	if ended {
 		n.stay.goAway(n.textPeer, r.ws, conn.ReasonTransportClose)
@@ -140,7 +144,7 @@ func (r *returningReceiver) arrive(p *textPeer, pid, offset, id string, passage 
 	n.stay = p.server.newStay(p.stay.addr)
 	n.stay.passage.Store(passage)
 	n.stay.store.OpenAs(&n.stay.session, n, pid)
-	return &textNewcomer{n, offset}
+	return &textNewcomer{n, offset, p}
 }
 
 func (n *textNewcomer) settle(mover app.TextMover, anew app.TextSession, rooms []hub.Room, state json.RawMessage) error {

@@ -214,6 +214,9 @@ func (n *newcomer) Land(missed []recovery.Missed, rooms, left []hub.Room) error 
 	return nil
 }
 
+// Gone implements [move.Newcomer].
+func (n *newcomer) Gone() bool { return n.conn().closing.Load() }
+
 // Abandon implements [move.Newcomer].
 func (n *newcomer) Abandon(still bool) {
 	reason := "transport close"

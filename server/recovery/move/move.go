@@ -37,6 +37,9 @@ const (
 // ErrNodes: the session is, or may be, at another node, which has not given it away.
 var ErrNodes = errors.New("nodes")
 
+// errStays: the old node has it still, for its client has come back there meanwhile.
+var errStays = errors.New("stays")
+
 // Nodes are the other nodes: a [cluster.Cluster].
 type Nodes interface {
 	hub.Nodes
@@ -69,6 +72,8 @@ type Newcomer interface {
 	Land(missed []recovery.Missed, rooms, left []hub.Room) error
 	// Abandon undoes what arriving did, without a word where the old node has the session still.
 	Abandon(still bool)
+	// Gone reports whether the client's connection has ended.
+	Gone() bool
 }
 
 // Parcel is what the new node needs of a session.
@@ -276,9 +281,9 @@ func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
 	if l == nil {
 		return nil
 	}
-	if !m.depart(l) {
+	if err := m.depart(l); err != nil {
 		m.release(q.Passage)
-		return &takeAnswer{Fault: recovery.ErrUnknown.Error()}
+		return &takeAnswer{Fault: err.Error()}
 	}
 	if q.From == 0 {
 		ctx, cancel := context.WithTimeout(ctx, takeTimeout)
@@ -311,23 +316,32 @@ func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
 	return a
 }
 
-// depart has a session on its way, once: from now on what is sent here is not for it any more. It reports false where the
-// session is none of this node's, or the other nodes cannot be told.
-func (m *Mover) depart(l *leaving) (ok bool) {
+// depart has a session on its way, once: from now on what is sent here is not for it any more. The error is that it stays, or that
+// the other nodes cannot be told.
+func (m *Mover) depart(l *leaving) (err error) {
 	m.mu.Lock()
 	first := !l.departed
 	l.departed = true
 	m.mu.Unlock()
 	if !first {
-		return true
+		return nil
 	}
 	m.hub.Between(func() {
-		if l.resident.Depart(l.Passage) {
-			l.switchOwn()
-			ok = m.nodes.Mark(l.namespace, l.channels, oldNode+l.id)
+		if !l.resident.Depart(l.Passage) {
+			err = errStays
+			return
+		}
+		l.switchOwn()
+		if !m.nodes.Mark(l.namespace, l.channels, oldNode+l.id) {
+			err = recovery.ErrUnknown
 		}
 	})
-	return ok
+	if err == errStays {
+		m.mu.Lock()
+		l.departed = false
+		m.mu.Unlock()
+	}
+	return err
 }
 
 // Fetch takes a session over from another node. door says what kind of client wants it; arrive is called with what is known of it, has
@@ -375,7 +389,11 @@ func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, rooms
 		err = newcomer.Land(missed, in, left)
 	}
 	if err != nil {
-		newcomer.Abandon(false)
+		// Whether the old node has it where that has not answered nobody knows: who is not here any more may come back there.
+		newcomer.Abandon(err == errStays || err == ErrNodes && newcomer.Gone())
+	}
+	if err == errStays {
+		return ErrNodes
 	}
 	return err
 }
@@ -441,7 +459,7 @@ func (m *Mover) collect(ctx context.Context, node string, q takeQuestion) (misse
 
 // faultOf returns the reason that another node gives.
 func faultOf(text string) error {
-	for _, err := range []error{recovery.ErrUnknown, recovery.ErrPosition, recovery.ErrTrimmed, recovery.ErrTooMuch} {
+	for _, err := range []error{recovery.ErrUnknown, recovery.ErrPosition, recovery.ErrTrimmed, recovery.ErrTooMuch, errStays} {
 		if strings.HasPrefix(text, err.Error()) {
 			return err
 		}
