@@ -17,7 +17,8 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	runs := [][]string{{"--seed", "1", "--minutes", "0.15", "--round", "9s"}}
+	t.Parallel() // it waits most of its time
+	runs := [][]string{{"--seed", "1", "--minutes", "0.33", "--round", "10s"}}
 	if os.Getenv("LONG") == "1" {
 		runs = [][]string{{"--seed", "2", "--minutes", "3"}, {"--seed", "3", "--minutes", "3", "--recovery"}}
 	}
