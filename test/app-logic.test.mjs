@@ -1,13 +1,14 @@
-// What docs/app-logic.md tells to paste works: a backend that connects as a worker, and the client of it.
+// What docs/app-logic.md tells to paste works: a hook and a worker, and the client of both.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { here, onReference } from "./support/build.mjs";
 import { DEADLINE_MS } from "./support/deadline.mjs";
-import { Server } from "./support/server.mjs";
+import { freePort, Server } from "./support/server.mjs";
 
 const page = readFileSync(path.join(path.dirname(here), "docs", "app-logic.md"), "utf8");
 const blocks = [...page.matchAll(/^```js\n([^]+?)^```$/gm)].map(([, code]) => code);
@@ -32,14 +33,28 @@ function run(type, code, env) {
   return { child, said };
 }
 
+const client = blocks.find((code) => code.includes("require("));
+
+/** The page's client meets the page's backend. */
+async function meet(server) {
+  const ann = run("commonjs", client.replaceAll("http://localhost:3000", server.url));
+  await Promise.all([ann.said(/ann e4/), ann.said(/\{ ok: true \}/)]);
+}
+
+test("a hook, and its client", { skip: onReference && "not the reference's" }, async (t) => {
+  const port = await freePort();
+  const HOOKS_SECRET = `whsec_${randomBytes(32).toString("base64")}`;
+  const server = await Server.start({ env: { HOOKS_SECRET, HOOKS_URL: `http://127.0.0.1:${port}/`, HOOKS_EVENTS: "/game:*", HOOKS_NOTIFY: "disconnect" } });
+  t.after(() => server.stop());
+  run("module", blocks.find((code) => code.includes("createServer")).replace("4000", port), { HOOKS_SECRET });
+  await meet(server);
+});
+
 test("a worker, and its client", { skip: onReference && "not the reference's" }, async (t) => {
   const server = await Server.start({ env: { WORKER_KEY, WORKER_EVENTS: "/game:*" } });
   t.after(() => server.stop());
   const worker = blocks.find((code) => code.includes("/backend"));
-  const client = blocks.find((code) => code.includes("require("));
-  const at = (code) => code.replaceAll("http://localhost:3000", server.url);
-  const backend = run("module", at(worker), { WORKER_KEY });
+  const backend = run("module", worker.replaceAll("http://localhost:3000", server.url), { WORKER_KEY });
   await backend.said(/handle \{ ok: true \}/);
-  const ann = run("commonjs", at(client));
-  await Promise.all([ann.said(/ann e4/), ann.said(/\{ ok: true \}/)]);
+  await meet(server);
 });

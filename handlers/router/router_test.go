@@ -191,6 +191,18 @@ func TestResultIsCarriedOut(t *testing.T) {
 	a.Want(`43/game,6["bye"]`, "41/game,")
 }
 
+// TestStayEnds when the backend said that it does.
+func TestStayEnds(t *testing.T) {
+	h := hub.New()
+	r := newRouter(h)
+	r.Route(router.RankHook, backend{connect: func(context.Context, *router.Connect) (*router.Welcome, error) {
+		return router.DecodeWelcome(fmt.Appendf(nil, `{"expiresAt":%f}`, float64(time.Now().UnixMilli()+100)/1000))
+	}}, patterns(t, "/game:*")...)
+	c := testkit.Dial(t, serve(t, h, r))
+	c.Join("/game", "")
+	c.Want("41/game,")
+}
+
 // TestQueueHoldsTheReaderOnlyWhenItIsFull: acks, heartbeats and other namespaces go on, and nothing overtakes.
 func TestQueueHoldsTheReaderOnlyWhenItIsFull(t *testing.T) {
 	h := hub.New()
