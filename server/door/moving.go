@@ -66,8 +66,7 @@ func (p *textPeer) Pack(door string, passage *move.Passage) (parcel move.Parcel,
 		return parcel, false
 	}
 	ws.CloseWith(conn.ReasonForcedClose, uint16(app.CloseNormal), "resumed elsewhere")
-	parcel = move.Parcel{Namespace: textNamespace, ID: p.id}
-	parcel.SetRooms(p.member.Rooms())
+	parcel = move.Parcel{Namespace: textNamespace, ID: p.id, Rooms: p.member.Rooms()}
 	err := p.server.guard(p.id, func() error { parcel.State = packer.Pack(); return nil })
 	return parcel, err == nil
 }
@@ -115,9 +114,9 @@ func (r *returningReceiver) fetch(p *textPeer, pid, offset string) error {
 	p.Charge(app.WeightCostly)
 	var n *textNewcomer
 	err := p.server.cfg.Mover.Fetch(pid, offset, textDoor,
-		func(parcel move.Parcel, rooms []hub.Room, passage *move.Passage) (move.Newcomer, error) {
+		func(parcel move.Parcel, passage *move.Passage) (move.Newcomer, error) {
 			n = r.arrive(p, pid, offset, parcel.ID, passage)
-			if err := n.settle(mover, p.session, rooms, parcel.State); err != nil {
+			if err := n.settle(mover, p.session, parcel.Rooms, parcel.State); err != nil {
 				n.Abandon(true)
 				return nil, recovery.ErrToken
 			}

@@ -1,9 +1,28 @@
 package hub
 
+import "encoding/json"
+
 // Room is the address of a room: rooms exist while they have members.
 type Room struct {
 	Kind Kind
 	Name string
+}
+
+// roomJSON is how nodes tell each other of a room: its name may be any bytes.
+type roomJSON struct {
+	Kind Kind   `json:"k"`
+	Name []byte `json:"n"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (r Room) MarshalJSON() ([]byte, error) { return json.Marshal(roomJSON{r.Kind, []byte(r.Name)}) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (r *Room) UnmarshalJSON(text []byte) error {
+	var is roomJSON
+	err := json.Unmarshal(text, &is)
+	*r = Room{is.Kind, string(is.Name)}
+	return err
 }
 
 // NamespaceRoom returns the address of what a Socket.IO program calls room in namespace: the room of one socket where

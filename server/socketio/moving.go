@@ -43,9 +43,8 @@ func (p *peer) Pack(door string, passage *move.Passage) (parcel move.Parcel, ok 
 	}
 	c.closing.Store(true)
 	c.session.Abort(netconn.ReasonForcedClose)
-	parcel = move.Parcel{Namespace: p.name, ID: p.ID()}
+	parcel = move.Parcel{Namespace: p.name, ID: p.ID(), Rooms: p.member.Rooms()}
 	parcel.State, ok = p.pack(packer)
-	parcel.SetRooms(p.member.Rooms())
 	return parcel, ok
 }
 
@@ -132,9 +131,9 @@ func (c *conn) fetch(namespace, pid, offset string, payload []byte) (p *peer, mi
 	}
 	n := &newcomer{peer: p, offset: offset}
 	err = c.server.recoveries.mover.Fetch(pid, offset, doorOf(namespace),
-		func(parcel move.Parcel, rooms []hub.Room, passage *move.Passage) (move.Newcomer, error) {
+		func(parcel move.Parcel, passage *move.Passage) (move.Newcomer, error) {
 			c.arrive(p, pid, parcel.ID, passage)
-			err := n.settle(mover, payload, rooms, parcel.State)
+			err := n.settle(mover, payload, parcel.Rooms, parcel.State)
 			if err != nil {
 				n.Abandon(true)
 				return nil, recovery.ErrToken

@@ -81,37 +81,9 @@ type Parcel struct {
 	Node      string          `json:"node"`
 	Namespace string          `json:"namespace"`
 	ID        string          `json:"id"`
-	Rooms     []Room          `json:"rooms"`
+	Rooms     []hub.Room      `json:"rooms"`
 	Channels  []string        `json:"channels"`
 	State     json.RawMessage `json:"state,omitempty"` // the handler's
-}
-
-// Room is a room as nodes tell each other. Names may be any bytes.
-type Room struct {
-	Kind hub.Kind `json:"k"`
-	Name []byte   `json:"n"`
-}
-
-// Rooms returns the rooms of a parcel.
-func (p *Parcel) rooms() []hub.Room { return fromRooms(p.Rooms) }
-
-// SetRooms puts rooms into a parcel.
-func (p *Parcel) SetRooms(rooms []hub.Room) { p.Rooms = toRooms(rooms) }
-
-func toRooms(rooms []hub.Room) []Room {
-	out := make([]Room, len(rooms))
-	for i, r := range rooms {
-		out[i] = Room{r.Kind, []byte(r.Name)}
-	}
-	return out
-}
-
-func fromRooms(rooms []Room) []hub.Room {
-	out := make([]hub.Room, len(rooms))
-	for i, r := range rooms {
-		out[i] = hub.Room{Kind: r.Kind, Name: string(r.Name)}
-	}
-	return out
 }
 
 // Mover moves sessions of one process. Its methods may be called from any goroutine.
@@ -124,26 +96,25 @@ type Mover struct {
 
 	mu sync.Mutex
 	// mu guards the following.
-	passages map[string]*Passage
-	leaving  map[string]*leaving
+	transits map[string]*transit
 }
 
-// leaving is a session that another node is taking.
-type leaving struct {
+// transit is a session on its way.
+type transit struct {
 	*Passage
-	resident  Resident
+	resident  Resident // of one that another node is taking; nil, as all behind it: it comes here
 	namespace string
 	packed    chan struct{} // closed when parcel is there
 	parcel    *Parcel       // nil: it does not go
 	departed  bool          // its messages are not for this node any more; Mover.mu guards it
 	missed    []recovery.Missed
-	rooms     []Room
+	rooms     []hub.Room
 }
 
 // New returns a mover of a store's sessions. It is called before the nodes are started.
 func New(nodes Nodes, h *hub.Hub, store *recovery.Store) *Mover {
 	m := &Mover{nodes: nodes, hub: h, store: store, slots: make(chan struct{}, maxFetches),
-		passages: make(map[string]*Passage), leaving: make(map[string]*leaving)}
+		transits: make(map[string]*transit)}
 	h.Stepwise = true
 	nodes.OnMark(m.marked)
 	nodes.OnAsk(topicLook, answering(m.look))
@@ -174,41 +145,33 @@ func (m *Mover) marked(channel, mark string) {
 		return
 	}
 	m.mu.Lock()
-	p := m.passages[mark[1:]]
+	t := m.transits[mark[1:]]
 	m.mu.Unlock()
-	if p != nil {
-		p.mark(mark[:1], channel)
+	if t != nil {
+		t.mark(mark[:1], channel)
 	}
 }
 
-func (m *Mover) add(p *Passage) {
+// add adds a session, unless it is on its way already.
+func (m *Mover) add(t *transit) (before *transit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.passages[p.id] = p
-	m.nodes.ExpectMarks(1)
-}
-
-// addLeaving is add for a session that leaves, unless it does already.
-func (m *Mover) addLeaving(l *leaving) (before *leaving) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if before = m.leaving[l.id]; before == nil {
-		m.passages[l.id], m.leaving[l.id] = l.Passage, l
+	if before = m.transits[t.id]; before == nil {
+		m.transits[t.id] = t
 		m.nodes.ExpectMarks(1)
 	}
 	return before
 }
 
-func (m *Mover) remove(id string) *leaving {
+func (m *Mover) remove(id string) *transit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.leaving[id]
-	if m.passages[id] != nil {
+	t := m.transits[id]
+	if t != nil {
 		m.nodes.ExpectMarks(-1)
+		delete(m.transits, id)
 	}
-	delete(m.passages, id)
-	delete(m.leaving, id)
-	return l
+	return t
 }
 
 type lookQuestion struct {
@@ -224,8 +187,8 @@ func (m *Mover) look(ctx context.Context, q lookQuestion) *Parcel {
 	if r == nil {
 		return nil
 	}
-	l := &leaving{Passage: newPassage(q.Passage, false, q.UID, nil), resident: r, packed: make(chan struct{})}
-	if before := m.addLeaving(l); before != nil { // it has asked before
+	l := &transit{Passage: newPassage(q.Passage, false, q.UID, nil), resident: r, packed: make(chan struct{})}
+	if before := m.add(l); before != nil { // it has asked before
 		select {
 		case <-before.packed:
 			return before.parcel
@@ -240,7 +203,7 @@ func (m *Mover) look(ctx context.Context, q lookQuestion) *Parcel {
 		return nil
 	}
 	parcel.Node = m.nodes.ID()
-	parcel.Channels = m.nodes.MarkChannels(parcel.Namespace, parcel.rooms())
+	parcel.Channels = m.nodes.MarkChannels(parcel.Namespace, parcel.Rooms)
 	l.mu.Lock()
 	l.channels = parcel.Channels
 	l.mu.Unlock()
@@ -252,7 +215,7 @@ func (m *Mover) look(ctx context.Context, q lookQuestion) *Parcel {
 // release gives up a passage that nobody has finished.
 func (m *Mover) release(id string) {
 	switch l := m.remove(id); {
-	case l == nil:
+	case l == nil || l.resident == nil:
 	case l.departed: // what became of it nobody knows
 		l.resident.Moved(l.Passage)
 	default:
@@ -268,7 +231,7 @@ type takeQuestion struct {
 
 type takeAnswer struct {
 	Fault  string            `json:"fault,omitempty"`
-	Rooms  []Room            `json:"rooms,omitempty"`
+	Rooms  []hub.Room        `json:"rooms,omitempty"`
 	Missed []recovery.Missed `json:"missed,omitempty"`
 	More   bool              `json:"more,omitempty"` // ask again
 }
@@ -276,9 +239,9 @@ type takeAnswer struct {
 // take is asked for a session that was looked for, by pages.
 func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
 	m.mu.Lock()
-	l := m.leaving[q.Passage]
+	l := m.transits[q.Passage]
 	m.mu.Unlock()
-	if l == nil {
+	if l == nil || l.resident == nil {
 		return nil
 	}
 	if err := m.depart(l); err != nil {
@@ -299,7 +262,7 @@ func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
 			m.remove(q.Passage)
 			return &takeAnswer{Fault: err.Error()}
 		}
-		l.missed, l.rooms = missed, toRooms(rooms)
+		l.missed, l.rooms = missed, rooms
 	}
 	a := &takeAnswer{Rooms: l.rooms}
 	for bytes := 0; q.From < len(l.missed); q.From++ {
@@ -318,7 +281,7 @@ func (m *Mover) take(ctx context.Context, q takeQuestion) *takeAnswer {
 
 // depart has a session on its way, once: from now on what is sent here is not for it any more. The error is that it stays, or that
 // the other nodes cannot be told.
-func (m *Mover) depart(l *leaving) (err error) {
+func (m *Mover) depart(l *transit) (err error) {
 	m.mu.Lock()
 	first := !l.departed
 	l.departed = true
@@ -347,7 +310,7 @@ func (m *Mover) depart(l *leaving) (err error) {
 // Fetch takes a session over from another node. door says what kind of client wants it; arrive is called with what is known of it, has
 // the client join its rooms, where p says which messages are for it, and returns who it is here. The error is why that could
 // not be.
-func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, rooms []hub.Room, p *Passage) (Newcomer, error)) error {
+func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, p *Passage) (Newcomer, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
 	select {
@@ -364,9 +327,9 @@ func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, rooms
 		return err
 	}
 	p := newPassage(id, true, m.nodes.UID(), parcel.Channels)
-	m.add(p)
+	m.add(&transit{Passage: p})
 	defer m.remove(id)
-	newcomer, err := arrive(parcel, parcel.rooms(), p)
+	newcomer, err := arrive(parcel, p)
 	if err != nil {
 		m.nodes.TellNode(parcel.Node, topicStay, []byte(id))
 		return err
@@ -384,9 +347,8 @@ func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, rooms
 	}
 	missed, rooms, err := m.collect(ctx, parcel.Node, takeQuestion{Passage: id, Offset: offset})
 	if err == nil {
-		in := fromRooms(rooms)
-		left := slices.DeleteFunc(parcel.rooms(), func(r hub.Room) bool { return slices.Contains(in, r) })
-		err = newcomer.Land(missed, in, left)
+		left := slices.DeleteFunc(parcel.Rooms, func(r hub.Room) bool { return slices.Contains(rooms, r) })
+		err = newcomer.Land(missed, rooms, left)
 	}
 	if err != nil {
 		// Whether the old node has it where that has not answered nobody knows: who is not here any more may come back there.
@@ -436,7 +398,7 @@ func (m *Mover) ask(ctx context.Context, q lookQuestion, body []byte) (parcel Pa
 }
 
 // collect asks for all pages of what a client missed.
-func (m *Mover) collect(ctx context.Context, node string, q takeQuestion) (missed []recovery.Missed, rooms []Room, err error) {
+func (m *Mover) collect(ctx context.Context, node string, q takeQuestion) (missed []recovery.Missed, rooms []hub.Room, err error) {
 	for {
 		body, _ := json.Marshal(q) // of texts
 		var a takeAnswer

@@ -105,7 +105,7 @@ func TestWhoTellsTheEnd(t *testing.T) {
 			m := New(b, hub.New(), here)
 			var session recovery.Session
 			store.Open(&session, &c.resident)
-			err := m.Fetch(session.PID(), "", "door", func(Parcel, []hub.Room, *Passage) (Newcomer, error) {
+			err := m.Fetch(session.PID(), "", "door", func(Parcel, *Passage) (Newcomer, error) {
 				a.silent = c.silent
 				return &c.newcomer, nil
 			})
