@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"signalbox/config"
 	"signalbox/server/adminui"
@@ -18,6 +19,9 @@ import (
 	"signalbox/server/socketio/library"
 	"signalbox/server/trace"
 )
+
+// maxHandover bounds how long a server that stops waits for the others to fetch its clients.
+const maxHandover = 5 * time.Second
 
 // Options are the parts a server is made of. All of them are needed.
 type Options struct {
@@ -84,6 +88,8 @@ func New(o Options) (*Server, error) {
 		cfg.Cluster = o.Cluster
 		if cfg.Recovery != nil {
 			cfg.Recovery.Nodes, cfg.Recovery.Node = o.Cluster, o.Cluster.SocketPrefix()
+			// Behind HANDOVER_GRACE the others tell that who was here has left.
+			cfg.Recovery.Handover = min(maxHandover, o.Config.HandoverGrace)
 		}
 	}
 	if o.Admin != nil {

@@ -191,7 +191,7 @@ func TestClientsOfHooksComeBackAtOtherServers(t *testing.T) {
 			}
 		}
 	}
-	ws := join(nodes[0], `{"name":"ann"}`)
+	ws := join(nodes[0], `{"name":"ann","pid":"of no session at all"}`)
 	want("connect ann", "online ann", "occupied tea")
 	ask(ws)
 	for i := range 4 {

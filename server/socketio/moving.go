@@ -114,6 +114,7 @@ type newcomer struct {
 // fetch has a client of another node come back here.
 func (c *conn) fetch(namespace, pid, offset string, payload []byte) (p *peer, missed int, err error) {
 	p = &peer{name: namespace}
+	p.link.Store(c)
 	h := c.server.handlerOf(p)
 	defer func() {
 		if err != nil {
@@ -145,7 +146,6 @@ func (c *conn) fetch(namespace, pid, offset string, payload []byte) (p *peer, mi
 
 // arrive has p be the peer of a client that comes from another node.
 func (c *conn) arrive(p *peer, pid, id string, passage *move.Passage) {
-	p.link.Store(c)
 	p.member = hub.NewMember(id, p)
 	p.stay = &stay{recoveries: c.server.recoveries}
 	p.stay.passage.Store(passage)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"signalbox/server/app"
 	netconn "signalbox/server/conn"
@@ -29,6 +30,8 @@ type Recovery struct {
 	In func(namespace string) bool
 	// Nodes are the other nodes, to which clients may come back; nil: there are none.
 	Nodes move.Nodes
+	// Handover is how long a server that stops waits for the other nodes to fetch the clients that are to come back.
+	Handover time.Duration
 }
 
 // recoveries is what a server with recovery keeps.

@@ -130,9 +130,6 @@ func (s *Server) Conns() *netconn.Server { return s.conns }
 // clustered reports whether there is a cluster, of however many servers.
 func (s *Server) clustered() bool { return s.cfg.Cluster != nil }
 
-// fetchGrace is how long a server that stops waits for the other nodes to fetch the clients that are to come back.
-const fetchGrace = 5 * time.Second
-
 // Shutdown ends every connection and returns when all have ended, or with ctx's error when that took too long.
 // Clients see that the transport closed, and reconnect by themselves. Then the cluster hears that the namespaces are
 // closed, so it has to be there until Shutdown has returned.
@@ -140,7 +137,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	var err error
 	if s.recoveries != nil && s.recoveries.mover != nil {
 		err = s.conns.Shutdown(ctx)
-		draining, done := context.WithTimeout(ctx, fetchGrace)
+		draining, done := context.WithTimeout(ctx, s.cfg.Recovery.Handover)
 		s.recoveries.store.Drain(draining)
 		done()
 	}
