@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"signalbox/handlers/router"
 	"signalbox/server/trace"
 )
 
@@ -215,18 +216,11 @@ func (g *gatherer) count(events int, took time.Duration, err error) {
 
 // body returns the body of a request.
 func body(list []*item) []byte {
-	size := 16
-	for _, it := range list {
-		size += len(it.body) + 1
-	}
-	b := append(make([]byte, 0, size), `{"events":[`...)
+	envelopes := make([][]byte, len(list))
 	for i, it := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, it.body...)
+		envelopes[i] = it.body
 	}
-	return append(b, "]}"...)
+	return router.Envelopes(envelopes...)
 }
 
 func newID(prefix string) string {

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ type Hooks struct {
 
 // New returns the backend of o.
 func New(o Options) *Hooks {
-	o.Concurrency, o.Batch = orDefault(o.Concurrency, 32), orDefault(o.Batch, 64)
+	o.Concurrency, o.Batch = cmp.Or(o.Concurrency, 32), cmp.Or(o.Batch, 64)
 	h := &Hooks{client: newClient(o.URL, o.Keys, o.Concurrency), breaker: newBreaker(o.Log), tracer: o.Tracer}
 	h.gatherer = &gatherer{client: h.client, breaker: h.breaker, concurrency: o.Concurrency, most: o.Batch}
 	h.Outside = router.NewOutside(o.OutsideOptions, h)
@@ -46,13 +47,6 @@ func New(o Options) *Hooks {
 
 // SetTarget has requests from now on go to another URL, signed with other keys.
 func (h *Hooks) SetTarget(url string, keys Keys) { h.client.target.Store(&target{url, keys}) }
-
-func orDefault(value, otherwise int) int {
-	if value == 0 {
-		return otherwise
-	}
-	return value
-}
 
 // Ask implements [router.Transport].
 func (h *Hooks) Ask(ctx context.Context, q *router.Question) (json.RawMessage, error) {

@@ -10,6 +10,22 @@ import (
 
 // This file writes what backends outside this process are told.
 
+// Envelopes returns the object that brings envelopes to a backend.
+func Envelopes(list ...[]byte) []byte {
+	size := 16
+	for _, e := range list {
+		size += len(e) + 1
+	}
+	b := append(make([]byte, 0, size), `{"events":[`...)
+	for i, e := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, e...)
+	}
+	return append(b, "]}"...)
+}
+
 // AppendEnvelope appends the event as JSON.
 func (e *Event) AppendEnvelope(b []byte) []byte {
 	b = e.Socket.appendHead(b, "event", e.ID)

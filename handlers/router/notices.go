@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ type NoticeStats struct {
 
 // NewNotices returns notices that are told once a backend has them.
 func NewNotices(o NoticeOptions) *Notices {
-	o.Most, o.MostBytes = orDefault(o.Most, maxNotices), orDefault(o.MostBytes, maxNoticeBytes)
+	o.Most, o.MostBytes = cmp.Or(o.Most, maxNotices), cmp.Or(o.MostBytes, maxNoticeBytes)
 	n := &Notices{o: o, done: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
@@ -309,35 +310,28 @@ func (n *Notices) take() (batch []Notice, wait time.Duration, ending bool) {
 		blocked[a.Socket] = true
 		wait = min(wait, time.Until(a.next))
 	}
-	size, kept := 0, n.waiting[:0:0]
-	rest := 0
-	for i := range n.waiting {
+	size, kept, i := 0, n.waiting[:0:0], 0
+	for ; i < len(n.waiting); i++ {
 		w := n.waiting[i]
 		if len(batch) >= noticeBatch || len(batch) > 0 && size+len(w.Body) > maxNoticeBatchBytes {
-			rest = len(n.waiting) - i
 			break
 		}
-		if blocked[w.Socket] || reacher != nil && !reacher.Reaches(&w) {
-			blocked[w.Socket] = true
+		isBlocked := blocked[w.Socket] || reacher != nil && !reacher.Reaches(&w)
+		blocked[w.Socket] = true
+		if isBlocked {
 			kept = append(kept, w)
 			continue
 		}
-		blocked[w.Socket] = true
 		batch = append(batch, w)
 		size += len(w.Body)
 		if w.spare {
 			n.spare--
 		}
 	}
-	if rest > 0 {
-		tail := n.waiting[len(n.waiting)-rest:]
-		if len(kept) == 0 {
-			n.waiting = tail
-		} else {
-			n.waiting = append(kept, tail...)
-		}
+	if rest := n.waiting[i:]; len(kept) == 0 {
+		n.waiting = rest
 	} else {
-		n.waiting = kept
+		n.waiting = append(kept, rest...)
 	}
 	n.bytes -= size
 	return batch, wait, n.ending

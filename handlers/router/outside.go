@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -97,17 +98,9 @@ func NewOutside(o OutsideOptions, t Transport) *Outside {
 
 // SetTerms has what begins from now on go by o, of which Notices and Log do not count.
 func (b *Outside) SetTerms(o OutsideOptions) {
-	o.Timeout = orDefault(o.Timeout, 3*time.Second)
-	o.ConnectWait = orDefault(o.ConnectWait, 10*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 3*time.Second)
+	o.ConnectWait = cmp.Or(o.ConnectWait, 10*time.Second)
 	b.terms.Store(&o)
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Timeout is for the answer to one event.
@@ -207,7 +200,7 @@ func (b *Outside) Connect(ctx context.Context, c *Connect) (*Welcome, error) {
 			written = b.o.Notices.asked(ctx, c.Socket) == nil
 		}
 		if written {
-			q.Deadline = earlier(time.Now().Add(b.Timeout()), end)
+			q.Deadline = time.Now().Add(min(b.Timeout(), time.Until(end)))
 			welcome, err := b.ask(ctx, &q)
 			if err == nil {
 				if b.o.Notices != nil {
@@ -262,13 +255,6 @@ func (b *Outside) ask(ctx context.Context, q *Question) (*Welcome, error) {
 		b.countWrong(err)
 	}
 	return welcome, err
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // Arrived and Moved implement [Follower].

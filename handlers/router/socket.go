@@ -59,12 +59,10 @@ type untilGone struct {
 func (c untilGone) Done() <-chan struct{} { return c.gone }
 
 func (c untilGone) Err() error {
-	select {
-	case <-c.gone:
+	if isClosed(c.gone) {
 		return context.Canceled
-	default:
-		return nil
 	}
+	return nil
 }
 
 // Named says who the client is; "" changes nothing.

@@ -107,7 +107,7 @@ type outcome struct {
 
 // Ask implements [router.Transport]. What a worker did not get since it was about to leave goes to the next one.
 func (w *Workers) Ask(ctx context.Context, q *router.Question) (json.RawMessage, error) {
-	body, done := envelopes(q.Body), make(chan outcome, 1)
+	body, done := router.Envelopes(q.Body), make(chan outcome, 1)
 	for {
 		to := w.await(ctx, q)
 		if to == nil {
@@ -153,22 +153,6 @@ func (w *Workers) await(ctx context.Context, q *router.Question) *worker {
 	}
 }
 
-// envelopes returns the argument of the event that brings envelopes.
-func envelopes(list ...[]byte) []byte {
-	size := 16
-	for _, e := range list {
-		size += len(e) + 1
-	}
-	b := append(make([]byte, 0, size), `{"events":[`...)
-	for i, e := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, e...)
-	}
-	return append(b, "]}"...)
-}
-
 // noticeTimeout is for the answer to notices.
 const noticeTimeout = 10 * time.Second
 
@@ -189,7 +173,7 @@ func (w *Workers) Tell(_ context.Context, batch []router.Notice) error {
 	}
 	done := make(chan outcome, len(bodies))
 	for to, list := range bodies {
-		to.give(&task{id: w.lastID.Add(1), body: envelopes(list...), events: len(list), deadline: time.Now().Add(noticeTimeout),
+		to.give(&task{id: w.lastID.Add(1), body: router.Envelopes(list...), events: len(list), deadline: time.Now().Add(noticeTimeout),
 			notice: true, done: func(o outcome) { done <- o }})
 	}
 	var err error
