@@ -86,9 +86,14 @@ func (a *adapter) Broadcast(packet *parser.Packet, opts *sio.BroadcastOptions) {
 		ackID = strconv.FormatUint(*packet.Id, 10)
 	}
 	a.broadcast(packet, m, opts, ackID, nil)
-	if ok && packet.Id == nil {
+	if ok && packet.Id == nil && !a.isHere(sel) {
 		a.cluster().Emit(sel, m, nil)
 	}
+}
+
+// isHere reports whether sel is one socket of this server: with recovery the library emits to a single socket this way.
+func (a *adapter) isHere(sel hub.Selection) bool {
+	return len(sel.Rooms) == 1 && sel.Rooms[0].Kind == hub.KindSocket && a.lib.server.Hub().Count(sel.Rooms[0]) > 0
 }
 
 // callBack calls a function of the program. A panic there ends nothing but the call.

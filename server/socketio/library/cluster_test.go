@@ -24,6 +24,7 @@ import (
 type twin struct {
 	other func() *testServer
 	away  atomic.Bool // the other cannot be reached
+	emits atomic.Int32
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -71,6 +72,7 @@ func elsewhere(sel hub.Selection) hub.Selection {
 
 func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
 	n := 0
+	w.emits.Add(1)
 	if !w.away.Load() {
 		n = w.other().hub.SendSelectionHere(elsewhere(sel), msg)
 	}

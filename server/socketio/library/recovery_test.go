@@ -58,10 +58,14 @@ func (r *returner) take(packet string) string {
 }
 
 func newRecoveringLibrary(t *testing.T) (*testServer, sio.Namespace, func() *client, chan *sio.Socket, chan string) {
+	way := new(twin)
+	way.away.Store(true)
 	s, url := newTestServer(t, echo(), func(cfg *socketio.Config) {
+		cfg.Cluster = way
 		cfg.Recovery = &socketio.Recovery{Config: recovery.Config{Time: time.Minute, Bytes: 1 << 20},
 			In: func(namespace string) bool { return namespace != "/other" }}
 	})
+	way.other = func() *testServer { return s }
 	sockets, told := make(chan *sio.Socket, 16), make(chan string, 16)
 	nsp := s.Library().Of("/lib", nil)
 	s.Library().Of("/other", nil)
@@ -140,8 +144,13 @@ func TestLibraryRecovery(t *testing.T) {
 	if got := receive(t, answers); fmt.Sprint(got) != "[yes]" {
 		t.Errorf("answer %v", got)
 	}
-	sock.Emit("to it")
+	way, _ := s.Cluster()
+	emits := way.(*twin).emits.Load()
+	sock.Emit("to it") // which is here: no other server is told
 	nsp.To("den").Emit("to its room")
+	if n := way.(*twin).emits.Load() - emits; n != 1 {
+		t.Errorf("%d of 2 events went to other servers, want the one to a room", n)
+	}
 	for _, want := range []string{`["to it"]`, `["to its room"]`} {
 		if got := r.take(r.Read()); got != want {
 			t.Errorf("got %s, want %s", got, want)
