@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"signalbox/config"
+	"signalbox/handlers/router"
 )
 
 // TestHooks runs the program with a backend: it lets clients in, handles their events, also by calling the API meanwhile, and
@@ -201,4 +205,18 @@ func TestBackendsAway(t *testing.T) {
 		write(t, ws, connect)
 	}
 	shown("signalbox_workers 1", "signalbox_hooks_breaker_open 1")
+}
+
+// TestTermsOfBackends holds which setting means what.
+func TestTermsOfBackends(t *testing.T) {
+	cfg, err := config.Load(env("HOOKS_TIMEOUT=1s", "HOOKS_CONNECT_WAIT=2s", "HOOKS_DOWN=admit", "HOOKS_RETRY=pay, order", "HOOKS_HEADERS=cookie"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := router.OutsideOptions{
+		Timeout: time.Second, ConnectWait: 2 * time.Second, Admit: true, Retry: []string{"pay", "order"}, Headers: []string{"cookie"},
+	}
+	if got := terms(cfg); !reflect.DeepEqual(got, want) {
+		t.Errorf("terms %+v, want %+v", got, want)
+	}
 }
