@@ -68,6 +68,7 @@ for platform in $platforms; do
 	tar -C "$stages" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
 	if tool cyclonedx-gomod "$sbom" "no SBOM"; then
 		"$stages/cyclonedx-gomod" bin -json -noserial -notimestamp -version "$version" -output "$out/$name.cdx.json" "$stage/$exe" 2>/dev/null
+		[ ! -e server/client/socket.io.min.js ] || node deploy/sbom.js "$out/$name.cdx.json"
 	fi
 	if [ "$os" = linux ] && tool nfpm "$nfpm" "no packages"; then
 		gzip -9nk "$stage/signalbox.1"

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -41,7 +42,8 @@ func TestDistIsReproducible(t *testing.T) {
 	if err := os.MkdirAll(other, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files := exec.Command("sh", "-c", `git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - | tar -C "$0" -xf -`, other)
+	files := exec.Command("sh", "-c", `{ git ls-files -z --cached --others --exclude-standard; find server/client node_modules -type f -print0 2>/dev/null; } |
+		sort -zu | tar --null -T - -cf - | tar -C "$0" -xf -`, other)
 	files.Dir = root
 	if out, err := files.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -82,8 +84,8 @@ func checkRelease(t *testing.T, dir string) {
 		t.Errorf("the released binary says %q", out)
 	}
 	licences := read(t, filepath.Join(to, "THIRD-PARTY-LICENSES"))
-	if _, err := os.Stat("../server/client/socket.io.min.js"); err == nil && !strings.Contains(licences, "=== engine.io-client (npm)\n") {
-		t.Error("the licences lack those of the browser client")
+	if _, err := os.Stat("../server/client/socket.io.min.js"); err == nil {
+		checkClient(t, dir, licences)
 	}
 	for _, want := range []string{"=== github.com/gin-gonic/gin v", "=== modernc.org/sqlite v", "=== Go\n", "MIT License", "BSD"} {
 		if !strings.Contains(licences, want) {
@@ -106,6 +108,71 @@ func checkRelease(t *testing.T, dir string) {
 					t.Error(err)
 				}
 			}
+		}
+		install(t, debs[0])
+	}
+}
+
+// install installs the package as on a machine: on a layer above this one's files, which goes with the test. It is installed
+// again as an upgrade is, and removed.
+func install(t *testing.T, deb string) {
+	t.Helper()
+	if _, err := exec.LookPath("dpkg"); err != nil || os.Geteuid() != 0 || exec.Command("unshare", "-m", "true").Run() != nil {
+		fmt.Println("NOT RUN: installing the package: it takes dpkg, root and unshare")
+		return
+	}
+	const enter = `set -e
+mount -t tmpfs tmpfs "$0"
+mkdir "$0/upper" "$0/work" "$0/root"
+mount -t overlay overlay -o lowerdir=/,upperdir="$0/upper",workdir="$0/work" "$0/root" || { echo no overlay; exit 0; }
+cp "$1" "$0/root/new.deb"
+exec chroot "$0/root" sh -ec "$2"`
+	const steps = `dpkg -i /new.deb
+stat -c 'settings %A %U %G' /etc/signalbox.yaml
+printf 'JWT_SECRET: 0123456789abcdef0123456789abcdef\nREQUIRE_AUTH: true\nMETRICS: false\nALLOWED_ORIGINS: https://a.example\n' >>/etc/signalbox.yaml
+dpkg -i /new.deb
+SIGNALBOX_ENV=production CONFIG=/etc/signalbox.yaml setpriv --reuid signalbox --regid signalbox --clear-groups signalbox check | tail -n 1
+dpkg -r signalbox
+test ! -e /usr/bin/signalbox && test -e /etc/signalbox.yaml && echo removed`
+	out := command(t, ".", nil, "unshare", "-m", "sh", "-c", enter, t.TempDir(), deb, steps)
+	if out == "no overlay\n" {
+		fmt.Println("NOT RUN: installing the package: there is no overlay here")
+		return
+	}
+	for _, want := range []string{"settings -rw-r----- root signalbox\n", "A server would start with these settings.\n", "\nremoved\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("installing the package says nothing of %q:\n%s", want, out)
+		}
+	}
+}
+
+// checkClient looks for what is in the browser client, by its source maps, among the licences and in the list of what is linked.
+func checkClient(t *testing.T, dir, licences string) {
+	t.Helper()
+	lists, _ := filepath.Glob(filepath.Join(dir, "*-linux-amd64.cdx.json"))
+	if len(lists) != 1 {
+		return // the tool for it is not here
+	}
+	list := read(t, lists[0])
+	var bom struct {
+		Components []struct{ PURL string }
+	}
+	if err := json.Unmarshal([]byte(list), &bom); err != nil || len(bom.Components) < 20 {
+		t.Errorf("%d components, %v", len(bom.Components), err)
+	}
+	maps, _ := filepath.Glob("../server/client/*.map")
+	sources := ""
+	for _, path := range maps {
+		sources += read(t, path)
+	}
+	for _, name := range []string{"debug", "engine.io-client", "engine.io-parser", "ms", "notepack.io", "component-emitter",
+		"socket.io-msgpack-parser", "socket.io-parser", "ws", "xmlhttprequest-ssl"} {
+		in := strings.Contains(sources, "/"+name+"/") && name != "ws"
+		if has := strings.Contains(list, `"purl": "pkg:npm/`+name+`@`); has != in {
+			t.Errorf("the browser client has %s: %t, and the list of what is linked %t", name, in, has)
+		}
+		if in && !strings.Contains(licences, "=== "+name+" (npm)\n") {
+			t.Errorf("the licences lack that of %s", name)
 		}
 	}
 }
