@@ -144,8 +144,7 @@ func New(o Options) (*Server, error) {
 		o.Cluster.Start(door)
 	}
 	if s.debug != nil {
-		s.debug.busiest = door.Conns().Busiest
-		s.debug.count(func(add func(string, int64)) { countLive(door, o.Hub, add) })
+		s.debug.inside = &inside{door, o.Hub}
 	}
 	return s, nil
 }

@@ -47,6 +47,7 @@ func (s *Server) newConsole(o Options, door *socketio.Server) http.Handler {
 		Stats:      readStats(door, o.Hub),
 		ClientIP:   clientIP(proxiesOf(o.Config)),
 		Logic:      o.Console.Logic,
+		Inside:     &inside{door, o.Hub},
 		Log:        o.Log,
 	}
 	if mint := o.Console.MintToken; mint != nil {

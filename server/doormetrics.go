@@ -97,18 +97,3 @@ func describeHub(m *Metrics, h *hub.Hub) {
 	})
 	m.Counter("signalbox_joins_refused_total", "Joins over MAX_ROOMS_PER_CLIENT.", func() float64 { return float64(h.RefusedJoins()) })
 }
-
-// countLive adds what is open now to /debug/counts.
-func countLive(door *socketio.Server, h *hub.Hub, add func(name string, n int64)) {
-	e := door.Engine().Stats()
-	add("clients", e.PollingSessions+e.WebSocketSessions)
-	add("websockets", e.WebSockets)
-	add("streams", e.Streams)
-	add("outboxBytes", e.OutboxBytes)
-	add("sockets", door.Stats().Sockets)
-	rooms := 0
-	for _, n := range h.Counts() {
-		rooms += n
-	}
-	add("rooms", int64(rooms))
-}

@@ -10,10 +10,16 @@ import (
 
 func TestPicture(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/debug/counts":
+		below := "/debug"
+		if r.Header.Get("Authorization") == "Bearer the token" {
+			below = "/console"
+		}
+		switch strings.TrimPrefix(r.URL.Path, below) {
+		case "/handlers":
+			_, _ = io.WriteString(w, `[{"namespace":"/game","event":"move\u0007","count":4,"totalNanoseconds":6000000,"longestNanoseconds":3000000}]`)
+		case "/counts":
 			_, _ = io.WriteString(w, `{"clients":3,"heapBytes":12345678,"goroutines":9}`)
-		case "/debug/clients":
+		case "/clients":
 			if q := r.URL.Query(); q.Get("n") != "5" || q.Get("for") != "10ms" {
 				t.Errorf("it asks for %s", r.URL)
 			}
@@ -21,13 +27,16 @@ func TestPicture(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	var out strings.Builder
-	if err := run(t.Context(), []string{"-url", srv.URL + "/", "-n", "5", "-every", "10ms", "-once"}, &out, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"3 clients", "heap 12 MB", "1234.6", "99 kB", "192.0.2.1", "42?[2J"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("the picture lacks %q:\n%s", want, &out)
+	for _, token := range []string{"", "the token"} {
+		t.Setenv("ADMIN_TOKEN", token)
+		var out strings.Builder
+		if err := run(t.Context(), []string{"-url", srv.URL + "/", "-n", "5", "-every", "10ms", "-once"}, &out, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"3 clients", "heap 12 MB", "1234.6", "99 kB", "192.0.2.1", "42?[2J", "400.0", "60.0 %", "1.5ms", "3ms", "move?"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("the picture lacks %q:\n%s", want, &out)
+			}
 		}
 	}
 	srv.Close()

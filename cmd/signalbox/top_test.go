@@ -17,7 +17,7 @@ import (
 // TestBusiest finds the client that floods among those that are quiet, by its user and its id.
 func TestBusiest(t *testing.T) {
 	debug := freePorts(t, 1)[0]
-	p := startProcess(t, "DEBUG_ADDR="+debug)
+	p := startProcess(t, "DEBUG_ADDR="+debug, "ADMIN_TOKEN="+testSecret)
 	for range 3 {
 		p.sio(t) // quiet
 	}
@@ -33,8 +33,23 @@ func TestBusiest(t *testing.T) {
 		}
 	}()
 	status, body := get(t, "http://"+debug+"/debug/clients?for=300ms&n=10")
+	_, handlers := get(t, "http://"+debug+"/debug/handlers?for=300ms&n=1")
+	_, counts := get(t, "http://"+debug+"/debug/counts?gc=1")
 	stop()
 	<-ended
+	if !strings.HasPrefix(handlers, `[{"namespace":"/","event":"time","count":`) {
+		t.Errorf("handlers are busy with %s, want time", handlers)
+	}
+	if !strings.Contains(counts, `"clients":4,`) || !strings.Contains(counts, `"sockets":4,`) {
+		t.Errorf("the counts are %s, want 4 clients", counts)
+	}
+	for token, want := range map[string]int{testSecret: http.StatusOK, "wrong": http.StatusUnauthorized} {
+		for _, path := range []string{"/console/clients?for=1ms", "/console/handlers?for=1ms", "/console/counts"} {
+			if got := ask(t, http.MethodGet, p.url+path, "", []string{"Authorization", "Bearer " + token}); got != want {
+				t.Errorf("%s with the token %q = %d, want %d", path, token, got, want)
+			}
+		}
+	}
 	var loads []struct {
 		Client, User, Addr string
 		PacketsPerSecond   float64

@@ -39,6 +39,8 @@ type Config struct {
 	Mint func(TokenRequest) (string, error)
 	// Logic shows those whom TryOut lets in what goes to the application's backend, below logic; nil: there is nothing to show.
 	Logic http.Handler
+	// Inside answers counts, clients and handlers to who may see the console.
+	Inside http.Handler
 	// ClientIP returns the address of the client behind a request.
 	ClientIP func(*http.Request) string
 	Log      *slog.Logger
@@ -116,6 +118,8 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, name string) {
 	switch name {
 	case "stats":
 		c.only(w, r, c.sendStats, http.MethodGet, http.MethodHead)
+	case "counts", "clients", "handlers":
+		c.only(w, r, c.cfg.Inside.ServeHTTP, http.MethodGet)
 	case "info":
 		c.only(w, r, c.sendInfo, http.MethodGet, http.MethodHead)
 	case "logic":

@@ -163,7 +163,11 @@ func (p *peer) handle(c *conn, e *app.Event) (err error) {
 			err = errPanic
 		}
 		e.Span.End()
-		p.server().latency.observe(time.Since(start))
+		took := time.Since(start)
+		p.server().latency.observe(took)
+		if w := p.server().handled.Load(); w != nil {
+			w.note(p.name, e.Name, took)
+		}
 		p.mu.Lock()
 		p.handling = false
 		ended := p.status() == left

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/server/app"
@@ -74,6 +75,7 @@ type Server struct {
 	closing    sync.Once
 	counters   counters
 	latency    latency
+	handled    atomic.Pointer[handledWatch] // nil: nobody watches
 	maxEvents  netconn.Rate
 }
 
