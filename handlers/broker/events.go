@@ -29,6 +29,7 @@ type Second interface {
 	Close(reason string)
 	app.Packer
 	app.Lander
+	app.Stayer
 	// Resume goes on with what Pack returned at another node.
 	Resume(state json.RawMessage) error
 }
@@ -121,6 +122,9 @@ func (s *session) Pack() json.RawMessage {
 // Landed implements [app.Lander].
 func (s *session) Landed() { s.second.Landed() }
 
+// Stayed implements [app.Stayer].
+func (s *session) Stayed() { s.second.Stayed() }
+
 // Close implements [app.Session].
 func (s *session) Close(reason string) { s.second.Close(reason) }
 
@@ -132,4 +136,5 @@ func (none) Renewed(*auth.Identity) []string { return nil }
 func (none) Close(string)                    {}
 func (none) Pack() json.RawMessage           { return nil }
 func (none) Landed()                         {}
+func (none) Stayed()                         {}
 func (none) Resume(json.RawMessage) error    { return nil }

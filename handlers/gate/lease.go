@@ -147,6 +147,13 @@ func (s *requiredSession) Kept() int {
 	return 0
 }
 
+// Stayed implements [app.Stayer].
+func (s *requiredSession) Stayed() {
+	if o, ok := s.inner.(app.Stayer); ok {
+		o.Stayed()
+	}
+}
+
 // Landed implements [app.Lander].
 func (s *requiredSession) Landed() {
 	if l, ok := s.inner.(app.Lander); ok {

@@ -115,6 +115,13 @@ func (d *door) Resume(p app.Peer, hs app.Handshake, state json.RawMessage) (app.
 // Kept implements [app.Keeper].
 func (s *session) Kept() int { return len(s.socket.Data()) }
 
+// Stayed implements [app.Stayer].
+func (s *session) Stayed() {
+	if o, ok := s.inner.(app.Stayer); ok {
+		o.Stayed()
+	}
+}
+
 // Landed implements [app.Lander].
 func (s *session) Landed() {
 	if l, ok := s.inner.(app.Lander); ok {

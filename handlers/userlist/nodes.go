@@ -59,6 +59,19 @@ func (s *Session) Resume(state json.RawMessage) error {
 	return nil
 }
 
+// Stayed implements [app.Stayer]: in the store the user may be the other node's.
+func (s *Session) Stayed() {
+	m, ok := s.chat.users.(mover)
+	if !ok || s.list == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := m.MoveUser(ctx, s.user); err != nil {
+		s.chat.storeFailed("chat user not taken back", err)
+	}
+}
+
 // Landed implements [app.Lander]. Where the client comes from another node the list may have changed while it was on its way, and of
 // that the old node told it, or this one, or neither.
 func (s *Session) Landed() {

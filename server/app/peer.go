@@ -122,6 +122,9 @@ type Packer interface {
 	Pack() json.RawMessage
 }
 
+// Stayer is such a session that takes back what another node has taken over: its client has not gone there after all.
+type Stayer interface{ Stayed() }
+
 // Lander is a [Session] that has something to do as soon as its client is told that it is back, at another node or where it was:
 // what it sends it now comes behind all that was missed.
 type Lander interface{ Landed() }

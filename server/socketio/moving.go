@@ -60,7 +60,24 @@ func (p *peer) pack(packer app.Packer) (state json.RawMessage, ok bool) {
 }
 
 // Unpack implements [move.Resident].
-func (p *peer) Unpack(passage *move.Passage) { p.stay.passage.CompareAndSwap(passage, nil) }
+func (p *peer) Unpack(passage *move.Passage) {
+	s := p.stay
+	s.passage.CompareAndSwap(passage, nil)
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	defer func() {
+		if fault := recover(); fault != nil {
+			p.panicked(fault)
+		}
+	}()
+	p.mu.Lock()
+	stayer, is := p.session.(app.Stayer)
+	connected := p.status() == connected
+	p.mu.Unlock()
+	if is && connected {
+		stayer.Stayed()
+	}
+}
 
 // Depart implements [move.Resident].
 func (p *peer) Depart(passage *move.Passage) bool {
