@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -32,6 +33,7 @@ type Packer struct {
 	attachments [][]byte
 	found       []rawjson.Placeholder // in the value that is being written, and still to come
 	inOrder     bool                  // every placeholder had the number of the one before plus one
+	last        int                   // the attachment of the last placeholder
 	next        int                   // the attachment that the next placeholder should refer to
 	repeat      int                   // how many bytes of attachments may still be written out of turn
 }
@@ -53,20 +55,20 @@ func (p *Packer) Array(values []json.RawMessage) error {
 }
 
 // Value writes the value that src is, with or without space around it.
-func (p *Packer) Value(src []byte) error { return p.single(src, 0) }
+func (p *Packer) Value(src []byte) error { return p.single(src, rawjson.MaxDepth) }
 
 // Wrapped is Value for one in which something of [rawjson.MaxDepth] has been put into a few arrays and objects more.
-func (p *Packer) Wrapped(src []byte) error { return p.single(src, -8) }
+func (p *Packer) Wrapped(src []byte) error { return p.single(src, rawjson.MaxDepth+8) }
 
-func (p *Packer) single(src []byte, depth int) error {
+func (p *Packer) single(src []byte, limit int) error {
 	if len(p.attachments) > 0 {
 		p.found = rawjson.Placeholders(nil, src)
 	}
-	end, err := p.value(src, rawjson.SkipSpace(src, 0), depth)
+	dst, end, err := p.value(p.Dst, src, rawjson.SkipSpace(src, 0), limit)
 	if err != nil {
 		return err
 	}
-	if rawjson.SkipSpace(src, end) != len(src) {
+	if p.Dst = dst; rawjson.SkipSpace(src, end) != len(src) {
 		return rawjson.ErrSyntax
 	}
 	return nil
@@ -75,35 +77,101 @@ func (p *Packer) single(src []byte, depth int) error {
 // RefersToAll reports whether the placeholders, as they come, are those of all attachments.
 func (p *Packer) RefersToAll() bool { return p.inOrder && p.next == len(p.attachments) }
 
-// value writes the value that starts at src[i] and returns where it ends.
-func (p *Packer) value(src []byte, i, depth int) (end int, err error) {
-	if i >= len(src) {
-		return 0, rawjson.ErrSyntax
+// level is an array or object whose end is still to come.
+type level struct {
+	start   int // where its header is
+	n       int // how many elements or members have come
+	closing byte
+}
+
+// value appends the value that starts at src[i], in which limit levels may nest, and returns where it ends. It does not recurse:
+// what is open costs a few bytes.
+func (p *Packer) value(dst, src []byte, i, limit int) (out []byte, end int, err error) {
+	open := make([]level, 0, narrowDepth)
+	for {
+		// src[i] is where a value has to start.
+		if i >= len(src) {
+			return nil, 0, rawjson.ErrSyntax
+		}
+		switch c := src[i]; c {
+		case '"':
+			dst, i = p.text(dst, src, i)
+		case '{', '[':
+			if len(open) == limit {
+				return nil, 0, rawjson.ErrDepth
+			}
+			if len(p.found) > 0 && p.found[0].Start == i {
+				if to := p.placeholder(src, i); to > 0 {
+					dst, i = msgp.AppendBytes(dst, p.attachments[p.last]), to
+					break
+				}
+			}
+			in := level{len(dst), 0, c + ']' - '['}
+			if i = p.space(src, i+1); i < len(src) && src[i] == in.closing {
+				dst = append(dst, in.fix())
+				i++
+				break
+			}
+			if open = append(open, in); len(open) <= narrowDepth {
+				dst = append(dst, 0)
+			} else {
+				dst = append(dst, in.medium()+1, 0, 0, 0, 0)
+			}
+			if c == '{' {
+				if dst, i = p.key(dst, src, i); i == 0 {
+					return nil, 0, rawjson.ErrSyntax
+				}
+			}
+			continue
+		case 't', 'f', 'n':
+			dst, i = literal(dst, src, i)
+		default:
+			dst, i = p.number(dst, src, i)
+		}
+		if i == 0 {
+			return nil, 0, rawjson.ErrSyntax
+		}
+
+		// A value has ended at i: close what it completes, until another value has to follow.
+		for {
+			if len(open) == 0 {
+				return dst, i, nil
+			}
+			in := &open[len(open)-1]
+			in.n++
+			if i = p.space(src, i); i >= len(src) {
+				return nil, 0, rawjson.ErrSyntax
+			}
+			if src[i] == ',' {
+				if i = p.space(src, i+1); in.closing == '}' {
+					if dst, i = p.key(dst, src, i); i == 0 {
+						return nil, 0, rawjson.ErrSyntax
+					}
+				}
+				break
+			}
+			if src[i] != in.closing {
+				return nil, 0, rawjson.ErrSyntax
+			}
+			dst = in.close(dst)
+			open = open[:len(open)-1]
+			i++
+		}
 	}
-	switch c := src[i]; c {
-	case '"':
-		return p.text(src, i)
-	case '{', '[':
-		if depth == rawjson.MaxDepth {
-			return 0, rawjson.ErrDepth
-		}
-		if c == '[' {
-			return p.elements(src, i, depth+1)
-		}
-		if end, err := p.placeholder(src, i); end > 0 || err != nil {
-			return end, err
-		}
-		return p.members(src, i, depth+1)
-	case 't':
-		p.Dst = append(p.Dst, CodeTrue)
-	case 'f':
-		p.Dst = append(p.Dst, CodeFalse)
-	case 'n':
-		p.Dst = append(p.Dst, CodeNil)
-	default:
-		return p.number(src, i)
+}
+
+// key appends the key that starts at src[i] and returns where its value begins, 0: there is none.
+func (p *Packer) key(dst, src []byte, i int) (out []byte, value int) {
+	if i >= len(src) || src[i] != '"' {
+		return dst, 0
 	}
-	return rawjson.SkipLiteral(src, i)
+	if dst, i = p.text(dst, src, i); i == 0 {
+		return dst, 0
+	}
+	if i = p.space(src, i); i >= len(src) || src[i] != ':' {
+		return dst, 0
+	}
+	return dst, p.space(src, i+1)
 }
 
 // space skips white space, which JSON.stringify would not have written.
@@ -118,87 +186,20 @@ func (p *Packer) space(src []byte, i int) int {
 	return end
 }
 
-func (p *Packer) elements(src []byte, i, depth int) (end int, err error) {
-	i = p.space(src, i+1)
-	if i < len(src) && src[i] == ']' {
-		p.Dst = append(p.Dst, CodeFixArray)
-		return i + 1, nil
-	}
-	start := p.open(CodeArray32, depth)
-	for n := 1; ; n++ {
-		if i, err = p.value(src, i, depth); err != nil {
-			return 0, err
-		}
-		i = p.space(src, i)
-		if i >= len(src) {
-			return 0, rawjson.ErrSyntax
-		}
-		switch src[i] {
-		case ',':
-			i = p.space(src, i+1)
-		case ']':
-			p.close(start, n, CodeFixArray, CodeArray16)
-			return i + 1, nil
-		default:
-			return 0, rawjson.ErrSyntax
-		}
-	}
-}
-
-func (p *Packer) members(src []byte, i, depth int) (end int, err error) {
-	i = p.space(src, i+1)
-	if i < len(src) && src[i] == '}' {
-		p.Dst = append(p.Dst, CodeFixMap)
-		return i + 1, nil
-	}
-	start := p.open(CodeMap32, depth)
-	for n := 1; ; n++ {
-		if i >= len(src) || src[i] != '"' {
-			return 0, rawjson.ErrSyntax
-		}
-		if i, err = p.text(src, i); err != nil {
-			return 0, err
-		}
-		i = p.space(src, i)
-		if i >= len(src) || src[i] != ':' {
-			return 0, rawjson.ErrSyntax
-		}
-		if i, err = p.value(src, p.space(src, i+1), depth); err != nil {
-			return 0, err
-		}
-		i = p.space(src, i)
-		if i >= len(src) {
-			return 0, rawjson.ErrSyntax
-		}
-		switch src[i] {
-		case ',':
-			i = p.space(src, i+1)
-		case '}':
-			p.close(start, n, CodeFixMap, CodeMap16)
-			return i + 1, nil
-		default:
-			return 0, rawjson.ErrSyntax
-		}
-	}
-}
-
-// placeholder writes the attachment that a placeholder at src[i] refers to and returns where that ends; 0: there is none, or
-// it stays an object.
-func (p *Packer) placeholder(src []byte, i int) (end int, err error) {
-	if len(p.found) == 0 || p.found[0].Start != i {
-		return 0, nil
-	}
+// placeholder takes the placeholder at src[i], which is the next one, and returns where it ends; 0: it stays an object.
+func (p *Packer) placeholder(src []byte, i int) (end int) {
 	found := p.found[0]
 	p.found = p.found[1:]
-	if end, err = rawjson.SkipValue(src, i); err != nil || end != found.End || !p.canRefer(found.Num) {
-		return 0, err
+	end, err := rawjson.SkipValue(src, i)
+	if err != nil || end != found.End || !p.canRefer(found.Num) {
+		return 0
 	}
 	var room [48]byte
 	if string(rawjson.AppendPlaceholder(room[:0], found.Num)) != string(src[i:end]) {
 		p.Exact = false
 	}
 	p.refer(found.Num)
-	return end, nil
+	return end
 }
 
 // canRefer reports whether num is the number of an attachment that may be written once more.
@@ -213,47 +214,46 @@ func (p *Packer) canRefer(num int) bool {
 	return true
 }
 
-// refer writes an attachment.
+// refer notes that an attachment is written.
 func (p *Packer) refer(num int) {
+	p.last = num
 	if num == p.next {
 		p.next++
 	} else {
 		p.repeat -= len(p.attachments[num])
 		p.Exact, p.inOrder = false, false
 	}
-	p.Dst = msgp.AppendBytes(p.Dst, p.attachments[num])
 }
 
-// open makes room for a header and returns its place. full is its code at full width.
-func (p *Packer) open(full byte, depth int) int {
-	start := len(p.Dst)
-	if depth > narrowDepth {
-		p.Dst = append(p.Dst, full, 0, 0, 0, 0)
-	} else {
-		p.Dst = append(p.Dst, 0)
+// fix is the code of up to 15 elements; medium that of two bytes of length, behind which that of four comes.
+func (l *level) fix() byte {
+	if l.closing == '}' {
+		return CodeFixMap
 	}
-	return start
+	return CodeFixArray
 }
 
-// close writes the header at start for n elements or members, in the least width there is room for or can be made.
-func (p *Packer) close(start, n int, fix, medium byte) {
-	if p.Dst[start] != 0 {
-		binary.BigEndian.PutUint32(p.Dst[start+1:], uint32(n))
-		return
+func (l *level) medium() byte {
+	if l.closing == '}' {
+		return CodeMap16
 	}
-	if n < 16 {
-		p.Dst[start] = fix | byte(n)
-		return
+	return CodeArray16
+}
+
+// close writes the header in the least width there is room for or can be made.
+func (l *level) close(dst []byte) []byte {
+	head := dst[l.start:]
+	switch {
+	case head[0] != 0:
+		binary.BigEndian.PutUint32(head[1:], uint32(l.n))
+	case l.n < 16:
+		head[0] = l.fix() | byte(l.n)
+	case l.n <= math.MaxUint16:
+		dst = slices.Insert(dst, l.start, l.medium(), byte(l.n>>8))
+		dst[l.start+2] = byte(l.n)
+	default:
+		dst = slices.Insert(dst, l.start, l.medium()+1, byte(l.n>>24), byte(l.n>>16), byte(l.n>>8))
+		dst[l.start+4] = byte(l.n)
 	}
-	if n <= math.MaxUint16 {
-		p.Dst = append(p.Dst, 0, 0)
-		copy(p.Dst[start+3:], p.Dst[start+1:])
-		p.Dst[start] = medium
-		binary.BigEndian.PutUint16(p.Dst[start+1:], uint16(n))
-		return
-	}
-	p.Dst = append(p.Dst, 0, 0, 0, 0)
-	copy(p.Dst[start+5:], p.Dst[start+1:])
-	p.Dst[start] = medium + 1
-	binary.BigEndian.PutUint32(p.Dst[start+1:], uint32(n))
+	return dst
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
@@ -11,27 +12,54 @@ import (
 	"signalbox/server/rawjson"
 )
 
-// text writes the string that starts at src[i] and returns where it ends.
-func (p *Packer) text(src []byte, i int) (end int, err error) {
+// text appends the string that starts at src[i] and returns where it ends, 0: it is none. One of up to 31 bytes of ASCII without
+// escapes, clear of the ends of src and dst, is copied while it is looked at.
+func (p *Packer) text(dst, src []byte, i int) (out []byte, end int) {
+	const most = 32
 	i++
-	end, ascii := rawjson.PlainRun(src, i)
-	if end < len(src) && src[end] == '"' && (ascii || utf8.Valid(src[i:end])) {
-		p.Dst = append(appendStringHeader(p.Dst, end-i), src[i:end]...)
-		return end + 1, nil
+	at := len(dst)
+	if len(src)-i < most || cap(dst)-at <= most {
+		return p.anyText(dst, src, i)
 	}
-	return p.escaped(src, i)
+	from, to := (*[most]byte)(src[i:]), (*[1 + most]byte)(dst[at:at+1+most])
+	for n := 0; n < most; n += 8 {
+		w := binary.LittleEndian.Uint64(from[n:])
+		binary.LittleEndian.PutUint64(to[1+n:], w)
+		length, ascii := rawjson.PlainBytes(w)
+		if !ascii {
+			break
+		}
+		if length == 8 {
+			continue
+		}
+		if n += length; from[n&(most-1)] == '"' {
+			to[0] = CodeFixString | byte(n)
+			return dst[:at+1+n], i + n + 1
+		}
+		break
+	}
+	return p.anyText(dst, src, i)
 }
 
-// escaped writes a string with escapes, or bytes that are not UTF-8, whose inside starts at src[i].
-func (p *Packer) escaped(src []byte, i int) (end int, err error) {
+// anyText appends the string whose inside starts at src[i].
+func (p *Packer) anyText(dst, src []byte, i int) (out []byte, end int) {
+	end, ascii := rawjson.PlainRun(src, i)
+	if end < len(src) && src[end] == '"' && (ascii || utf8.Valid(src[i:end])) {
+		return append(appendStringHeader(dst, end-i), src[i:end]...), end + 1
+	}
+	return p.escaped(dst, src, i)
+}
+
+// escaped appends a string with escapes, or bytes that are not UTF-8, whose inside starts at src[i].
+func (p *Packer) escaped(dst, src []byte, i int) (out []byte, end int) {
 	const room = 5 // the longest header
-	start := len(p.Dst)
-	p.Dst = append(p.Dst, 0, 0, 0, 0, 0)
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0, 0)
 	for {
 		end, ascii := rawjson.PlainRun(src, i)
-		p.Dst = rawjson.AppendValid(p.Dst, src[i:end], ascii)
+		dst = rawjson.AppendValid(dst, src[i:end], ascii)
 		if end == len(src) || src[end] < 0x20 {
-			return 0, rawjson.ErrSyntax
+			return dst, 0
 		}
 		if src[end] == '"' {
 			i = end + 1
@@ -39,16 +67,15 @@ func (p *Packer) escaped(src []byte, i int) (end int, err error) {
 		}
 		r, n, canonical := rawjson.Unescape(src, end)
 		if n == 0 {
-			return 0, rawjson.ErrSyntax
+			return dst, 0
 		}
 		p.Exact = p.Exact && canonical
-		p.Dst = utf8.AppendRune(p.Dst, r)
+		dst = utf8.AppendRune(dst, r)
 		i = end + n
 	}
-	body := p.Dst[start+room:]
-	head := appendStringHeader(p.Dst[:start], len(body))
-	p.Dst = append(head, body...) // moves it down: the header is not longer than the room
-	return i, nil
+	body := dst[start+room:]
+	head := appendStringHeader(dst[:start], len(body))
+	return append(head, body...), i // moves it down: the header is not longer than the room
 }
 
 // appendStringHeader appends the header of a string of n bytes.
@@ -64,67 +91,97 @@ func appendStringHeader(dst []byte, n int) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, CodeString32), uint32(n))
 }
 
-// number writes the number that starts at src[i] and returns where it ends: whole numbers as such in the least width, others
-// and -0 as float64.
-func (p *Packer) number(src []byte, i int) (end int, err error) {
-	if end, err = rawjson.SkipNumber(src, i); err != nil {
-		return 0, err
+// literal appends true, false or null and returns where it ends, 0: it is none of them.
+func literal(dst, src []byte, i int) (out []byte, end int) {
+	code := byte(CodeNil)
+	switch src[i] {
+	case 't':
+		code = CodeTrue
+	case 'f':
+		code = CodeFalse
 	}
-	text := src[i:end]
-	if p.integer(text) {
-		return end, nil
+	end, err := rawjson.SkipLiteral(src, i)
+	if err != nil {
+		return dst, 0
 	}
-	f, _ := strconv.ParseFloat(string(text), 64) // out of range: infinite, as from JSON.parse
-	if p.Doubles && f == math.Trunc(f) && math.Abs(f) <= maxWhole && (f != 0 || !math.Signbit(f)) {
-		p.whole(uint64(math.Abs(f)), f < 0)
-		return end, nil
-	}
-	p.Dst = msgp.AppendFloat64(p.Dst, f)
-	if p.Exact && !p.Doubles && !math.IsInf(f, 0) {
-		var buf [32]byte
-		p.Exact = string(rawjson.AppendNumber(buf[:0], f)) == string(text)
-	} else {
-		p.Exact = false
-	}
-	return end, nil
+	return append(dst, code), end
 }
 
 // maxWhole is up to where a float64 holds every whole number.
 const maxWhole = 1 << 53
 
-// integer writes the number that text says if it is a whole one of up to 64 bits, or up to [maxWhole] where numbers are
-// float64, and reports whether it is.
-func (p *Packer) integer(text []byte) bool {
-	digits := text
-	if text[0] == '-' {
-		digits = text[1:]
+// powers are the powers of ten that decimals are divided by.
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
+
+// number appends the number that starts at src[i] and returns where it ends, 0: it is none. Whole numbers are written as such in
+// the least width, others and -0 as float64.
+//
+// Most numbers are taken while they are looked at: those of up to 15 digits, up to 6 of them behind a point and the last of
+// these not 0. Numerator and power are exact then, so the quotient is the nearest float64; and no two decimals of up to
+// 15 digits share one, so JavaScript writes it the same way.
+func (p *Packer) number(dst, src []byte, start int) (out []byte, end int) {
+	i := start
+	negative := src[i] == '-'
+	if negative {
+		i++
 	}
-	if len(digits) > 20 || rawjson.SkipDigits(digits, 0) != len(digits) {
-		return false
-	}
+	first, point := i, -1
 	var u uint64
-	if len(digits) < 20 {
-		for _, c := range digits {
-			u = u*10 + uint64(c-'0')
-		}
-	} else {
-		var err error
-		if u, err = strconv.ParseUint(string(digits), 10, 64); err != nil {
-			return false
+	for ; i < len(src); i++ {
+		if d := src[i] - '0'; d <= 9 {
+			u = u*10 + uint64(d)
+		} else if src[i] == '.' && point < 0 {
+			point = i
+		} else {
+			break
 		}
 	}
-	negative := len(digits) < len(text)
-	if negative && (u == 0 || u > 1<<63) || p.Doubles && u > maxWhole {
-		return false
+	switch length := i - first; {
+	case length == 0, length > 15, u == 0 && (length > 1 || negative), i < len(src) && src[i]|0x20 == 'e':
+	case src[first] == '0' && length > 1 && point != first+1:
+	case point < 0:
+		return appendWhole(dst, u, negative), i
+	case point > first && src[i-1] > '0' && i-point <= len(powers):
+		f := float64(u) / powers[i-1-point]
+		if negative {
+			f = -f
+		}
+		return msgp.AppendFloat64(dst, f), i
 	}
-	p.whole(u, negative)
-	return true
+	return p.anyNumber(dst, src, start)
 }
 
-func (p *Packer) whole(u uint64, negative bool) {
-	if negative {
-		p.Dst = msgp.AppendInt64(p.Dst, -int64(u))
-	} else {
-		p.Dst = msgp.AppendUint64(p.Dst, u)
+// anyNumber is number for all of them.
+func (p *Packer) anyNumber(dst, src []byte, i int) (out []byte, end int) {
+	end, err := rawjson.SkipNumber(src, i)
+	if err != nil {
+		return dst, 0
 	}
+	text := string(src[i:end])
+	digits := strings.TrimPrefix(text, "-")
+	negative := len(digits) < len(text)
+	if u, err := strconv.ParseUint(digits, 10, 64); err == nil && (!negative || u != 0 && u <= 1<<63) && (!p.Doubles || u <= maxWhole) {
+		return appendWhole(dst, u, negative), end
+	}
+	f, _ := strconv.ParseFloat(text, 64) // out of range: infinite, as from JSON.parse
+	if p.Doubles && f == math.Trunc(f) && math.Abs(f) <= maxWhole && (f != 0 || !math.Signbit(f)) {
+		return appendWhole(dst, uint64(math.Abs(f)), f < 0), end
+	}
+	if p.Exact && !p.Doubles && !math.IsInf(f, 0) {
+		var buf [32]byte
+		p.Exact = string(rawjson.AppendNumber(buf[:0], f)) == text
+	} else {
+		p.Exact = false
+	}
+	return msgp.AppendFloat64(dst, f), end
+}
+
+func appendWhole(dst []byte, u uint64, negative bool) []byte {
+	switch {
+	case negative:
+		return msgp.AppendInt64(dst, -int64(u))
+	case u < CodeFixMap:
+		return append(dst, byte(u))
+	}
+	return msgp.AppendUint64(dst, u)
 }

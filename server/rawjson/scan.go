@@ -148,6 +148,13 @@ func special(w uint64) uint64 {
 	return ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-0x20*everyByte)&^w) & highBits
 }
 
+// PlainBytes returns how many of eight bytes in a row, the first one lowest, stand for themselves in a string before the
+// first that does not. ascii is false where one of them is beyond ASCII, and may be where one behind them is.
+func PlainBytes(w uint64) (n int, ascii bool) {
+	mark := special(w)
+	return bits.TrailingZeros64(mark) / 8, w&highBits&(mark-1) == 0
+}
+
 // PlainRun returns where the run of bytes ends that begins at b[i] and that stand for themselves in a string. ascii is false
 // where it may hold bytes beyond ASCII.
 func PlainRun(b []byte, i int) (end int, ascii bool) {
