@@ -158,11 +158,9 @@ func sessionOf(query string) string {
 // its client was sent may be lost, so it has to start over.
 func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, node, at string) bool {
 	k, _ := f.keys.get(r.Context(), keyAge)
-	scheme, host, ok := strings.Cut(at, "://")
-	if k == nil || !ok {
+	if k == nil {
 		return false
 	}
-	target := &url.URL{Scheme: scheme, Host: host, Path: f.o.Path, RawQuery: r.URL.RawQuery}
 	stream := conn.IsUpgrade(r)
 	brief, ok := f.begin(stream)
 	if !ok {
@@ -171,44 +169,49 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, node, at string
 	}
 	defer f.end(brief)
 	f.passed.Add(1)
-	t := ticket{engine.Hop{From: f.o.ID, Brief: brief}, f.number.Add(1), f.o.ClientIP(r)}
+	target := f.o.Path + "?" + r.URL.RawQuery
+	t := newTicket(engine.Hop{From: f.o.ID, Brief: brief}, f.number.Add(1), f.o.ClientIP(r))
+	says := t.head + " " + t.signature(k, node, r, target) + " " + t.addr
 	if !stream {
-		return f.poll(w, r, request(r.Context(), r, target, &t, t.signature(k, node, r, target.RequestURI())))
+		return f.poll(w, r, at, target, says)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(f.ctx, cancel)()
-	f.upgrades.ServeHTTP(w, request(ctx, r, target, &t, t.signature(k, node, r, target.RequestURI())))
+	out := r.WithContext(ctx)
+	out.URL, out.RequestURI = &url.URL{Path: f.o.Path, RawQuery: r.URL.RawQuery}, ""
+	out.URL.Scheme, out.URL.Host, _ = strings.Cut(at, "://")
+	out.Close, out.Trailer = false, nil
+	out.Header = maps.Clone(r.Header)
+	out.Header[header] = []string{says}
+	f.upgrades.ServeHTTP(w, out)
 	return true
 }
 
-// request makes the request to the other server.
-func request(ctx context.Context, r *http.Request, target *url.URL, t *ticket, signature string) *http.Request {
-	out := r.WithContext(ctx)
-	out.URL, out.RequestURI = target, ""
-	out.Close, out.Trailer = false, nil
-	out.Header = maps.Clone(r.Header)
-	out.Header[header] = []string{t.head() + " " + signature + " " + t.addr}
-	return out
-}
-
-// hopHeaders are those that are for one connection only.
-var hopHeaders = []string{
-	"Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
-	"Upgrade",
-}
+// hopHeaders are those that are for one connection only; pollHeaders what a session looks at, of all that browsers send.
+var (
+	hopHeaders  = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+	pollHeaders = []string{"Accept-Encoding", "Content-Type", "Origin"}
+)
 
 // poll passes on what is no websocket.
-func (f *Forwarder) poll(w http.ResponseWriter, r, out *http.Request) bool {
-	if r.ContentLength == 0 {
-		out.Body = nil
-	} else {
+func (f *Forwarder) poll(w http.ResponseWriter, r *http.Request, at, target, says string) bool {
+	out := request{head: make([]byte, 0, 1024)}
+	out.head = append(append(append(append(out.head, r.Method...), ' '), target...), " HTTP/1.1\r\n"...)
+	out.add("Host", r.Host)
+	out.add(header, says)
+	for _, name := range pollHeaders {
+		for _, value := range r.Header[name] {
+			out.add(name, value)
+		}
+	}
+	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(f.o.BodyTime)) // where there are deadlines
 	}
-	for _, name := range hopHeaders {
-		delete(out.Header, name)
+	if err := out.end(r.Body, r.ContentLength); err != nil {
+		return f.lost(r, err)
 	}
-	res, done, err := f.peers.do(out, f.o.BodyTime+f.o.PollTime+answerMargin)
+	res, done, err := f.peers.do(r.Context(), at, &out, f.o.BodyTime+f.o.PollTime+answerMargin)
 	if err != nil {
 		return f.lost(r, err)
 	}

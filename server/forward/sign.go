@@ -31,32 +31,34 @@ type ticket struct {
 	engine.Hop
 	number uint64
 	addr   string
+	head   string // the header's beginning: From, number, Brief
+}
+
+func newTicket(hop engine.Hop, number uint64, addr string) ticket {
+	brief := " 0"
+	if hop.Brief {
+		brief = " 1"
+	}
+	return ticket{hop, number, addr, hop.From + " " + strconv.FormatUint(number, 16) + brief}
 }
 
 // signature signs a ticket for the server to, with what must not be changed of its request. No part can hold a line
 // feed.
 func (t *ticket) signature(k *key, to string, r *http.Request, target string) string {
-	text := make([]byte, 0, 512)
-	for _, part := range [...]string{"signalbox forward 1", to, t.head(), t.addr, r.Method, r.Host, target} {
+	s := k.signers.Get().(*signer)
+	defer k.signers.Put(s)
+	text := s.text[:0]
+	for _, part := range [...]string{"signalbox forward 1", to, t.head, t.addr, r.Method, r.Host, target} {
 		text = append(append(text, part...), '\n')
 	}
 	for _, origin := range r.Header["Origin"] {
 		text = append(append(text, origin...), '\n')
 	}
-	mac := k.macs.Get().(hash.Hash)
-	defer k.macs.Put(mac)
-	mac.Reset()
-	mac.Write(text)
-	var sum [sha256.Size]byte
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0]))
-}
-
-func (t *ticket) head() string {
-	brief := " 0"
-	if t.Brief {
-		brief = " 1"
-	}
-	return t.From + " " + strconv.FormatUint(t.number, 16) + brief
+	s.mac.Reset()
+	s.mac.Write(text)
+	sum := s.mac.Sum(text[:0])
+	s.text = base64.RawURLEncoding.AppendEncode(sum, sum)
+	return string(s.text[len(sum):])
 }
 
 // parseTicket reads a header; what it says has been proved by nothing.
@@ -69,18 +71,23 @@ func parseTicket(values []string) (t ticket, signature string, ok bool) {
 		return t, "", false
 	}
 	number, err := strconv.ParseUint(parts[1], 16, 64)
-	t = ticket{engine.Hop{From: parts[0], Brief: parts[2] == "1"}, number, parts[4]}
+	t = newTicket(engine.Hop{From: parts[0], Brief: parts[2] == "1"}, number, parts[4])
 	return t, parts[3], err == nil && parts[0] != ""
 }
 
 // key is a key that servers share.
 type key struct {
+	text    []byte
+	signers sync.Pool // making one takes longer than using it
+}
+
+type signer struct {
+	mac  hash.Hash
 	text []byte
-	macs sync.Pool // making one takes longer than using it
 }
 
 func newKey(text []byte) *key {
-	return &key{text: text, macs: sync.Pool{New: func() any { return hmac.New(sha256.New, text) }}}
+	return &key{text: text, signers: sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, text)} }}}
 }
 
 // keys are the key of today, and the one before it: Redis may have lost that.
