@@ -15,6 +15,8 @@ type Form uint8
 const (
 	// FormSocketIO is an EVENT packet of Socket.IO v5 inside a message packet of Engine.IO v4.
 	FormSocketIO Form = iota
+	// FormOffset is FormSocketIO with the place in a log behind the arguments, for a client that may come back.
+	FormOffset
 	// FormText is the text message a plain WebSocket gets.
 	FormText
 	// FormSSE is a record of a Server-Sent Events stream.

@@ -34,8 +34,8 @@ func (c *conn) connect(p *packet) error {
 	}
 	c.mu.Unlock()
 	payload := p.payload
-	recovers := c.server.recovers(name)
-	if recovers && !c.eio3 {
+	recovers := c.server.recovers(name) && !c.eio3
+	if recovers {
 		var back bool
 		if payload, back = c.restore(name, payload); back {
 			return nil
@@ -44,9 +44,7 @@ func (c *conn) connect(p *packet) error {
 	peer := newPeer(c, name)
 	h := c.server.handlerOf(peer)
 	if recovers && (h.Handler != nil || c.server.library != nil) && !h.momentary {
-		if peer.shares = c.eio3; !c.eio3 {
-			c.server.recoveries.settle(peer)
-		}
+		c.server.recoveries.settle(peer)
 	}
 	c.mu.Lock()
 	c.peers = append(c.peers, peer)

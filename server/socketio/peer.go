@@ -42,9 +42,8 @@ type peer struct {
 	// Set before anybody else knows the peer; nil in a namespace with a handler.
 	library LibrarySession
 
-	state  atomic.Uint32
-	shares bool                 // it does not come back, but others of its namespace do, and get the same messages
-	link   atomic.Pointer[conn] // changes only where stay is there
+	state atomic.Uint32
+	link  atomic.Pointer[conn] // changes only where stay is there
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -221,11 +220,7 @@ func (p *peer) Deliver(m *hub.Message) bool {
 	if p.stay != nil {
 		return p.stay.deliver(p, m)
 	}
-	encode := encodeMessage
-	if p.shares && !m.Volatile {
-		encode = p.server().recoveries.encode
-	}
-	encoded := m.Encoded(hub.FormSocketIO, encode)
+	encoded := m.Encoded(hub.FormSocketIO, encodeMessage)
 	return encoded != nil && p.deliver(encoded, m.ID, m.Volatile)
 }
 

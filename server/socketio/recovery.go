@@ -174,7 +174,7 @@ func (p *peer) Away() bool {
 // deliver is Deliver of a peer whose client may come back.
 func (s *stay) deliver(p *peer, m *hub.Message) bool {
 	if !m.Volatile { // nearly all: nothing waits
-		encoded := m.Encoded(hub.FormSocketIO, s.encode)
+		encoded := m.Encoded(hub.FormOffset, s.encode)
 		if encoded == nil {
 			return false
 		}
@@ -197,7 +197,7 @@ func (s *stay) deliver(p *peer, m *hub.Message) bool {
 	if m.Volatile {
 		o.message, o.tail = m.Encoded(hub.FormSocketIO, encodeMessage), s.tail(m)
 	} else {
-		o.message = m.Encoded(hub.FormSocketIO, s.encode)
+		o.message = m.Encoded(hub.FormOffset, s.encode)
 		o.entry = m.Logged().SocketIO
 	}
 	if o.message == nil {
