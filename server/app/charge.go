@@ -11,7 +11,13 @@ const (
 	// WeightAsked is what an event weighs more that is handed to the application's own backend, and WeightConnectAsked what
 	// a CONNECT does.
 	WeightAsked, WeightConnectAsked = 4, 10
+
+	// inflatedBytes is how much longer than it came a message inflates to that weighs one more.
+	inflatedBytes = 4 << 10
 )
+
+// WeightInflated is what messages weigh more that have grown by so many bytes since they came.
+func WeightInflated(bytes int) float64 { return float64(bytes / inflatedBytes) }
 
 // Charger is a [Peer] or a [TextPeer] that counts what its client's messages cost. Each counts 1 when it comes; Charge adds
 // to that. It is called on the goroutine that handles the message, which goes on: the client's next message waits.

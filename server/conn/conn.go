@@ -62,6 +62,9 @@ type Conn struct {
 	backpressure atomic.Bool // the answers of a batch fill the outbox
 	deflates     atomic.Bool // the client takes compressed messages
 
+	// Owned by the reader. See [Conn.Inflated].
+	inflated int
+
 	// Guarded by clock.mu.
 	waiting waiting
 

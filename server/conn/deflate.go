@@ -79,11 +79,20 @@ const (
 
 var errInflate error = &Fault{closeInvalid, ReasonTransportError, "message cannot be inflated"}
 
+// Inflated returns by how many bytes compressed messages have grown since the last call: what they cost, and their client has
+// not sent. It is called by the receiver of messages.
+func (c *Conn) Inflated() int {
+	n := c.inflated
+	c.inflated = 0
+	return n
+}
+
 // inflater takes a message out of its compressed form. It is borrowed for a message, and holds it.
 type inflater struct {
 	in     bytes.Reader
 	packed []byte
 	out    []byte
+	gain   int           // how much longer the message is than it came
 	flate  io.ReadCloser // a [flate.Resetter]
 }
 
@@ -118,6 +127,7 @@ func (i *inflater) inflate(packed []byte, limit int64) ([]byte, error) {
 			break
 		}
 		if i.in.Len() <= len(inflateEnd) { // zlib too takes one whose last block ends it
+			i.gain = max(0, len(i.out)-len(packed))
 			if cap(i.packed) > maxKeptBytes {
 				i.packed = nil // the message may stay for a while
 			}

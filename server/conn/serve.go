@@ -107,6 +107,9 @@ func (c *Conn) batch(r *Reader) (quiet bool, err error) {
 		}
 		messages++
 		bytes += len(payload)
+		if r.inflater != nil {
+			c.inflated += r.inflater.gain
+		}
 		switch op {
 		case opText, opBinary:
 			if err := c.owner.Message(op == opBinary, payload); err != nil {

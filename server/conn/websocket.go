@@ -42,6 +42,9 @@ func (ws *WebSocket) Reply(m *wire.Message) error { return ws.c.Send(m, true) }
 // Pause is for a receiver whose client sends more than it may, see [Conn.Pause].
 func (ws *WebSocket) Pause(d time.Duration) bool { return ws.c.Pause(d, nil) }
 
+// Inflated tells by how much compressed messages have grown, see [Conn.Inflated].
+func (ws *WebSocket) Inflated() int { return ws.c.Inflated() }
+
 // SendVolatile queues a message unless the client reads too slowly, and reports whether it did.
 func (ws *WebSocket) SendVolatile(m *wire.Message) bool { return ws.c.SendVolatile(m) }
 

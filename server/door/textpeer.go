@@ -16,6 +16,7 @@ type socket interface {
 	outlet
 	Reply(m *wire.Message) error
 	Pause(d time.Duration) bool
+	Inflated() int
 	CloseWith(reason conn.Reason, code uint16, text string)
 	ClientLeft() bool
 }
@@ -122,7 +123,7 @@ func (p *textPeer) throttle() bool {
 	if limit <= 0 {
 		return true
 	}
-	wait := p.bucket.Fill(time.Now(), 1, limit, 2*limit)
+	wait := p.bucket.Fill(time.Now(), 1+app.WeightInflated(p.socket().Inflated()), limit, 2*limit)
 	if wait <= 0 {
 		return true
 	}

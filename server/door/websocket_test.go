@@ -372,6 +372,7 @@ func (f *fakeSocket) Reply(m *wire.Message) error           { return f.Send(m) }
 func (f *fakeSocket) SendVolatile(m *wire.Message) bool     { return f.Send(m) == nil }
 func (f *fakeSocket) ClientLeft() bool                      { return false }
 func (f *fakeSocket) Pause(d time.Duration) bool            { time.Sleep(d); return true }
+func (f *fakeSocket) Inflated() int                         { return 0 }
 func (f *fakeSocket) CloseWith(conn.Reason, uint16, string) {}
 
 // Two seconds' worth come at once, of which the opening takes 10, the rest at the rate that is allowed, and nothing is lost.

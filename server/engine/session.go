@@ -76,6 +76,9 @@ func (s *Session) Pause(d time.Duration) bool {
 	return s.c.Pause(d, gone)
 }
 
+// Inflated tells by how much compressed messages have grown, see [conn.Conn.Inflated].
+func (s *Session) Inflated() int { return s.c.Inflated() }
+
 // SendVolatile queues a message if the client is ready for it, else drops it: a client that polls is ready while a
 // poll waits, one with a websocket unless it reads too slowly. It reports whether the message was queued.
 func (s *Session) SendVolatile(m *wire.Message) bool { return s.c.SendVolatile(s.outgoing(m)) }

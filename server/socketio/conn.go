@@ -177,6 +177,7 @@ func (c *conn) throttle(weight float64) bool {
 	if limit <= 0 || c.trusted {
 		return true
 	}
+	weight += app.WeightInflated(c.session.Inflated())
 	wait := c.bucket.Fill(time.Now(), weight, limit, 2*limit)
 	if wait <= 0 {
 		return true

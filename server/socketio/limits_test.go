@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -214,5 +215,31 @@ func TestWhatOneClientCanPin(t *testing.T) {
 	t.Logf("%d bytes pinned with messages of up to %d", pinned, limit)
 	if pinned > 2*limit+200_000 {
 		t.Errorf("a client pins %d bytes, want 2 x %d at most", pinned, limit)
+	}
+}
+
+// TestInflatedMessagesWeighWhatTheyBecome has two clients send the same long event, one of them compressed to a thousandth.
+func TestInflatedMessagesWeighWhatTheyBecome(t *testing.T) {
+	handlers := map[string]app.Handler{"/": functions{event: func(_ app.Peer, e *app.Event) { e.Ack.Send() }}}
+	s, url := newTestServer(t, handlers, func(c *Config) { c.MaxEventsPerSecond, c.Conn.CompressBytes = 60, 1024 })
+	for _, test := range []struct {
+		mode      websocket.CompressionMode
+		throttled uint64
+	}{{websocket.CompressionDisabled, 0}, {websocket.CompressionNoContextTakeover, 1}} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		ws, _, err := websocket.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", &websocket.DialOptions{CompressionMode: test.mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.CloseNow()
+		c := &client{T: t, WS: ws}
+		c.Read()
+		c.Join("/", "")
+		c.Send(`421["a","` + strings.Repeat("x", 500_000) + `"]`)
+		c.Want("431[]")
+		if got := s.Stats().Throttled; got != test.throttled {
+			t.Errorf("compressed %v: %d had to wait, want %d", test.mode, got, test.throttled)
+		}
 	}
 }
