@@ -69,15 +69,14 @@ func (l *Log) oldest() time.Duration {
 	return l.entries[0].at
 }
 
-// trim drops the oldest message and returns what it took.
-func (l *Log) trim() int64 {
-	e := &l.entries[0]
-	size := int64(e.message.Size() + entryBytes)
-	l.trimmed = e.seq
-	*e = entry{}
+// trim drops the oldest message and returns it.
+func (l *Log) trim() *wire.Message {
+	e := l.entries[0]
+	l.entries[0] = entry{}
 	l.entries = l.entries[1:]
+	l.trimmed = e.seq
 	l.base++
-	return size
+	return e.message
 }
 
 // find returns the index of the message with a seq, if it is one of those from first on, n of them.

@@ -32,6 +32,8 @@ type Config struct {
 	// Node begins every pid and every offset of this process, with [nodeLength] characters that no other process of the cluster
 	// has; "": some.
 	Node string
+	// Compress is the size from which a message may have its compressed form beside it; 0: none has.
+	Compress int
 	// PerAddress bounds the connections and the sessions away of one client address together; 0: it does not.
 	PerAddress int
 }
@@ -138,7 +140,7 @@ func (s *Store) Append(room Room, m *wire.Message, place []byte) *Entry {
 	now := time.Since(s.since)
 	e := &Entry{log: l, index: l.base + uint64(len(l.entries)), seq: s.seq}
 	l.entries = append(l.entries, entry{message: m, seq: s.seq, at: now})
-	size := int64(m.Size() + entryBytes)
+	size := s.takes(m)
 	l.bytes += size
 	s.bytes += size
 	s.order.push(l)
@@ -154,9 +156,19 @@ func (s *Store) Append(room Room, m *wire.Message, place []byte) *Entry {
 	return e
 }
 
+// takes returns what a message is counted as. Its compressed form, which is made only where somebody wants it, is smaller than
+// the message.
+func (s *Store) takes(m *wire.Message) int64 {
+	size := int64(m.Size())
+	if s.cfg.Compress > 0 && size >= int64(s.cfg.Compress) {
+		size *= 2
+	}
+	return size + entryBytes
+}
+
 // trimLocked drops a log's oldest message.
 func (s *Store) trimLocked(l *Log) {
-	size := l.trim()
+	size := s.takes(l.trim())
 	l.bytes -= size
 	s.bytes -= size
 	if len(l.entries) == 0 && s.logs[l.room] == l {
