@@ -81,7 +81,6 @@ func New(o Options) (*Server, error) {
 			Time:       o.Config.RecoveryTime,
 			Notice:     o.Config.PingInterval + o.Config.PingTimeout,
 			Bytes:      int64(o.Config.RecoveryBytes),
-			Compress:   int(o.Config.CompressBytes),
 			PerAddress: o.Config.MaxConnectionsPerIP,
 		}}
 	}

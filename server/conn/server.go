@@ -123,6 +123,9 @@ func (s *Server) reserve(addr string, descriptors int) *Refusal {
 	return nil
 }
 
+// Compresses reports whether a message of so many bytes may be compressed.
+func (s *Server) Compresses(bytes int) bool { return s.deflater.Takes(bytes) }
+
 // SetLimits sets what cfg has of MaxConnections, MaxConnectionsPerIP, HandshakesPerSecond, MaxPayloadBytes, OutboxBytes and
 // CompressBytes anew. Who is connected stays, and counts; a websocket keeps the MaxPayloadBytes that it came with, and what it
 // has agreed to of compression.

@@ -23,6 +23,7 @@ type Log struct {
 
 type entry struct {
 	message *wire.Message
+	size    int64 // as it was counted
 	seq     uint64
 	at      time.Duration // since the store was made
 }
@@ -69,14 +70,14 @@ func (l *Log) oldest() time.Duration {
 	return l.entries[0].at
 }
 
-// trim drops the oldest message and returns it.
-func (l *Log) trim() *wire.Message {
+// trim drops the oldest message and returns what it took.
+func (l *Log) trim() int64 {
 	e := l.entries[0]
 	l.entries[0] = entry{}
 	l.entries = l.entries[1:]
 	l.trimmed = e.seq
 	l.base++
-	return e.message
+	return e.size
 }
 
 // find returns the index of the message with a seq, if it is one of those from first on, n of them.

@@ -154,7 +154,7 @@ func TestSecrets(t *testing.T) {
 
 func TestBytesComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t, Config{Bytes: 100_000, PerAddress: 3, Compress: 500})
+		s := newStore(t, Config{Bytes: 100_000, PerAddress: 3, Compresses: func(bytes int) bool { return bytes > 500 }})
 		defer s.Close()
 		var ended []Ended
 		for i := range 200 {
@@ -180,8 +180,8 @@ func TestBytesComeBack(t *testing.T) {
 // TestCompressedFormsCount: a message that may be compressed is counted with what that may take, others are not.
 func TestCompressedFormsCount(t *testing.T) {
 	const size = 600 // of the frame, about
-	for compress, want := range map[int]int64{0: size, size: 2 * size, 2 * size: size} {
-		s := newStore(t, Config{Bytes: 100_000, Compress: compress})
+	for compress, want := range map[int]int64{size: 2 * size, 2 * size: size} {
+		s := newStore(t, Config{Bytes: 100_000, Compresses: func(bytes int) bool { return bytes >= compress }})
 		add(s, "room", strings.Repeat("x", size))
 		if got := s.Stats().Bytes - logBytes; got < want || got > want+200 {
 			t.Errorf("with compression from %d bytes on it takes %d, want about %d", compress, got, want)

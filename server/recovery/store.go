@@ -15,7 +15,7 @@ import (
 
 // Costs in bytes of what is kept, beside the messages' own.
 const (
-	entryBytes   = 32
+	entryBytes   = 40
 	logBytes     = 256
 	sessionBytes = 512
 	runBytes     = 32
@@ -32,8 +32,8 @@ type Config struct {
 	// Node begins every pid and every offset of this process, with [nodeLength] characters that no other process of the cluster
 	// has; "": some.
 	Node string
-	// Compress is the size from which a message may have its compressed form beside it; 0: none has.
-	Compress int
+	// Compresses reports whether a message of so many bytes may have its compressed form beside it; nil: none has.
+	Compresses func(bytes int) bool
 	// PerAddress bounds the connections and the sessions away of one client address together; 0: it does not.
 	PerAddress int
 }
@@ -139,8 +139,8 @@ func (s *Store) Append(room Room, m *wire.Message, place []byte) *Entry {
 	}
 	now := time.Since(s.since)
 	e := &Entry{log: l, index: l.base + uint64(len(l.entries)), seq: s.seq}
-	l.entries = append(l.entries, entry{message: m, seq: s.seq, at: now})
 	size := s.takes(m)
+	l.entries = append(l.entries, entry{message: m, size: size, seq: s.seq, at: now})
 	l.bytes += size
 	s.bytes += size
 	s.order.push(l)
@@ -159,16 +159,16 @@ func (s *Store) Append(room Room, m *wire.Message, place []byte) *Entry {
 // takes returns what a message is counted as. Its compressed form, which is made only where somebody wants it, is smaller than
 // the message.
 func (s *Store) takes(m *wire.Message) int64 {
-	size := int64(m.Size())
-	if s.cfg.Compress > 0 && size >= int64(s.cfg.Compress) {
+	size := m.Size()
+	if s.cfg.Compresses != nil && s.cfg.Compresses(size) {
 		size *= 2
 	}
-	return size + entryBytes
+	return int64(size + entryBytes)
 }
 
 // trimLocked drops a log's oldest message.
 func (s *Store) trimLocked(l *Log) {
-	size := s.takes(l.trim())
+	size := l.trim()
 	l.bytes -= size
 	s.bytes -= size
 	if len(l.entries) == 0 && s.logs[l.room] == l {

@@ -44,8 +44,10 @@ type recoveries struct {
 	translated atomic.Bool
 }
 
-func newRecoveries(cfg Config) *recoveries {
-	r := &recoveries{store: recovery.New(cfg.Recovery.Config), in: cfg.Recovery.In}
+func newRecoveries(cfg Config, conns *netconn.Server) *recoveries {
+	bounds := cfg.Recovery.Config
+	bounds.Compresses = conns.Compresses
+	r := &recoveries{store: recovery.New(bounds), in: cfg.Recovery.In}
 	if cfg.Recovery.Nodes != nil {
 		r.mover = move.New(cfg.Recovery.Nodes, cfg.Hub, r.store)
 	}

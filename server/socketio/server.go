@@ -92,11 +92,11 @@ func New(cfg Config) *Server {
 	if s.cfg.ConnectTimeout == 0 {
 		s.cfg.ConnectTimeout = 45 * time.Second
 	}
-	if cfg.Recovery != nil {
-		s.recoveries = newRecoveries(cfg)
-	}
 	s.maxEvents.Store(cfg.MaxEventsPerSecond)
 	s.conns = netconn.New(cfg.Conn)
+	if cfg.Recovery != nil {
+		s.recoveries = newRecoveries(cfg, s.conns)
+	}
 	cfg.Engine.IDPrefix = s.cluster.SocketPrefix()
 	s.engine = engine.New(s.conns, cfg.Engine, s.open)
 	for name, h := range cfg.Handlers {

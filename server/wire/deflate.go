@@ -49,6 +49,12 @@ func (d *Deflater) SetMin(bytes int) { d.minBytes.Store(int64(bytes)) }
 // On reports whether anything is compressed.
 func (d *Deflater) On() bool { return d.minBytes.Load() > 0 }
 
+// Takes reports whether a message of so many bytes may have a compressed form.
+func (d *Deflater) Takes(bytes int) bool {
+	least := int(d.minBytes.Load())
+	return least > 0 && bytes >= least
+}
+
 // Count returns how many parts of messages were compressed.
 func (d *Deflater) Count() uint64 { return d.count.Load() }
 
