@@ -5,8 +5,10 @@ import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import { onReference } from "./support/build.mjs";
 import { Client, connect, eachClient, fresh, newest, plain, ways } from "./support/clients.mjs";
+import { Cluster } from "./support/cluster.mjs";
 import { Cuttable } from "./support/cuttable.mjs";
 import { happens, within } from "./support/deadline.mjs";
+import { Robin } from "./support/robin.mjs";
 import { Server, useServer } from "./support/server.mjs";
 import { SECRET, tokenOf } from "./support/tokens.mjs";
 
@@ -150,6 +152,24 @@ describe("clients of Engine.IO 3", { skip }, () => {
     for (const client of clients) await client.gone();
     await own.start();
     for (const client of clients) assert.deepEqual(await client.next("joined"), [{ ok: true }]);
+  });
+
+  test("over two servers: rooms across, each at its own, and polling at any with NODE_URL", async (t) => {
+    const cluster = await Cluster.start({ nodes: 2, env: { ...env, NODE_URL: (port) => `http://127.0.0.1:${port}`, TRUSTED_PROXIES: "127.0.0.1" } });
+    t.after(() => cluster.stop());
+    const robin = await Robin.open(t, cluster.nodes);
+    const places = [...rows.flatMap((row) => [[cluster.nodes[0], row], [cluster.nodes[1], row], [robin, row]]), [cluster.nodes[0], newest[1]]];
+    const clients = await Promise.all(places.map(([at, row]) => connect(t, at, row)));
+    const users = clients.map(() => fresh());
+    await Promise.all(clients.map((client, n) => client.join(users[n])));
+    const photo = Buffer.from([1, 2, 3]);
+    const words = (n) => Array.from({ length: 10 }, (_, i) => ({ recipientUserId: users[(n + 1) % users.length], i, photo }));
+    await Promise.all(clients.map(async (client, n) => {
+      for (const word of words(n)) client.emit("word", word);
+      const to = clients[(n + 1) % clients.length];
+      await to.until(() => to.got("word").length >= 10, "the words");
+      assert.deepEqual(to.got("word").map(([word]) => plain(word)), words(n).map(plain));
+    }));
   });
 
   test("a client that pings lives on, and one that does not is gone", async (t) => {

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -41,6 +42,7 @@ type node struct {
 	sessions chan *engine.Session
 	closed   chan conn.Reason
 	callers  chan string // address and Origin of each request, as this server has them
+	version  string      // of Engine.IO that its clients speak; "": 4
 	dialed   string      // the address that the next client comes from; "": that of its connection
 }
 
@@ -105,7 +107,7 @@ func (c *cluster) start(t testing.TB, id string) *node {
 	n.conns = conn.New(conn.Config{
 		ClientIP: n.clientIP, CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
 	})
-	n.engine = engine.New(n.conns, engine.Config{IDPrefix: id, PrefixAll: true}, func(s *engine.Session) conn.Receiver {
+	n.engine = engine.New(n.conns, engine.Config{IDPrefix: id, PrefixAll: true, AllowEIO3: true}, func(s *engine.Session) conn.Receiver {
 		n.sessions <- s
 		return receiver{n, s}
 	})
@@ -139,7 +141,7 @@ func three(t testing.TB) (a, b, c *node) {
 // ask sends a request of a polling client and returns status and body. headers are pairs.
 func (n *node) ask(t testing.TB, method, query, body string, headers ...string) (int, string, http.Header) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, n.url+"/socket.io/?EIO=4&transport=polling"+query, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, n.url+"/socket.io/?EIO="+cmp.Or(n.version, "4")+"&transport=polling"+query, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

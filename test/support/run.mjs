@@ -27,7 +27,7 @@ const env = { ...process.env };
 // Here and not in the tests: an installation may take longer than a test may.
 const wants = (word) => (named ? args : every).some((a) => a.includes(word));
 if (!onReference && wants("browser")) env.CHROMIUM = provideBrowser() ?? "none";
-if (env.CLUSTER || wants("cluster")) {
+if (env.CLUSTER || wants("cluster") || wants("eio3")) {
   env.REDIS_SERVER = provideRedis() ?? "none";
   if (env.REDIS_SERVER === "none") env.MINIREDIS_BIN = miniredis();
 }
