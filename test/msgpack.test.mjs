@@ -204,7 +204,7 @@ describe("socket.io-msgpack-parser", { skip }, () => {
     });
   });
 
-  describe("a cut", { skip: clustered && "a client comes back to the node it was on" }, () => {
+  describe("a cut", { skip: (clustered && "a client comes back to the node it was on") || (!long && "in long runs") }, () => {
     eachClient(newest, (row) => {
       test("it comes back as it was, with what it missed", async (t) => {
         const server = await useServer({ t, env: { RECOVERY: "true" } });
@@ -231,6 +231,10 @@ describe("socket.io-msgpack-parser", { skip }, () => {
     });
   });
 });
+
+// Node 20 may run in circles while it frees what there is, on a machine with much else to do, when all is over and nothing is
+// open any more (Environment::CleanupHandles): it ends without that.
+process.on("exit", () => process.exit());
 
 /** A websocket that has connected to "/" with msgpack. */
 async function packedSocket(t, url) {

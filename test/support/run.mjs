@@ -14,9 +14,8 @@ const NODES = 3;
 
 const args = process.argv.slice(2);
 const named = args.some((a) => a.endsWith(".test.mjs"));
-// What needs a browser, nginx or another build is for long runs, and so is msgpack.test.mjs, whose process did not end in some runs
-// on a machine with very much else to do, all its tests passed; msgpack has its Go tests and its client in the clusters.
-const needsMore = /^(browser|cluster-upgrade|deploy|doors-browser|languages|msgpack|nginx)/;
+// What needs a browser, nginx or another build is for long runs.
+const needsMore = /^(browser|cluster-upgrade|deploy|doors-browser|languages|nginx)/;
 const every = readdirSync(here).filter((f) => f.endsWith(".test.mjs") && (long || !needsMore.test(f))).sort();
 // The reference has the broker and the chat, and a Node server that joins clusters.
 const single = every.filter((f) => !(onReference && /^(doors|browser|cluster-(?!mixed))/.test(f)));
