@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { connect, fresh, newest } from "./support/clients.mjs";
-import { Cluster, KEY, eventually, pairs } from "./support/cluster.mjs";
+import { Cluster, KEY, eventually, modes, pairs } from "./support/cluster.mjs";
 import { StreamClient, TextClient, publish, ticketFor } from "./support/doors.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
 import { request } from "./support/raw.mjs";
@@ -23,8 +23,8 @@ async function api(node, path, body) {
   return JSON.parse(res.text);
 }
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, nodes;
     before(async () => {
       cluster = await Cluster.start({ nodes: 3, mode });

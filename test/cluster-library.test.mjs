@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { goProgram, onReference } from "./support/build.mjs";
 import { Client, connect as connectClient, fresh, msgpack, newest, plain } from "./support/clients.mjs";
-import { Cluster, eventually } from "./support/cluster.mjs";
+import { Cluster, eventually, modes } from "./support/cluster.mjs";
 import { within } from "./support/deadline.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
 import { Server } from "./support/server.mjs";
@@ -26,8 +26,8 @@ class Member extends Server {
   }
 }
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, onReference ? { skip: "there is no Go in it" } : mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, onReference ? { skip: "there is no Go in it" } : mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, node, member;
 
     before(async () => {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { onReference } from "./support/build.mjs";
 import { connect, fresh, freshNumber, msgpack, newest, plain } from "./support/clients.mjs";
-import { Cluster, KEY, eventually, useCluster } from "./support/cluster.mjs";
+import { Cluster, KEY, eventually, modes, useCluster } from "./support/cluster.mjs";
 import { StreamClient, TextClient, publish } from "./support/doors.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
 import { request } from "./support/raw.mjs";
@@ -28,8 +28,8 @@ async function api(node, path, body) {
   return JSON.parse(res.text);
 }
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, here, there, node;
 
     before(async () => {
@@ -285,7 +285,7 @@ for (const mode of ["classic", "sharded"]) {
         assert.deepEqual([socket.id, socket.rooms.sort()], [dan.id, [dan.id, "user:dan"].sort()]);
       });
 
-      test("allRooms", { skip: mode === "sharded" && "the sharded adapter has no such thing" }, async (t) => {
+      test("allRooms", { skip: mode !== "classic" && "only the classic adapter has such a thing" }, async (t) => {
         const [room, other] = [fresh("room"), fresh("room")];
         const [ann, bob] = [await user(t, here), await chatter(t, there, room)];
         const dan = await member(t, here, other);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { connect, fresh, freshNumber, matrix, newest, plain } from "./support/clients.mjs";
-import { Cluster, eventually, pairs, useCluster } from "./support/cluster.mjs";
+import { Cluster, eventually, modes, pairs, useCluster } from "./support/cluster.mjs";
 import { ODD } from "./support/odd.mjs";
 import { RawPolling, RawSocket } from "./support/raw.mjs";
 import { Redis, needsRealRedis } from "./support/redis.mjs";
@@ -13,8 +13,8 @@ const upTo = (count) => Array.from({ length: count }, (_, n) => n);
 const entered = (name) => [{ title: "Someone's here", description: `${name} just entered the room` }];
 const left = (name) => [{ title: "Someone just left", description: `${name} just left the room` }];
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, nodes;
     before(async () => {
       cluster = await Cluster.start({ nodes: 3, mode });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, eachClient, fresh, newest } from "./support/clients.mjs";
-import { Cluster, eventually } from "./support/cluster.mjs";
+import { Cluster, eventually, modes } from "./support/cluster.mjs";
 import { Cuttable } from "./support/cuttable.mjs";
 import { TextClient } from "./support/doors.mjs";
 import { long } from "./support/long.mjs";
@@ -63,8 +63,8 @@ async function wantAll(client, sent) {
   }
 }
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, nodes;
     before(async () => {
       cluster = await Cluster.start({ nodes: 3, mode, env });

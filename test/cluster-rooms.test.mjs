@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { connect, fresh, newest } from "./support/clients.mjs";
-import { Cluster, eventually } from "./support/cluster.mjs";
+import { Cluster, eventually, modes } from "./support/cluster.mjs";
 import { StreamClient, TextClient } from "./support/doors.mjs";
 import { needsRealRedis } from "./support/redis.mjs";
 import { tokenOf } from "./support/tokens.mjs";
@@ -11,8 +11,8 @@ import { tokenOf } from "./support/tokens.mjs";
 const websocket = newest[1];
 const upTo = (count) => Array.from({ length: count }, (_, n) => n);
 
-for (const mode of ["classic", "sharded"]) {
-  describe(mode, mode === "sharded" ? needsRealRedis : {}, () => {
+for (const mode of modes) {
+  describe(mode, mode !== "classic" ? needsRealRedis : {}, () => {
     let cluster, nodes;
     before(async () => {
       cluster = await Cluster.start({ nodes: 3, mode });

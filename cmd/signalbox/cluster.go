@@ -56,6 +56,7 @@ func newCluster(cfg config.Config, h *hub.Hub, s *sharedStores, log *slog.Logger
 	}
 	return cluster.New(cluster.Options{
 		Link: s.link, Hub: h, Prefix: cfg.RedisPrefix, Sharded: cfg.RedisMode == "sharded", NodeID: s.id, URL: string(cfg.NodeURL),
+		Streams: cfg.RedisMode == "streams", StreamMaxLen: cfg.RedisStreamMax,
 		MaxPayload: int(cfg.MaxPayloadBytes), Log: log, Settings: alike(cfg),
 		OnPlain:   func(channel string, payload []byte) error { return publish.Receive(h, channel, payload) },
 		Translate: rooms.TranslateForeign,

@@ -126,12 +126,7 @@ func (r *Router) emit(s *Socket, e *Emission) {
 
 // Send sends a message to whom sel selects, on all nodes.
 func (r *Router) Send(sel hub.Selection, msg *hub.Message) {
-	r.o.Hub.Begin()
-	defer r.o.Hub.End()
-	r.o.Hub.SendSelectionHere(sel, msg)
-	if r.o.Hub.Bus != nil {
-		r.o.Hub.Bus.SendSelection(sel, msg, nil)
-	}
+	r.o.Hub.SendSelection(sel, msg, nil)
 }
 
 // roomOrSocket returns what a backend means by a name in to: what looks like the id of a socket is that.

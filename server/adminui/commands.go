@@ -76,10 +76,7 @@ func (a *Admin) emit(namespace string, sel hub.Selection, e *app.Event) {
 		return
 	}
 	msg := &hub.Message{Namespace: namespace, Event: event, Args: e.Args[3:], Attachments: e.Attachments}
-	a.o.Hub.SendSelectionHere(sel, msg)
-	if bus := a.o.Hub.Bus; bus != nil {
-		bus.SendSelection(sel, msg, nil)
-	}
+	a.o.Hub.SendSelection(sel, msg, nil)
 }
 
 func (a *Admin) move(namespace string, sel hub.Selection, room string, join bool) {

@@ -104,6 +104,10 @@ func (c *Cluster) publishAsk(s *space, id string, sel hub.Selection, msg *hub.Me
 		b, err := format.AppendSharded(nil, &o.b)
 		return err == nil && c.publish(true, s.channels.base, b)
 	}
+	if c.stream != nil {
+		b, err := format.AppendAsked(nil, &o.b)
+		return err == nil && c.publish(false, s.channels.base, b)
+	}
 	b, err := format.AppendClassic(nil, &o.b)
 	return err == nil && c.publish(false, s.channels.request, b)
 }

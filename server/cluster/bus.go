@@ -25,24 +25,34 @@ func (c *Cluster) Heard(r hub.Room) bool { return c.rooms.heard(r) }
 func (c *Cluster) Unwant(r hub.Room) { c.rooms.unwant(r) }
 
 // Send implements [hub.Bus].
-func (c *Cluster) Send(r hub.Room, msg *hub.Message) { c.send(c.spaceOf(r, msg), single(r), msg, nil) }
+func (c *Cluster) Send(r hub.Room, msg *hub.Message) {
+	c.send(c.spaceOf(r, msg), single(r), msg, nil, true)
+}
 
 // SendCounted implements [hub.Bus].
 func (c *Cluster) SendCounted(r hub.Room, msg *hub.Message, counted func(delivered int, complete bool)) {
-	c.send(c.spaceOf(r, msg), single(r), msg, counted)
+	c.send(c.spaceOf(r, msg), single(r), msg, counted, true)
 }
 
 // SendSelection implements [hub.Bus].
 func (c *Cluster) SendSelection(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
 	if counted != nil { // it is looked at again later
-		sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except)}
+		sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except), ExceptMembers: sel.ExceptMembers}
 	}
-	c.send(c.spaceFor(msg.Namespace), sel, msg, counted)
+	s := c.spaceFor(msg.Namespace)
+	if len(sel.Rooms) == 1 {
+		s = c.spaceOf(sel.Rooms[0], msg)
+		sel.Rooms = single(sel.Rooms[0]).Rooms
+	}
+	c.send(s, sel, msg, counted, true)
 }
 
-// Emit implements the cluster of package socketio: it is [Cluster.SendSelection].
+// Emit implements the cluster of package socketio: it is [Cluster.SendSelection] for the members of other nodes alone.
 func (c *Cluster) Emit(sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
-	c.SendSelection(sel, msg, counted)
+	if counted != nil { // it is looked at again later
+		sel = hub.Selection{Rooms: slices.Clone(sel.Rooms), Except: slices.Clone(sel.Except)}
+	}
+	c.send(c.spaceFor(msg.Namespace), sel, msg, counted, false)
 }
 
 // spaceOf returns the namespace over which a message to a room goes.
@@ -62,8 +72,8 @@ func single(r hub.Room) hub.Selection {
 	return hub.Selection{Rooms: []hub.Room{r}}
 }
 
-// send publishes a message. counted may be nil.
-func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool)) {
+// send publishes a message. counted may be nil. here is about the streams mode, which brings it back to this node.
+func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted func(delivered int, complete bool), here bool) {
 	tell := func(delivered int, complete bool) {
 		if counted != nil {
 			defer c.recovered("a count")
@@ -73,6 +83,9 @@ func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted fu
 	switch {
 	case msg.Foreign && counted == nil && s.foreign.Load() == 0 && s.member.Load():
 		return // there is no server of another kind, as it was a moment ago
+	case c.stream != nil:
+		c.stream.send(s, sel, msg, counted != nil, tell, here)
+		return
 	case !c.link.Up():
 		c.stats.lost.Add(1)
 		tell(0, false)
@@ -98,14 +111,7 @@ func (c *Cluster) send(s *space, sel hub.Selection, msg *hub.Message, counted fu
 // How many answers there will be is asked together with publishing it; servers of other kinds are asked for the
 // sockets that they have.
 func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tell func(delivered int, complete bool)) {
-	delivered := 0
-	id := c.questions.ask(c.patience(), func(body []byte) {
-		n, rest, _ := cutNumber(body) // checked by control
-		delivered += int(min(n, 1<<40))
-		if held, _, err := cutNumber(rest); err == nil {
-			msg.HoldElsewhere(int(min(held, 1<<30)))
-		}
-	}, func(complete bool) { tell(delivered, complete) })
+	id := c.askCount(c.patience(), msg, tell)
 	count := strconv.FormatUint(id, 16)
 	if msg.Foreign {
 		count = "" // signalbox nodes do not answer
@@ -146,6 +152,18 @@ func (c *Cluster) sendCounted(s *space, sel hub.Selection, msg *hub.Message, tel
 		c.stats.lost.Add(1)
 		c.questions.fail(id)
 	}
+}
+
+// askCount makes the question for how many clients a message was queued.
+func (c *Cluster) askCount(patience time.Duration, msg *hub.Message, tell func(delivered int, complete bool)) (id uint64) {
+	delivered := 0
+	return c.questions.ask(patience, func(body []byte) {
+		n, rest, _ := cutNumber(body) // checked by control
+		delivered += int(min(n, 1<<40))
+		if held, _, err := cutNumber(rest); err == nil {
+			msg.HoldElsewhere(int(min(held, 1<<30)))
+		}
+	}, func(complete bool) { tell(delivered, complete) })
 }
 
 // patience is how long other nodes have for an answer.

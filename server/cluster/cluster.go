@@ -26,7 +26,7 @@ var (
 	errTooLarge  = errors.New("more than a client may be sent")
 )
 
-// Options are what a cluster stands on. All but Sharded, URL, OnPlain, MaxPayload and Translate are needed.
+// Options are what a cluster stands on. All but Sharded, Streams, URL, OnPlain, MaxPayload and Translate are needed.
 type Options struct {
 	Link *redislink.Link
 	Hub  *hub.Hub
@@ -34,6 +34,10 @@ type Options struct {
 	Prefix string
 	// Sharded speaks the format of Node's sharded adapter, which needs Redis 7.
 	Sharded bool
+	// Streams speaks the format of Node's streams adapter, with the stream that has the name Prefix, and keeps about StreamMaxLen
+	// entries of it. Not together with Sharded.
+	Streams      bool
+	StreamMaxLen int
 	// NodeID names this node: 16 hex digits that no other node has, see [NewNodeID].
 	NodeID string
 	// URL is where other nodes reach this one; "": nowhere.
@@ -64,7 +68,8 @@ type Cluster struct {
 	hub          *hub.Hub
 	prefix       string
 	sharded      bool
-	id           string // of the node, among signalbox nodes
+	stream       *stream // nil: not the streams mode
+	id           string  // of the node, among signalbox nodes
 	url          string
 	uid          string // of the adapter, as Node has it
 	signature    []byte // what a classic broadcast of this node begins with; sharded: what ends it, but for the namespace
@@ -156,6 +161,11 @@ func New(o Options) *Cluster {
 	if o.Sharded {
 		c.uid = randomHex(8)
 		c.signature = []byte(`,"uid":"` + c.uid + `","nsp":"`)
+	}
+	if o.Streams {
+		c.uid = randomHex(8)
+		c.stream = newStream(c, o.Prefix, o.StreamMaxLen)
+		o.Hub.Ordered = true
 	}
 	c.inbox = c.inboxOf(c.id)
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -13,8 +13,20 @@ import (
 	"signalbox/store/redis/redistest"
 )
 
-// modes runs a test in both modes, the sharded one where there is a Redis that knows it.
+// modes runs a test in all modes, but for the classic one where there is a Redis that knows it.
 func modes(t *testing.T, test func(t *testing.T, s *redistest.Server, options ...nodeOption)) {
+	channelModes(t, test)
+	t.Run("streams", func(t *testing.T) {
+		s := redistest.Start(t)
+		if !s.Real() {
+			t.Skip("streams need a real Redis")
+		}
+		test(t, s, streams)
+	})
+}
+
+// channelModes is modes without that in which no room has a channel.
+func channelModes(t *testing.T, test func(t *testing.T, s *redistest.Server, options ...nodeOption)) {
 	t.Run("classic", func(t *testing.T) { test(t, redistest.Start(t)) })
 	t.Run("sharded", func(t *testing.T) {
 		s := redistest.Start(t)

@@ -106,6 +106,7 @@ func (n *node) told(to chan<- string, what string) {
 type nodeOption func(*Options)
 
 func sharded(o *Options) { o.Sharded = true }
+func streams(o *Options) { o.Streams, o.StreamMaxLen = true, 10_000 }
 
 func startNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *node {
 	t.Helper()
@@ -135,6 +136,9 @@ func newNode(t *testing.T, s interface{ URL() string }, options ...nodeOption) *
 		option(&o)
 	}
 	n.Cluster = New(o)
+	if n.stream != nil {
+		n.stream.patience = 200 * time.Millisecond
+	}
 	n.Open("/")
 	n.Open("/chat")
 	t.Cleanup(func() {

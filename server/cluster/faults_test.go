@@ -69,6 +69,16 @@ func publishAsNodeIn(t *testing.T, s *redistest.Server, to *node, namespace, roo
 	c := raw(t, s)
 	b := &format.Broadcast{UID: "node01", Namespace: namespace, Rooms: []string{room},
 		Packet: format.Packet{Args: []json.RawMessage{json.RawMessage(`"` + event + `"`)}}}
+	if to.stream != nil {
+		data, err := format.AppendStream(nil, b)
+		if err == nil {
+			err = c.Do(t.Context(), "xadd", "test", "*", "uid", "node01", "nsp", namespace, "type", 3, "data", data).Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	write, publish := format.AppendClassic, c.Publish
 	if to.sharded {
 		write, publish = format.AppendSharded, c.SPublish

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ type said struct {
 	channel, payload string
 	sharded          bool
 }
+
+// entry stands for the channel of what was written to the stream.
+const entry = "xadd"
 
 // record returns what nodes say to each other while they do everything there is.
 func record(t *testing.T, s *redistest.Server, a, b *node) []said {
@@ -109,6 +113,9 @@ func published(line string) (said, bool) {
 		args = append(args, arg)
 		rest = strings.TrimPrefix(rest[len(quoted):], " ")
 	}
+	if len(args) > 6 && args[0] == "xadd" {
+		return said{entry, args[slices.Index(args, "data")+1], false}, true
+	}
 	if len(args) != 3 || args[0] != "publish" && args[0] != "spublish" {
 		return said{}, false
 	}
@@ -160,7 +167,11 @@ func TestHostileMessages(t *testing.T) {
 			pipe := other.Pipeline()
 			for range 250 {
 				at, of, more := list[r.IntN(len(list))], list[r.IntN(len(list))], list[r.IntN(len(list))]
-				if payload := spoil(r, of.payload, more.payload); at.sharded {
+				payload := spoil(r, of.payload, more.payload)
+				if at.channel == entry {
+					kind := []any{"T", 3, 4, 5, 6, 7, 9, r.IntN(300)}[r.IntN(8)]
+					pipe.Do(t.Context(), "xadd", "test", "*", "uid", "x", "nsp", []string{"", "/"}[r.IntN(2)], "type", kind, "data", payload)
+				} else if at.sharded {
 					pipe.SPublish(t.Context(), at.channel, payload)
 				} else {
 					pipe.Publish(t.Context(), at.channel, payload)

@@ -23,7 +23,7 @@ func (c *Cluster) receive(m redislink.Message) {
 		c.plain(m.Channel, m.Payload)
 	case m.Channel == c.topics.channels.base:
 		c.broadcast(c.topics, m)
-	case m.Sharded:
+	case m.Sharded, c.stream != nil:
 		c.takeSharded(m)
 	default:
 		switch s, kind := c.channelOf(m.Channel); kind {
@@ -67,7 +67,7 @@ func (c *Cluster) broadcast(s *space, m redislink.Message) {
 		if s == nil { // it was just closed
 			return
 		}
-		err = c.deliver(s, m.Channel, &p)
+		err = c.deliver(s, m.Channel, "", &p)
 	}
 	c.note("broadcast", err)
 }
@@ -87,21 +87,30 @@ func (c *Cluster) takeOwn(channel string, p *format.Peeked) {
 }
 
 // deliver takes a broadcast of another server to the members of this node.
-func (c *Cluster) deliver(s *space, channel string, p *format.Peeked) error {
+func (c *Cluster) deliver(s *space, channel, offset string, p *format.Peeked) error {
 	if c.takeMark(channel, p) || p.Ext != nil && p.Ext.Foreign {
 		return nil
 	}
+	delivered, held, err := c.sendHere(s, channel, offset, p, nil)
+	if err == nil && p.Ext != nil && p.Ext.CountID != "" && len(p.Ext.Node) == nodeIDLength {
+		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered, held)
+	}
+	return err
+}
+
+// sendHere sends a broadcast to the members of this node but those of except.
+func (c *Cluster) sendHere(s *space, channel, offset string, p *format.Peeked, except []*hub.Member) (delivered, held int, err error) {
 	sel, ok := c.selection(s, p.Rooms, p.Except, p.Ext)
 	if !ok {
-		return errKinds
+		return 0, 0, errKinds
 	}
-	delivered, held := 0, 0
+	sel.ExceptMembers = except
 	if c.mayReach(sel) {
 		msg, err := c.message(s, p)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
-		msg.From, msg.Channel = p.UID, channel
+		msg.From, msg.Channel, msg.Offset = p.UID, channel, offset
 		if p.Ext == nil && len(p.Rooms) == 1 && c.translate != nil {
 			c.translate(sel.Rooms[0], msg)
 		}
@@ -110,10 +119,7 @@ func (c *Cluster) deliver(s *space, channel string, p *format.Peeked) error {
 	} else {
 		c.stats.passed.Add(1)
 	}
-	if p.Ext != nil && p.Ext.CountID != "" && len(p.Ext.Node) == nodeIDLength {
-		c.tellCount(p.Ext.Node, p.Ext.CountID, delivered, held)
-	}
-	return nil
+	return delivered, held, nil
 }
 
 // mayReach reports whether somebody here may be among those whom a selection names. Nodes stay subscribed for a while
@@ -203,16 +209,20 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 	}
 	switch {
 	case e.Broadcast != nil && e.Broadcast.RequestID != "":
-		b := e.Broadcast
-		err = c.carryOut(s, &format.Request{Type: format.RequestBroadcast, UID: e.UID, ID: b.RequestID, Broadcast: b})
+		err = c.carryOut(s, asked(e.Broadcast))
 	case e.Broadcast != nil:
-		err = c.deliver(s, m.Channel, e.Broadcast)
+		err = c.deliver(s, m.Channel, "", e.Broadcast)
 	case e.Request != nil:
 		err = c.carryOut(s, e.Request)
 	case e.Response != nil:
 		c.gatherings.answer(e.Response)
 	}
 	c.note("message", err)
+}
+
+// asked returns a broadcast that is to be answered as a request.
+func asked(b *format.Peeked) *format.Request {
+	return &format.Request{Type: format.RequestBroadcast, UID: b.UID, ID: b.RequestID, Broadcast: b}
 }
 
 // maxNamespaceTail is up to how long a namespace's name in JSON is looked behind for whose message it is.

@@ -22,6 +22,9 @@ const (
 func (c *Cluster) Start(local Local) {
 	c.local = local
 	c.subscriber = c.link.Subscriber(c.receive)
+	if c.stream != nil {
+		c.stream.start()
+	}
 	c.background.running.Go(c.background.work) // awaited by Stop
 
 	ctx, cancel := context.WithTimeout(c.ctx, startPatience)
@@ -78,8 +81,10 @@ func (c *Cluster) Drain() {
 	c.spacesMu.RLock()
 	started := c.started
 	c.spacesMu.RUnlock()
-	if c.sharded || !started {
-		return // in the sharded mode one channel carries messages and requests: it is needed to the end
+	if c.sharded || c.stream != nil || !started {
+		// In the sharded mode one channel carries messages and requests: it is needed to the end. In the streams mode who has
+		// the request channel is who answers for how many a message was queued.
+		return
 	}
 	for _, s := range c.allSpaces() {
 		s.member.Store(false)
@@ -103,6 +108,7 @@ func (c *Cluster) Stop() {
 	c.closed = true
 	c.outbound.Unlock()
 	c.unsubscribeAll()
+	c.stream.end()
 	c.endQuestions()
 }
 

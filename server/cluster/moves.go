@@ -18,8 +18,13 @@ import (
 
 var errNobody = errors.New("no node that lives is meant")
 
-// UID returns what this node's messages bear as [hub.Message.From].
-func (c *Cluster) UID() string { return c.uid }
+// UID returns what this node's messages bear as [hub.Message.From] at others, "" where all nodes have all messages in one order.
+func (c *Cluster) UID() string {
+	if c.stream != nil {
+		return ""
+	}
+	return c.uid
+}
 
 // AskNode asks one other node, which is named by its id or by what the ids of its sockets begin with, and returns its answer. It
 // waits until ctx is over at most.
@@ -60,6 +65,9 @@ const markRoom = hub.Hidden + "mark"
 // MarkChannels returns the channels that have to be marked for somebody in these rooms of a namespace. Where one connection
 // brings everything in one order, that is one.
 func (c *Cluster) MarkChannels(namespace string, rooms []hub.Room) []string {
+	if c.stream != nil {
+		return []string{c.stream.key}
+	}
 	base := c.spaceFor(namespace).channels.base
 	channels := []string{base}
 	if !c.link.Scattered() {
@@ -85,6 +93,10 @@ func (c *Cluster) Mark(namespace string, channels []string, mark string) bool {
 	b := &format.Broadcast{UID: c.uid, Namespace: namespace, Rooms: []string{markRoom},
 		Packet: format.Packet{Args: []json.RawMessage{noEvent}},
 		Ext:    &format.Ext{RoomKinds: string(hub.KindNamespace.Letter()), MessageID: mark}}
+	if c.stream != nil {
+		data, err := format.AppendStream(nil, b)
+		return err == nil && c.link.Up() && c.stream.put(&streamed{namespace: namespace, kind: streamBroadcast, data: data})
+	}
 	for _, channel := range channels {
 		var payload []byte
 		var err error

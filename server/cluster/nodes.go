@@ -30,6 +30,10 @@ func (c *Cluster) OnAsk(topic string, call func(ctx context.Context, body []byte
 
 // Tell implements [hub.Nodes].
 func (c *Cluster) Tell(topic string, body []byte) {
+	if c.stream != nil { // in order with messages
+		c.stream.put(&streamed{kind: streamTell, data: append(appendTopic(nil, topic), body...)})
+		return
+	}
 	c.tellAll(append(appendTopic(c.appendControl(controlTell), topic), body...))
 }
 

@@ -11,7 +11,7 @@ import (
 // On a Redis Cluster each node may receive from another of its nodes, and channels of the sharded mode lie on all of them.
 func TestOnARedisCluster(t *testing.T) {
 	r := redistest.StartCluster(t, 3, false)
-	for name, o := range map[string][]nodeOption{"classic": nil, "sharded": {sharded}} {
+	for name, o := range map[string][]nodeOption{"classic": nil, "sharded": {sharded}, "streams": {streams}} {
 		t.Run(name, func(t *testing.T) {
 			nodes := []*node{startNode(t, r, o...), startNode(t, r, o...), startNode(t, r, o...)}
 			meet(t, nodes...)

@@ -25,7 +25,7 @@ const (
 
 // newRequestID returns an id that no other request has, in the form of the mode.
 func (c *Cluster) newRequestID() string {
-	if c.sharded {
+	if c.sharded || c.stream != nil {
 		return randomHex(8)
 	}
 	return randomName()
@@ -197,6 +197,12 @@ func (c *Cluster) reply(s *space, r *format.Request, a *format.Response) {
 		b, err := format.AppendShardedResponse(nil, a)
 		if err == nil {
 			c.link.SPublish(s.channels.base+r.UID+"#", b)
+		}
+		return
+	}
+	if c.stream != nil {
+		if b, err := format.AppendPackedResponse(nil, a); err == nil {
+			c.link.Publish(s.channels.base+r.UID+"#", b)
 		}
 		return
 	}

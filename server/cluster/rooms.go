@@ -51,12 +51,12 @@ type datedChannel struct {
 // channel returns the channel of a room, and whether it has one of its own. It depends on nothing but the room: what
 // is counted in is counted out. What is for a socket of this node comes by a pattern; in the sharded mode, what is
 // for a socket or would be taken for it by Node comes over the channel of the namespace, as does what is for
-// everybody.
+// everybody. In the streams mode the stream brings all.
 func (ss *subscriptions) channel(r hub.Room) (channel string, ok bool) {
 	c := ss.cluster
 	namespace, name := c.names.Of(r)
 	switch {
-	case namespace == "", r.Kind == hub.KindEverybody,
+	case c.stream != nil, namespace == "", r.Kind == hub.KindEverybody,
 		c.sharded && hub.IsSocketID(name), !c.sharded && c.isSocketHere(name):
 		return "", false
 	}

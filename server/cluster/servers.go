@@ -16,6 +16,9 @@ func (c *Cluster) ask(s *space, r *format.Request) bool {
 		b, err := format.AppendShardedRequest(nil, r)
 		return err == nil && c.publish(true, s.channels.base, b)
 	}
+	if c.stream != nil {
+		return c.stream.ask(s, r)
+	}
 	b, err := format.AppendClassicRequest(nil, r)
 	return err == nil && c.publish(false, s.channels.request, b)
 }
@@ -70,7 +73,7 @@ func (c *Cluster) FetchSockets(ctx context.Context, namespace string, sel hub.Se
 func (c *Cluster) AllRooms(ctx context.Context, namespace string) ([]string, error) {
 	var rooms []string
 	r, kind := &format.Request{Type: format.RequestAllRooms}, format.ResponseRooms
-	if c.sharded { // which has no such request
+	if c.sharded || c.stream != nil { // which have no such request
 		r, kind = c.request(format.RequestFetch, hub.Selection{}), format.ResponseSockets
 	}
 	err := c.gather(ctx, namespace, r, kind, func(r *format.Response) {

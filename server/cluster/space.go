@@ -44,7 +44,7 @@ func (c *Cluster) newSpace(name string) *space {
 	anything := strings.Repeat("?", socketIDLength-prefixLength)
 	s.channels.sockets = escapeGlob(s.channels.base) + c.socketPrefix + anything + "#"
 	s.channels.own = s.channels.answers + c.uid + "#"
-	if c.sharded {
+	if c.sharded || c.stream != nil {
 		s.channels.request = s.channels.base
 		s.channels.own = s.channels.base + c.uid + "#"
 	}

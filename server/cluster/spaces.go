@@ -41,6 +41,10 @@ func (c *Cluster) subscribeSpace(ctx context.Context, s *space) {
 		c.subscribe(ctx, redislink.Sharded, ch.base, ch.marker, ch.own)
 		return
 	}
+	if c.stream != nil {
+		c.subscribe(ctx, redislink.Plain, ch.base, ch.marker, ch.own)
+		return
+	}
 	c.subscribe(ctx, redislink.Pattern, ch.sockets)
 	if c.draining.Load() {
 		s.member.Store(false)
@@ -72,6 +76,10 @@ func (c *Cluster) Close(namespace string) {
 	c.withdraw(s)
 	if c.sharded {
 		c.rooms.unsubscribe(redislink.Sharded, s.channels.own)
+		return
+	}
+	if c.stream != nil {
+		c.rooms.unsubscribe(redislink.Plain, s.channels.own)
 		return
 	}
 	c.rooms.unsubscribe(redislink.Pattern, s.channels.sockets)

@@ -129,7 +129,7 @@ func TestAJoinWaitsForNoOtherNode(t *testing.T) {
 
 // A join whose channel is not confirmed is over after a while, and until it is every answer says that it is partial.
 func TestAJoinThatRedisDoesNotConfirm(t *testing.T) {
-	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
+	channelModes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
 		a := startNode(t, s, o...)
 		meet(t, a)
 		s.Pause()
@@ -184,7 +184,7 @@ func TestSocketsAreFoundByTheirIDs(t *testing.T) {
 
 // Who reconnects finds the channel subscribed to.
 func TestChannelsLinger(t *testing.T) {
-	modes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
+	channelModes(t, func(t *testing.T, s *redistest.Server, o ...nodeOption) {
 		a := startNode(t, s, o...)
 		subscribed := func() int64 {
 			n, err := a.link.NumSub(t.Context(), a.sharded, "test#/#42#")

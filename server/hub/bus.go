@@ -21,7 +21,8 @@ type Bus interface {
 	// queued, and whether every node has told its number. Where there is nobody to wait for, it is called before
 	// SendCounted returns; otherwise on another goroutine, soon, whatever happens. counted must not block.
 	SendCounted(r Room, msg *Message, counted func(delivered int, complete bool))
-	// SendSelection is Send for a selection. ExceptMembers are members of this node and mean nothing elsewhere.
+	// SendSelection is Send for a selection. ExceptMembers are members of this node and mean nothing elsewhere. With
+	// [Hub.Ordered] each of the three sends to the members of this node as well, which then are counted among the others.
 	// counted may be nil.
 	SendSelection(sel Selection, msg *Message, counted func(delivered int, complete bool))
 }

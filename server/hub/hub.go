@@ -24,6 +24,10 @@ type Hub struct {
 	// set before the hub is used.
 	Stepwise bool
 
+	// Ordered has messages that are sent to all nodes given to the members here by the Bus, at their place among those of other
+	// nodes, and by nobody before. It is set before the hub is used.
+	Ordered bool
+
 	sending sync.RWMutex  // held for reading during each step
 	refused atomic.Uint64 // joins over the limit
 	seed    maphash.Seed

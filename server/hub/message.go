@@ -56,6 +56,9 @@ type Message struct {
 	// From is the node, or the server of another kind, that the message came from over Channel; "": this one.
 	From, Channel string
 
+	// Offset is where the message stands among those of all nodes, "" where they have no common order.
+	Offset string
+
 	// Foreign marks a message for the servers in the cluster that are no signalbox nodes: those know already.
 	Foreign bool
 

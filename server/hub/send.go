@@ -3,11 +3,15 @@ package hub
 import "slices"
 
 // Send queues msg for every member of a room but the ones in except, on every node of the cluster, and returns for
-// how many on this one. It never blocks: what a member does with a message it cannot take is its sink's affair.
+// how many on this one, or with Ordered how many it will be about. It never blocks: what a member does with a message it cannot take is its sink's affair.
 // Messages of one sender reach each member in the order in which they were sent.
 func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
 	h.Begin()
 	defer h.End()
+	if h.Ordered {
+		h.Bus.SendSelection(Selection{Rooms: []Room{r}, ExceptMembers: except}, msg, nil)
+		return max(0, h.Count(r)-len(except))
+	}
 	delivered := h.SendHere(r, msg, except...)
 	if h.Bus != nil {
 		h.Bus.Send(r, msg)
@@ -21,12 +25,35 @@ func (h *Hub) Send(r Room, msg *Message, except ...*Member) int {
 func (h *Hub) SendCounted(r Room, msg *Message, counted func(delivered int, complete bool)) {
 	h.Begin()
 	defer h.End()
-	here := h.SendHere(r, msg)
+	here := 0
+	if !h.Ordered {
+		here = h.SendHere(r, msg)
+	}
 	if h.Bus == nil {
 		counted(here, true)
 		return
 	}
 	h.Bus.SendCounted(r, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
+}
+
+// SendSelection is Send for a selection, which may except members of this node. counted is that of [Hub.SendCounted]; nil: nobody
+// counts.
+func (h *Hub) SendSelection(sel Selection, msg *Message, counted func(delivered int, complete bool)) {
+	h.Begin()
+	defer h.End()
+	here := 0
+	if !h.Ordered {
+		here = h.SendSelectionHere(sel, msg)
+	}
+	switch {
+	case h.Bus == nil && counted != nil:
+		counted(here, true)
+	case h.Bus == nil:
+	case counted == nil:
+		h.Bus.SendSelection(sel, msg, nil)
+	default:
+		h.Bus.SendSelection(sel, msg, func(elsewhere int, complete bool) { counted(here+elsewhere, complete) })
+	}
 }
 
 // Begin and End are around what sends a message to the members here and to the other nodes by itself. They are not nested, and

@@ -28,25 +28,21 @@ func (s *Server) Emit(ctx context.Context, to hub.Selection, msg *hub.Message) (
 		complete  bool
 	}
 	counted := make(chan number, 1)
-	s.hub.Begin()
-	here := s.hub.SendSelectionHere(to, msg)
-	s.cluster.Emit(to, msg, func(delivered int, complete bool) { counted <- number{delivered, complete} })
-	s.hub.End()
+	s.hub.SendSelection(to, msg, func(delivered int, complete bool) { counted <- number{delivered, complete} })
 	select {
-	case there := <-counted:
-		return here + there.delivered, there.complete
+	case all := <-counted:
+		return all.delivered, all.complete
 	case <-ctx.Done():
-		return here, false
+		return len(s.hub.Select(msg.Namespace, to)), false
 	}
 }
 
 // Send is Emit without the numbers, where elsewhere is false for the clients of this server alone.
 func (s *Server) Send(to hub.Selection, msg *hub.Message, elsewhere bool) {
-	s.hub.Begin()
-	defer s.hub.End()
-	s.hub.SendSelectionHere(to, msg)
 	if elsewhere {
-		s.cluster.Emit(to, msg, nil)
+		s.hub.SendSelection(to, msg, nil)
+	} else {
+		s.hub.SendSelectionHere(to, msg)
 	}
 }
 

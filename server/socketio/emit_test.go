@@ -247,7 +247,12 @@ func TestEmitWithAckUnderLoad(t *testing.T) {
 }
 
 // silent is a cluster whose servers never tell.
-type silent struct{ alone }
+type silent struct {
+	alone
+	hub.Bus
+}
+
+func (silent) SendSelection(hub.Selection, *hub.Message, func(int, bool)) {}
 
 func (silent) Emit(hub.Selection, *hub.Message, func(int, bool)) {}
 
@@ -257,7 +262,7 @@ func (silent) AskClients(ctx context.Context, _ hub.Selection, _ *hub.Message, _
 }
 
 func TestClusterEmitDoesNotWaitForever(t *testing.T) {
-	s, _ := newTestServer(t, echo(), func(c *Config) { c.Cluster = silent{} })
+	s, _ := newTestServer(t, echo(), func(c *Config) { c.Cluster, c.Hub.Bus = silent{}, silent{} })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if n, complete := s.Emit(ctx, hub.Selection{}, &hub.Message{Namespace: "/", Event: "e"}); n != 0 || complete {

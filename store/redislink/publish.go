@@ -52,6 +52,12 @@ func (l *Link) Enqueue(c Command) bool {
 	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, size: size})
 }
 
+// EnqueueCounted is Enqueue together with the question of [Link.PublishCounted]. done is given the command's reply as well.
+func (l *Link) EnqueueCounted(c Command, channels []string, counted func(subscribers []int64, err error)) bool {
+	size := itemBytes + argBytes(c.Args)
+	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, count: channels, counted: counted, size: size})
+}
+
 // argBytes guesses what the arguments take.
 func argBytes(args []any) int {
 	n := 0

@@ -133,6 +133,9 @@ func (s *clusterSender) send(items []*item) error {
 			sharded = append(sharded, it)
 		}
 	}
+	if err := s.count(false, commands); err != nil {
+		return err
+	}
 	if err := s.carry(commands); err != nil {
 		return err
 	}

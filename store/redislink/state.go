@@ -24,7 +24,7 @@ type state struct {
 	// mu guards the following.
 	mu       sync.Mutex
 	writer   bool
-	behind   map[*Subscriber]struct{} // those that are not subscribed to all they want
+	behind   map[any]struct{} // subscribers that are not subscribed to all they want, and readers of streams
 	up       bool
 	since    time.Time
 	reason   string
@@ -48,7 +48,7 @@ type change struct {
 func newState(log *slog.Logger, lost func() uint64) *state {
 	return &state{
 		log: log, lost: lost, wake: make(chan struct{}, 1), since: time.Now(),
-		behind: map[*Subscriber]struct{}{}, reasons: map[string]struct{}{},
+		behind: map[any]struct{}{}, reasons: map[string]struct{}{},
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *state) setWriter(well bool, err error) {
 }
 
 // setSubscriber is called by a subscriber, with whether it is subscribed to all it wants; err says why it is not.
-func (s *state) setSubscriber(sub *Subscriber, well bool, err error) {
+func (s *state) setSubscriber(sub any, well bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if well {

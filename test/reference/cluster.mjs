@@ -7,10 +7,12 @@ import http from "node:http";
 import { RedisStore, instrument } from "@socket.io/admin-ui";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
+import { StreamsEmitter } from "./streams-emitter.mjs";
 
-const { HOST, PORT, REDIS_URL, REDIS_PREFIX = "socket.io", REDIS_MODE = "classic", SPECIFIC_RESPONSES, JWT_SECRET = "" } = process.env;
+const { HOST, PORT, REDIS_URL, REDIS_PREFIX = "socket.io", REDIS_MODE = "classic", SPECIFIC_RESPONSES, RECOVERY, JWT_SECRET = "" } = process.env;
 const { ADMIN_UI_USER, ADMIN_UI_PASSWORD, ADMIN_UI_MODE } = process.env;
 
 let ready = false;
@@ -30,10 +32,12 @@ const [pub, sub] = [await redis(), await redis()];
 const io = new Server(web, {
   cors: ADMIN_UI_USER ? { origin: true, credentials: true } : { origin: "*" }, // its page sends credentials
   serveClient: false,
-  adapter:
-    REDIS_MODE === "sharded"
-      ? createShardedAdapter(pub, sub, { channelPrefix: REDIS_PREFIX })
-      : createAdapter(pub, sub, { key: REDIS_PREFIX, publishOnSpecificResponseChannel: SPECIFIC_RESPONSES === "true" }),
+  ...(RECOVERY && { connectionStateRecovery: { maxDisconnectionDuration: 10_000 } }),
+  adapter: {
+    sharded: () => createShardedAdapter(pub, sub, { channelPrefix: REDIS_PREFIX }),
+    streams: () => createStreamsAdapter(pub, { streamName: REDIS_PREFIX, channelPrefix: REDIS_PREFIX, blockTimeInMs: 500 }),
+    classic: () => createAdapter(pub, sub, { key: REDIS_PREFIX, publishOnSpecificResponseChannel: SPECIFIC_RESPONSES === "true" }),
+  }[REDIS_MODE](),
 });
 
 // The store of the Admin UI knows an older client of Redis.
@@ -146,8 +150,10 @@ async function subscribed() {
   await sub.unsubscribe(channel);
 }
 
+const emitter = REDIS_MODE === "streams" ? new StreamsEmitter(pub, REDIS_PREFIX) : new Emitter(pub, { key: REDIS_PREFIX });
+
 // The test's way in: {id, source, args} is a function to be run with what is here.
-const here = { io, heard, subscribed, redis: pub, emitter: new Emitter(pub, { key: REDIS_PREFIX }) };
+const here = { io, heard, subscribed, redis: pub, emitter };
 process.on("message", async ({ id, source, args }) => {
   try {
     const run = new Function(`return (${source})`)();

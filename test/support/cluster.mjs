@@ -6,6 +6,7 @@ import { after } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { here, onReference } from "./build.mjs";
 import { within } from "./deadline.mjs";
+import { long } from "./long.mjs";
 import { Redis } from "./redis.mjs";
 import { Server } from "./server.mjs";
 import { SECRET } from "./tokens.mjs";
@@ -59,6 +60,9 @@ export class NodeServer extends Server {
     if (!this.mayLoseRedis) assert.ok(!this.output.includes("redis: "), this.output);
   }
 }
+
+/** The modes that a suite runs in. */
+export const modes = ["classic", "sharded", ...(long ? ["streams"] : [])];
 
 /** Starts a cluster for the whole test file, or for one test when its context t is given, and ends it at the end. */
 export async function useCluster({ t, ...options } = {}) {
@@ -122,7 +126,7 @@ export class Cluster {
   async stop() {
     try {
       await Promise.all(this.all.map((server) => server.stop()));
-      const kept = (await this.redis.keys()).filter(({ life }) => life < 0);
+      const kept = (await this.redis.keys()).filter(({ life, type }) => life < 0 && type !== "stream"); // the one of the streams mode is bounded
       assert.deepEqual(kept, [], "keys that would stay in Redis for ever");
     } catch (err) {
       for (const server of this.all) server.signal("SIGKILL");

@@ -48,20 +48,33 @@ func AppendSharded(dst []byte, b *Broadcast) ([]byte, error) {
 	if len(b.Attachments) > 0 {
 		return packSharded(slices.Grow(dst, size), b)
 	}
-	w := openEnvelope(slices.Grow(dst, size), shardedBroadcast)
+	w := objectWriter{dst: append(slices.Grow(dst, size), '{')}
+	w.number("type", shardedBroadcast)
+	w.key("data")
+	var err error
+	if w.dst, err = appendBroadcast(w.dst, b); err != nil {
+		return dst, err
+	}
+	return w.endEnvelope(b.UID, b.Namespace), nil
+}
+
+// appendBroadcast appends the data of a broadcast.
+func appendBroadcast(dst []byte, b *Broadcast) (_ []byte, err error) {
+	if !isEvent(b.Args) {
+		return dst, ErrEvent
+	}
+	w := objectWriter{dst: append(dst, '{')}
 	w.key("packet")
 	w.dst = append(w.dst, '{')
 	w.number("type", packetType)
 	w.key("data")
-	var err error
 	if w.dst, err = appendValues(w.dst, b.Args); err != nil {
 		return dst, err
 	}
 	w.dst = append(w.dst, '}')
 	w.string("requestId", b.RequestID)
 	w.key("opts")
-	w.dst = appendOpts(w.dst, b.Rooms, b.Except, &b.Flags, b.Ext)
-	return w.closeEnvelope(b.UID, b.Namespace), nil
+	return append(appendOpts(w.dst, b.Rooms, b.Except, &b.Flags, b.Ext), '}'), nil
 }
 
 // openEnvelope begins a message up to the members of its data.
@@ -76,6 +89,11 @@ func openEnvelope(dst []byte, kind int64) objectWriter {
 // closeEnvelope ends data and the message.
 func (w *objectWriter) closeEnvelope(uid, namespace string) []byte {
 	w.dst = append(w.dst, '}')
+	return w.endEnvelope(uid, namespace)
+}
+
+// endEnvelope ends the message behind its data.
+func (w *objectWriter) endEnvelope(uid, namespace string) []byte {
 	w.string("uid", uid)
 	w.string("nsp", namespace)
 	return append(w.dst, '}')
@@ -84,6 +102,14 @@ func (w *objectWriter) closeEnvelope(uid, namespace string) []byte {
 // packSharded appends a broadcast with attachments.
 func packSharded(dst []byte, b *Broadcast) ([]byte, error) {
 	p := newPacker(packEnvelope(dst, shardedBroadcast), &b.Packet)
+	if err := p.broadcast(b); err != nil {
+		return dst, err
+	}
+	return packEnvelopeEnd(p.Dst, b.UID, b.Namespace), nil
+}
+
+// broadcast writes the data of a broadcast.
+func (p *packer) broadcast(b *Broadcast) error {
 	members := byte(2)
 	if b.RequestID != "" {
 		members++
@@ -91,14 +117,14 @@ func packSharded(dst []byte, b *Broadcast) ([]byte, error) {
 	p.Dst = append(p.Dst, msgpack.CodeFixMap|members)
 	p.Dst = append(msgp.AppendString(p.Dst, "packet"), msgpack.CodeFixMap|2)
 	if err := p.event(b.Args); err != nil {
-		return dst, err
+		return err
 	}
 	if b.RequestID != "" {
 		p.Dst = msgp.AppendString(msgp.AppendString(p.Dst, "requestId"), b.RequestID)
 	}
 	p.Dst = msgp.AppendString(p.Dst, "opts")
 	p.packOpts(b)
-	return packEnvelopeEnd(p.Dst, b.UID, b.Namespace), nil
+	return nil
 }
 
 // packEnvelope begins a message up to its data.

@@ -1,12 +1,19 @@
 package format
 
+import "unicode/utf8"
+
 // ParseSharded reads a message of the sharded adapter, JSON or msgpack. msg must not change afterwards.
 func ParseSharded(msg []byte) (Envelope, error) {
 	outer, err := readFields(msg)
 	if err != nil {
 		return Envelope{}, err
 	}
-	e := Envelope{UID: outer.uid, Namespace: outer.nsp}
+	return outer.envelope()
+}
+
+// envelope reads a message by its outer members.
+func (outer *fields) envelope() (e Envelope, err error) {
+	e = Envelope{UID: outer.uid, Namespace: outer.nsp}
 	if e.Namespace == "" {
 		e.Namespace = "/"
 	}
@@ -15,7 +22,7 @@ func ParseSharded(msg []byte) (Envelope, error) {
 		return e, nil
 	}
 	f := fields{kind: -1, packed: outer.packed}
-	if outer.data == nil || !f.read(outer.data) {
+	if outer.data == nil || !f.packed && !utf8.Valid(outer.data) || !f.read(outer.data) {
 		return Envelope{}, ErrFormat
 	}
 	f.uid, f.nsp = e.UID, e.Namespace

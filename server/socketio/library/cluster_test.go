@@ -70,7 +70,7 @@ func elsewhere(sel hub.Selection) hub.Selection {
 	return sel
 }
 
-func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
+func (w *twin) SendSelection(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
 	n := 0
 	w.emits.Add(1)
 	if !w.away.Load() {
@@ -79,6 +79,22 @@ func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)
 	if counted != nil {
 		go counted(n, !w.away.Load())
 	}
+}
+
+func (w *twin) Emit(sel hub.Selection, msg *hub.Message, counted func(int, bool)) {
+	w.SendSelection(sel, msg, counted)
+}
+
+func (w *twin) Want(hub.Room)       {}
+func (w *twin) Await(hub.Room)      {}
+func (w *twin) Heard(hub.Room) bool { return true }
+func (w *twin) Unwant(hub.Room)     {}
+func (w *twin) Send(r hub.Room, msg *hub.Message) {
+	w.SendSelection(hub.Selection{Rooms: []hub.Room{r}}, msg, nil)
+}
+
+func (w *twin) SendCounted(r hub.Room, msg *hub.Message, counted func(int, bool)) {
+	w.SendSelection(hub.Selection{Rooms: []hub.Room{r}}, msg, counted)
 }
 
 func (w *twin) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Message, timeout time.Duration, answer socketio.AnswerFunc) (asked int, complete bool) {
@@ -164,7 +180,7 @@ func newPair(t *testing.T) (a, b *node) {
 			n.hub.Join(p.Member(), hub.Room{Kind: hub.KindRoom, Name: where.Room})
 			return nil
 		}}
-		n.testServer, n.url = newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": handler}, func(c *socketio.Config) { c.Cluster = n.way })
+		n.testServer, n.url = newTestServer(t, map[string]app.Handler{"/": functions{}, "/chat": handler}, func(c *socketio.Config) { c.Cluster, c.Hub.Bus = n.way, n.way })
 		n.lib = n.Library().Of("/lib", nil)
 		if err := n.lib.On("connection", func(args ...any) { n.sockets <- args[0].(*sio.Socket) }); err != nil {
 			t.Fatal(err)
