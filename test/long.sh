@@ -28,6 +28,7 @@ flaws() {
 step "fuzzing" make --no-print-directory fuzz GUIDE="${RACE:-}" FUZZTIME=3000x
 step "the rules of the protocols, ten times" make --no-print-directory conformance
 step "the load generator against clusters, and minutes of the checker" env LONG=1 go test -count=1 -timeout 40m ./cmd/signalbox-bench
+step "servers on a stream of Redis" env LONG=1 go test -count=1 -race -run '/streams' ./server/cluster
 step "certificates by ACME" env LONG=1 go test -count=1 -v -run 'TestACME' ./cmd/signalbox
 step "a release twice, its packages, the image, the alerts" env LONG=1 go test -count=1 -timeout 40m -v ./deploy
 step "JavaScript, a browser, nginx, other languages" env LONG=1 make --no-print-directory test-js

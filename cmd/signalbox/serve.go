@@ -114,6 +114,11 @@ func build(cfg, given config.Config, log *slog.Logger) (_ *server.Server, err er
 	h := hub.New()
 	h.MaxRoomsPerMember, h.Names = cfg.MaxRoomsPerClient, hub.Names{Verified: cfg.RequireAuth}
 	bus := newCluster(cfg, h, shared, log)
+	if bus != nil {
+		if err := bus.CheckMode(context.Background()); err != nil {
+			return nil, err
+		}
+	}
 	handlers := newHandlers(cfg, h, remembered, verifier, othersOf(bus, shared), log)
 	closers = append(closers, handlers.close)
 	if handlers.logic, err = openLogic(cfg, given, h, handlers.gate, othersOf(bus, shared).nodes, shared, tracer, log); err != nil {

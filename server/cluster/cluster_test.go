@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,9 @@ import (
 // modes runs a test in all modes, but for the classic one where there is a Redis that knows it.
 func modes(t *testing.T, test func(t *testing.T, s *redistest.Server, options ...nodeOption)) {
 	channelModes(t, test)
+	if os.Getenv("LONG") != "1" && !slices.Contains(inShort, t.Name()) {
+		return
+	}
 	t.Run("streams", func(t *testing.T) {
 		s := redistest.Start(t)
 		if !s.Real() {
@@ -24,6 +28,10 @@ func modes(t *testing.T, test func(t *testing.T, s *redistest.Server, options ..
 		test(t, s, streams)
 	})
 }
+
+// inShort are the tests that run in the streams mode always; the others do with LONG=1.
+var inShort = []string{"TestSendReachesTheRoomOnOtherNodes", "TestEveryForm", "TestCountsOverTheCluster", "TestSelections", "TestTellAndAsk",
+	"TestRequestsBetweenNodes", "TestAskClients", "TestMarks", "TestHostileMessages"}
 
 // channelModes is modes without that in which no room has a channel.
 func channelModes(t *testing.T, test func(t *testing.T, s *redistest.Server, options ...nodeOption)) {

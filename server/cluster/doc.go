@@ -1,5 +1,5 @@
 // Package cluster joins this server with others over Redis: other signalbox nodes, and Node servers that use
-// @socket.io/redis-adapter, whose wire format it speaks in both of its modes.
+// @socket.io/redis-adapter, whose wire format it speaks in both of its modes, or @socket.io/redis-streams-adapter.
 //
 // A message is published once, in Node's own form, with what only signalbox knows in a corner that Node does not look
 // into. So both kinds of server read the same bytes. What two signalbox nodes have to say to each other beyond that

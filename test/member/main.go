@@ -41,7 +41,8 @@ func run() error {
 	defer redis.Close()
 	h := hub.New()
 	others := cluster.New(cluster.Options{
-		Link: redis, Hub: h, Prefix: "socket.io", Sharded: os.Getenv("REDIS_MODE") == "sharded", NodeID: cluster.NewNodeID(), Log: log,
+		Link: redis, Hub: h, Prefix: "socket.io", Sharded: os.Getenv("REDIS_MODE") == "sharded",
+		Streams: os.Getenv("REDIS_MODE") == "streams", StreamMaxLen: 10_000, NodeID: cluster.NewNodeID(), Log: log,
 	})
 	app := socketio.New(socketio.Config{Hub: h, Cluster: others, Log: log})
 	lib, err := library.New(app, log)

@@ -347,6 +347,9 @@ func (m *Mover) Fetch(pid, offset, door string, arrive func(parcel Parcel, p *Pa
 	}
 	missed, rooms, err := m.collect(ctx, parcel.Node, takeQuestion{Passage: id, Offset: offset})
 	if err == nil {
+		err = p.await(ctx)
+	}
+	if err == nil {
 		left := slices.DeleteFunc(parcel.Rooms, func(r hub.Room) bool { return slices.Contains(rooms, r) })
 		err = newcomer.Land(missed, rooms, left)
 	}

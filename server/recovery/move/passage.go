@@ -1,6 +1,9 @@
 package move
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // Passage is a session on its way from one node to another, as one of the two has it: it says which messages are for this node
 // to give to the client. Its methods may be called from any goroutine.
@@ -76,6 +79,16 @@ func (p *Passage) mark(role, channel string) {
 	if !p.over {
 		p.over = true
 		close(p.complete)
+	}
+}
+
+// await returns when all marks have come: the answer with what was missed may come by another way, and be faster.
+func (p *Passage) await(ctx context.Context) error {
+	select {
+	case <-p.complete:
+		return nil
+	case <-ctx.Done():
+		return ErrNodes
 	}
 }
 
