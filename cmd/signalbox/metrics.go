@@ -105,6 +105,7 @@ func describeCluster(m *server.Metrics, c *membership) {
 		{"signalbox_cluster_nodes", "Other signalbox servers in the cluster.", func(s cluster.Stats) float64 { return float64(s.Nodes) }},
 		{"signalbox_cluster_suspects", "Other signalbox servers that do not answer.", func(s cluster.Stats) float64 { return float64(s.Suspects) }},
 		{"signalbox_cluster_foreign_servers", "Servers in the cluster that are not signalbox.", func(s cluster.Stats) float64 { return float64(s.Foreign) }},
+		{"signalbox_cluster_stream_seconds", "With REDIS_MODE=streams: the seconds between the oldest message that the stream keeps and the latest; else -1.", func(s cluster.Stats) float64 { return float64(s.StreamSeconds) }},
 	} {
 		m.Gauge(g.name, g.help, func() float64 { return g.value(c.cluster.Stats()) })
 	}

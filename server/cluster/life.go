@@ -186,6 +186,9 @@ func (c *Cluster) beat() {
 			beaten = now
 			c.tellAll(append(c.appendControl(controlHere), c.url...))
 			c.members.age(now)
+			if c.stream != nil {
+				c.stream.measure(c.ctx)
+			}
 		}
 		c.look()
 	}

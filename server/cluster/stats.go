@@ -17,6 +17,8 @@ type Stats struct {
 	// Nodes are the other signalbox nodes heard of, Suspects those of them that do not answer, Foreign the servers of
 	// other kinds in the namespace that has most of them.
 	Nodes, Suspects, Foreign int
+	// StreamSeconds is how long a time the entries of the stream are of, -1 where there is none or it is not known.
+	StreamSeconds int64
 	// Published are messages given to Redis, Lost those that could not be given to Redis,
 	// Unwritable those that have no form there.
 	Published, Lost, Unwritable uint64
@@ -38,6 +40,10 @@ func (c *Cluster) Stats() Stats {
 		Received: t.received.Load(), Passed: t.passed.Load(), Dropped: t.dropped.Load(), Overloads: t.overloads.Load(),
 		Requests: t.requests.Load(), Timeouts: t.timeouts.Load(),
 		Panics: t.panics.Load(),
+	}
+	s.StreamSeconds = -1
+	if c.stream != nil {
+		s.StreamSeconds = c.stream.seconds.Load()
 	}
 	s.Nodes, s.Suspects = c.members.count(time.Now())
 	for _, space := range c.allSpaces() {

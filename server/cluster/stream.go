@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"slices"
 	"strconv"
@@ -39,7 +40,7 @@ type stream struct {
 	maxLen   int
 	patience time.Duration // how long messages wait while Redis is away
 
-	seconds atomic.Int64 // how long a time the entries are of
+	seconds atomic.Int64 // how long a time the entries are of; -1: not known
 
 	// Guarded by Cluster.receiving.
 	heard map[string]uint64 // by the uid of a node: the number of its latest message
@@ -49,6 +50,7 @@ type stream struct {
 	// mu guards the following.
 	number  uint64
 	own     []*streamed // those of this node that have not come back, in order
+	epoch   uint64      // when those that are with Redis were given to it: one more than redislink.Link.Downs
 	waiting int         // of own: those not given to Redis
 	bytes   int         // of those
 	timer   *time.Timer
@@ -72,11 +74,14 @@ type streamed struct {
 	// stream.mu guards the following.
 	number uint64
 	queued bool // given to Redis
+	epoch  uint64
 	at     time.Time
 }
 
 func newStream(c *Cluster, key string, maxLen int) *stream {
-	return &stream{cluster: c, key: key, maxLen: maxLen, patience: streamPatience, heard: make(map[string]uint64)}
+	st := &stream{cluster: c, key: key, maxLen: maxLen, patience: streamPatience, heard: make(map[string]uint64)}
+	st.seconds.Store(-1)
+	return st
 }
 
 // send has a message written to the stream. here: members of this node are among those that sel selects.
@@ -148,21 +153,25 @@ func (st *stream) put(e *streamed) bool {
 	}
 	st.number++
 	e.number, e.at = st.number, time.Now()
+	epoch := st.cluster.link.Downs() + 1 // first: who goes away behind this does not write it
+	if len(st.own) == 0 {
+		st.epoch = epoch
+	}
 	st.own = append(st.own, e)
-	if st.waiting > 0 || !st.begun || !st.cluster.link.Up() || !st.enqueueLocked(e) {
+	if st.waiting > 0 || st.epoch != epoch || !st.begun || !st.cluster.link.Up() || !st.enqueueLocked(e, epoch) {
 		st.waitLocked(e)
 	}
 	return true
 }
 
-func (st *stream) enqueueLocked(e *streamed) bool {
+func (st *stream) enqueueLocked(e *streamed, epoch uint64) bool {
 	args := []any{"xadd", st.key, "maxlen", "~", st.maxLen, "*", "uid", st.cluster.uid}
 	if e.namespace != "" {
 		args = append(args, "nsp", e.namespace)
 	}
 	args = append(args, "type", e.kind, "data", e.data, streamNumber, strconv.FormatUint(e.number, 10))
-	e.queued = true // its Done may come before this returns
-	c := redislink.Command{Args: args, Done: func(_ any, err error) { st.written(e, err) }}
+	e.queued, e.epoch = true, epoch
+	c := redislink.Command{Args: args, Only: epoch, Done: func(_ any, err error) { st.written(e, epoch, err) }}
 	if st.cluster.link.EnqueueCounted(c, e.channels, e.counted) {
 		return true
 	}
@@ -171,14 +180,14 @@ func (st *stream) enqueueLocked(e *streamed) bool {
 }
 
 // written is told what became of an entry.
-func (st *stream) written(e *streamed, err error) {
+func (st *stream) written(e *streamed, epoch uint64, err error) {
 	if err == nil {
 		st.cluster.stats.published.Add(1)
 		return
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if _, there := st.findLocked(e.number); there && e.queued { // else it has come back all the same
+	if _, there := st.findLocked(e.number); there && e.queued && e.epoch == epoch { // else it has come back all the same, or was written again
 		e.queued = false
 		st.waitLocked(e)
 	}
@@ -232,19 +241,27 @@ func (st *stream) giveUp() {
 func (st *stream) flush() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.waiting == 0 || !st.cluster.link.Up() {
+	epoch := st.cluster.link.Downs() + 1
+	if st.waiting == 0 && st.epoch == epoch || !st.cluster.link.Up() {
 		return
 	}
 	for _, e := range st.own {
-		if e.queued {
+		waits := !e.queued
+		if !waits && e.epoch == epoch {
 			continue
 		}
-		if !st.enqueueLocked(e) {
+		if !st.enqueueLocked(e, epoch) {
+			if !waits {
+				st.waitLocked(e)
+			}
 			return
 		}
-		st.waiting--
-		st.bytes -= len(e.data)
+		if waits {
+			st.waiting--
+			st.bytes -= len(e.data)
+		}
 	}
+	st.epoch = epoch
 	if st.timer != nil {
 		st.timer.Stop()
 	}
@@ -273,6 +290,24 @@ func (st *stream) take(number uint64) *streamed {
 
 func (st *stream) findLocked(number uint64) (i int, found bool) {
 	return slices.BinarySearchFunc(st.own, number, func(e *streamed, n uint64) int { return cmp.Compare(e.number, n) })
+}
+
+// measure finds out how long a time the stream is of.
+func (st *stream) measure(ctx context.Context) {
+	replies, err := st.cluster.link.DoAll(ctx, []any{"xrange", st.key, "-", "+", "count", 1}, []any{"xrevrange", st.key, "+", "-", "count", 1},
+		[]any{"xlen", st.key})
+	if err != nil {
+		return
+	}
+	oldest, _ := redislink.StreamEntries(replies[0])
+	newest, _ := redislink.StreamEntries(replies[1])
+	seconds := int64(0)
+	if len(oldest) > 0 && len(newest) > 0 {
+		seconds = int64(newest[0].ID.Millis-oldest[0].ID.Millis) / 1000
+	}
+	if st.seconds.Swap(seconds) < 0 {
+		st.cluster.log.Info("the stream of the cluster", "entries", replies[2], "seconds", seconds, "kept", st.maxLen)
+	}
 }
 
 // start has the stream read from now on.

@@ -18,8 +18,13 @@ func (w *writer) batch(s sender) error {
 	w.left = w.left[n:]
 	w.sent = w.sent[:0]
 	for i := range items {
-		items[i].err = errUnanswered
-		w.sent = append(w.sent, &items[i])
+		it := &items[i]
+		if it.only != 0 && it.only != w.link.Downs()+1 {
+			it.finish(nil, ErrAway)
+			continue
+		}
+		it.err = errUnanswered
+		w.sent = append(w.sent, it)
 	}
 	err := s.send(w.sent)
 	w.link.queue.free(items)

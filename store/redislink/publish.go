@@ -11,6 +11,9 @@ type Command struct {
 	// Done is given the reply, or why there is none: [ErrAway] where it cannot be known whether Redis has done it. It is
 	// called exactly once where Enqueue returned true, on the writer's goroutine, and must not block. It may be nil.
 	Done func(reply any, err error)
+	// Only, where it is not 0, is one more than [Link.Downs]: the command is not written any more where the link has gone away since,
+	// and Done is given [ErrAway].
+	Only uint64
 }
 
 // PublishCounted is Publish, or SPublish where sharded, together with a question that Redis answers right before: how many
@@ -55,7 +58,7 @@ func (l *Link) Enqueue(c Command) bool {
 // EnqueueCounted is Enqueue together with the question of [Link.PublishCounted]. done is given the command's reply as well.
 func (l *Link) EnqueueCounted(c Command, channels []string, counted func(subscribers []int64, err error)) bool {
 	size := itemBytes + argBytes(c.Args)
-	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, count: channels, counted: counted, size: size})
+	return l.queue.put(item{verb: command, args: c.Args, done: c.Done, count: channels, counted: counted, only: c.Only, size: size})
 }
 
 // argBytes guesses what the arguments take.

@@ -24,6 +24,7 @@ type item struct {
 	done    func(reply any, err error)
 	count   []string // channels whose subscribers are counted right before
 	counted func(subscribers []int64, err error)
+	only    uint64 // see [Command]
 
 	// Owned by the writer.
 	reply       any
