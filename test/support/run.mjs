@@ -15,7 +15,7 @@ const NODES = 3;
 const args = process.argv.slice(2);
 const named = args.some((a) => a.endsWith(".test.mjs"));
 // What needs a browser, nginx or another build is for long runs.
-const needsMore = /^(browser|cluster-upgrade|deploy|doors-browser|languages|nginx)/;
+const needsMore = /^(browser|cluster-(streams|upgrade)|deploy|doors-browser|languages|nginx)/;
 const every = readdirSync(here).filter((f) => f.endsWith(".test.mjs") && (long || !needsMore.test(f))).sort();
 // The reference has the broker and the chat, and a Node server that joins clusters.
 const single = every.filter((f) => !(onReference && /^(doors|browser|cluster-(?!mixed))/.test(f)));
