@@ -60,7 +60,7 @@ func newDoors(o Options, realtime *socketio.Server, m *Metrics, on *Server) door
 		Log:                  o.Log,
 	})
 	on.OnReload(func(cfg config.Config) { s.SetMaxMessages(cfg.MaxEventsPerSecond) })
-	describeDoors(m, s.Stats)
+	describeDoors(m, s.Stats())
 	var usual conn.WebSocketOptions // PING_INTERVAL and PING_TIMEOUT
 	tickets := authenticatedOptions(o.Config.AuthPingInterval)
 	d := o.Doors
@@ -129,9 +129,8 @@ func (s *Server) refuseStray(c *gin.Context) {
 }
 
 // describeDoors shows what came through the doors. Their connections are among those of the engine.
-func describeDoors(m *Metrics, stats func() door.Stats) {
-	counter := CountersOf(m, stats)
-	counter("signalbox_texts_received_total", "Messages on plain websockets that were given to handlers.", func(s door.Stats) uint64 { return s.TextsIn })
-	counter("signalbox_texts_throttled_total", "Messages on plain websockets that had to wait for MAX_EVENTS_PER_SECOND.", func(s door.Stats) uint64 { return s.Throttled })
-	counter("signalbox_door_panics_total", "Handlers of plain websockets and streams that panicked; each ended its client's connection.", func(s door.Stats) uint64 { return s.Panics })
+func describeDoors(m *Metrics, s *door.Stats) {
+	m.Count("signalbox_texts_received_total", "Messages on plain websockets that were given to handlers.", &s.TextsIn)
+	m.Count("signalbox_texts_throttled_total", "Messages on plain websockets that had to wait for MAX_EVENTS_PER_SECOND.", &s.Throttled)
+	m.Count("signalbox_door_panics_total", "Handlers of plain websockets and streams that panicked; each ended its client's connection.", &s.Panics)
 }

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -63,6 +64,11 @@ func (m *Metrics) Counter(name, help string, value func() float64) {
 // Gauge registers a figure that goes up and down.
 func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.add("gauge", name, "", help, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// Count registers a figure that only grows, which somebody else counts.
+func (m *Metrics) Count(name, help string, n *atomic.Uint64) {
+	m.Counter(name, help, func() float64 { return float64(n.Load()) })
 }
 
 // CountersOf returns what registers counters that are read from stats.

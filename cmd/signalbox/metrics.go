@@ -9,73 +9,52 @@ import (
 
 // describeHandlers shows what the handlers have done on /metrics.
 func describeHandlers(m *server.Metrics, s *handlerSet) {
-	describeBroker(m, s.broker.Stats)
-	describeChat(m, s.chat.Stats)
-	counter := func(name, help string, value func() uint64) {
-		m.Counter(name, help, func() float64 { return float64(value()) })
-	}
-	counter("signalbox_room_messages_total", "Messages that clients of /chat and /ws sent to rooms.",
-		func() uint64 { return s.rooms.Stats().Messages })
-	counter("signalbox_rooms_refused_total", "Events of /chat and messages of /ws that were answered with an error.",
-		func() uint64 { return s.rooms.Stats().Refused })
-	counter("signalbox_texts_ignored_total", "Messages on plain websockets that were no JSON object, or of no known type.",
-		func() uint64 { return s.rooms.Stats().Ignored + s.notification.Ignored() })
-	counter("signalbox_tap_messages_total", "Frames of /tap that went on to streams.",
-		func() uint64 { return s.tap.Stats().Messages })
-	counter("signalbox_tap_dropped_total", "Frames of /tap that were dropped: no JSON, or without a connectionId.",
-		func() uint64 { return s.tap.Stats().Dropped })
-	counter("signalbox_history_errors_total", "Calls of the history of rooms that failed.",
-		func() uint64 { return s.rooms.Stats().HistoryErrors })
-	counter("signalbox_history_not_kept_total", "Messages that were delivered and not kept: their sender's share of the history was used up.",
-		func() uint64 { return s.rooms.Stats().NotKept })
-	counter("signalbox_unauthorized_total", "Clients that were turned away, or cut, for a missing or bad token or ticket.",
-		func() uint64 { return s.gate.Stats().Unauthorized })
-	counter("signalbox_tokens_expired_total", "Connections that ended with their token.",
-		func() uint64 { return s.gate.Stats().Expired })
-	counter("signalbox_tokens_renewed_total", "Connections that went on with a newer token.",
-		func() uint64 { return s.gate.Stats().Renewed })
+	describeBroker(m, s.broker.Stats())
+	describeChat(m, s.chat.Stats())
+	rooms, tap, gate := s.rooms.Stats(), s.tap.Stats(), s.gate.Stats()
+	m.Count("signalbox_room_messages_total", "Messages that clients of /chat and /ws sent to rooms.", &rooms.Messages)
+	m.Count("signalbox_rooms_refused_total", "Events of /chat and messages of /ws that were answered with an error.", &rooms.Refused)
+	m.Counter("signalbox_texts_ignored_total", "Messages on plain websockets that were no JSON object, or of no known type.",
+		func() float64 { return float64(rooms.Ignored.Load() + s.notification.Ignored()) })
+	m.Count("signalbox_tap_messages_total", "Frames of /tap that went on to streams.", &tap.Messages)
+	m.Count("signalbox_tap_dropped_total", "Frames of /tap that were dropped: no JSON, or without a connectionId.", &tap.Dropped)
+	m.Count("signalbox_history_errors_total", "Calls of the history of rooms that failed.", &rooms.HistoryErrors)
+	m.Count("signalbox_history_not_kept_total",
+		"Messages that were delivered and not kept: their sender's share of the history was used up.", &rooms.NotKept)
+	m.Count("signalbox_unauthorized_total",
+		"Clients that were turned away, or cut, for a missing or bad token or ticket.", &gate.Unauthorized)
+	m.Count("signalbox_tokens_expired_total", "Connections that ended with their token.", &gate.Expired)
+	m.Count("signalbox_tokens_renewed_total", "Connections that went on with a newer token.", &gate.Renewed)
 }
 
 // describeBroker shows what was relayed.
-func describeBroker(m *server.Metrics, stats func() broker.Stats) {
-	counter := server.CountersOf(m, stats)
-	counter("signalbox_broker_joins_total", "Events join of the broker that made a socket one of a user's.",
-		func(s broker.Stats) uint64 { return s.Joins })
-	counter("signalbox_broker_times_total", "Events time of the broker that were answered.",
-		func(s broker.Stats) uint64 { return s.Times })
-	counter("signalbox_broker_relayed_total", "Addressed events of the broker that were relayed.",
-		func(s broker.Stats) uint64 { return s.Relayed })
-	counter("signalbox_broker_delivered_total", "Sockets that relayed events were queued for; those on other nodes are counted where the sender asks for an answer.",
-		func(s broker.Stats) uint64 { return s.Delivered })
+func describeBroker(m *server.Metrics, s *broker.Stats) {
+	m.Count("signalbox_broker_joins_total", "Events join of the broker that made a socket one of a user's.", &s.Joins)
+	m.Count("signalbox_broker_times_total", "Events time of the broker that were answered.", &s.Times)
+	m.Count("signalbox_broker_relayed_total", "Addressed events of the broker that were relayed.", &s.Relayed)
+	m.Count("signalbox_broker_delivered_total",
+		"Sockets that relayed events were queued for; those on other nodes are counted where the sender asks for an answer.", &s.Delivered)
 	m.Counters("signalbox_broker_undeliverable_total", "reason", "Events of the broker that delivered nothing, by reason.",
 		func(yield func(string, float64)) {
-			for reason, n := range stats().Undeliverable {
-				yield(reason.Label(), float64(n))
+			for reason := range s.Undeliverable {
+				yield(broker.Reason(reason).Label(), float64(s.Undeliverable[reason].Load()))
 			}
 		})
 }
 
 // describeChat shows who came and went, and what was told of it.
-func describeChat(m *server.Metrics, stats func() userlist.Stats) {
-	counter := server.CountersOf(m, stats)
-	counter("signalbox_chat_logins_total", "Users who logged in to a chat room.",
-		func(s userlist.Stats) uint64 { return s.Logins })
-	counter("signalbox_chat_logins_refused_total", "Logins that were answered with an error.",
-		func(s userlist.Stats) uint64 { return s.LoginsRefused })
-	counter("signalbox_chat_logouts_total", "Users who logged out, those who disconnected among them.",
-		func(s userlist.Stats) uint64 { return s.Logouts })
-	counter("signalbox_chat_returns_total", "Logins that took over, unnoticed, the place of a user whose node is leaving the cluster.",
-		func(s userlist.Stats) uint64 { return s.Returns })
-	counter("signalbox_chat_released_total", "Chat users of nodes that have died, whose rooms this node has told.",
-		func(s userlist.Stats) uint64 { return s.Released })
-	counter("signalbox_chat_messages_total", "Messages sent to chat rooms.",
-		func(s userlist.Stats) uint64 { return s.RoomMessages })
-	counter("signalbox_chat_user_lists_total", "Lists of a room's users that were queued for a socket.",
-		func(s userlist.Stats) uint64 { return s.UserLists })
-	counter("signalbox_chat_missing_callbacks_total", "Clients that were disconnected because their event needs a callback.",
-		func(s userlist.Stats) uint64 { return s.MissingCallbacks })
-	counter("signalbox_store_errors_total", "Calls of the user store that failed.",
-		func(s userlist.Stats) uint64 { return s.StoreErrors })
+func describeChat(m *server.Metrics, s *userlist.Stats) {
+	m.Count("signalbox_chat_logins_total", "Users who logged in to a chat room.", &s.Logins)
+	m.Count("signalbox_chat_logins_refused_total", "Logins that were answered with an error.", &s.LoginsRefused)
+	m.Count("signalbox_chat_logouts_total", "Users who logged out, those who disconnected among them.", &s.Logouts)
+	m.Count("signalbox_chat_returns_total",
+		"Logins that took over, unnoticed, the place of a user whose node is leaving the cluster.", &s.Returns)
+	m.Count("signalbox_chat_released_total", "Chat users of nodes that have died, whose rooms this node has told.", &s.Released)
+	m.Count("signalbox_chat_messages_total", "Messages sent to chat rooms.", &s.RoomMessages)
+	m.Count("signalbox_chat_user_lists_total", "Lists of a room's users that were queued for a socket.", &s.UserLists)
+	m.Count("signalbox_chat_missing_callbacks_total",
+		"Clients that were disconnected because their event needs a callback.", &s.MissingCallbacks)
+	m.Count("signalbox_store_errors_total", "Calls of the user store that failed.", &s.StoreErrors)
 }
 
 // describeCluster shows the cluster on /metrics, where there is one.

@@ -77,7 +77,7 @@ func (s *session) join(e *app.Event) {
 		return
 	}
 	s.joined = append(s.joined[:0], sender...)
-	s.broker.counters.joins.Add(1)
+	s.broker.stats.Joins.Add(1)
 	if s.broker.hub.Heard(room) {
 		s.answers.send(e.Ack, message.OK)
 	} else {
@@ -100,7 +100,7 @@ func (s *session) time(e *app.Event) {
 	data = append(data, '}')
 	// The error says that the client has gone; there is nobody to tell.
 	_ = s.peer.Emit("time", json.RawMessage(data))
-	s.broker.counters.times.Add(1)
+	s.broker.stats.Times.Add(1)
 	s.answers.send(e.Ack, message.OK)
 }
 
@@ -126,15 +126,15 @@ func (s *session) relay(e *app.Event, a address) {
 	}
 	msg := &hub.Message{Namespace: message.RootNamespace, Event: e.Name, RawEvent: e.RawName}
 	msg.Args, msg.Attachments = e.FirstArgument()
-	s.broker.counters.relayed.Add(1)
+	s.broker.stats.Relayed.Add(1)
 	room := s.room(rawjson.AppendText(buf[:0], a.recipient))
 	if !e.Ack.Wanted() {
-		s.broker.counters.delivered.Add(uint64(s.broker.hub.Send(room, msg)))
+		s.broker.stats.Delivered.Add(uint64(s.broker.hub.Send(room, msg)))
 		return
 	}
 	answer := s.answers.expect(e.Ack) // e is not ours any more where other nodes have to be asked
 	s.broker.hub.SendCounted(room, msg, func(delivered int, complete bool) {
-		s.broker.counters.delivered.Add(uint64(delivered))
+		s.broker.stats.Delivered.Add(uint64(delivered))
 		s.answers.settle(answer, deliveredTo(delivered, msg.Held(), complete))
 	})
 }
@@ -168,7 +168,7 @@ func (s *session) room(id []byte) hub.Room {
 
 // refuse counts an event that delivers nothing and says why.
 func (s *session) refuse(e *app.Event, reason Reason) {
-	s.broker.counters.undeliverable[reason].Add(1)
+	s.broker.stats.Undeliverable[reason].Add(1)
 	if e.Ack.Wanted() {
 		s.answers.send(e.Ack, json.RawMessage(`{"ok":false,"error":"`+reason.String()+`"}`))
 	}

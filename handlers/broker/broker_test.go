@@ -248,7 +248,7 @@ func TestEventsOfOneSenderStayInOrder(t *testing.T) {
 	}
 	a.Want(t, want...)
 	stats := w.Broker.Stats()
-	if stats.Joins != 1 || stats.Relayed != 500 || stats.Delivered != 500 {
-		t.Errorf("Stats = %+v, want 1 join, 500 relayed, 500 delivered", stats)
+	if stats.Joins.Load() != 1 || stats.Relayed.Load() != 500 || stats.Delivered.Load() != 500 {
+		t.Errorf("%d joins, %d relayed, %d delivered, want 1, 500, 500", stats.Joins.Load(), stats.Relayed.Load(), stats.Delivered.Load())
 	}
 }

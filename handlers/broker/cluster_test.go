@@ -30,11 +30,11 @@ func TestRelayOverNodes(t *testing.T) {
 		t.Errorf("the sender got %q, want answers of 3 and 0 deliveries", got)
 	}
 	// Without an answer only this node counts.
-	if stats := one.Broker.Stats(); stats.Relayed != 3 || stats.Delivered != 4 {
-		t.Errorf("Stats = %d relayed, %d delivered, want 3, 4", stats.Relayed, stats.Delivered)
+	if stats := one.Broker.Stats(); stats.Relayed.Load() != 3 || stats.Delivered.Load() != 4 {
+		t.Errorf("Stats = %d relayed, %d delivered, want 3, 4", stats.Relayed.Load(), stats.Delivered.Load())
 	}
-	if stats := two.Broker.Stats(); stats.Relayed != 0 || stats.Delivered != 0 {
-		t.Errorf("Stats of the receiver's node = %d relayed, %d delivered, want 0, 0", stats.Relayed, stats.Delivered)
+	if stats := two.Broker.Stats(); stats.Relayed.Load() != 0 || stats.Delivered.Load() != 0 {
+		t.Errorf("Stats of the receiver's node = %d relayed, %d delivered, want 0, 0", stats.Relayed.Load(), stats.Delivered.Load())
 	}
 }
 
@@ -92,8 +92,8 @@ func TestRelayKeepsTheOrderWithAndWithoutAnswers(t *testing.T) {
 		if len(got) != answers {
 			t.Errorf("%d answers, want %d", len(got), answers)
 		}
-		if stats := sites[0].Broker.Stats(); stats.Delivered != 300+100 {
-			t.Errorf("Delivered = %d, want 400", stats.Delivered)
+		if stats := sites[0].Broker.Stats(); stats.Delivered.Load() != 300+100 {
+			t.Errorf("Delivered = %d, want 400", stats.Delivered.Load())
 		}
 	})
 }

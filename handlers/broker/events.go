@@ -12,10 +12,10 @@ import (
 // Broker serves the namespace "/". It is a [app.Handler].
 type Broker struct {
 	// Static after construction.
-	hub      *hub.Hub
-	open     func(app.Peer, app.Handshake) Second
-	log      *slog.Logger
-	counters counters
+	hub   *hub.Hub
+	open  func(app.Peer, app.Handshake) Second
+	log   *slog.Logger
+	stats Stats
 }
 
 var _ app.Mover = (*Broker)(nil)
@@ -44,8 +44,8 @@ func New(h *hub.Hub, open func(app.Peer, app.Handshake) Second, log *slog.Logger
 	return &Broker{hub: h, open: open, log: log}
 }
 
-// Stats returns what was done so far. It may be called from any goroutine.
-func (b *Broker) Stats() Stats { return b.counters.stats() }
+// Stats returns what was done so far; it goes on counting.
+func (b *Broker) Stats() *Stats { return &b.stats }
 
 // Connect implements [app.Handler].
 func (b *Broker) Connect(p app.Peer, hs app.Handshake) (app.Session, error) {

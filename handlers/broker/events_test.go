@@ -42,18 +42,19 @@ func TestWhoOwnsAnEvent(t *testing.T) {
 			roommate.Login("Max", "r")
 			s.Login("Sam", "r")
 			roommate.Take()
-			before := w.Broker.Stats()
+			stats := w.Broker.Stats()
+			relayed, joins, times := stats.Relayed.Load(), stats.Joins.Load(), stats.Times.Load()
+			undeliverable := stats.Undeliverable[broker.ReasonNoRecipient].Load()
 			s.Ask(c.event, c.args...)
-			after := w.Broker.Stats()
 			got := toChat
 			switch {
-			case after.Relayed > before.Relayed:
+			case stats.Relayed.Load() > relayed:
 				got = toBroker
-			case after.Joins > before.Joins:
+			case stats.Joins.Load() > joins:
 				got = "join"
-			case after.Times > before.Times:
+			case stats.Times.Load() > times:
 				got = "time"
-			case after.Undeliverable[broker.ReasonNoRecipient] > before.Undeliverable[broker.ReasonNoRecipient]:
+			case stats.Undeliverable[broker.ReasonNoRecipient].Load() > undeliverable:
 				got = toNobody
 			}
 			if got != c.owner {

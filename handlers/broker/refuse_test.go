@@ -48,13 +48,14 @@ func TestUndeliverable(t *testing.T) {
 			b.Ask(c.event, c.args...)
 			b.Want(t, `ack {"ok":false,"error":"`+c.reason.String()+`"}`)
 			a.Want(t)
-			for reason, n := range w.Broker.Stats().Undeliverable {
+			stats := w.Broker.Stats()
+			for reason := range stats.Undeliverable {
 				want := uint64(0)
-				if reason == c.reason {
+				if reason == int(c.reason) {
 					want = 2
 				}
-				if n != want {
-					t.Errorf("undeliverable, %s: %d, want %d", reason, n, want)
+				if n := stats.Undeliverable[reason].Load(); n != want {
+					t.Errorf("undeliverable, %s: %d, want %d", broker.Reason(reason), n, want)
 				}
 			}
 			// The client is served as before.

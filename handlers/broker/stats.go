@@ -72,30 +72,10 @@ func (r Reason) Label() string {
 // Stats is what the broker has done since it was made. All are counts of events, unless they say otherwise.
 type Stats struct {
 	// Joins, Times and Relayed are the events that were carried out.
-	Joins, Times, Relayed uint64
+	Joins, Times, Relayed atomic.Uint64
 	// Delivered is how many sockets the relayed events were queued for. Those on other nodes of a cluster are in it where
 	// the sender asked for an answer: only then are they counted.
-	Delivered uint64
+	Delivered atomic.Uint64
 	// Undeliverable is how many events delivered nothing, by reason.
-	Undeliverable map[Reason]uint64
-}
-
-// counters is Stats while it grows.
-type counters struct {
-	joins, times, relayed, delivered atomic.Uint64
-	undeliverable                    [reasons]atomic.Uint64
-}
-
-func (c *counters) stats() Stats {
-	s := Stats{
-		Joins:         c.joins.Load(),
-		Times:         c.times.Load(),
-		Relayed:       c.relayed.Load(),
-		Delivered:     c.delivered.Load(),
-		Undeliverable: make(map[Reason]uint64, reasons),
-	}
-	for r := range reasons {
-		s.Undeliverable[r] = c.undeliverable[r].Load()
-	}
-	return s
+	Undeliverable [reasons]atomic.Uint64
 }

@@ -12,7 +12,4 @@ func TestEveryReasonHasItsOwnWords(t *testing.T) {
 			seen[word] = r
 		}
 	}
-	if got := len((&counters{}).stats().Undeliverable); got != int(reasons) {
-		t.Errorf("Stats has %d reasons, want %d", got, reasons)
-	}
 }

@@ -36,7 +36,7 @@ type Gate struct {
 	required bool // doors that are open otherwise ask for a token too
 	log      *slog.Logger
 
-	unauthorized, expired, renewed atomic.Uint64
+	stats Stats
 }
 
 // New returns a gate. With required, doors that are open otherwise ask for a token too.
@@ -47,18 +47,16 @@ func New(v Verifier, required bool, log *slog.Logger) *Gate {
 // Stats is what a gate has done since it was made.
 type Stats struct {
 	// Unauthorized are clients that were turned away, or cut, for a missing or bad token or ticket.
-	Unauthorized uint64
+	Unauthorized atomic.Uint64
 	// Expired are connections that ended with their token, and Renewed those that got a newer one.
-	Expired, Renewed uint64
+	Expired, Renewed atomic.Uint64
 }
 
-// Stats may be called from any goroutine.
-func (g *Gate) Stats() Stats {
-	return Stats{Unauthorized: g.unauthorized.Load(), Expired: g.expired.Load(), Renewed: g.renewed.Load()}
-}
+// Stats returns what was done so far; it goes on counting.
+func (g *Gate) Stats() *Stats { return &g.stats }
 
 // CountRefused counts a client that was turned away, or cut, by a handler of its own accord.
-func (g *Gate) CountRefused() { g.unauthorized.Add(1) }
+func (g *Gate) CountRefused() { g.stats.Unauthorized.Add(1) }
 
 // Client is how the log names one.
 type Client struct {
@@ -77,7 +75,7 @@ func (g *Gate) Cut(c Client, reason string) {
 func (g *Gate) Verify(token string) (*auth.Identity, error) {
 	id, err := g.verifier.Verify(token)
 	if err != nil {
-		g.unauthorized.Add(1)
+		g.stats.Unauthorized.Add(1)
 		g.log.Debug("token refused", "reason", auth.Reason(err))
 		return nil, ErrUnauthorized
 	}
@@ -122,7 +120,7 @@ func (g *Gate) Watch(c Client, id *auth.Identity, soon func(expires time.Time), 
 		warn = nil
 	}
 	return auth.Watch(id, warn, func() {
-		g.expired.Add(1)
+		g.stats.Expired.Add(1)
 		g.Cut(c, "token expired")
 		expired()
 	})
@@ -138,7 +136,7 @@ func (g *Gate) Renew(lease *auth.Lease, token string) (*auth.Identity, error) {
 		g.log.Debug("renewal refused", "reason", auth.Reason(err))
 		return nil, ErrAuthentication
 	}
-	g.renewed.Add(1)
+	g.stats.Renewed.Add(1)
 	return id, nil
 }
 

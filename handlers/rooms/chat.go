@@ -99,13 +99,13 @@ func (s *chatClient) Event(e *app.Event) {
 	case "renew":
 		answer, err = s.renew(e)
 	default:
-		s.rooms.refused.Add(1)
+		s.rooms.stats.Refused.Add(1)
 		e.Ack.Send(message.Refusal(errEvent))
 		return
 	}
 	switch {
 	case err != nil:
-		s.rooms.refused.Add(1)
+		s.rooms.stats.Refused.Add(1)
 		_ = s.peer.Emit("error", message.Error(err)) // an ended connection is told through Close
 		e.Ack.Send(message.Refusal(err))
 	case answer != nil:

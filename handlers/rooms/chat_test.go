@@ -45,7 +45,7 @@ func TestChatAsksForAToken(t *testing.T) {
 		}
 		c.Leave()
 	}
-	if n := h.Gate.Stats().Unauthorized; n != 11 {
+	if n := h.Gate.Stats().Unauthorized.Load(); n != 11 {
 		t.Errorf("Unauthorized = %d, want 11", n)
 	}
 	if c := h.Hub.Counts(); len(c) != 0 {
@@ -376,8 +376,8 @@ func TestChatEndsWithTheTokenUnlessRenewed(t *testing.T) {
 		ann.Leave()
 		bob.Want(`user_left {"userId":"ann","userName":"Name-ann"}`)
 		bob.Leave() // the timer of the lease ends
-		if s := h.Gate.Stats(); s.Expired != 1 || s.Renewed != 1 {
-			t.Errorf("Expired = %d, Renewed = %d, want 1 and 1", s.Expired, s.Renewed)
+		if s := h.Gate.Stats(); s.Expired.Load() != 1 || s.Renewed.Load() != 1 {
+			t.Errorf("Expired = %d, Renewed = %d, want 1 and 1", s.Expired.Load(), s.Renewed.Load())
 		}
 	})
 }

@@ -74,7 +74,7 @@ type Rooms struct {
 
 	shares shares // of senders in the history
 
-	messages, refused, ignored, historyErrors, notKept atomic.Uint64
+	stats Stats
 
 	complaints atomic.Uint64 // the failures of the history that the log knows
 	complained atomic.Int64  // when it was told last; 0: never
@@ -276,11 +276,11 @@ func (o *occupant) say(room string, raw, content json.RawMessage, except ...*hub
 	defer l.Unlock()
 	// The id is a piece of the text and shares its memory.
 	if !r.shares.take(o.sender(), len(text), now) {
-		r.notKept.Add(1)
+		r.stats.NotKept.Add(1)
 	} else if err := r.history.Append(room, store.Message{ID: text[message.IDStart : message.IDStart+len(m.ID)], JSON: text, Time: now}); err != nil {
 		r.historyFailed(err)
 	}
-	r.messages.Add(1)
+	r.stats.Messages.Add(1)
 	msg := message.Everywhere("message", chat, m.Text())
 	msg.ID = m.ID
 	r.hub.Send(roomAddress(room), msg, except...)
@@ -318,7 +318,7 @@ const complaintPause = time.Minute
 
 // historyFailed counts a failure. The log has one in each [complaintPause], and how many there were since the one before.
 func (r *Rooms) historyFailed(err error) {
-	n, now, last := r.historyErrors.Add(1), time.Now().UnixNano(), r.complained.Load()
+	n, now, last := r.stats.HistoryErrors.Add(1), time.Now().UnixNano(), r.complained.Load()
 	if last != 0 && time.Duration(now-last) < complaintPause || !r.complained.CompareAndSwap(last, now) {
 		return
 	}

@@ -198,8 +198,8 @@ func TestFailuresOfTheHistoryAreLoggedSeldom(t *testing.T) {
 		for range 500 {
 			c.Say(long)
 		}
-		if n := strings.Count(out.String(), "\n"); n != 1 || h.Rooms.Stats().HistoryErrors != 500 {
-			t.Errorf("%d lines for %d failures, want one for 500: %s", n, h.Rooms.Stats().HistoryErrors, out.String())
+		if n := strings.Count(out.String(), "\n"); n != 1 || h.Rooms.Stats().HistoryErrors.Load() != 500 {
+			t.Errorf("%d lines for %d failures, want one for 500: %s", n, h.Rooms.Stats().HistoryErrors.Load(), out.String())
 		}
 		time.Sleep(time.Minute)
 		c.Say(long)

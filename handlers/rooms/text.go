@@ -156,7 +156,7 @@ func (s *textClient) Close(reason string) {
 	s.gone(reason)
 }
 
-func (s *textClient) ignore() { s.rooms.ignored.Add(1) }
+func (s *textClient) ignore() { s.rooms.stats.Ignored.Add(1) }
 
 // inRoom calls do with the name of the room that a message is about.
 func (s *textClient) inRoom(f []json.RawMessage, do func(room string) error) error {
@@ -206,7 +206,7 @@ func (s *textClient) renew(raw json.RawMessage) error {
 
 // refuse tells the client what it was not given. The client that there was before tokens ignores it.
 func (s *textClient) refuse(err error, room json.RawMessage) {
-	s.rooms.refused.Add(1)
+	s.rooms.stats.Refused.Add(1)
 	b := rawjson.AppendString([]byte(`{"type":"error","message":`), err.Error())
 	if len(room) <= maxRoomBytes {
 		b = message.AppendMember(b, "room", room)

@@ -85,8 +85,8 @@ func TestTapReachesTheStreamsOfEveryNode(t *testing.T) {
 	if len(ids) != len(want) {
 		t.Errorf("ids %v, want %d", ids, len(want))
 	}
-	if stats := houses[1].Tap.Stats(); stats.Messages != 1 {
-		t.Errorf("Messages = %d, want those of the node's own clients: 1", stats.Messages)
+	if stats := houses[1].Tap.Stats(); stats.Messages.Load() != 1 {
+		t.Errorf("Messages = %d, want those of the node's own clients: 1", stats.Messages.Load())
 	}
 	if n := len(houses[2].Hub.Members(tap.Listeners)); n != 1 {
 		t.Errorf("%d members listen, want 1", n)

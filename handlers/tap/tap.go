@@ -45,7 +45,7 @@ type Tap struct {
 	gate    *gate.Gate
 	log     *slog.Logger
 
-	messages, dropped atomic.Uint64
+	stats Stats
 
 	// mu is held while a message is sent, so that a stream that comes back gets it either from the buffer or live, and
 	// other nodes get messages in the order of the buffer.
@@ -77,10 +77,10 @@ func New(o Options) *Tap {
 
 // Stats is what was done since the tap was made: frames that went on to the streams, and those that did not, for bad JSON or
 // want of a connectionId.
-type Stats struct{ Messages, Dropped uint64 }
+type Stats struct{ Messages, Dropped atomic.Uint64 }
 
-// Stats may be called from any goroutine.
-func (t *Tap) Stats() Stats { return Stats{Messages: t.messages.Load(), Dropped: t.dropped.Load()} }
+// Stats returns what was done so far; it goes on counting.
+func (t *Tap) Stats() *Stats { return &t.stats }
 
 // Text returns the handler of /tap. Where tokens are required it asks for one with the scope tap.
 func (t *Tap) Text() app.TextHandler { return textDoor{t} }
@@ -151,7 +151,7 @@ func (c *client) end() []byte {
 func (c *client) Text(data []byte) {
 	id, ok := connectionID(data)
 	if !ok {
-		c.tap.dropped.Add(1)
+		c.tap.stats.Dropped.Add(1)
 		return
 	}
 	if !bytes.Equal(id, c.id) {
@@ -159,7 +159,7 @@ func (c *client) Text(data []byte) {
 		c.id = bytes.Clone(id)
 	}
 	c.rewriteNotice()
-	c.tap.messages.Add(1)
+	c.tap.stats.Messages.Add(1)
 	c.tap.send(bytes.TrimSpace(data))
 }
 

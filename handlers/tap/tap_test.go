@@ -71,7 +71,7 @@ func TestTapConnectionID(t *testing.T) {
 			dropped++
 		}
 	}
-	if n := h.Tap.Stats().Dropped; n != uint64(dropped) {
+	if n := h.Tap.Stats().Dropped.Load(); n != uint64(dropped) {
 		t.Errorf("TapDropped = %d, want %d", n, dropped)
 	}
 }

@@ -46,7 +46,7 @@ func BenchmarkLoginStorm(b *testing.B) {
 			wg.Go(func() { session.Event(e) })
 		}
 		wg.Wait()
-		lists += w.Chat.Stats().UserLists
+		lists += w.Chat.Stats().UserLists.Load()
 		w.Chat.Close()
 	}
 	b.ReportMetric(float64(lists)/float64(b.N), "lists/op")

@@ -57,7 +57,7 @@ type Chat struct {
 	lists     *lists
 	log       *slog.Logger
 
-	counters counters
+	stats Stats
 }
 
 // Session is one client of the chat. It belongs to the goroutine that reads from the client.
@@ -79,7 +79,7 @@ func New(o Options) *Chat {
 		o.Nodes = hub.Alone
 	}
 	c := &Chat{hub: o.Hub, users: o.Users, nodes: o.Nodes, clustered: o.Clustered, log: o.Log}
-	c.lists = newLists(o, &c.counters)
+	c.lists = newLists(o, &c.stats)
 	return c
 }
 
@@ -187,9 +187,9 @@ func (s *Session) login(e *app.Event) {
 		return
 	}
 	s.user, s.list = user, l
-	c.counters.logins.Add(1)
+	c.stats.Logins.Add(1)
 	if back {
-		c.counters.returns.Add(1)
+		c.stats.Returns.Add(1)
 	} else {
 		c.entered(l.address, name, s.peer.Member())
 	}
@@ -218,7 +218,7 @@ func (s *Session) leave() {
 	l, user := s.list, s.user
 	s.list, s.user = nil, store.User{}
 	c.delete(user.ID)
-	c.counters.logouts.Add(1)
+	c.stats.Logouts.Add(1)
 	c.hub.Leave(s.peer.Member(), l.address)
 	c.gone(l.address, user.Name)
 	c.left(l)
@@ -262,7 +262,7 @@ func (s *Session) roomMessage(e *app.Event) {
 		Args:        []json.RawMessage{data},
 		Attachments: attachments,
 	})
-	c.counters.roomMessages.Add(1)
+	c.stats.RoomMessages.Add(1)
 	if c.nodes.Up() {
 		e.Ack.Send(message.OK)
 	} else {
@@ -282,14 +282,14 @@ func (s *Session) wantsCallback(e *app.Event) bool {
 	if e.Ack.Wanted() {
 		return true
 	}
-	s.chat.counters.missingCallbacks.Add(1)
+	s.chat.stats.MissingCallbacks.Add(1)
 	s.chat.log.Debug("client cut", "sid", s.peer.ID(), "user", s.userID(), "address", s.addr, "reason", "an event without a callback")
 	s.peer.Disconnect(false)
 	return false
 }
 
 func (c *Chat) refuseLogin(e *app.Event, text string) {
-	c.counters.loginsRefused.Add(1)
+	c.stats.LoginsRefused.Add(1)
 	e.Ack.Send(json.RawMessage(`{"error":"` + text + `"}`))
 }
 
@@ -314,7 +314,7 @@ func (c *Chat) delete(id string) {
 }
 
 func (c *Chat) storeFailed(what string, err error) {
-	c.counters.storeErrors.Add(1)
+	c.stats.StoreErrors.Add(1)
 	c.log.Error(what, "error", err)
 }
 

@@ -133,8 +133,8 @@ func TestWhoComesBackFromANodeThatLeavesIsNotNoticed(t *testing.T) {
 		list := `users [` + user("a2", "Ann", "r") + `,` + user("b", "Bob", "r") + `]`
 		b.Want(t, list)
 		again.Want(t, list, `ack {"user":`+user("a2", "Ann", "r")+`}`)
-		if stats := sites[1].Chat.Stats(); stats.Logins != 2 || stats.Returns != 1 {
-			t.Errorf("Stats = %d logins, %d returns, want 2, 1", stats.Logins, stats.Returns)
+		if stats := sites[1].Chat.Stats(); stats.Logins.Load() != 2 || stats.Returns.Load() != 1 {
+			t.Errorf("Stats = %d logins, %d returns, want 2, 1", stats.Logins.Load(), stats.Returns.Load())
 		}
 		// Another of the same name is somebody else.
 		sites[1].Connect(t, "a3").Login("Ann", "r")
@@ -191,8 +191,8 @@ func TestReleaseTellsTheRooms(t *testing.T) {
 		if n := sites[2].Chat.Lists(); n != 0 {
 			t.Errorf("%d lobbies are left, want 0", n)
 		}
-		if stats := sites[2].Chat.Stats(); stats.Released != 4 || stats.Logouts != 0 {
-			t.Errorf("Stats = %d released, %d logouts, want 4, 0", stats.Released, stats.Logouts)
+		if stats := sites[2].Chat.Stats(); stats.Released.Load() != 4 || stats.Logouts.Load() != 0 {
+			t.Errorf("Stats = %d released, %d logouts, want 4, 0", stats.Released.Load(), stats.Logouts.Load())
 		}
 		sites[2].Chat.Release(t.Context(), nil)
 	})

@@ -111,8 +111,8 @@ func TestLoginIsChecked(t *testing.T) {
 			witness.Want(t)
 			s.Login("a", "r") // a mistake does not stand in the way
 			witness.Want(t, entered("a"), `users [`+user("w", "w", "r")+`,`+user("s", "a", "r")+`]`)
-			if stats := w.Chat.Stats(); stats.Logins != 2 || stats.LoginsRefused != 1 {
-				t.Errorf("Stats = %d logins, %d refused, want 2, 1", stats.Logins, stats.LoginsRefused)
+			if stats := w.Chat.Stats(); stats.Logins.Load() != 2 || stats.LoginsRefused.Load() != 1 {
+				t.Errorf("Stats = %d logins, %d refused, want 2, 1", stats.Logins.Load(), stats.LoginsRefused.Load())
 			}
 		})
 	}
@@ -164,8 +164,8 @@ func TestEventsThatNeedACallback(t *testing.T) {
 			b.Want(t) // what else was on its way is not looked at
 			w.End(b)
 			a.Want(t, left("Bob"), `users [`+user("a", "Ann", "r")+`]`)
-			if stats := w.Chat.Stats(); stats.MissingCallbacks != 1 || stats.Logouts != 1 {
-				t.Errorf("Stats = %d missing callbacks, %d logouts, want 1, 1", stats.MissingCallbacks, stats.Logouts)
+			if stats := w.Chat.Stats(); stats.MissingCallbacks.Load() != 1 || stats.Logouts.Load() != 1 {
+				t.Errorf("Stats = %d missing callbacks, %d logouts, want 1, 1", stats.MissingCallbacks.Load(), stats.Logouts.Load())
 			}
 		})
 	}
@@ -304,8 +304,8 @@ func TestLoginWhileTheStoreFails(t *testing.T) {
 	b.Want(t, `ack`)
 	a.Ask("roomMessage", `1`)
 	b.Want(t)
-	if stats := w.Chat.Stats(); stats.StoreErrors != 2 {
-		t.Errorf("StoreErrors = %d, want 2", stats.StoreErrors)
+	if stats := w.Chat.Stats(); stats.StoreErrors.Load() != 2 {
+		t.Errorf("StoreErrors = %d, want 2", stats.StoreErrors.Load())
 	}
 }
 

@@ -141,7 +141,7 @@ func (l *list) updateLocked(self *hub.Member) {
 		return
 	}
 	if self != nil && l.listed >= change && self.Deliver(l.latest) {
-		l.all.counters.userLists.Add(1)
+		l.all.stats.UserLists.Add(1)
 	}
 	l.setTimerLocked(wait)
 }
@@ -191,7 +191,7 @@ func (l *list) fetch() (users []store.User, away map[string]bool, err error) {
 	defer cancel()
 	users, err = l.all.users.GetRoomUsers(ctx, l.address.Name)
 	if err != nil && l.all.ctx.Err() == nil {
-		l.all.counters.storeErrors.Add(1)
+		l.all.stats.StoreErrors.Add(1)
 		l.all.log.Error("chat users not read", "error", err)
 	}
 	for _, id := range l.all.hub.AwayIn(l.address) {
@@ -230,7 +230,7 @@ func (l *list) show(to *hub.Member) {
 		msg = l.latest // which may be the newer one
 	}
 	if to.Deliver(msg) {
-		l.all.counters.userLists.Add(1)
+		l.all.stats.UserLists.Add(1)
 	}
 }
 
@@ -242,7 +242,7 @@ func (l *list) sendLocked() {
 		l.last, l.joined, l.sentAt = l.latest, false, time.Now()
 		n := l.all.hub.SendHere(l.address, l.latest)
 		l.spent += float64(n) * float64(len(l.latest.Args[0]))
-		l.all.counters.userLists.Add(uint64(n))
+		l.all.stats.UserLists.Add(uint64(n))
 	}
 	if l.foreign < l.ours {
 		l.foreign = l.listed

@@ -94,7 +94,7 @@ func TestNobodyOnAnotherNodeWaitsLongerThan100msForAList(t *testing.T) {
 		}
 		before := [3]uint64{}
 		for i, s := range sites {
-			before[i] = s.Chat.Stats().UserLists
+			before[i] = s.Chat.Stats().UserLists.Load()
 		}
 		reads, start := far.reads.Load(), time.Now()
 		for i := range 150 {
@@ -124,7 +124,7 @@ func TestNobodyOnAnotherNodeWaitsLongerThan100msForAList(t *testing.T) {
 		intervals := int(took/userlist.ListInterval) + 3
 		for i, s := range sites {
 			// One to each member of the node for each interval, and one to each who came.
-			if n, most := s.Chat.Stats().UserLists-before[i], uint64(70*intervals+50); n > most {
+			if n, most := s.Chat.Stats().UserLists.Load()-before[i], uint64(70*intervals+50); n > most {
 				t.Errorf("node %d sent %d lists, want at most %d", i, n, most)
 			}
 			if len(s.Node.TakeForeign()) == 0 {
@@ -283,8 +283,8 @@ func TestCloseWhileAListIsRead(t *testing.T) {
 		}
 		sites[0].Chat.Told("r")
 		sites[0].End(a)
-		if stats := sites[0].Chat.Stats(); stats.StoreErrors != 0 {
-			t.Errorf("StoreErrors = %d, want 0: it was the server that ended", stats.StoreErrors)
+		if stats := sites[0].Chat.Stats(); stats.StoreErrors.Load() != 0 {
+			t.Errorf("StoreErrors = %d, want 0: it was the server that ended", stats.StoreErrors.Load())
 		}
 	})
 }

@@ -108,8 +108,8 @@ func TestNobodyWaitsLongerThan100msForAList(t *testing.T) {
 		// 600 ms of logins are about 8 lists to each, not 200.
 		stats := w.Chat.Stats()
 		perClient := int(took/userlist.ListInterval) + 2
-		if most := uint64(50*51/2+50*20) + uint64(250*perClient+200); stats.UserLists > most {
-			t.Errorf("%d lists were sent, want at most %d", stats.UserLists, most)
+		if most := uint64(50*51/2+50*20) + uint64(250*perClient+200); stats.UserLists.Load() > most {
+			t.Errorf("%d lists were sent, want at most %d", stats.UserLists.Load(), most)
 		}
 	})
 }
@@ -197,8 +197,8 @@ func TestAListThatCouldNotBeReadComesLater(t *testing.T) {
 		time.Sleep(10 * userlist.RetryInterval)
 		synctest.Wait()
 		a.Want(t)
-		if stats := w.Chat.Stats(); stats.StoreErrors != 2 {
-			t.Errorf("StoreErrors = %d, want 2", stats.StoreErrors)
+		if stats := w.Chat.Stats(); stats.StoreErrors.Load() != 2 {
+			t.Errorf("StoreErrors = %d, want 2", stats.StoreErrors.Load())
 		}
 	})
 }
@@ -321,24 +321,24 @@ func TestListsOfALargeRoomAreBounded(t *testing.T) {
 		session, in := login(users)
 		out := testkit.Event("logout")
 		out.Ack = in.Ack
-		before, start := w.Chat.Stats().UserLists, time.Now()
+		before, start := w.Chat.Stats().UserLists.Load(), time.Now()
 		for range 1000 {
 			session.Event(in)
 			time.Sleep(50 * time.Millisecond)
 			session.Event(out)
 			time.Sleep(50 * time.Millisecond)
 		}
-		sent := float64(w.Chat.Stats().UserLists-before) * float64(size)
+		sent := float64(w.Chat.Stats().UserLists.Load()-before) * float64(size)
 		if most := userlist.ListBurst + userlist.ListRate*time.Since(start).Seconds() + float64((2*users+1000)*size); sent > most || sent < most/2 {
 			t.Errorf("%.0f MB of lists in %v, want at most %.0f and not much less", sent/1e6, time.Since(start), most/1e6)
 		}
 		time.Sleep(20 * time.Second) // in peace again
 		synctest.Wait()
-		before = w.Chat.Stats().UserLists
+		before = w.Chat.Stats().UserLists.Load()
 		session.Event(in)
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		if n := w.Chat.Stats().UserLists - before; n != users+1 {
+		if n := w.Chat.Stats().UserLists.Load() - before; n != users+1 {
 			t.Errorf("%d lists for one login after a while, want one for each", n)
 		}
 	})

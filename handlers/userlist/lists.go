@@ -27,7 +27,7 @@ type lists struct {
 	nodes     hub.Nodes
 	clustered bool
 	log       *slog.Logger
-	counters  *counters
+	stats     *Stats
 	// ctx ends with close, and reading the store with it.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -41,7 +41,7 @@ type lists struct {
 	closed bool
 }
 
-func newLists(o Options, counters *counters) *lists {
+func newLists(o Options, stats *Stats) *lists {
 	ctx, cancel := context.WithCancel(context.Background())
 	ls := &lists{
 		hub:       o.Hub,
@@ -49,7 +49,7 @@ func newLists(o Options, counters *counters) *lists {
 		nodes:     o.Nodes,
 		clustered: o.Clustered,
 		log:       o.Log,
-		counters:  counters,
+		stats:     stats,
 		ctx:       ctx,
 		cancel:    cancel,
 		rooms:     make(map[string]*list),

@@ -97,7 +97,7 @@ func (c *Chat) Release(ctx context.Context, users []store.User) {
 			return
 		}
 		address := roomAddress(u.Room)
-		c.counters.released.Add(1)
+		c.stats.Released.Add(1)
 		c.gone(address, u.Name)
 		if _, ok := seen[u.Room]; !ok {
 			seen[u.Room] = struct{}{}

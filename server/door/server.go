@@ -38,10 +38,8 @@ type Config struct {
 type Server struct {
 	cfg Config
 
-	textsIn   atomic.Uint64
-	absent    absent
-	throttled atomic.Uint64
-	panics    atomic.Uint64
+	stats  Stats
+	absent absent
 
 	maxMessages conn.Rate
 }
@@ -51,9 +49,9 @@ func (s *Server) SetMaxMessages(perSecond float64) { s.maxMessages.Store(perSeco
 
 // Stats are figures of the doors since the start. What connections did is in [conn.Stats].
 type Stats struct {
-	TextsIn   uint64 // messages of plain WebSockets that were given to handlers
-	Throttled uint64 // of these, how many had to wait for MaxMessagesPerSecond
-	Panics    uint64 // handlers that panicked; each ended its client's connection
+	TextsIn   atomic.Uint64 // messages of plain WebSockets that were given to handlers
+	Throttled atomic.Uint64 // of these, how many had to wait for MaxMessagesPerSecond
+	Panics    atomic.Uint64 // handlers that panicked; each ended its client's connection
 }
 
 // New returns a server of doors.
@@ -66,10 +64,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Stats returns the figures of now.
-func (s *Server) Stats() Stats {
-	return Stats{TextsIn: s.textsIn.Load(), Throttled: s.throttled.Load(), Panics: s.panics.Load()}
-}
+// Stats returns what was done so far; it goes on counting.
+func (s *Server) Stats() *Stats { return &s.stats }
 
 // visit returns what a request of a client at addr says. Path parameters are those of [http.Request.PathValue].
 func (s *Server) visit(r *http.Request, addr string) app.Visit {
@@ -99,7 +95,7 @@ var errPanic = errors.New("a handler panicked")
 func (s *Server) guard(id string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.panics.Add(1)
+			s.stats.Panics.Add(1)
 			s.cfg.Log.Error("a handler panicked; its client is disconnected",
 				"client", id, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			err = errPanic

@@ -99,7 +99,7 @@ func (p *textPeer) receive(data []byte) {
 	if !p.throttle() {
 		return
 	}
-	p.server.textsIn.Add(1)
+	p.server.stats.TextsIn.Add(1)
 	if p.server.guard(p.id, func() error { p.session.Text(data); return nil }) != nil {
 		p.Close(app.CloseInternal, "internal error")
 	}
@@ -127,7 +127,7 @@ func (p *textPeer) throttle() bool {
 	if wait <= 0 {
 		return true
 	}
-	p.server.throttled.Add(1)
+	p.server.stats.Throttled.Add(1)
 	return p.socket().Pause(wait)
 }
 

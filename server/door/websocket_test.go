@@ -36,7 +36,7 @@ func TestWebSocketEchoesInOrder(t *testing.T) {
 	c.want("echo as bytes \u00e4")
 	c.write(websocket.MessageBinary, "no UTF-8: \xff\xfe.")
 	c.want("echo no UTF-8: \uFFFD.")
-	if n := p.doors.Stats().TextsIn; n != 202 {
+	if n := p.doors.Stats().TextsIn.Load(); n != 202 {
 		t.Errorf("TextsIn = %d, want 202", n)
 	}
 }
@@ -117,7 +117,7 @@ func TestWebSocketRefusals(t *testing.T) {
 	if res.StatusCode != http.StatusUpgradeRequired {
 		t.Errorf("an upgrade without a version: %d, want 426", res.StatusCode)
 	}
-	if n := p.doors.Stats().Panics; n != 1 {
+	if n := p.doors.Stats().Panics.Load(); n != 1 {
 		t.Errorf("Panics = %d, want 1", n)
 	}
 	http.DefaultClient.CloseIdleConnections()
@@ -270,7 +270,7 @@ func TestWebSocketClosing(t *testing.T) {
 	if err := receive(t, ended); websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("at the end of the server: %v, want 1001", err)
 	}
-	if n := p.doors.Stats().Panics; n != 1 {
+	if n := p.doors.Stats().Panics.Load(); n != 1 {
 		t.Errorf("Panics = %d, want 1", n)
 	}
 }
@@ -290,8 +290,8 @@ func TestWebSocketPanicInClose(t *testing.T) {
 	if err := p.conns.Shutdown(ctx); err != nil { // waits for the goroutine
 		t.Fatal(err)
 	}
-	if p.hub.Count(room) != 0 || p.doors.Stats().Panics != 1 {
-		t.Errorf("members %d, panics %d; want 0 and 1", p.hub.Count(room), p.doors.Stats().Panics)
+	if p.hub.Count(room) != 0 || p.doors.Stats().Panics.Load() != 1 {
+		t.Errorf("members %d, panics %d; want 0 and 1", p.hub.Count(room), p.doors.Stats().Panics.Load())
 	}
 }
 
@@ -396,8 +396,8 @@ func TestWebSocketThrottle(t *testing.T) {
 				t.Fatalf("answer %d is %q", i, ws.sent[i])
 			}
 		}
-		if st := s.Stats(); st.TextsIn != 100 || st.Throttled != 90 || len(ws.sent) != 100 {
-			t.Errorf("received %d, throttled %d, answered %d; want 100, 90 and 100", st.TextsIn, st.Throttled, len(ws.sent))
+		if st := s.Stats(); st.TextsIn.Load() != 100 || st.Throttled.Load() != 90 || len(ws.sent) != 100 {
+			t.Errorf("received %d, throttled %d, answered %d; want 100, 90 and 100", st.TextsIn.Load(), st.Throttled.Load(), len(ws.sent))
 		}
 	})
 }
