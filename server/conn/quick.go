@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"signalbox/internal/rawio"
 )
 
 // attempt is one write that does not block.
@@ -24,7 +26,7 @@ type attempt struct {
 }
 
 func (a *attempt) init() {
-	a.call = func(fd uintptr) { a.n, a.err = writeFD(fd, a.piece) }
+	a.call = func(fd uintptr) { a.n, a.err = rawio.Write(fd, a.piece) }
 }
 
 // write writes as much of p as the kernel takes at once.

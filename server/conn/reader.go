@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"unicode/utf8"
+
+	"signalbox/internal/rawio"
 )
 
 const (
@@ -107,7 +109,7 @@ func (r *Reader) readOnce(fd uintptr) bool {
 	var again bool
 	var err error
 	if r.secure == nil {
-		n, again, err = readFD(fd, r.buf[r.end:])
+		n, again, err = rawio.Read(fd, r.buf[r.end:])
 	} else {
 		n, again, err = r.secure.read(fd, r.buf[r.end:])
 	}

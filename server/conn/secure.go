@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"signalbox/internal/rawio"
 )
 
 // secureConn is a connection with TLS that a [Conn] has. It behaves like one without: while its reader waits
@@ -46,7 +48,7 @@ func newSecureConn(secure *tls.Conn) *secureConn {
 	return &secureConn{secure, quick}
 }
 
-// read is [readFD] for what is below TLS on the descriptor.
+// read is [rawio.Read] for what is below TLS on the descriptor.
 func (s *secureConn) read(fd uintptr, p []byte) (n int, again bool, err error) {
 	s.quick.non.fd = fd
 	n, err = s.Conn.Read(p)
@@ -58,7 +60,7 @@ func (s *secureConn) read(fd uintptr, p []byte) (n int, again bool, err error) {
 
 // read reads from the descriptor what is there.
 func (b *nonBlocking) read(p []byte) (int, error) {
-	n, again, err := readFD(b.fd, p)
+	n, again, err := rawio.Read(b.fd, p)
 	switch {
 	case again:
 		return 0, errAgain

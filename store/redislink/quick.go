@@ -1,5 +1,3 @@
-//go:build unix
-
 package redislink
 
 import (
@@ -8,12 +6,12 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"signalbox/internal/rawio"
 )
 
-// quickConn is a TCP connection whose system calls Go's scheduler is not told of. The descriptor is non-blocking, so they
-// return within microseconds, and being told costs it more than it seems: each time, it has its monitor watch the process
-// in steps of 20 us for a while. At 5,000 messages a second, in which the process is idle in between, that took a fifth of
-// what a message costs its sender's node.
+// quickConn is a TCP connection whose system calls Go's scheduler is not told of. At 5,000 messages a second, in which the
+// process is idle in between, telling it took a fifth of what a message costs its sender's node.
 type quickConn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
@@ -35,7 +33,7 @@ type half struct {
 // quick returns a connection that does the same as conn with less.
 func quick(conn net.Conn) net.Conn {
 	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	if !ok || !rawio.Direct {
 		return conn
 	}
 	raw, err := tcp.SyscallConn()
@@ -72,8 +70,9 @@ func (c *quickConn) Read(p []byte) (int, error) {
 // readOnce reports whether there was something, or will never be.
 func (c *quickConn) readOnce(fd uintptr) bool {
 	h := &c.reading
-	h.n, h.err = retry(sysRead, fd, h.buf)
-	return h.err != syscall.EAGAIN
+	var again bool
+	h.n, again, h.err = rawio.Read(fd, h.buf)
+	return !again
 }
 
 // Write implements [net.Conn].
@@ -94,28 +93,17 @@ func (c *quickConn) Write(p []byte) (int, error) {
 func (c *quickConn) writeOnce(fd uintptr) bool {
 	h := &c.writing
 	for len(h.buf) > 0 {
-		n, err := retry(sysWrite, fd, h.buf)
-		if err == syscall.EAGAIN {
-			return false
-		}
-		if err != nil {
-			h.err = err
+		var n int
+		if n, h.err = rawio.Write(fd, h.buf); h.err != nil {
 			return true
+		}
+		if n == 0 {
+			return false
 		}
 		h.n += n
 		h.buf = h.buf[n:]
 	}
 	return true
-}
-
-// retry makes a system call until no signal comes in between.
-func retry(call func(uintptr, []byte) (int, error), fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := call(fd, p)
-		if err != syscall.EINTR {
-			return max(n, 0), err
-		}
-	}
 }
 
 // fault is an error as package net has it.

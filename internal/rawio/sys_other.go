@@ -1,6 +1,6 @@
 //go:build unix && (!linux || race)
 
-package conn
+package rawio
 
 import "syscall"
 
