@@ -32,8 +32,9 @@ func (c *Cluster) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Me
 	}
 	id := c.newRequestID()
 	box := answerInbox{wake: make(chan struct{}, 1)}
-	g := c.gatherings.add(id, box.put)
-	defer c.gatherings.end(id)
+	gone := make(chan struct{})
+	c.gatherings.add(id, 0, box.put, func(bool) { close(gone) })
+	defer c.gatherings.fail(id)
 	if !c.publishAsk(s, id, sel, msg, timeout) {
 		return 0, false
 	}
@@ -54,7 +55,7 @@ func (c *Cluster) AskClients(ctx context.Context, sel hub.Selection, msg *hub.Me
 		}
 		select {
 		case <-box.wake:
-		case <-g.done: // Redis has gone
+		case <-gone: // Redis has gone
 			over = true
 		case <-ctx.Done():
 			over = true
@@ -71,7 +72,7 @@ type answerInbox struct {
 	answers []*format.Response // guarded by mu
 }
 
-// put is the take of a [gathering]. Whoever has asked knows when that was all.
+// put keeps an answer. None counts: whoever has asked knows when that was all.
 func (b *answerInbox) put(r *format.Response) bool {
 	b.mu.Lock()
 	b.answers = append(b.answers, r)

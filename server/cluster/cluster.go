@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 	"signalbox/store/redislink"
 )
@@ -93,8 +94,8 @@ type Cluster struct {
 	subscriber *redislink.Subscriber
 
 	members    members
-	questions  questions
-	gatherings gatherings
+	questions  counts
+	gatherings questions[string, *format.Response] // requests in Node's form, whose answers are collected
 	echoes     echoes
 	rooms      subscriptions
 	joining    joining
@@ -170,8 +171,8 @@ func New(o Options) *Cluster {
 	c.inbox = c.inboxOf(c.id)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.background.ctx, c.background.tasks = c.ctx, make(chan func(), maxTasks)
-	c.questions.open = make(map[uint64]*question)
-	c.gatherings.open = make(map[string]*gathering)
+	c.questions.open = make(map[uint64]*question[[]byte])
+	c.gatherings.open = make(map[string]*question[*format.Response])
 	c.echoes.seed, c.echoes.expected = maphash.MakeSeed(), make(map[uint64]*echo)
 	c.rooms.cluster, c.rooms.rooms = c, make(map[string]*subscription)
 	c.joining.until = make(map[hub.Room]time.Time)

@@ -4,99 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"time"
 
 	"signalbox/server/cluster/format"
 	"signalbox/server/hub"
 )
-
-// gatherings are the requests of this node whose answers are being collected, by their id.
-type gatherings struct {
-	mu sync.Mutex
-	// mu guards the following.
-	open map[string]*gathering
-}
-
-// gathering collects the answers to one request. A server may answer several times.
-type gathering struct {
-	// take is called one at a time, on the goroutine that receives, which it must not keep. It reports whether that
-	// was all.
-	take func(r *format.Response) bool
-	done chan struct{} // closed when that was all, or nothing more will come
-
-	mu     sync.Mutex
-	closed bool // nothing is taken any more; guarded by mu
-}
-
-func (gs *gatherings) add(id string, take func(r *format.Response) bool) *gathering {
-	g := &gathering{take: take, done: make(chan struct{})}
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	gs.open[id] = g
-	return g
-}
-
-// end takes a request out: when it returns, its answers are not written to any more.
-func (gs *gatherings) end(id string) {
-	gs.mu.Lock()
-	g := gs.open[id]
-	delete(gs.open, id)
-	gs.mu.Unlock()
-	if g != nil {
-		g.close()
-	}
-}
-
-func (g *gathering) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closeLocked()
-}
-
-func (g *gathering) closeLocked() {
-	if !g.closed {
-		g.closed = true
-		close(g.done)
-	}
-}
-
-// answer gives an answer to the request it is for, if that is one of ours.
-func (gs *gatherings) answer(r *format.Response) {
-	gs.mu.Lock()
-	g := gs.open[r.ID]
-	gs.mu.Unlock()
-	if g != nil && g.answer(r) {
-		gs.end(r.ID)
-	}
-}
-
-func (g *gathering) answer(r *format.Response) (all bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed || !g.take(r) {
-		return false
-	}
-	g.closeLocked()
-	return true
-}
-
-// none reports whether nobody waits for an answer.
-func (gs *gatherings) none() bool {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	return len(gs.open) == 0
-}
-
-// abandon ends all requests: Redis has gone.
-func (gs *gatherings) abandon() {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	for id, g := range gs.open {
-		delete(gs.open, id)
-		g.close()
-	}
-}
 
 // takeResponse handles an answer on a classic channel. Those to requests of others may be large, and come here as
 // well.
@@ -109,7 +21,7 @@ func (c *Cluster) takeResponse(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	c.gatherings.answer(r)
+	c.gatherings.answer(r.ID, r)
 	return nil
 }
 
@@ -134,24 +46,22 @@ func (c *Cluster) gather(ctx context.Context, namespace string, r *format.Reques
 		return nil
 	}
 	r.ID = c.newRequestID()
-	got := 0
-	g := c.gatherings.add(r.ID, func(a *format.Response) bool {
+	got, ended := 0, make(chan struct{})
+	c.gatherings.add(r.ID, 0, func(a *format.Response) bool {
 		if a.Type != kind {
 			return false
 		}
 		take(a)
 		got++
-		return got >= want
-	})
-	defer c.gatherings.end(r.ID)
+		return true
+	}, func(bool) { close(ended) })
+	defer context.AfterFunc(ctx, func() { c.gatherings.fail(r.ID) })()
+	c.gatherings.expect(r.ID, want, true)
 	if !c.ask(s, r) {
+		c.gatherings.fail(r.ID)
 		return errAway
 	}
-	select {
-	case <-g.done:
-	case <-ctx.Done():
-		c.gatherings.end(r.ID)
-	}
+	<-ended
 	switch {
 	case got >= want && c.Up(): // nobody writes to got any more
 		return nil
@@ -208,24 +118,23 @@ func (c *Cluster) countForeign(s *space, sel hub.Selection, servers int, count u
 	r.RoomKinds += foreignOnly
 	r.ID = c.newRequestID()
 	seen := make(map[string]struct{})
-	c.gatherings.add(r.ID, func(a *format.Response) bool {
+	c.gatherings.add(r.ID, answerTimeout, func(a *format.Response) bool {
 		if a.Type != format.ResponseSockets {
 			return false
 		}
-		servers--
 		for _, socket := range a.Sockets {
 			seen[socket.ID] = struct{}{}
 		}
-		if servers > 0 {
-			return false
-		}
-		c.questions.answer(count, binary.BigEndian.AppendUint64(nil, uint64(len(seen))))
 		return true
+	}, func(complete bool) {
+		if complete {
+			c.questions.answer(count, binary.BigEndian.AppendUint64(nil, uint64(len(seen))))
+		} else {
+			c.questions.refuse(count, false)
+		}
 	})
+	c.gatherings.expect(r.ID, servers, true)
 	if !c.ask(s, r) {
-		c.gatherings.end(r.ID)
-		c.questions.refuse(count, false)
-		return
+		c.gatherings.fail(r.ID)
 	}
-	time.AfterFunc(answerTimeout, func() { c.gatherings.end(r.ID) }) // the count gives up then by itself
 }

@@ -215,7 +215,7 @@ func (c *Cluster) takeSharded(m redislink.Message) {
 	case e.Request != nil:
 		err = c.carryOut(s, e.Request)
 	case e.Response != nil:
-		c.gatherings.answer(e.Response)
+		c.gatherings.answer(e.Response.ID, e.Response)
 	}
 	c.note("message", err)
 }

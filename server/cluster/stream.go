@@ -386,7 +386,7 @@ func (st *stream) receiveOther(e *redislink.StreamEntry, uid string) error {
 	case env.Request != nil:
 		return c.carryOut(s, env.Request)
 	case env.Response != nil:
-		c.gatherings.answer(env.Response)
+		c.gatherings.answer(env.Response.ID, env.Response)
 	}
 	return nil
 }
