@@ -10,16 +10,15 @@ type tasks struct {
 	// Static after construction.
 	ctx    context.Context
 	cancel context.CancelFunc
-	idle   chan struct{} // closed when nothing runs any more, nor ever will
 
-	mu sync.Mutex
-	// mu guards the following.
-	running int
-	ended   bool
+	running sync.WaitGroup
+
+	mu    sync.Mutex
+	ended bool // none is started any more; guarded by mu
 }
 
 func newTasks() *tasks {
-	t := &tasks{idle: make(chan struct{})}
+	t := new(tasks)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -29,41 +28,25 @@ func newTasks() *tasks {
 func (t *tasks) start(f func(ctx context.Context)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended {
-		return false
+	if !t.ended {
+		t.running.Go(func() { f(t.ctx) }) // awaited by end
 	}
-	t.running++
-	go func() { // awaited by end
-		defer t.finish()
-		f(t.ctx)
-	}()
-	return true
-}
-
-func (t *tasks) finish() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.running--; t.running == 0 && t.ended {
-		close(t.idle)
-	}
+	return !t.ended
 }
 
 // end tells every task to end and returns when all have, or with ctx's error when that took too long.
 func (t *tasks) end(ctx context.Context) error {
 	t.mu.Lock()
-	if !t.ended && t.running == 0 {
-		close(t.idle)
-	}
 	t.ended = true
 	t.mu.Unlock()
 	t.cancel()
+	gone := make(chan struct{})
+	go func() { // ends with the tasks
+		t.running.Wait()
+		close(gone)
+	}()
 	select {
-	case <-t.idle:
-		return nil
-	default:
-	}
-	select {
-	case <-t.idle:
+	case <-gone:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
