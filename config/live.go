@@ -1,9 +1,6 @@
 package config
 
-import (
-	"reflect"
-	"strings"
-)
+import "reflect"
 
 // Live reports whether a setting is taken on SIGHUP, without a restart.
 func (s Setting) Live() bool { return s.tag.Get("live") != "" }
@@ -30,15 +27,4 @@ func (c Config) Reloaded(next Config) (merged Config, took, waits []string) {
 		}
 	}
 	return merged, took, waits
-}
-
-// liveNames lists the settings that SIGHUP takes, for the documentation.
-func liveNames() string {
-	var names []string
-	for _, s := range Settings() {
-		if s.Live() {
-			names = append(names, "`"+s.Name+"`")
-		}
-	}
-	return strings.Join(names, ", ")
 }

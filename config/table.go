@@ -56,42 +56,6 @@ func WriteHelp(w io.Writer) error {
 	return err
 }
 
-// WriteMarkdown writes every setting as docs/settings.md shows them: a table for each group.
-func WriteMarkdown(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nOn SIGHUP these are read again, and the certificate in files; others take a restart: %s.\n", liveNames())
-	group := ""
-	for _, s := range Settings() {
-		if s.Group != group {
-			group = s.Group
-			fmt.Fprintf(&b, "\n## %s\n\n| Setting | Value | Default | Meaning |\n|---|---|---|---|\n", group)
-		}
-		def := ""
-		if s.Default != "" {
-			def = "`" + s.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, s.Unit, def, inTable(s.Doc))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// WriteEssentials writes the settings that matter before all others as the table the README shows.
-func WriteEssentials(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("| Setting | Meaning |\n|---|---|\n")
-	for _, s := range essentials() {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, inTable(s.Doc))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// inTable writes a text as the cell of a Markdown table.
-func inTable(text string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(text)
-}
-
 // indent breaks text into lines of at most width columns that start with so many spaces.
 func indent(text string, spaces, width int) string {
 	var b strings.Builder

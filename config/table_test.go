@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -18,7 +19,7 @@ const (
 
 // TestTables holds what the documents say of settings against the tags of [Config].
 func TestTables(t *testing.T) {
-	for doc, write := range map[string]func(io.Writer) error{"../README.md": WriteEssentials, "../docs/settings.md": WriteMarkdown} {
+	for doc, write := range map[string]func(io.Writer) error{"../README.md": writeEssentials, "../docs/settings.md": writeMarkdown} {
 		text, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)
@@ -42,6 +43,53 @@ func TestTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// writeMarkdown writes every setting as docs/settings.md shows them: a table for each group.
+func writeMarkdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nOn SIGHUP these are read again, and the certificate in files; others take a restart: %s.\n", liveNames())
+	group := ""
+	for _, s := range Settings() {
+		if s.Group != group {
+			group = s.Group
+			fmt.Fprintf(&b, "\n## %s\n\n| Setting | Value | Default | Meaning |\n|---|---|---|---|\n", group)
+		}
+		def := ""
+		if s.Default != "" {
+			def = "`" + s.Default + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, s.Unit, def, inTable(s.Doc))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeEssentials writes the settings that matter before all others as the table the README shows.
+func writeEssentials(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| Setting | Meaning |\n|---|---|\n")
+	for _, s := range essentials() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, inTable(s.Doc))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// inTable writes a text as the cell of a Markdown table.
+func inTable(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(text)
+}
+
+// liveNames lists the settings that SIGHUP takes, for the documentation.
+func liveNames() string {
+	var names []string
+	for _, s := range Settings() {
+		if s.Live() {
+			names = append(names, "`"+s.Name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func TestEverySettingIsDescribed(t *testing.T) {
