@@ -63,8 +63,8 @@ func New(cfg Config) *API {
 	_ = r.SetTrustedProxies(nil) // nobody asks gin for addresses
 
 	r.Use(a.identify)
-	r.GET("/api/openapi.yaml", sendDescription)
-	r.GET("/api/hooks.schema.json", sendHooksSchema)
+	r.GET("/api/openapi.yaml", sendText("application/yaml; charset=utf-8", description))
+	r.GET("/api/hooks.schema.json", sendText("application/schema+json", hooksSchema)) // what is posted to the application's backend
 	r.Use(a.guard)
 	if cfg.Tracer != nil {
 		r.Use(a.trace)
