@@ -133,7 +133,9 @@ func (h *History) Append(room string, m store.Message) error {
 	h.seq++
 	h.pending++
 	h.appended = true
-	h.queueLocked(&write{place: at, entry: e, seq: h.seq})
+	w := &write{place: at, entry: e, seq: h.seq}
+	w.item.Value = w
+	h.queueLocked(w)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalbox/internal/backoff"
+	"signalbox/store/internal/list"
 	"signalbox/store/internal/recent"
 	"signalbox/store/redislink"
 )
@@ -33,39 +34,12 @@ type write struct {
 	prev     int64 // of the message that was sent before it; below zero: it names none
 	head     string
 	refusals int
-	settled  bool // written, or given up
-	next     *write
+	settled  bool              // written, or given up
+	item     list.Item[*write] // its place among those of its lane
 }
 
-// chain is a queue of writes.
-type chain struct{ first, last *write }
-
-func (c *chain) push(w *write) {
-	if c.last != nil {
-		c.last.next = w
-	} else {
-		c.first = w
-	}
-	c.last = w
-}
-
-func (c *chain) pop() *write {
-	w := c.first
-	c.first, w.next = w.next, nil
-	if c.first == nil {
-		c.last = nil
-	}
-	return w
-}
-
-// unpop puts back what was popped.
-func (c *chain) unpop(w *write) {
-	w.next = c.first
-	c.first = w
-	if c.last == nil {
-		c.last = w
-	}
-}
+// writes are messages in their order.
+type writes = list.List[*write]
 
 // lane takes the messages of some rooms to Redis, in order and each once.
 //
@@ -76,8 +50,8 @@ func (c *chain) unpop(w *write) {
 // that Redis has noted, and nothing happens. The first message after such a stop names none before it, and brings the
 // script itself along.
 type lane struct {
-	sent     chain // on their way, or, where the lane is broken, to be sent again
-	waiting  chain // to be sent, after those
+	sent     writes // on their way, or, where the lane is broken, to be sent again
+	waiting  writes // to be sent, after those
 	onTheWay int
 	broken   bool  // something was not written
 	failed   bool  // and not just for want of the script
@@ -87,7 +61,7 @@ type lane struct {
 }
 
 // busy reports whether a message must wait behind others.
-func (l *lane) busy() bool { return l.broken || l.waiting.first != nil }
+func (l *lane) busy() bool { return l.broken || l.waiting.Len() > 0 }
 
 // pause is a time in which something is not tried again, because it has failed. Each is twice as long as the one before.
 type pause struct {
@@ -109,13 +83,14 @@ func (h *History) queueLocked(w *write) {
 	l := &h.lanes[w.place.lane]
 	if !l.busy() && !h.full {
 		if h.sendLocked(l, w) {
+			l.sent.Push(&w.item)
 			return
 		}
 	}
-	if l.waiting.first == nil {
+	if l.waiting.Len() == 0 {
 		notify(h.wake)
 	}
-	l.waiting.push(w)
+	l.waiting.Push(&w.item)
 	h.waitingBytes += entryBytes(&w.entry)
 	h.boundLocked()
 }
@@ -144,7 +119,6 @@ func (h *History) sendLocked(l *lane, w *write) bool {
 		return false
 	}
 	h.pause.end()
-	l.sent.push(w)
 	l.newest = w.seq
 	l.onTheWay++
 	h.sentBytes += size
@@ -177,8 +151,8 @@ func (h *History) returned(l *lane, w *write, reply any, err error) {
 		w.settled = true
 		h.stats.Written++
 		h.pending--
-		for l.sent.first != nil && l.sent.first.settled {
-			l.sent.pop()
+		for first := l.sent.First(); first != nil && first.settled; first = l.sent.First() {
+			l.sent.Remove(&first.item)
 		}
 	default:
 		l.broken = true
@@ -217,11 +191,13 @@ func (h *History) boundLocked() {
 		var oldest *lane
 		for i := range h.lanes {
 			l := &h.lanes[i]
-			if l.waiting.first != nil && (oldest == nil || l.waiting.first.seq < oldest.waiting.first.seq) {
+			if l.waiting.Len() > 0 && (oldest == nil || l.waiting.First().seq < oldest.waiting.First().seq) {
 				oldest = l
 			}
 		}
-		h.waitingBytes -= entryBytes(&oldest.waiting.pop().entry)
+		w := oldest.waiting.First()
+		oldest.waiting.Remove(&w.item)
+		h.waitingBytes -= entryBytes(&w.entry)
 		h.lostLocked()
 	}
 }
@@ -283,16 +259,17 @@ func (h *History) sendWaiting() (left int, wait time.Duration) {
 	for i := range h.lanes {
 		l := &h.lanes[i]
 		h.mendLocked(l)
-		if l.broken || l.waiting.first == nil || later(&h.pause) || later(&l.pause) {
+		if l.broken || l.waiting.Len() == 0 || later(&h.pause) || later(&l.pause) {
 			continue
 		}
-		for l.waiting.first != nil && h.sentBytes < maxSentBytes {
-			w := l.waiting.pop()
+		for l.waiting.Len() > 0 && h.sentBytes < maxSentBytes {
+			w := l.waiting.First()
 			if !h.sendLocked(l, w) {
-				l.waiting.unpop(w)
 				later(&h.pause)
 				break
 			}
+			l.waiting.Remove(&w.item)
+			l.sent.Push(&w.item)
 			h.waitingBytes -= entryBytes(&w.entry)
 		}
 	}
@@ -304,19 +281,18 @@ func (h *History) mendLocked(l *lane) {
 	if !l.broken || l.onTheWay > 0 {
 		return
 	}
-	var again chain
-	for l.sent.first != nil {
-		if w := l.sent.pop(); !w.settled {
-			again.push(w)
+	sent, waiting := l.sent, l.waiting
+	l.sent, l.waiting = writes{}, writes{}
+	for w := sent.First(); w != nil; w = sent.First() {
+		sent.Remove(&w.item)
+		if !w.settled {
 			h.waitingBytes += entryBytes(&w.entry)
+			l.waiting.Push(&w.item)
 		}
 	}
-	if again.first != nil {
-		again.last.next = l.waiting.first
-		if l.waiting.first == nil {
-			l.waiting.last = again.last
-		}
-		l.waiting.first = again.first
+	for w := waiting.First(); w != nil; w = waiting.First() {
+		waiting.Remove(&w.item)
+		l.waiting.Push(&w.item)
 	}
 	if l.failed {
 		l.pause.begin()

@@ -69,8 +69,8 @@ func (u unwritten) after(seq int64) unwritten {
 // unwrittenLocked returns the messages of a room that are not known to be written.
 func (h *History) unwrittenLocked(p *place) (u unwritten) {
 	l := &h.lanes[p.lane]
-	for _, c := range []chain{l.sent, l.waiting} {
-		for w := c.first; w != nil; w = w.next {
+	for _, c := range []*writes{&l.sent, &l.waiting} {
+		for w := range c.All() {
 			if !w.settled && w.place.room == p.room {
 				u = append(u, pendingEntry{w.seq, w.entry})
 			}
