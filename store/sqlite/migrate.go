@@ -60,66 +60,31 @@ type mover struct {
 	damaged int
 }
 
-// chunks moves what is in the database.
+// chunks moves what is in the database, room by room: the one that waited longest for a message comes first.
 func (m *mover) chunks() error {
-	type row struct {
-		id   int64
-		name []byte
-	}
-	rows, err := m.conn.QueryContext(m.ctx, `SELECT id, name FROM old_room WHERE id IN (SELECT room FROM chunk) ORDER BY used, id`)
+	rows, err := m.conn.QueryContext(m.ctx, `SELECT name, body FROM chunk JOIN old_room ON old_room.id = chunk.room
+		ORDER BY used, old_room.id, chunk.last`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var rooms []row
 	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.id, &r.name); err != nil {
+		var room, body []byte
+		if err := rows.Scan(&room, &body); err != nil {
 			return err
 		}
-		rooms = append(rooms, r)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, r := range rooms {
-		if err := m.room(r.id, r.name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *mover) room(id int64, name []byte) error {
-	rows, err := m.conn.QueryContext(m.ctx, `SELECT body FROM chunk WHERE room = ? ORDER BY last`, id)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var bodies [][]byte // a room is small: its messages were bounded
-	for rows.Next() {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
-			return err
-		}
-		bodies = append(bodies, body)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, body := range bodies {
 		messages, err := decodeChunk(body)
 		if err != nil {
 			m.damaged++
 			continue
 		}
 		for _, message := range messages {
-			if err := m.add(name, message); err != nil {
+			if err := m.add(room, message); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (m *mover) add(room []byte, message store.Message) error {
