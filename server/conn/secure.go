@@ -22,7 +22,9 @@ type secureConn struct {
 
 // nonBlocking is what a [quickConn] has when its TLS belongs to a [Conn].
 type nonBlocking struct {
-	fd uintptr // while the reader reads, owned by its goroutine
+	// Owned by the goroutine that reads, while it does.
+	fd    uintptr
+	empty bool // the kernel had less than was asked for: there is nothing more
 
 	mu   sync.Mutex
 	held []byte // what the kernel has not taken, guarded by mu
@@ -48,10 +50,15 @@ func newSecureConn(secure *tls.Conn) *secureConn {
 	return &secureConn{secure, quick}
 }
 
-// read is [rawio.Read] for what is below TLS on the descriptor.
+// read is [rawio.Read] for what is below TLS on the descriptor. It returns what all records have that are there: messages that
+// came together are handled together, in whichever records their client has sent them.
 func (s *secureConn) read(fd uintptr, p []byte) (n int, again bool, err error) {
-	s.quick.non.fd = fd
-	n, err = s.Conn.Read(p)
+	s.quick.non.fd, s.quick.non.empty = fd, false
+	for n < len(p) && err == nil {
+		var m int
+		m, err = s.Conn.Read(p[n:])
+		n += m
+	}
 	if n > 0 {
 		return n, false, nil // an error comes again
 	}
@@ -60,7 +67,11 @@ func (s *secureConn) read(fd uintptr, p []byte) (n int, again bool, err error) {
 
 // read reads from the descriptor what is there.
 func (b *nonBlocking) read(p []byte) (int, error) {
+	if b.empty {
+		return 0, errAgain
+	}
 	n, again, err := rawio.Read(b.fd, p)
+	b.empty = n > 0 && n < len(p)
 	switch {
 	case again:
 		return 0, errAgain

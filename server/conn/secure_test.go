@@ -17,13 +17,17 @@ import (
 	"signalbox/server/wire"
 )
 
-// slice writes each byte of a beginning by itself, so records arrive in pieces.
+// slice writes each byte of a beginning by itself, so records arrive in pieces; or keeps all, to write it at once.
 type slice struct {
 	net.Conn
 	left int
+	kept *bytes.Buffer
 }
 
 func (s *slice) Write(p []byte) (int, error) {
+	if s.kept != nil {
+		return s.kept.Write(p)
+	}
 	for i := range p {
 		if s.left == 0 {
 			n, err := s.Conn.Write(p[i:])
@@ -123,6 +127,28 @@ func TestSecureReaderHoldsNothingWhileItWaits(t *testing.T) {
 	client.Close()
 	if err := testkit.Receive(t, ended, "end"); err != io.EOF {
 		t.Errorf("the end is %v, want io.EOF", err)
+	}
+}
+
+// TestSecureReaderTakesAllRecordsThatAreThere: many clients send each message in a record of its own.
+func TestSecureReaderTakesAllRecordsThatAreThere(t *testing.T) {
+	client, under, server := securePair(t, ListenerOptions{WriteTimeout: testkit.Patience})
+	r := newReader(taken{nc: server}, 1<<20)
+	under.kept = new(bytes.Buffer)
+	var want []byte
+	for i := range 20 {
+		record := bytes.Repeat([]byte{byte(i)}, 50)
+		if _, err := client.Write(record); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, record...)
+	}
+	if _, err := under.Conn.Write(under.kept.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	under.kept = nil
+	if err := r.fill(); err != nil || !bytes.Equal(r.buf[r.start:r.end], want) {
+		t.Errorf("%d bytes, error %v, want all %d", r.end-r.start, err, len(want))
 	}
 }
 
