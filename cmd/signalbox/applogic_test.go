@@ -69,11 +69,7 @@ func TestHooks(t *testing.T) {
 	url = p.url
 	mu.Unlock()
 	join := func() *websocket.Conn {
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ws.CloseNow() })
+		ws := p.dial(t)
 		write(t, ws, "40/game,")
 		readUntil(t, ws, "40/game,")
 		return ws
@@ -119,16 +115,8 @@ func TestWorkers(t *testing.T) {
 	settings := []string{"WORKER_KEY=" + key, "WORKER_EVENTS=/game:*", "HOOKS_NOTIFY=disconnect", "RECOVERY=true",
 		"HOOKS_DB=" + filepath.Join(t.TempDir(), "hooks.db"), "JWT_SECRET=" + apiTestSecret}
 	p := startProcess(t, settings...)
-	open := func() *websocket.Conn {
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ws.CloseNow() })
-		return ws
-	}
 	work := func() *websocket.Conn {
-		ws := open()
+		ws := p.dial(t)
 		write(t, ws, `40/backend,{"key":"`+key+`"}`)
 		if got := readUntil(t, ws, "40/backend,"); strings.Contains(got, "pid") {
 			t.Errorf("a worker may come back as who it was: %s", got)
@@ -145,7 +133,7 @@ func TestWorkers(t *testing.T) {
 		}
 		return id, packet
 	}
-	worker, client := work(), open()
+	worker, client := work(), p.dial(t)
 	write(t, client, "40/game,")
 	id, _ := asked(worker, "connect")
 	write(t, worker, `43/backend,`+id+`[{"results":[{"user":"7"}]}]`)
@@ -157,7 +145,7 @@ func TestWorkers(t *testing.T) {
 	readUntil(t, client, `42/game,["meanwhile"`)
 	write(t, worker, `43/backend,`+id+`[{"results":[{"ack":["done"]}]}]`)
 	readUntil(t, client, `43/game,1["done"]`)
-	write(t, open(), "40/game,")
+	write(t, p.dial(t), "40/game,")
 	asked(worker, "connect") // behind what is kept of the first client, in the file
 	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -197,11 +185,7 @@ func TestBackendsAway(t *testing.T) {
 	}
 	shown("signalbox_workers 0", "signalbox_workers_elsewhere 0", "signalbox_hooks_breaker_open 0")
 	for _, connect := range []string{`40/backend,{"key":"` + key + `"}`, "40/game,", "40/game,", "40/game,", "40/game,", "40/game,"} {
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ws.CloseNow()
+		ws := p.dial(t)
 		write(t, ws, connect)
 	}
 	shown("signalbox_workers 1", "signalbox_hooks_breaker_open 1")

@@ -28,12 +28,20 @@ type sio struct {
 	names []string    // of the last list of users that was read
 }
 
-func (p *process) sio(t *testing.T) *sio {
+// dial opens a websocket of Socket.IO, which ends with the test.
+func (p *process) dial(t *testing.T) *websocket.Conn {
 	t.Helper()
 	ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { ws.CloseNow() })
+	return ws
+}
+
+func (p *process) sio(t *testing.T) *sio {
+	t.Helper()
+	ws := p.dial(t)
 	c := &sio{t: t, ws: ws, lines: make(chan string, 10_000)}
 	ended := make(chan struct{})
 	go func() { // awaited at the end of the test

@@ -31,11 +31,7 @@ func (p *process) chat(t *testing.T, room string) (ws *websocket.Conn, history s
 	if err != nil {
 		t.Fatal(err)
 	}
-	ws, _, err = websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ws.CloseNow() })
+	ws = p.dial(t)
 	write(t, ws, `40/chat,{"token":"`+token+`"}`)
 	readUntil(t, ws, "40/chat,")
 	write(t, ws, fmt.Sprintf(`42/chat,1["join_room",%q]`, room))

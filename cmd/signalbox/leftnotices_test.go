@@ -103,11 +103,7 @@ func TestHooksOfAKilledServer(t *testing.T) {
 	}
 	nodes := []*process{start(), start()}
 	join := func(p *process, name string) *websocket.Conn {
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ws.CloseNow() })
+		ws := p.dial(t)
 		write(t, ws, `40/game,{"name":"`+name+`"}`)
 		readUntil(t, ws, "40/game,")
 		return ws
@@ -165,11 +161,7 @@ func TestClientsOfHooksComeBackAtOtherServers(t *testing.T) {
 	var is struct{ Sid, Pid string }
 	join := func(p *process, auth string) (ws *websocket.Conn) {
 		t.Helper()
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ws.CloseNow() })
+		ws = p.dial(t)
 		was := is
 		write(t, ws, "40/game,"+auth)
 		if err := json.Unmarshal([]byte(readUntil(t, ws, "40/game,")[len("40/game,"):]), &is); err != nil {

@@ -32,12 +32,8 @@ func (r *roamer) come(p *process) (recovered bool) {
 	if r.ws != nil {
 		r.ws.CloseNow()
 	}
-	ws, _, err := websocket.Dial(r.t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	ws := p.dial(r.t)
 	r.ws = ws
-	r.t.Cleanup(func() { ws.CloseNow() })
 	payload := ""
 	if r.pid != "" {
 		auth := map[string]string{"pid": r.pid}

@@ -200,11 +200,7 @@ func TestReloadOfBackends(t *testing.T) {
 	p := startProcessTo(t, log, "CONFIG="+file)
 	open := func(connect, want string) *websocket.Conn {
 		t.Helper()
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ws.CloseNow() })
+		ws := p.dial(t)
 		write(t, ws, connect)
 		readUntil(t, ws, want)
 		return ws

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/coder/websocket"
-
 	"signalbox/server/trace/testkit"
 )
 
@@ -36,11 +34,7 @@ func TestTraces(t *testing.T) {
 	defer backend.Close()
 	p := startProcess(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL+"/", "OTEL_EXPORTER_OTLP_HEADERS=api-key=of%20the%20collector", "OTEL_SERVICE_NAME=chat",
 		"HOOKS_URL="+backend.URL+"/?hidden-key", "HOOKS_EVENTS=/game:*", "API_KEY=hidden-key-of-32-bytes-for-the-API")
-	ws, _, err := websocket.Dial(t.Context(), strings.Replace(p.url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ws.CloseNow()
+	ws := p.dial(t)
 	write(t, ws, `40/game,{"token":"hidden-token"}`)
 	readUntil(t, ws, "40/game,")
 	write(t, ws, `42/game,1["move","hidden-payload"]`)
