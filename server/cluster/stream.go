@@ -229,8 +229,8 @@ func (st *stream) giveUp() {
 	for _, e := range waiting {
 		c.stats.lost.Add(1)
 		c.guarded("a message of this server", func() {
-			if env, err := format.ParseStream(c.uid, namespaceOr(e.namespace), e.kind, e.data); err == nil && env.Broadcast != nil {
-				st.deliverOwn(e, "", env.Broadcast)
+			if b := st.broadcast(e); b != nil {
+				st.deliverOwn(e, "", b)
 			}
 		})
 		c.questions.fail(e.count)
@@ -358,10 +358,18 @@ func (st *stream) receive(e *redislink.StreamEntry) {
 }
 
 func (st *stream) receiveOwn(e *redislink.StreamEntry, own *streamed) {
-	env, err := format.ParseStream(st.cluster.uid, namespaceOr(own.namespace), own.kind, own.data)
-	if err == nil && env.Broadcast != nil && !st.cluster.takeMark(st.key, env.Broadcast) {
-		st.deliverOwn(own, st.offset(e.ID), env.Broadcast)
+	if b := st.broadcast(own); b != nil && !st.cluster.takeMark(st.key, b) {
+		st.deliverOwn(own, st.offset(e.ID), b)
 	}
+}
+
+// broadcast reads what this node has written, nil where that is no broadcast.
+func (st *stream) broadcast(own *streamed) *format.Peeked {
+	env, err := format.ParseStream(st.cluster.uid, namespaceOr(own.namespace), own.kind, own.data)
+	if err != nil {
+		return nil
+	}
+	return env.Broadcast
 }
 
 func (st *stream) receiveOther(e *redislink.StreamEntry, uid string) error {

@@ -271,6 +271,14 @@ func FuzzPeekClassic(f *testing.F) {
 	})
 }
 
+func checkShardedRequest(t *testing.T, r *Request) {
+	t.Helper()
+	checkRequest(t, r, AppendShardedRequest, func(b []byte) (*Request, error) {
+		e, err := ParseSharded(b)
+		return e.Request, err
+	})
+}
+
 func FuzzParseSharded(f *testing.F) {
 	addWires(f)
 	f.Fuzz(func(t *testing.T, wire []byte) {
@@ -280,10 +288,7 @@ func FuzzParseSharded(f *testing.F) {
 		case e.Broadcast != nil:
 			checkPeeked(t, e.Broadcast)
 		case e.Request != nil:
-			checkRequest(t, e.Request, AppendShardedRequest, func(b []byte) (*Request, error) {
-				e, err := ParseSharded(b)
-				return e.Request, err
-			})
+			checkShardedRequest(t, e.Request)
 		case e.Response != nil:
 			checkResponse(t, e.Response, AppendShardedResponse, func(b []byte) (*Response, error) {
 				e, err := ParseSharded(b)

@@ -106,10 +106,7 @@ func FuzzParseStream(f *testing.F) {
 		case e.Broadcast != nil:
 			checkPeeked(t, e.Broadcast)
 		case e.Request != nil:
-			checkRequest(t, e.Request, AppendShardedRequest, func(b []byte) (*Request, error) {
-				e, err := ParseSharded(b)
-				return e.Request, err
-			})
+			checkShardedRequest(t, e.Request)
 		}
 	})
 }
